@@ -1,0 +1,42 @@
+# Every target sets itself up. Needed on the machine: make, git and a Python 3.10 to 3.13 with pip.
+#
+#   make test PYTHON=python3.12       another Python than `python3`
+#   make test ARGS="-k dates -x"      arguments for the program behind the target
+
+PYTHON ?= python3
+ARGS ?=
+IN := $(PYTHON) scripts/bootstrap.py
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint format docs bench clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Load a sandbox's shop data into output/demo.duckdb, through Meltano, and show it
+	@$(IN) --group e2e -- python -u scripts/demo.py $(ARGS)
+
+test: ## Run all tests
+	$(IN) --group test --group e2e -- pytest $(ARGS)
+
+lint: ## Check style, types and the lock file
+	$(IN) --group lint --group test --group e2e -- ruff check
+	$(IN) --group lint --group test --group e2e -- ruff format --check
+	$(IN) --group lint --group test --group e2e -- mypy
+	$(IN) -- uv lock --check --offline --default-index https://pypi.org/simple
+
+format: ## Repair style as far as that can be done automatically
+	$(IN) --group lint -- ruff check --fix
+	$(IN) --group lint -- ruff format
+
+docs: ## Write anew what is generated from the tap: settings, streams, meltano.yml
+	$(IN) -- python scripts/generate_docs.py $(ARGS)
+
+bench: ## Measure speed against a raw loop and against other tools
+	$(IN) --group bench -- commerce-sandbox exec --scale 10 -- python benchmarks/run.py $(ARGS)
+
+clean: ## Remove everything that can be made again
+	rm -rf .tools .venv .meltano .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	find output -mindepth 1 ! -name .gitignore -delete
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,158 @@
+"""Run a command in the project's own environment, making or updating that environment first.
+
+    python3 scripts/bootstrap.py --group test --group e2e -- pytest
+
+A Python with pip is all it needs. uv goes into `.tools/`, the exact packages of `uv.lock` go into
+`.venv/`, and nothing outside the project is touched. Where everything is in place already this
+takes less than a second.
+
+The package index is the one pip is configured for: `uv.lock` decides versions and hashes, pip's
+settings decide where the files come from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / ".tools"
+VENV = ROOT / ".venv"
+UV = TOOLS / "bin" / "uv"
+UV_VERSION = "0.13.8"
+OLDEST, NEWEST = (3, 10), (3, 13)
+
+# pip's setting -> what uv calls it.
+INDEX_SETTINGS = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+}
+
+# Nothing here reports home, and uv uses the Python it is started with or none.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
+    "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "UV_NO_CONFIG": "1",
+    "UV_PYTHON_DOWNLOADS": "never",
+}
+
+
+def main() -> None:
+    """Make the environment, then become the command.
+
+    Raises:
+        SystemExit: With a sentence, where the environment cannot be made.
+    """
+    parser = argparse.ArgumentParser(description="Run a command in the project's environment.")
+    parser.add_argument("--group", action="append", default=[], help="dependency group to install")
+    parser.add_argument("command", nargs="+")
+    arguments = parser.parse_args()
+
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        sentence = (
+            f"Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]} is needed, but "
+            f"{sys.executable} is {sys.version.split()[0]}. Name another one, for instance: "
+            "make test PYTHON=python3.12"
+        )
+        raise SystemExit(sentence)
+    environment = os.environ | QUIET | index_settings()
+    try:
+        install_uv()
+        install_project(arguments.group, environment)
+    except subprocess.CalledProcessError as error:
+        command = " ".join(map(str, error.cmd))
+        sentence = f"The environment could not be made: see above what was said to `{command}`."
+        raise SystemExit(sentence) from None
+
+    environment["VIRTUAL_ENV"] = str(VENV)
+    environment["PATH"] = os.pathsep.join(
+        [str(VENV / "bin"), str(UV.parent), environment.get("PATH", os.defpath)]
+    )
+    os.chdir(ROOT)
+    os.execvpe(arguments.command[0], arguments.command, environment)  # noqa: S606 (no shell meant)
+
+
+def index_settings() -> dict[str, str]:
+    """Translate pip's index settings for uv, leaving alone what uv has been told already."""
+    listing = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
+    )
+    found: dict[str, str] = {}
+    for line in listing.stdout.splitlines():
+        name, _, value = line.partition("=")
+        variable = INDEX_SETTINGS.get(name.rpartition(".")[2])
+        if variable and variable not in os.environ:
+            # pip separates by blanks and line ends, which its listing shows as `\n`.
+            words = value.strip("'\"").replace("\\n", " ").split()
+            found[variable] = ("," if variable == "UV_FIND_LINKS" else " ").join(words)
+    if "UV_INDEX" in found:
+        # As pip does: the best version of all indexes, not the first index that has the name.
+        found.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+    return found
+
+
+def install_uv() -> None:
+    """Put uv into the project's tool folder, which needs neither venv nor ensurepip."""
+    if (TOOLS / f"uv-{UV_VERSION}.dist-info").is_dir():
+        return
+    shutil.rmtree(TOOLS, ignore_errors=True)
+    say(f"Installing uv {UV_VERSION} into {TOOLS.name}/")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--quiet", "--target", TOOLS),
+            *("--disable-pip-version-check", f"uv=={UV_VERSION}"),
+        ],
+        check=True,
+        env=os.environ | {"PIP_ROOT_USER_ACTION": "ignore", "PIP_USER": "0"},
+    )
+
+
+def install_project(groups: list[str], environment: dict[str, str]) -> None:
+    """Bring the project's environment up to the lock file, for the given dependency groups.
+
+    The lock file is exported and then installed, rather than synchronised, because it names the
+    files' addresses and only an export can be installed from another index. What other groups
+    have installed before stays.
+    """
+    if not is_environment():
+        say(f"Making {VENV.name}/ with Python {sys.version.split()[0]}")
+        uv(environment, "venv", "--quiet", "--clear", "--python", sys.executable, VENV)
+
+    chosen = [word for group in groups for word in ("--group", group)]
+    locked = TOOLS / "requirements.txt"
+    uv(
+        environment,
+        *("export", "--quiet", "--frozen", "--all-extras", "--no-default-groups", *chosen),
+        *("--no-header", "--output-file", locked),
+    )
+    install = ("pip", "install", "--quiet", "--no-deps")
+    uv(environment, *install, "--python", VENV, "--requirements", locked)
+
+
+def is_environment() -> bool:
+    """Say whether the environment exists and has the Python that is asked for."""
+    wanted = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return (VENV / "bin" / wanted).exists()
+
+
+def uv(environment: dict[str, str], *arguments: str | Path) -> None:
+    """Run uv, in the project."""
+    subprocess.run([UV, *arguments], check=True, cwd=ROOT, env=environment)
+
+
+def say(text: str) -> None:
+    """Tell the person who waits what they wait for."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
