@@ -1,0 +1,1 @@
+"""The core every tap stands on: from partitions over pages and records to Singer messages."""

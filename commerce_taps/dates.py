@@ -1,0 +1,103 @@
+"""Timestamps: read in every form APIs send them, written in one.
+
+The one form is UTC with `Z`: `2024-03-01T09:30:00Z`, with as many digits of fraction as were sent.
+A value without a zone is taken as UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+import msgspec
+
+ONE_SECOND = timedelta(seconds=1)
+FIRST = datetime.min.replace(tzinfo=timezone.utc)
+_LONG_FRACTION = re.compile(r"(\.\d{6})\d+")
+_FRACTION = re.compile(r"\.\d+")
+
+
+def parse(text: str) -> datetime:
+    """Read an ISO 8601 date or timestamp.
+
+    Args:
+        text: A date (midnight is meant), or a timestamp with `Z`, an offset or no zone (UTC).
+
+    Returns:
+        The instant, in UTC. Fractions finer than a microsecond are cut off, never rounded up: a
+        bookmark must not lie after its row.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    text = text.strip()
+    if len(text) == len("2024-01-31"):
+        text += "T00:00:00Z"
+    elif "." in text:
+        text = _LONG_FRACTION.sub(r"\1", text)
+    try:
+        value = msgspec.convert(text, datetime)
+        if value.tzinfo is None:
+            return value.replace(tzinfo=timezone.utc)
+        return value.astimezone(timezone.utc)
+    except (msgspec.ValidationError, OverflowError) as error:  # at the edge of the calendar
+        raise ValueError(text) from error
+
+
+def normalise(text: str) -> str:
+    """Bring a timestamp into the one form.
+
+    Args:
+        text: As for `parse`.
+
+    Returns:
+        The same instant in UTC with `Z`, with the digits of its fraction as they were sent.
+
+    Raises:
+        ValueError: The text is neither a date nor a timestamp.
+    """
+    second = render(floor(parse(text)))
+    fraction = _FRACTION.search(text)
+    return second.replace("Z", f"{fraction[0]}Z") if fraction else second
+
+
+def is_normal(text: str) -> bool:
+    """Tell whether a text is an instant in the one form.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Whether `normalise` would leave it as it is.
+    """
+    if text[10:11] != "T" or text[-1:] != "Z":
+        return False
+    try:
+        msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def render(value: datetime) -> str:
+    """Write an instant in the one form.
+
+    Args:
+        value: An aware datetime.
+
+    Returns:
+        For example `2024-03-01T09:30:00Z`.
+    """
+    return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def floor(value: datetime) -> datetime:
+    """Cut an instant to its second, the precision APIs are asked in.
+
+    Args:
+        value: An instant.
+
+    Returns:
+        The start of its second.
+    """
+    return value.replace(microsecond=0)

@@ -1,0 +1,68 @@
+"""Writes Singer messages: the SDK's msgspec writer, and whole pages of records at once."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+
+from commerce_taps.conform import encode
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+
+class PageWriter(MsgSpecWriter):
+    """Writes messages one by one, as the SDK does, and records by the page."""
+
+    def write_records(self, lines: Iterable[bytes]) -> None:
+        """Write RECORD messages.
+
+        Args:
+            lines: Chunks of whole lines, each with its newline.
+        """
+        out = sys.stdout.buffer
+        for line in lines:
+            out.write(line)
+
+
+class RecordLines:
+    """Builds the RECORD lines of one page of one partition."""
+
+    def __init__(self, stream: str, context: Mapping[str, t.Any], extracted: datetime) -> None:
+        """Build what surrounds each record.
+
+        Args:
+            stream: The stream's name.
+            context: The partition's columns.
+            extracted: When the page was read.
+        """
+        columns = b"".join(b"%b:%b," % (encode(k), encode(v)) for k, v in context.items())
+        self._before = b'{"type":"RECORD","stream":%b,"record":' % encode(stream)
+        self._open = self._before + b"{" + columns
+        self._after = b',"time_extracted":%b}\n' % encode(extracted)
+        self._between = self._after + self._open
+
+    def spliced(self, records: Iterable[bytes | memoryview]) -> bytes:
+        """Write records as they came, the partition's columns before their own.
+
+        Args:
+            records: What `shape.Shape.splice` returned, at least one.
+
+        Returns:
+            The lines.
+        """
+        return self._open + self._between.join(records) + self._after
+
+    def encoded(self, record: Mapping[str, t.Any]) -> bytes:
+        """Write one record that was shaped.
+
+        Args:
+            record: The whole record.
+
+        Returns:
+            The line.
+        """
+        return self._before + encode(record) + self._after

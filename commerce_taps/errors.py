@@ -1,0 +1,179 @@
+"""What can go wrong with a request, and what the run does about it.
+
+Every failed answer passes one table, the tap's `ErrorTable`, which names an `Action` and the
+sentence the user reads::
+
+    TapError                what the user reads; every error below is one
+    ├── TapStopped          nothing more can be read (wrong key, quota spent): state is flushed
+    ├── PartitionSkipped    there is nothing to read here, which is ordinary (not supported, ...)
+    ├── PartitionFailed     this partition could not be read; the others go on, the run exits 1
+    ├── FilterRefused       the server cannot filter by the replication key: read unfiltered
+    └── MalformedAnswer     an answer that is cut short, not JSON, or contradicts itself: retried
+"""
+
+from __future__ import annotations
+
+import enum
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class TapError(Exception):
+    """An error whose text is one sentence for the user, without secrets or traceback.
+
+    Attributes:
+        reason: What happened and what to do.
+        where: The stream and partition it happened on, if it belongs to one.
+    """
+
+    def __init__(self, reason: str, where: str = "") -> None:
+        """Keep the text.
+
+        Args:
+            reason: What happened and what to do.
+            where: The stream and partition it happened on.
+        """
+        super().__init__(f"{where}: {reason}" if where else reason)
+        self.reason = reason
+        self.where = where
+
+
+class TapStopped(TapError):
+    """Nothing more can be read in this run."""
+
+
+class PartitionSkipped(TapError):
+    """The partition holds nothing to read, and that is ordinary."""
+
+
+class PartitionFailed(TapError):
+    """The partition should have been read and could not be."""
+
+
+class FilterRefused(TapError):
+    """The server does not know the field it was asked to filter or sort by."""
+
+
+class MalformedAnswer(TapError):
+    """The answer is cut short, is not the JSON it should be, or contradicts itself."""
+
+
+class Message(t.NamedTuple):
+    """What an API said along with a failure.
+
+    Attributes:
+        text: Its own words.
+        reference: What its support asks for, such as a correlation id.
+    """
+
+    text: str
+    reference: str = ""
+
+
+class Action(enum.Enum):
+    """What to do about a failed request."""
+
+    RETRY = "retry"
+    SKIP = "skip"
+    FAIL = "fail"
+    STOP = "stop"
+    UNFILTER = "unfilter"
+
+
+_RAISED = {
+    Action.SKIP: PartitionSkipped,
+    Action.FAIL: PartitionFailed,
+    Action.STOP: TapStopped,
+    Action.UNFILTER: FilterRefused,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of an error table.
+
+    Attributes:
+        statuses: HTTP statuses the row is for.
+        action: What to do.
+        sentence: What happened and what to do, for the user. `{message}` is replaced by the
+            message the API sent along.
+        body: The row applies only when this text is in the answer's body.
+        finally_: For `Action.RETRY`: what to do when the tries are used up.
+    """
+
+    statuses: Sequence[int]
+    action: Action
+    sentence: str
+    body: bytes = b""
+    finally_: Action = Action.FAIL
+
+    def error(self, where: str, message: Message, *, tries: int = 1) -> TapError:
+        """Build the exception for this row.
+
+        Args:
+            where: The stream and partition, as the user knows them.
+            message: What the API said.
+            tries: How often the request was made.
+
+        Returns:
+            The exception to raise once there is nothing left to retry.
+        """
+        action = self.finally_ if self.action is Action.RETRY else self.action
+        notes = [f"after {tries} tries"] if tries > 1 else []
+        if message.reference and action is not Action.SKIP:
+            notes.append(message.reference)
+        noted = f" ({', '.join(notes)})" if notes else ""
+        return _RAISED[action](f"{self.say(message)}{noted}.", where)
+
+    def say(self, message: Message) -> str:
+        """Fill in the sentence.
+
+        Args:
+            message: What the API said.
+
+        Returns:
+            The sentence without its full stop.
+        """
+        return self.sentence.format(message=message.text or "no details given").rstrip(".")
+
+
+NO_ANSWER = Rule(
+    (), Action.RETRY, "no answer ({message}): look at the network and at the address of the API"
+)
+MALFORMED = Rule((), Action.RETRY, "{message}")
+
+
+class ErrorTable:
+    """The rows of one API, first match wins."""
+
+    def __init__(
+        self, *rules: Rule, no_answer: Rule = NO_ANSWER, malformed: Rule = MALFORMED
+    ) -> None:
+        """Keep the rows.
+
+        Args:
+            rules: The rows for answers with a failing status.
+            no_answer: The row for a connection that broke, was refused or timed out.
+            malformed: The row for an answer that cannot be read although its status is 200.
+        """
+        self._rules = rules
+        self.no_answer = no_answer
+        self.malformed = malformed
+
+    def classify(self, status: int, body: bytes) -> Rule:
+        """Find the row for an answer.
+
+        Args:
+            status: Any HTTP status but 200.
+            body: The answer's body.
+
+        Returns:
+            The first row that matches; for a status nobody foresaw, one that fails the partition.
+        """
+        for rule in self._rules:
+            if status in rule.statuses and rule.body in body:
+                return rule
+        return Rule((status,), Action.FAIL, f"unexpected answer HTTP {status}: {{message}}")

@@ -1,0 +1,454 @@
+"""Gets answers from the API: paced, retried, and asked for ahead of need, in order.
+
+`Client` makes one request and sees it through. `Prefetch` runs the readers of many partitions in
+worker threads and hands their pages on in the order the run emits them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import queue
+import random
+import threading
+import time
+import typing as t
+from collections import Counter, defaultdict, deque
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from urllib.parse import quote, urlencode
+
+import requests
+import requests.adapters
+import urllib3.exceptions
+
+from commerce_taps.errors import Action, MalformedAnswer, Message, TapStopped
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Hashable, Iterator, Mapping
+
+    from requests.auth import AuthBase
+
+    from commerce_taps.errors import ErrorTable, Rule
+    from commerce_taps.records import Page
+
+Answer = t.TypeVar("Answer")
+
+FIRST_WAIT = 0.5
+WAIT_FACTOR = 1.5
+LONGEST_WAIT = 60.0
+"""Back-off: the first wait, its growth and its cap, in seconds."""
+
+TICK = 0.2
+"""Seconds between two looks at the clock and at signals while a page is waited for."""
+
+LONGEST_SENSIBLE_ASK = 25 * 3600.0
+"""Quotas are refilled daily at the latest: a `Retry-After` beyond that is a slip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One GET request.
+
+    Attributes:
+        path: Path segments below the base address, unquoted.
+        params: Query parameters, unquoted.
+        stream: The stream it is for; requests are counted by stream.
+        context: The partition it is for.
+        lane: Requests of one lane share the vendor's limit on concurrent requests.
+    """
+
+    path: tuple[str, ...]
+    params: Mapping[str, str | int] = field(default_factory=dict)
+    stream: str = ""
+    context: Mapping[str, t.Any] = field(default_factory=dict)
+    lane: str = ""
+
+    @property
+    def where(self) -> str:
+        """Stream and partition, for messages."""
+        return where(self.stream, self.context)
+
+    @property
+    def url(self) -> str:
+        """The quoted path and query, without the base address.
+
+        Ids come from the API and may hold any character; `.` and `..` would climb the path.
+        """
+        path = "/".join(
+            quote(part, safe="") if part.strip(".") else part.replace(".", "%2E")
+            for part in self.path
+        )
+        return f"/{path}?{urlencode(self.params, quote_via=quote)}" if self.params else f"/{path}"
+
+
+def where(stream: str, context: Mapping[str, t.Any] | None) -> str:
+    """Name a stream and a partition of it, for messages.
+
+    Args:
+        stream: The stream's name.
+        context: The partition, if the stream has any.
+
+    Returns:
+        For example ``commerce_orders (companyId=…, connectionId=…)``.
+    """
+    if not context:
+        return stream
+    return f"{stream} ({', '.join(f'{name}={value}' for name, value in context.items())})"
+
+
+class Governor:
+    """Keeps the whole tap inside the vendor's limits, whichever thread asks."""
+
+    def __init__(self, *, per_minute: int, per_lane: int, check: Callable[[], None]) -> None:
+        """Start with nothing sent.
+
+        Args:
+            per_minute: Requests in any 60 seconds; 0 for no limit.
+            per_lane: Requests under way at once in one lane.
+            check: Raises `TapStopped` when the run is ending; called while waiting.
+        """
+        self._per_minute = per_minute
+        self._sent: deque[float] = deque()
+        self._lanes: dict[str, threading.Semaphore] = defaultdict(
+            lambda: threading.Semaphore(per_lane)
+        )
+        self._paused_until = 0.0
+        self._lock = threading.Lock()
+        self._check = check
+        self.waiting = 0
+
+    @contextlib.contextmanager
+    def turn(self, lane: str) -> Iterator[None]:
+        """Wait until a request may be sent, and hold its place while it is under way.
+
+        Args:
+            lane: The request's lane.
+
+        Yields:
+            Nothing.
+        """
+        with self._lock:
+            semaphore = self._lanes[lane]
+        with semaphore:
+            while (wait := self._reserve()) > 0:
+                self.sleep(wait)
+            yield
+
+    def _reserve(self) -> float:
+        """Take a place in this minute, or say how many seconds to wait for one."""
+        now = time.monotonic()
+        with self._lock:
+            if now < self._paused_until:
+                return self._paused_until - now
+            if self._per_minute:
+                while self._sent and self._sent[0] <= now - 60:
+                    self._sent.popleft()
+                if len(self._sent) >= self._per_minute:
+                    return self._sent[0] + 60 - now
+                self._sent.append(now)
+            return 0.0
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody send for a while: the vendor asked for it.
+
+        Args:
+            seconds: How long from now.
+        """
+        with self._lock:
+            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless the run is ending.
+
+        Args:
+            seconds: How long.
+
+        Raises:
+            TapStopped: The run is ending.
+        """
+        with self._lock:
+            self.waiting += 1
+        try:
+            until = time.monotonic() + seconds
+            while (left := until - time.monotonic()) > 0:
+                self._check()
+                time.sleep(min(left, TICK))
+        finally:
+            with self._lock:
+                self.waiting -= 1
+
+
+class Client:
+    """Makes requests to one API."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        auth: AuthBase,
+        errors: ErrorTable,
+        headers: Mapping[str, str],
+        message: Callable[[bytes], Message],
+        governor: Governor,
+        logger: logging.Logger,
+        timeout: float,
+        max_retries: int,
+        max_wait: float,
+    ) -> None:
+        """Keep what every request needs; nothing is sent yet.
+
+        Args:
+            base_url: Address of the API, without a slash at its end.
+            auth: Adds the credential.
+            errors: What to do about which failure.
+            headers: Sent with every request.
+            message: Finds the API's own words in the body of a failed answer.
+            governor: Paces the requests.
+            logger: Where retries are told.
+            timeout: Seconds without a byte after which a request is given up.
+            max_retries: How often a request is repeated.
+            max_wait: The longest wait, in seconds, the API may ask for.
+        """
+        self.base_url = base_url
+        self.requests: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._auth = auth
+        self._errors = errors
+        self._headers = dict(headers)
+        self._message = message
+        self._governor = governor
+        self._logger = logger
+        self._timeout = timeout
+        self._max_retries = max_retries
+        self._max_wait = max_wait
+        self._local = threading.local()
+
+    def get(self, request: Request, parse: Callable[[bytes], Answer]) -> Answer:
+        """Make a request until its answer can be used.
+
+        Args:
+            request: What to ask.
+            parse: Turns the body into the answer; raises `MalformedAnswer` where it cannot.
+
+        Returns:
+            What `parse` made of the body.
+
+        Raises:
+            PartitionSkipped: Nothing is there, by the error table.
+            PartitionFailed: It could not be read, by the error table or after all tries.
+            TapStopped: The run cannot go on, by the error table or because the API asks for a
+                longer wait than `max_wait`.
+            FilterRefused: The API cannot filter as asked.
+        """
+        for tries in range(1, self._max_retries + 2):
+            try:
+                with self._governor.turn(request.lane):
+                    status, headers, body = self._send(request)
+                if status == requests.codes.ok:
+                    return parse(body)
+                rule, message = self._errors.classify(status, body), self._message(body)
+            except MalformedAnswer as error:
+                rule, message, headers = self._errors.malformed, Message(str(error)), {}
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                rule, headers = self._errors.no_answer, {}
+                message = Message(type(error).__name__)
+            if rule.action is not Action.RETRY or tries > self._max_retries:
+                raise rule.error(request.where, message, tries=tries)
+            self._wait(rule, message, request, tries, headers)
+        raise AssertionError  # the last try has returned or raised
+
+    def _send(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
+        """Send once. Returns status, headers and the whole body."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.auth = self._auth
+            session.headers.update(self._headers)
+        with self._counting:
+            self.requests[request.stream] += 1
+        url = self.base_url + request.url
+        self._logger.debug("GET %s", url)
+        # A redirect is never followed: it could carry the credential to another host.
+        response = session.get(url, timeout=self._timeout, allow_redirects=False)
+        return response.status_code, response.headers, response.content
+
+    def _wait(
+        self, rule: Rule, message: Message, request: Request, tries: int, headers: Mapping[str, str]
+    ) -> None:
+        """Wait before the next try: as long as the API asks, else longer with each try."""
+        backoff = min(FIRST_WAIT * WAIT_FACTOR ** (tries - 1), LONGEST_WAIT)
+        wait = backoff * random.uniform(0.5, 1)  # noqa: S311 - spreads the threads, no secret
+        asked = retry_after(headers.get("Retry-After"))
+        if asked is not None and asked <= LONGEST_SENSIBLE_ASK:
+            if asked > self._max_wait:
+                until = datetime.now(timezone.utc) + timedelta(seconds=asked)
+                msg = (
+                    f"{rule.say(message)}. The API asks to wait until {until:%Y-%m-%d %H:%M:%S} UTC, "
+                    f"which is longer than `max_wait` ({self._max_wait:g} s). Run again after "
+                    f"that: it goes on from here."
+                )
+                raise TapStopped(msg, request.where)
+            wait = max(wait, asked)
+            self._governor.pause(asked)
+        self._logger.warning(
+            "%s: %s; try %d of %d in %.1f s.",
+            request.where,
+            rule.say(message),
+            tries + 1,
+            self._max_retries + 1,
+            wait,
+        )
+        self._governor.sleep(wait)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Read a `Retry-After` header.
+
+    Args:
+        value: Seconds, or an HTTP date (RFC 9110); anything else counts as absent.
+
+    Returns:
+        Seconds from now, never negative.
+    """
+    if not value:
+        return None
+    with contextlib.suppress(ValueError):
+        seconds = float(value)
+        return max(seconds, 0.0) if seconds == seconds else None  # noqa: PLR0124 - not a NaN
+    with contextlib.suppress(ValueError, TypeError):
+        when = email.utils.parsedate_to_datetime(value)
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=timezone.utc)
+        return max((when - datetime.now(timezone.utc)).total_seconds(), 0.0)
+    return None
+
+
+# --- asking ahead -------------------------------------------------------------------------------
+
+
+def result(future: Future[Answer], tick: Callable[[], None]) -> Answer:
+    """Wait for what a worker thread does, without going deaf.
+
+    Args:
+        future: The work.
+        tick: Called again and again meanwhile; may raise.
+
+    Returns:
+        The work's result.
+    """
+    while not wait([future], timeout=TICK).done:
+        tick()
+    return future.result()
+
+
+def aside(work: Callable[[], Answer], tick: Callable[[], None]) -> Answer:
+    """Do something that may block in a thread of its own.
+
+    Args:
+        work: What to do.
+        tick: Called again and again meanwhile; may raise.
+
+    Returns:
+        The work's result.
+    """
+    future: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return result(future, tick)
+
+
+class Chain:
+    """The pages of one partition, read one at a time in a worker thread."""
+
+    def __init__(self, key: Hashable, pages: Iterator[Page]) -> None:
+        """Keep the reader; nothing is asked yet.
+
+        Args:
+            key: Which stream and partition.
+            pages: Reads the next page each time it is asked for one.
+        """
+        self.key = key
+        self._pages = pages
+        self.next: Future[Page | None] = Future()
+
+    def read(self) -> None:
+        """Read the next page into `next`: a page, `None` at the end, or the error it ended in."""
+        try:
+            self.next.set_result(next(self._pages, None))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that emits
+            self.next.set_exception(error)
+
+
+class Prefetch:
+    """Reads partitions ahead of need.
+
+    At most `concurrency` partitions are open, each with one page asked for or waiting; with the
+    page being emitted that bounds the memory.
+    """
+
+    def __init__(self, plan: Iterator[Chain], concurrency: int, tick: Callable[[], None]) -> None:
+        """Start the worker threads.
+
+        Args:
+            plan: The partitions in the order in which they will be emitted.
+            concurrency: Requests under way at once.
+            tick: Called again and again while the next page is waited for; may raise.
+        """
+        self._plan = plan
+        self._tick = tick
+        self._concurrency = concurrency
+        self._open: deque[Chain] = deque()
+        self._work: queue.SimpleQueue[Chain] = queue.SimpleQueue()
+        for _ in range(concurrency):
+            # Daemons: a request that hangs must not keep an interrupted run from ending.
+            threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            self._work.get().read()
+
+    def _fill(self) -> None:
+        while len(self._open) < self._concurrency:
+            chain = next(self._plan, None)
+            if chain is None:
+                return
+            self._open.append(chain)
+            self._work.put(chain)
+
+    def pages(self, key: Hashable) -> Iterator[Page]:
+        """Hand on a partition's pages, while the next one is already asked for.
+
+        Args:
+            key: The partition; those planned before it are given up.
+
+        Yields:
+            The pages in order.
+
+        Raises:
+            TapError: What the partition's reader ended in.
+            KeyError: The partition is not in the plan.
+        """
+        self._fill()
+        while self._open and self._open[0].key != key:
+            self._open.popleft()
+            self._fill()
+        if not self._open:
+            raise KeyError(key)
+        chain = self._open[0]
+        try:
+            while (page := result(chain.next, self._tick)) is not None:
+                chain.next = Future()
+                self._work.put(chain)
+                yield page
+        finally:
+            self._open.popleft()
+            self._fill()

@@ -1,0 +1,302 @@
+"""Reads all pages of a partition so that nothing slips between two of them.
+
+Page numbers over a set that changes while it is read lose rows: a row that is updated moves to the
+end of the order, and the row behind it slides over the page boundary unseen. So:
+
+- `by_key`, where the API sorts and filters by the replication key: each request asks from the last
+  value seen on, inclusive, and leaves out what it has handed on already. A page number is used only
+  among rows of one and the same second, from the last page to the first: once the second is over,
+  rows can only leave such a set, which moves the others towards the pages still to come.
+- `by_number` elsewhere: the pages are counted against the announced total, and read again until
+  one reading is whole. Only if a row is deleted and another one added between the same two
+  requests, the count is right though a row may have slipped.
+
+Each reader is a generator that asks through a function, so it runs in any thread and in tests
+without a server. It sets `Page.bookmark` where a bookmark is safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from commerce_taps import dates
+from commerce_taps.errors import MalformedAnswer, PartitionFailed
+from commerce_taps.records import Page
+
+if t.TYPE_CHECKING:
+    from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+    from datetime import datetime
+
+    import msgspec
+
+READINGS = 5
+"""How often a list that changes while it is read by page number is read before giving up."""
+
+
+class Range(t.NamedTuple):
+    """The instants asked for, both to the second.
+
+    Attributes:
+        start: First instant; `None` for no bound, which includes rows without a value.
+        end: The first instant beyond; `None` for no bound.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @override
+    def __contains__(self, stamp: object) -> bool:
+        """Tell whether a replication value belongs to the range."""
+        if stamp is None:
+            return self.start is None
+        return (self.start is None or stamp >= self.start) and (  # type: ignore[operator]
+            self.end is None or stamp < self.end  # type: ignore[operator]
+        )
+
+
+ALL: t.Final = Range()
+NO_INSTANT: t.Final = Range(dates.FIRST, dates.FIRST)
+
+
+@dataclass(slots=True)
+class Reply:
+    """One page as the API gave it.
+
+    Attributes:
+        records: The records as raw bytes.
+        rows: What `shape.Shape.check` made of each.
+        stamps: The replication value of each; `None` where a record has none.
+        total: How many records the whole list has, as the API says.
+        size: How many records a page has, as the API says.
+        has_next: Whether the API says that another page follows.
+    """
+
+    records: Sequence[msgspec.Raw]
+    rows: Sequence[msgspec.Struct | None]
+    stamps: Sequence[datetime | None]
+    total: int
+    size: int
+    has_next: bool
+
+    @property
+    def pages(self) -> int:
+        """How many pages the whole list has."""
+        return max(-(-self.total // self.size), 1)
+
+    def page(
+        self,
+        seen: AbstractSet[bytes] = frozenset(),
+        *,
+        wanted: Range = ALL,
+        bookmark: datetime | None = None,
+    ) -> Page:
+        """Make the page to hand on.
+
+        Args:
+            seen: Digests of records handed on already, left out of the page.
+            wanted: Records of other replication values are left out, too; those without one are
+                not.
+            bookmark: The page's bookmark.
+
+        Returns:
+            The page.
+        """
+        if not seen and wanted is ALL:
+            return Page(self.records, self.rows, bookmark)
+        fresh = [
+            (raw, row)
+            for raw, row, stamp in zip(self.records, self.rows, self.stamps, strict=True)
+            if (stamp is None or stamp in wanted) and digest(raw) not in seen
+        ]
+        return Page([raw for raw, _ in fresh], [row for _, row in fresh], bookmark)
+
+
+Ask = t.Callable[[Range, int], Reply]
+"""Asks for a range and a page number, counted from 1."""
+
+Identify = t.Callable[["msgspec.Struct | None", "msgspec.Raw"], "Hashable"]
+"""Gives the identity of a record, as `shape.Shape.key` does."""
+
+
+def digest(raw: msgspec.Raw) -> bytes:
+    """Tell a record from every other without keeping it.
+
+    Args:
+        raw: The record.
+
+    Returns:
+        Sixteen bytes.
+    """
+    return hashlib.blake2b(raw, digest_size=16).digest()
+
+
+def check(reply: Reply, asked: Range, number: int) -> Reply:
+    """Refuse an answer that contradicts the question or itself.
+
+    Args:
+        reply: The answer.
+        asked: The range asked for.
+        number: The page asked for.
+
+    Returns:
+        The same answer.
+
+    Raises:
+        MalformedAnswer: It is not the answer to this question, or rows are missing from it.
+    """
+    end = (number - 1) * reply.size + len(reply.records)
+    if reply.size < 1 or len(reply.records) > reply.size:
+        msg = f"page {number} has {len(reply.records)} records at a page size of {reply.size}"
+    elif reply.has_next and len(reply.records) < reply.size:
+        msg = f"page {number} has only {len(reply.records)} of {reply.size} records"
+    elif reply.has_next and end >= reply.total:
+        msg = f"page {number} is followed by another although {reply.total} records are announced"
+    elif not reply.has_next and reply.records and end != reply.total:
+        msg = f"page {number} ends the list at {end} of {reply.total} records"
+    elif not reply.has_next and not reply.records and end < reply.total:
+        msg = f"page {number} is empty although {reply.total} records are announced"
+    elif any(stamp not in asked for stamp in reply.stamps):
+        msg = f"page {number} has records outside of what was asked for"
+    else:
+        return reply
+    msg = f"the answer contradicts itself: {msg}"
+    raise MalformedAnswer(msg)
+
+
+def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Page]:
+    """Read a list that the API filters and sorts by the replication key.
+
+    Args:
+        ask: Asks for a range in ascending order of the replication key.
+        identify: Gives a record's identity within the list.
+        start: The bookmark, inclusive; `None` for everything.
+
+    Yields:
+        The pages, ascending, each with a bookmark.
+
+    Raises:
+        PartitionFailed: The list kept changing while it was read.
+    """
+    whole = Range(dates.floor(start) if start else None)
+    reply = ask(whole, 1)
+    if start is None and _has_unstamped(ask, reply):
+        yield from _unmarked(by_number(ask, identify, wanted=NO_INSTANT))
+        whole = Range(dates.FIRST)
+        reply = ask(whole, 1)
+    announced, count = reply.total, 0
+    seen: set[bytes] = set()
+    while _ascending(reply.stamps):
+        edge = reply.stamps[-1] if reply.stamps else None
+        yield reply.page(seen, bookmark=edge)
+        if not reply.has_next or edge is None:
+            if count + len(reply.records) >= announced:
+                return
+            break  # rows were deleted, or the first page was in order by chance
+        second = Range(dates.floor(edge), dates.floor(edge) + dates.ONE_SECOND)
+        if reply.stamps[0] in second:
+            # The whole page is of one second, and there may be more of it.
+            count += yield from _within_one_second(ask, identify, second)
+            asked, seen = Range(second.end), set()
+        else:
+            asked = Range(second.start)
+            seen = {
+                digest(raw)
+                for raw, stamp in zip(reply.records, reply.stamps, strict=True)
+                if stamp in second
+            }
+            count += len(reply.records) - len(seen)
+        reply = ask(asked, 1)
+    # Without an order there is no last value to go on from, nor one to keep as a bookmark.
+    yield from _unmarked(by_number(ask, identify, asked=whole))
+
+
+def _ascending(stamps: Sequence[datetime | None]) -> bool:
+    """Tell whether every record has a replication value and none is less than the one before."""
+    known = [stamp for stamp in stamps if stamp is not None]
+    return len(known) == len(stamps) and known == sorted(known)
+
+
+def _unmarked(pages: Iterable[Page]) -> Iterator[Page]:
+    """Take the bookmarks off."""
+    for page in pages:
+        yield Page(page.records, page.rows)
+
+
+def _has_unstamped(ask: Ask, reply: Reply) -> bool:
+    """Tell whether a list has rows without a replication value, which no range finds.
+
+    They are on its first page, which is given, or on its last.
+    """
+    number = 1
+    for _ in range(READINGS):
+        if None in reply.stamps:
+            return True
+        if number == reply.pages:
+            return False
+        number = reply.pages
+        reply = ask(ALL, number)
+    return True  # nobody can tell, while the last page is another one each time
+
+
+def _within_one_second(ask: Ask, identify: Identify, second: Range) -> Generator[Page, None, int]:
+    """Read the rows of one second, from the last page to the first. Returns their number."""
+    later = Range(second.end)
+    for _ in range(READINGS):
+        over = bool(ask(later, 1).records)
+        reply = ask(second, 1)
+        found: set[Hashable] = set()
+        for number in range(reply.pages, 0, -1):
+            reply = ask(second, number)
+            found.update(map(identify, reply.rows, reply.records))
+            yield reply.page(bookmark=second.start)
+        # As long as nothing is later, rows may still arrive; then no bookmark passes them either.
+        if len(found) >= reply.total and (over or not ask(later, 1).records):
+            return len(found)
+    msg = "rows kept arriving in the same second while it was read"
+    raise PartitionFailed(msg)
+
+
+def by_number(
+    ask: Ask, identify: Identify, *, asked: Range = ALL, wanted: Range = ALL
+) -> Iterator[Page]:
+    """Read a list by page numbers, and again until one reading is whole.
+
+    Args:
+        ask: Asks for a page in the API's own order.
+        identify: Gives a record's identity within the list.
+        asked: The range to ask for, where the API can filter.
+        wanted: The range to hand on, where the API cannot filter.
+
+    Yields:
+        The pages; a record that comes again unchanged is left out. The last page has a bookmark:
+        the largest replication value of all.
+
+    Raises:
+        PartitionFailed: The list kept changing while it was read.
+    """
+    seen: set[bytes] = set()
+    latest: datetime | None = None
+    for _ in range(READINGS):
+        found: set[Hashable] = set()
+        totals: set[int] = set()
+        number, more = 1, True
+        while more:
+            reply = ask(asked, number)
+            totals.add(reply.total)
+            before = len(found)
+            found.update(map(identify, reply.rows, reply.records))
+            latest = max((s for s in (latest, *reply.stamps) if s is not None), default=None)
+            yield reply.page(seen, wanted=wanted)
+            seen.update(map(digest, reply.records))
+            # A page without anything new may be the same one for ever.
+            number, more = number + 1, reply.has_next and len(found) > before
+        if totals == {len(found)}:
+            yield Page((), (), latest)
+            return
+    msg = "the list kept changing while it was read"
+    raise PartitionFailed(msg)

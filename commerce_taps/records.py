@@ -1,0 +1,57 @@
+"""Opens an answer's body: the envelope decoded, the records inside left as raw bytes."""
+
+from __future__ import annotations
+
+import typing as t
+
+import msgspec
+
+from commerce_taps.errors import MalformedAnswer
+from commerce_taps.redact import redact
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+Envelope = t.TypeVar("Envelope")
+
+
+class Page(msgspec.Struct):
+    """Records of one answer, on their way from the reader to the writer.
+
+    Attributes:
+        records: The records, each the bytes of one JSON object.
+        rows: For each record what `shape.Shape.check` made of it.
+        bookmark: The replication value that is safe to keep once this page is written, if any:
+            the reader of the pages knows what else may still come.
+    """
+
+    records: Sequence[msgspec.Raw]
+    rows: Sequence[msgspec.Struct | None] = ()
+    bookmark: datetime | None = None
+
+
+def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
+    """Decode an answer's body.
+
+    Args:
+        body: The whole body.
+        envelope: A msgspec type; records in it are `msgspec.Raw`.
+
+    Returns:
+        The envelope. Records inside hold no newline, so each can be written as one line.
+
+    Raises:
+        MalformedAnswer: The body is not the JSON the envelope describes.
+    """
+    try:
+        # Strings in nested values are never decoded one by one, so the page is checked whole.
+        body.decode()
+        if b"\n" in body or b"\r" in body:
+            body = msgspec.json.format(body, indent=-1)
+        return msgspec.json.decode(body, type=envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        first = redact(" ".join(body[:80].decode(errors="replace").split()))
+        reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        msg = f"the answer cannot be read ({reason}); it begins with {first!r}"
+        raise MalformedAnswer(msg) from error

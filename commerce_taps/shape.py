@@ -1,0 +1,238 @@
+"""Turns a raw record into what is emitted: checked against the schema, and never cut.
+
+A record takes one of two ways:
+
+- the fast one: a Struct compiled from the stream's schema accepts it (types checked in C, no
+  unknown field, timestamps in the one form): its own bytes are emitted, every digit as sent;
+- the careful one, record by record, for anything else: `Shape.conform` brings timestamps into
+  the one form, gives an unknown field a new column, and moves a value that is not of the
+  column's type into a column of its own, `<name>__v_<type>`, as dlt does. Nothing is dropped.
+
+Both lead to the same record where both apply. Timestamps are columns of format `date-time` at the
+top level; nested values are kept as they came.
+"""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+from msgspec import UNSET
+
+from commerce_taps import dates
+from commerce_taps.conform import (
+    MISFIT,
+    UNREADABLE,
+    Record,
+    Schema,
+    compile_value,
+    decode,
+    encode,
+    infer,
+    json_type,
+    spare,
+    variant,
+)
+from commerce_taps.errors import PartitionFailed
+from commerce_taps.structs import attribute, attributes, is_plain, struct_decoder
+
+if t.TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+    from datetime import datetime
+
+    import msgspec
+    from msgspec import Struct
+
+
+class Shape:
+    """One stream's records, shaped by its schema.
+
+    Attributes:
+        schema: The stream's schema. Grows when `evolve` is on and a new column is met.
+        new_columns: Names of the columns added since somebody last cleared the list.
+        dropped: Names of the fields not emitted because `evolve` is off.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        keys: Sequence[str] = (),
+        context_keys: Sequence[str] = (),
+        replication_key: str | None = None,
+        deselected: Sequence[str] = (),
+        evolve: bool = True,
+    ) -> None:
+        """Compile the schema.
+
+        Args:
+            schema: JSON Schema of the stream's records.
+            keys: Key columns, which must be there and fit.
+            context_keys: Columns that come from the partition, not from the record.
+            replication_key: The column bookmarks are made of.
+            deselected: Top-level columns that are not emitted.
+            evolve: Whether unknown fields become columns (`new_fields: evolve`).
+        """
+        self.schema = copy.deepcopy(schema)
+        self.new_columns: list[str] = []
+        self.dropped: set[str] = set()
+        self._keys = keys
+        self._context_keys = context_keys
+        self._replication_key = replication_key
+        self._deselected = set(deselected)
+        self._hidden = {attribute(name) for name in deselected}
+        self._evolve = evolve
+        self._compile()
+
+    def _compile(self) -> None:
+        properties = self.schema["properties"]
+        self._conform = {name: compile_value(value) for name, value in properties.items()}
+        own = {name: value for name, value in properties.items() if name not in self._context_keys}
+        self._check = struct_decoder(own, required=self._keys)
+        self._stamps = attributes(
+            name
+            for name, value in own.items()
+            if value.get("format") == "date-time" and is_plain(name)
+        )
+        kept: dict[str, Schema] = {name: {} for name in own if name not in self._deselected}
+        self._project = struct_decoder(kept, strict=False) if self._deselected else None
+        # Without a key of its own a record may hold nothing that could be spliced.
+        self._may_be_empty = not any(key in own for key in self._keys)
+
+    def check(self, raw: msgspec.Raw | bytes) -> Struct | None:
+        """Check a record against the schema, in C.
+
+        Args:
+            raw: The record's bytes.
+
+        Returns:
+            The decoded record when its bytes can be emitted as they are, else `None`.
+        """
+        try:
+            row: Struct = self._check(raw)
+        except UNREADABLE:
+            return None
+        for stamp in self._stamps(row):
+            if isinstance(stamp, str) and not dates.is_normal(stamp):
+                return None
+        if self._may_be_empty and all(
+            name in self._hidden or getattr(row, name) is UNSET for name in row.__struct_fields__
+        ):
+            return None
+        return row
+
+    def stamp(self, row: Struct | None, raw: msgspec.Raw | bytes) -> datetime | None:
+        """Read a record's replication value.
+
+        Args:
+            row: The record as `check` returned it.
+            raw: The record's bytes.
+
+        Returns:
+            The instant, or `None` where the record has none.
+        """
+        if self._replication_key is None:
+            return None
+        try:
+            if row is not None:
+                return dates.parse(getattr(row, attribute(self._replication_key)))
+            return dates.parse(decode(raw)[self._replication_key])
+        except (KeyError, AttributeError, TypeError, ValueError, *UNREADABLE):
+            return None
+
+    def key(self, row: Struct | None, raw: msgspec.Raw | bytes) -> Hashable:
+        """Read a record's identity within its partition.
+
+        Args:
+            row: The record as `check` returned it.
+            raw: The record's bytes.
+
+        Returns:
+            The values of its own key columns; without any, the record itself.
+        """
+        own = [key for key in self._keys if key not in self._context_keys]
+        if not own:
+            return bytes(raw)
+        if row is not None:
+            return tuple(encode(getattr(row, attribute(key))) for key in own)
+        try:
+            record = decode(raw)
+            return tuple(encode(record.get(key)) for key in own)
+        except (AttributeError, *UNREADABLE):
+            return bytes(raw)
+
+    def splice(self, raw: msgspec.Raw | bytes) -> memoryview | bytes:
+        """Cut a checked record so that partition columns can be put before its own.
+
+        Args:
+            raw: The bytes of a record that `check` accepted.
+
+        Returns:
+            The bytes after the opening brace, deselected columns left out.
+        """
+        if self._project is None:
+            return memoryview(raw)[1:]
+        return encode(self._project(raw))[1:]
+
+    def conform(self, raw: msgspec.Raw | bytes, context: Mapping[str, t.Any]) -> Record:
+        """Shape a record that cannot be emitted as it is.
+
+        Args:
+            raw: The record's bytes.
+            context: The partition's columns, added where the record has none of that name.
+
+        Returns:
+            A record that is valid against `schema`, which may have grown: see `new_columns`.
+
+        Raises:
+            PartitionFailed: The record has no usable key, or cannot be decoded.
+        """
+        try:
+            record = decode(raw)
+        except UNREADABLE as error:
+            msg = f"a record cannot be read ({error})"
+            raise PartitionFailed(msg) from error
+        if not isinstance(record, dict):
+            msg = f"a record is {json_type(record)} and not an object"
+            raise PartitionFailed(msg)
+        before = len(self.new_columns)
+        out: Record = {}
+        for name, value in (*((k, v) for k, v in context.items() if k not in record),
+                            *record.items()):  # fmt: skip
+            if name in self._deselected:
+                continue
+            function = self._conform.get(name)
+            fitted = MISFIT if function is None else function(value)
+            if fitted is not MISFIT:
+                out[name] = fitted
+                continue
+            if function is not None and function(None) is None:
+                out[name] = None
+            self._add(out, name, value, record)
+        for key in self._keys:
+            if out.get(key) is None:
+                msg = f"a record has no usable value for its key `{key}`"
+                raise PartitionFailed(msg)
+        if len(self.new_columns) > before:
+            self._compile()
+        return out
+
+    def _add(self, out: Record, name: str, value: object, record: Record) -> None:
+        """Emit a value that has no column, or does not fit the one it has, by giving it one."""
+        if value is None:  # says nothing, not even a type
+            return
+        known = self.schema["properties"]
+        if not self._evolve:
+            self.dropped.add(variant(name, value) if name in known else name)
+            return
+        while True:
+            # SQL targets fold case: `ID` beside `id` would be the same column.
+            if name not in known and name.lower() not in map(str.lower, known):
+                known[name] = infer(value)
+                self._conform[name] = compile_value(known[name])
+                self.new_columns.append(name)
+            fitted = self._conform[name](value) if name in known else MISFIT
+            if fitted is not MISFIT:
+                out[name] = fitted
+                return
+            name = spare(name, value, record, out)

@@ -1,0 +1,307 @@
+"""The base of every stream: a partition's pages in, Singer messages out."""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+from datetime import datetime, timezone
+from functools import cached_property
+
+from singer_sdk import Stream
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from typing_extensions import override
+
+from commerce_taps import dates
+from commerce_taps.emit import RecordLines
+from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
+from commerce_taps.fetch import where
+from commerce_taps.shape import Shape
+
+if t.TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+
+    import msgspec
+    from singer_sdk.helpers.types import Context, Record
+
+    from commerce_taps.records import Page
+    from commerce_taps.tap import CommerceTap
+
+
+class CommerceStream(Stream, abc.ABC):
+    """A stream read page by page and partition by partition.
+
+    A stream is a declaration: `name`, `primary_keys`, `replication_key` and what its tap's base
+    class needs to find it. The tap's base class for a family of endpoints says in `read` how a
+    partition's pages are asked for, and in `partitions` whom to ask.
+    """
+
+    # `shape` does it, compiled once from the schema.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    context_keys: t.ClassVar[tuple[str, ...]] = ()
+    """Names of the columns that come from the partition."""
+
+    _tap: CommerceTap
+
+    @abc.abstractmethod
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read one partition. Runs in a worker thread.
+
+        Args:
+            context: The partition.
+            start: Where to begin, inclusive; `None` for everything.
+
+        Yields:
+            The pages.
+        """
+
+    # --- shape ----------------------------------------------------------------------------------
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What turns raw records into emitted ones."""
+        return Shape(
+            self.effective_schema,
+            keys=self.primary_keys,
+            context_keys=self.context_keys,
+            replication_key=self.replication_key,
+            deselected=[
+                name for name in self.effective_schema["properties"] if not self._emits(name)
+            ],
+            evolve=self.config["new_fields"] == "evolve",
+        )
+
+    def _emits(self, name: str) -> bool:
+        """Tell whether a top-level column is selected. Keys always are."""
+        return name in self.primary_keys or self.mask[("properties", name)]
+
+    @cached_property
+    def _mapped(self) -> bool:
+        """Whether the SDK has to see each record: for maps, flattening, parts of a column."""
+        nested = any(
+            not selected and len(breadcrumb) > 2 and self._emits(breadcrumb[1])  # noqa: PLR2004
+            for breadcrumb, selected in self.mask.items()
+        )
+        config = self.config
+        return nested or bool(config.get("stream_maps") or config.get("flattening_enabled"))
+
+    def _evolve(self) -> None:
+        """Send SCHEMA again with the columns that were just met."""
+        new, self.shape.new_columns = self.shape.new_columns, []
+        self.logger.info("%s: new columns %s.", self.name, ", ".join(f"`{c}`" for c in new))
+        self._tap.mapper.register_raw_stream_schema(
+            self.name,
+            {
+                **self.shape.schema,
+                "properties": {
+                    name: schema
+                    for name, schema in self.shape.schema["properties"].items()
+                    if self._emits(name)
+                },
+            },
+            self.primary_keys,
+        )
+        self._stream_maps = None
+        self._write_schema_message()
+
+    # --- state ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _partition_states(self) -> dict[tuple[tuple[str, t.Any], ...], dict[str, t.Any]]:
+        """The bookmarks by partition: thousands are looked up, so not by walking the list."""
+        return {
+            tuple(sorted(state["context"].items())): state
+            for state in self.stream_state.get("partitions", [])
+        }
+
+    @override
+    def get_context_state(self, context: Context | None) -> dict[str, t.Any]:
+        """Find the writable bookmark of a partition, made if there is none yet.
+
+        Args:
+            context: The partition.
+
+        Returns:
+            The state's own dict, in the SDK's form.
+        """
+        if not context:
+            return self.stream_state
+        key = tuple(sorted(context.items()))
+        state = self._partition_states.get(key)
+        if state is None:
+            state = self._partition_states[key] = {"context": dict(context)}
+            self.stream_state.setdefault("partitions", []).append(state)
+        return state
+
+    def starting_value(self, context: Context | None) -> datetime | None:
+        """Tell where a partition's reading begins.
+
+        Args:
+            context: The partition.
+
+        Returns:
+            The later of bookmark and `start_date`; `None` without either, or for a full table.
+        """
+        if self.replication_method != REPLICATION_INCREMENTAL:
+            return None
+        known: Mapping[str, t.Any] = (
+            self._partition_states.get(tuple(sorted(context.items())), {})
+            if context
+            else self.stream_state
+        )
+        values = [self.config.get("start_date")]
+        if known.get("replication_key") == self.replication_key:
+            values.append(known.get("replication_key_value"))
+        return max((dates.parse(value) for value in values if value), default=None)
+
+    def _bookmark(self, context: Context | None, value: datetime | None) -> None:
+        """Keep the value up to which a partition is emitted. Bookmarks never move back."""
+        if value is None or self.replication_method != REPLICATION_INCREMENTAL:
+            return
+        state = self.get_context_state(context)
+        known = state.get("replication_key_value")
+        if state.get("replication_key") != self.replication_key:
+            known = None
+        if known is None or dates.parse(known) < value:
+            state["replication_key"] = self.replication_key
+            state["replication_key_value"] = dates.render(value)
+
+    @override
+    def finalize_state_progress_markers(self, state: dict[str, t.Any] | None = None) -> None:
+        """Write the state once the stream is over. There are no progress markers to promote.
+
+        Args:
+            state: Not used; the SDK passes none.
+        """
+        self._tap.write_state()
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Set no signpost: a page's reader says which bookmark is safe.
+
+        Args:
+            context: Not used.
+        """
+
+    # --- sync -----------------------------------------------------------------------------------
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        """Read one partition as dicts, for use as a library.
+
+        Args:
+            context: The partition.
+
+        Yields:
+            The records as emitted.
+        """
+        for page in self.read(context, self.starting_value(context)):
+            for raw in page.records:
+                yield self.shape.conform(raw, context or {})
+
+    @override
+    def _sync_records(
+        self,
+        context: Context | None = None,
+        *,
+        write_messages: bool = True,
+    ) -> Generator[dict[str, t.Any], t.Any, t.Any]:
+        """Emit every partition. A generator without items, because the SDK iterates over it.
+
+        Raises:
+            SystemExit: Nothing more can be read in this run; the state is written.
+        """
+        try:
+            with self.get_record_counter() as counter, self.get_sync_timer():
+                partitions = [context] if context is not None else self.partitions
+                report = self._tap.begin(self, 1 if partitions is None else len(partitions))
+                for partition in [None] if partitions is None else partitions:
+                    before = report.records
+                    self._sync_partition(partition)
+                    counter.increment(report.records - before)
+        except TapStopped as error:
+            self._tap.stop(error)
+        finally:
+            self._tap.end(self)
+            if self.shape.dropped:
+                fields = ", ".join(f"`{name}`" for name in sorted(self.shape.dropped))
+                self.logger.warning(
+                    "%s: fields %s were left out, because `new_fields` is `drop`.",
+                    self.name,
+                    fields,
+                )
+        yield from ()
+
+    def _sync_partition(self, context: Context | None) -> None:
+        """Emit one partition and count how it ended."""
+        report = self._tap.report[self.name]
+        try:
+            for page in self._tap.pages(self, context):
+                report.records += self._write_page(page, context or {})
+                self._bookmark(context, page.bookmark)
+                self._tap.tick()
+        except PartitionSkipped as error:
+            report.skipped[_general(error.reason, context)] += 1
+            self.logger.debug("Skipped %s", error)
+        except (PartitionFailed, TapError) as error:
+            if isinstance(error, TapStopped):
+                raise
+            report.failed[_general(error.reason, context)] += 1
+            failed = error if error.where else TapError(error.reason, where(self.name, context))
+            self.logger.error("Failed %s", failed)  # noqa: TRY400 - the sentence says it all
+        else:
+            report.read += 1
+
+    def _write_page(self, page: Page, context: Mapping[str, t.Any]) -> int:
+        """Emit a page's records.
+
+        Returns:
+            How many were emitted.
+        """
+        records, limit = page.records, self.ABORT_AT_RECORD_COUNT
+        if limit is not None:
+            records = records[: max(limit - self._tap.report[self.name].records, 0)]
+        if self._mapped:
+            for raw in records:
+                self._write_record_message(self._conform(raw, context))
+        else:
+            self._tap.message_writer.write_records(self._lines(records, page.rows, context))
+        self.state_manager.is_flushed = False
+        if len(records) < len(page.records):
+            self._check_max_record_limit(len(page.records) + (limit or 0))
+        return len(records)
+
+    def _lines(
+        self,
+        records: Iterable[msgspec.Raw | bytes],
+        rows: Iterable[msgspec.Struct | None],
+        context: Mapping[str, t.Any],
+    ) -> Iterator[bytes]:
+        """Build a page's RECORD lines; SCHEMA is sent in between where the record needs it."""
+        columns = {name: context[name] for name in self.context_keys}
+        lines = RecordLines(self.name, columns, datetime.now(timezone.utc))
+        splice, run = self.shape.splice, []
+        for raw, row in zip(records, rows, strict=False):
+            if row is not None:
+                run.append(splice(raw))
+                continue
+            if run:
+                yield lines.spliced(run)
+                run = []
+            yield lines.encoded(self._conform(raw, context))
+        if run:
+            yield lines.spliced(run)
+
+    def _conform(self, raw: msgspec.Raw | bytes, context: Mapping[str, t.Any]) -> Record:
+        record = self.shape.conform(raw, context)
+        if self.shape.new_columns:
+            self._evolve()
+        return record
+
+
+def _general(reason: str, context: Context | None) -> str:
+    """Take a partition's ids out of a reason, so that equal reasons are counted together."""
+    for value in (context or {}).values():
+        reason = reason.replace(str(value), "…")
+    return reason

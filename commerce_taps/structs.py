@@ -1,0 +1,121 @@
+"""The fast way of checking a record: a msgspec Struct compiled from the stream's schema.
+
+JSON Schema in, decoder out. The decoder accepts a record only when the schema does; whatever it
+refuses is looked at by `conform`, so it may refuse more.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from operator import attrgetter
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
+
+from commerce_taps.conform import encode, kinds
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from commerce_taps.conform import Schema
+
+
+NOTHING: t.Final = t.Annotated[str, Meta(pattern="(?!)")]
+"""A type that no value is of: what is declared so always goes the careful way."""
+
+
+def attribute(name: str) -> str:
+    """Name the Struct attribute of a column, whatever characters the column's name has.
+
+    Args:
+        name: The column.
+
+    Returns:
+        A Python identifier, the same for the same column.
+    """
+    return "f_" + name.encode().hex()
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether a Struct can have a column: one whose name JSON has to escape it cannot.
+
+    Args:
+        name: The column.
+
+    Returns:
+        Whether the name stands in JSON as it is; a record with another goes the careful way.
+    """
+    return encode(name) == b'"%b"' % name.encode()
+
+
+def attributes(names: Iterable[str]) -> Callable[[Struct], Iterable[t.Any]]:
+    """Compile the function that reads these columns of a row.
+
+    Args:
+        names: The columns.
+
+    Returns:
+        A function from a row to the columns' values.
+    """
+    found = [attribute(name) for name in names]
+    if len(found) > 1:
+        return attrgetter(*found)
+    return lambda row: [getattr(row, name) for name in found]
+
+
+def struct_decoder(
+    properties: Mapping[str, Schema], *, required: Sequence[str] = (), strict: bool = True
+) -> Callable[[t.Any], t.Any]:
+    """Compile a decoder that accepts a record exactly when it conforms.
+
+    Args:
+        properties: The columns. `{}` as a column's schema takes any value, as raw bytes.
+        required: Columns that must be there.
+        strict: Whether an unknown field is refused.
+
+    Returns:
+        A function from bytes to a Struct whose attributes are named by `attribute`.
+    """
+    return msgspec.json.Decoder(_struct(properties, required=required, strict=strict)).decode
+
+
+def _struct(
+    properties: Mapping[str, Schema], *, required: Sequence[str] = (), strict: bool = False
+) -> type[Struct]:
+    plain = {name: schema for name, schema in properties.items() if is_plain(name)}
+    return defstruct(
+        "Record",
+        [
+            (attribute(name), _type(schema, top=strict))
+            if name in required
+            else (attribute(name), _type(schema, top=strict) | UnsetType, UNSET)
+            for name, schema in plain.items()
+        ],
+        rename={attribute(name): name for name in plain},
+        kw_only=True,
+        forbid_unknown_fields=strict,
+        gc=False,
+    )
+
+
+def _type(schema: Schema, *, top: bool = False) -> t.Any:  # noqa: ANN401
+    """Translate a schema into the type msgspec checks."""
+    if "type" not in schema:
+        return msgspec.Raw
+    kind, *others = kinds(schema) or ["null"]
+    checked: t.Any
+    if kind == "null":
+        checked = type(None)
+    elif others:
+        checked = NOTHING  # a column of several types is rare: the careful way knows them
+    elif kind == "object":
+        checked = _struct(schema.get("properties", {}))
+    elif kind == "array":
+        checked = list[_type(schema.get("items", {}))]  # type: ignore[misc]
+    elif kind == "integer":
+        checked = t.Annotated[int, Meta(ge=schema.get("minimum"), le=schema.get("maximum"))]
+    elif kind == "string" and schema.get("format") == "date-time":
+        checked = str if top else NOTHING  # `Shape.check` looks at the form, at the top only
+    else:
+        checked = {"string": str, "boolean": bool, "number": float}[kind]
+    return checked | None if "null" in schema["type"] else checked

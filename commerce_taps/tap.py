@@ -1,0 +1,421 @@
+"""The base of every tap: settings, one client for all streams, the run's report and its end."""
+
+from __future__ import annotations
+
+import abc
+import signal
+import sys
+import time
+import typing as t
+from functools import cached_property
+
+import click
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.tap_base import CliTestOptionValue
+from typing_extensions import override
+
+from commerce_taps import redact
+from commerce_taps.cli import Command, load_object
+from commerce_taps.emit import PageWriter
+from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped
+from commerce_taps.fetch import Chain, Client, Governor, Prefetch
+from commerce_taps.report import Report, StreamReport
+from commerce_taps.settings import check_date, mistakes, tidy, unknown
+from commerce_taps.state import check_state
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from requests.auth import AuthBase
+    from singer_sdk.helpers.types import Context
+
+    from commerce_taps.errors import ErrorTable, Message
+    from commerce_taps.records import Page
+    from commerce_taps.stream import CommerceStream
+
+STATE_INTERVAL = 10.0
+"""Seconds between two STATE messages while a stream is read. With thousands of partitions a
+state is megabytes, so it is written by time and at the end of a stream, not per partition."""
+
+PROGRESS_INTERVAL = 10.0
+"""Seconds between two lines on the progress of the stream that is being read."""
+
+REACHING = 5
+"""How many partitions `--test` tries to find one that has the stream's data."""
+
+
+class CommerceTap(Tap, abc.ABC):
+    """A tap over one HTTP API whose streams are read ahead of need and emitted in order."""
+
+    package_name = "commerce-taps"
+    message_writer_class = PageWriter
+    message_writer: PageWriter
+    capabilities: t.ClassVar = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    errors: t.ClassVar[ErrorTable]
+    """What to do about which failed answer."""
+
+    requests_per_lane: t.ClassVar[int] = 10
+    """Requests the vendor allows under way at once in one lane."""
+
+    def __init__(self, **kwargs: t.Any) -> None:  # noqa: ANN401
+        """Validate the settings; nothing is sent yet.
+
+        Args:
+            **kwargs: As for the SDK's tap.
+        """
+        redact.install()
+        self.report = Report()
+        self._signal: int | None = None
+        self._running = ""
+        self._state_written = self._progress_told = time.monotonic()
+        super().__init__(**kwargs)
+
+    # --- what a tap says of its API -------------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def base_url(self) -> str:
+        """Address of the API, without a slash at its end."""
+
+    @property
+    @abc.abstractmethod
+    def auth(self) -> AuthBase:
+        """Adds the credential to a request."""
+
+    @abc.abstractmethod
+    def api_message(self, body: bytes) -> Message:
+        """Find the API's own words in the body of a failed answer.
+
+        Args:
+            body: The body, of any kind.
+
+        Returns:
+            The API's own words, if there are any.
+        """
+
+    def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
+        """Check what a JSON Schema cannot. Taps add to it.
+
+        Args:
+            config: The settings, each of the right type.
+
+        Yields:
+            A sentence for each mistake.
+        """
+        if "start_date" in config:
+            yield from check_date("start_date", config["start_date"])
+
+    # --- settings -------------------------------------------------------------------------------
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Validate the settings and say what is wrong in sentences, without any secret's value."""
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        properties: dict[str, dict[str, t.Any]] = schema["properties"]
+        redact.redact.add(
+            self._config[name]
+            for name, prop in properties.items()
+            if prop.get("secret") and name in self._config
+        )
+        self._config = tidy(self._config)
+        for sentence in unknown(self._config, schema):
+            self.logger.warning("%s", sentence)
+        errors = mistakes(self._config, schema) or list(self.check_config(self._config))
+        if errors and raise_errors:
+            summary = "Config validation failed"
+            raise ConfigValidationError(summary, errors=errors, schema=schema)
+        return errors
+
+    # --- requests -------------------------------------------------------------------------------
+
+    @cached_property
+    def governor(self) -> Governor:
+        """Paces every request of this tap."""
+        return Governor(
+            per_minute=self.config["requests_per_minute"],
+            per_lane=self.requests_per_lane,
+            check=self.check_signal,
+        )
+
+    @cached_property
+    def client(self) -> Client:
+        """Makes every request of this tap."""
+        agent = f"{self.name}/{self.plugin_version} (commerce-taps)"
+        return Client(
+            self.base_url,
+            auth=self.auth,
+            errors=self.errors,
+            headers={
+                "Accept": "application/json",
+                "User-Agent": self.config.get("user_agent", agent),
+            },
+            message=self.api_message,
+            governor=self.governor,
+            logger=self.logger,
+            timeout=self.config["request_timeout"],
+            max_retries=self.config["max_retries"],
+            max_wait=self.config["max_wait"],
+        )
+
+    @cached_property
+    def _prefetch(self) -> Prefetch:
+        return Prefetch(self._plan(), self.config["concurrency"], self.tick)
+
+    def _plan(self) -> Iterator[Chain]:
+        """List the partitions of all selected streams, in the order the SDK syncs them."""
+        streams = t.cast("dict[str, CommerceStream]", self.streams)
+        for stream in streams.values():
+            if stream.selected:
+                partitions = stream.partitions
+                for context in [None] if partitions is None else partitions:
+                    pages = stream.read(context, stream.starting_value(context))
+                    yield Chain(_key(stream, context), pages)
+
+    def pages(self, stream: CommerceStream, context: Context | None) -> Iterator[Page]:
+        """Hand on a partition's pages, which may have been read ahead.
+
+        Args:
+            stream: The stream.
+            context: The partition.
+
+        Returns:
+            The pages in order.
+        """
+        return self._prefetch.pages(_key(stream, context))
+
+    # --- the run --------------------------------------------------------------------------------
+
+    def begin(self, stream: CommerceStream, partitions: int) -> StreamReport:
+        """Open a stream's figures.
+
+        Args:
+            stream: The stream about to be synced.
+            partitions: How many partitions it has.
+
+        Returns:
+            The figures, to be counted up.
+        """
+        self._running = stream.name
+        report = self.report[stream.name] = StreamReport(partitions)
+        return report
+
+    def end(self, stream: CommerceStream) -> None:
+        """Close a stream's figures.
+
+        Args:
+            stream: The stream.
+        """
+        if stream.name in self.report:
+            report = self.report[stream.name]
+            report.seconds = time.monotonic() - report.started
+
+    def tick(self) -> None:
+        """Do what is due by time. Called after every page and while one is waited for.
+
+        Raises:
+            TapStopped: A signal asked the run to end.
+        """
+        self.check_signal()
+        now = time.monotonic()
+        if now - self._state_written > STATE_INTERVAL:
+            self.write_state()
+        if now - self._progress_told > PROGRESS_INTERVAL:
+            self._progress_told = now
+            requests = self.client.requests[self._running]
+            waiting = self.governor.waiting
+            self.logger.info("%s", self.report.progress(self._running, requests, waiting))
+
+    def check_signal(self) -> None:
+        """End the run if a signal asked for it.
+
+        Raises:
+            TapStopped: One did.
+        """
+        if self._signal is not None:
+            msg = f"the run was interrupted by {signal.Signals(self._signal).name}"
+            raise TapStopped(msg)
+
+    def write_state(self) -> None:
+        """Write a STATE message, unless nothing has changed since the last one."""
+        self.state_writer.write_state(self.state)
+        self._state_written = time.monotonic()
+
+    def stop(self, error: TapStopped) -> t.NoReturn:
+        """End the run early: what was read is in the state.
+
+        Args:
+            error: Why.
+
+        Raises:
+            SystemExit: With 1, or with 128 + the number of the signal that ended the run.
+        """
+        self.logger.error("Stopped: %s", error)
+        self.write_state()
+        self.log_report()
+        raise SystemExit(1 if self._signal is None else 128 + self._signal) from None
+
+    def log_report(self) -> None:
+        """Log the summary of the run."""
+        for line in self.report.lines(self.client.requests):
+            self.logger.info("%s", line)
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Note a signal. Acting on it here could tear a line that is being written."""
+        self._signal = signum
+
+    # --- command line ---------------------------------------------------------------------------
+
+    @override
+    def load_state(self, state: dict[str, t.Any]) -> None:
+        """Take over the state of an earlier run.
+
+        Args:
+            state: What the run is given.
+
+        Raises:
+            TapError: It is not a state of this tap.
+        """
+        check_state(state, self.name, self.streams)
+        super().load_state(state)
+
+    @override
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: t.IO[str] | None = None,
+        catalog: t.IO[str] | None = None,
+    ) -> None:
+        """Run the tap from the command line.
+
+        Args:
+            about: Print the tap's metadata and settings, and do nothing else.
+            about_format: How to print them.
+            config: Settings from files or the environment.
+            state: State of an earlier run.
+            catalog: What to read.
+
+        Raises:
+            SystemExit: With 1 if anything that should have been read was not.
+        """
+        if about:
+            cls.print_about(about_format)
+            return
+        config = config or _ConfigInput()
+        tap = cls(
+            config=config.config,
+            state=load_object("--state", state),
+            catalog=load_object("--catalog", catalog),
+            parse_env_config=config.parse_env,
+        )
+        tap.sync_all()
+        sys.stdout.flush()
+        tap.log_report()
+        if not tap.report.complete:
+            raise SystemExit(1)
+
+    @override
+    @classmethod
+    def cb_test(
+        cls,
+        ctx: click.Context,
+        param: click.Option,
+        value: str,
+    ) -> None:
+        """Prove the credential and print what is reachable, or print the schemas.
+
+        Args:
+            ctx: Click context.
+            param: Click option.
+            value: `all`, `schema` or `disabled`.
+
+        Raises:
+            SystemExit: With 0 if every stream is reachable, else with 1.
+        """
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        config: _ConfigInput = ctx.params.get("config", _ConfigInput())
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        reachable = True
+        for line in tap.check_access():
+            click.echo(line)
+        for stream in t.cast("dict[str, CommerceStream]", tap.streams).values():
+            outcome, ok = tap.reach(stream)
+            click.echo(f"{stream.name:<32}  {outcome}")
+            reachable = reachable and ok
+        raise SystemExit(0 if reachable else 1)
+
+    def check_access(self) -> Iterator[str]:
+        """Make the first request. Taps tell here what the credential opens.
+
+        Yields:
+            Lines for the user.
+        """
+        yield f"{self.name}: {self.base_url}"
+
+    def reach(self, stream: CommerceStream) -> tuple[str, bool]:
+        """Try a stream on the first partition that has its data.
+
+        Args:
+            stream: The stream.
+
+        Returns:
+            What came of it, and whether that is as it should be.
+        """
+        partitions = stream.partitions
+        outcome = "reachable, but nobody has it"
+        for context in [None] if partitions is None else partitions[:REACHING]:
+            try:
+                page = next(iter(stream.read(context, stream.starting_value(context))), None)
+            except PartitionSkipped as error:
+                outcome = f"reachable; {error.reason}"
+            except PartitionFailed as error:
+                return f"NOT reachable: {error.reason}", False
+            else:
+                return (
+                    f"reachable, {len(page.records) if page else 0} records on a first page",
+                    True,
+                )
+        return outcome, True
+
+    @override
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Build the command line.
+
+        Returns:
+            The SDK's command, which tells the user's mistakes in a sentence.
+        """
+        redact.install()
+        command = super().get_singer_command()
+        return Command(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            help=command.help,
+            context_settings=command.context_settings,
+            logger=cls.logger,
+        )
+
+
+def _key(stream: CommerceStream, context: Context | None) -> tuple[t.Any, ...]:
+    return (stream.name, *sorted((context or {}).items()))
