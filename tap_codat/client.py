@@ -1,0 +1,369 @@
+"""What is Codat's own: its envelope, its query language, its errors, whom to ask.
+
+Facts come from Codat's documentation (pages Authentication, Paging, Querying, Modified dates,
+Errors, Rate limits) and its OpenAPI specs.
+"""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+from datetime import timedelta
+from functools import partial
+
+import msgspec
+from msgspec import Raw
+from singer_sdk import SchemaDirectory, StreamSchema
+from typing_extensions import override
+
+from commerce_taps import dates
+from commerce_taps.errors import Action, ErrorTable, FilterRefused, MalformedAnswer, Message, Rule
+from commerce_taps.fetch import Request
+from commerce_taps.paging import ALL, Ask, Range, Reply, by_key, by_number, check
+from commerce_taps.records import Page, open_envelope
+from commerce_taps.stream import CommerceStream
+from tap_codat import schemas
+
+if t.TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_codat.tap import TapCodat
+
+SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
+
+ERRORS: t.Final = ErrorTable(
+    Rule(
+        range(300, 400),
+        Action.RETRY,
+        "the address answers with a redirect, where the key is not sent; check `api_url`",
+    ),
+    Rule((400,), Action.UNFILTER, "{message}", body=b"Could not resolve property"),
+    Rule((400,), Action.STOP, "Codat does not understand the request: {message}"),
+    Rule(
+        (401,),
+        Action.STOP,
+        "Codat does not accept the key; check `api_key` (the key as the portal shows it) or "
+        "`auth_header` (`Basic` and the key in base64): {message}",
+    ),
+    Rule(
+        (402,), Action.STOP, "the Codat account has reached a limit of its plan or ended: {message}"
+    ),
+    Rule((403,), Action.FAIL, "the key may not read this; ask Codat for access: {message}"),
+    Rule((404,), Action.SKIP, "nothing there: {message}"),
+    Rule((408,), Action.RETRY, "Codat took too long"),
+    Rule((409,), Action.SKIP, "not synced by Codat yet: {message}"),
+    Rule(
+        (429,),
+        Action.RETRY,
+        "Codat's request quota or limit is reached: {message}",
+        finally_=Action.STOP,
+    ),
+    Rule((451,), Action.SKIP, "blocked for compliance reasons: {message}"),
+    Rule((503,), Action.RETRY, "Codat is down for maintenance: {message}", finally_=Action.STOP),
+    Rule(SERVER_ERRORS, Action.RETRY, "Codat has a fault of its own: {message}"),
+)
+
+
+class _ErrorMessage(msgspec.Struct):
+    error: str = ""
+    correlationId: str = ""  # noqa: N815 - Codat's name
+
+
+def api_message(body: bytes) -> Message:
+    """Find Codat's own words in the body of a failed answer.
+
+    Args:
+        body: An `ErrorMessage` object, or anything a proxy may have put in its place.
+
+    Returns:
+        Its `error` text, and the correlation id that Codat's support asks for.
+    """
+    try:
+        message = msgspec.json.decode(body, type=_ErrorMessage)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Message(" ".join(body[:80].decode(errors="replace").split()))
+    reference = f"correlation id {message.correlationId}" if message.correlationId else ""
+    return Message(message.error.strip(), reference)
+
+
+# --- envelopes ----------------------------------------------------------------------------------
+
+
+class _Link(msgspec.Struct):
+    href: str = ""
+
+
+class _Links(msgspec.Struct):
+    next: _Link | None = None
+
+
+class _Envelope(msgspec.Struct, rename="camel"):
+    results: list[Raw]
+    page_number: int
+    page_size: int
+    total_results: int
+    links: _Links = msgspec.field(name="_links")
+
+
+def query(field: str, asked: Range) -> str:
+    """Write a range in Codat's query language.
+
+    Args:
+        field: The field it is of.
+        asked: The instants.
+
+    Returns:
+        For example `modifiedDate>=2024-01-01T00:00:00Z`; "" for everything.
+    """
+    bounds = ((">=", asked.start), ("<", asked.end))
+    return "&&".join(f"{field}{op}{dates.render(value)}" for op, value in bounds if value)
+
+
+class CodatStream(CommerceStream, abc.ABC):
+    """A list of Codat's."""
+
+    schema = StreamSchema(SchemaDirectory(schemas))
+    _tap: TapCodat
+
+    path: str
+    """Path below the API's address; `{companyId}` and `{connectionId}` come from the partition."""
+
+    first_page_bare: t.ClassVar[bool] = False
+    """Whether the endpoint documents no paging parameters: they are sent only if need be."""
+
+    def _segments(self, context: Context | None) -> tuple[str, ...]:
+        """Fill in the path, segment by segment: an id may hold a slash."""
+        return tuple(part.format(**(context or {})) for part in self.path.strip("/").split("/"))
+
+    def _request(
+        self, context: Context | None, params: Mapping[str, str | int] | None = None
+    ) -> Request:
+        context = context or {}
+        return Request(
+            self._segments(context),
+            params or {},
+            stream=self.name,
+            context=context,
+            lane=str(context.get("companyId", "")),
+        )
+
+    def _checked(self, records: Sequence[Raw]) -> Page:
+        return Page(records, [self.shape.check(raw) for raw in records])
+
+    def _reply(self, body: bytes, asked: Range, number: int) -> Reply:
+        """Open a page of the usual envelope."""
+        envelope = open_envelope(body, _Envelope)
+        if envelope.page_number != number:
+            msg = f"page {number} was asked for and page {envelope.page_number} came"
+            raise MalformedAnswer(msg)
+        rows = self._checked(envelope.results).rows
+        reply = Reply(
+            records=envelope.results,
+            rows=rows,
+            stamps=[
+                self.shape.stamp(row, raw) for row, raw in zip(rows, envelope.results, strict=True)
+            ],
+            total=envelope.total_results,
+            size=envelope.page_size,
+            has_next=envelope.links.next is not None,
+        )
+        return check(reply, asked, number)
+
+    def ask(self, context: Context | None, *, ordered: bool = False) -> Ask:
+        """Build the function that asks for a page of this list.
+
+        Args:
+            context: The partition.
+            ordered: Whether to ask for ascending order of the replication key.
+
+        Returns:
+            The function, for the readers of `commerce_taps.paging`.
+        """
+
+        def ask(asked: Range, number: int) -> Reply:
+            params: dict[str, str | int] = {"page": number, "pageSize": self.config["page_size"]}
+            if number == 1 and self.first_page_bare:
+                params = {}
+            key = self.replication_key
+            if key and ordered:
+                params["orderBy"] = key
+            if key and asked != ALL:
+                params["query"] = query(key, asked)
+            parse = partial(self._reply, asked=asked, number=number)
+            return self._tap.client.get(self._request(context, params), parse)
+
+        return ask
+
+
+class CompanyStream(CodatStream, abc.ABC):
+    """A list of each company's."""
+
+    context_keys: t.ClassVar[tuple[str, ...]] = ("companyId",)
+
+    @override
+    @property
+    def partitions(self) -> list[dict[str, t.Any]]:
+        """One partition a company."""
+        return [{"companyId": company.id} for company in self._tap.companies]
+
+
+class ConnectionStream(CodatStream, abc.ABC):
+    """A list of each connection's that belongs to the right kind of source."""
+
+    context_keys = ("companyId", "connectionId")
+    primary_keys: t.ClassVar[tuple[str, ...]] = ("companyId", "connectionId", "id")
+    source_type: str
+
+    @override
+    @property
+    def partitions(self) -> list[dict[str, t.Any]]:
+        """One partition a connection, but for those that were never authorised.
+
+        What a connection has synced stays readable after it is unlinked.
+        """
+        return [
+            {"companyId": company.id, "connectionId": connection.id}
+            for company in self._tap.companies
+            for connection in company.connections
+            if connection.source_type == self.source_type and connection.status != "PendingAuth"
+        ]
+
+
+class ModifiedStream(ConnectionStream, abc.ABC):
+    """A connection's data type that Codat sorts and filters by `modifiedDate`."""
+
+    replication_key = "modifiedDate"
+    is_sorted = True
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read a partition by key. See the base class."""
+        return by_key(self.ask(context, ordered=True), self.shape.key, start)
+
+
+class PagedStream(CodatStream, abc.ABC):
+    """A list in pages that is read whole."""
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read a partition by page numbers. See the base class."""
+        return by_number(self.ask(context), self.shape.key)
+
+
+class OperationStream(CompanyStream, abc.ABC):
+    """A company's log of operations, each of which changes for a while after it was requested.
+
+    Whether Codat can filter it by the time of request is not documented, so it is tried.
+    """
+
+    context_keys = ()  # the rows carry the company's id themselves
+    lookback: t.ClassVar[timedelta] = timedelta(days=7)
+    """How long before the bookmark an operation may have been requested and still change."""
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read the operations of late. See the base class."""
+        wanted = Range(dates.floor(start - self.lookback)) if start else ALL
+        ask = self.ask(context)
+        try:
+            yield from by_number(ask, self.shape.key, asked=wanted)
+        except FilterRefused:
+            yield from by_number(ask, self.shape.key, wanted=wanted)
+
+
+class SingleStream(CodatStream, abc.ABC):
+    """What comes whole in one answer."""
+
+    envelope: t.ClassVar[t.Any] = Raw
+    """The msgspec type of the answer."""
+
+    def unwrap(self, answer: t.Any) -> Sequence[Raw]:  # noqa: ANN401
+        """Take the records out of the answer.
+
+        Args:
+            answer: The decoded envelope; by default the record itself.
+
+        Returns:
+            The records.
+        """
+        return [answer]
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read a partition with one request. See the base class."""
+
+        def parse(body: bytes) -> Page:
+            return self._checked(self.unwrap(open_envelope(body, self.envelope)))
+
+        yield self._tap.client.get(self._request(context), parse)
+
+
+# --- whom to ask --------------------------------------------------------------------------------
+
+
+class Connection(msgspec.Struct, rename="camel"):
+    """What the tap has to know of a connection."""
+
+    id: str
+    status: str = ""
+    source_type: str = ""
+
+
+class Company(msgspec.Struct):
+    """A company with its connections, decoded and as they came.
+
+    Attributes:
+        id: The company's id.
+        raw: The company's record.
+        connections: Its connections.
+        raw_connections: The connections' records, in the same order.
+    """
+
+    id: str
+    raw: Raw
+    connections: list[Connection]
+    raw_connections: list[Raw]
+
+    def keep(self, ids: Container[str]) -> None:
+        """Forget all connections but these.
+
+        Args:
+            ids: The connections to keep.
+        """
+        kept = [
+            (connection, raw)
+            for connection, raw in zip(self.connections, self.raw_connections, strict=True)
+            if connection.id in ids
+        ]
+        self.connections = [connection for connection, _ in kept]
+        self.raw_connections = [raw for _, raw in kept]
+
+
+class _CompanyRecord(msgspec.Struct, rename="camel"):
+    id: str
+    data_connections: list[Raw] | None = None
+
+
+def company(raw: Raw) -> Company:
+    """Decode a company's record as far as it is needed.
+
+    Args:
+        raw: The record.
+
+    Returns:
+        The company.
+
+    Raises:
+        MalformedAnswer: The record has no id, or a connection has none.
+    """
+    record = open_envelope(bytes(raw), _CompanyRecord)
+    connections = record.data_connections or []
+    return Company(
+        record.id,
+        raw,
+        [open_envelope(bytes(connection), Connection) for connection in connections],
+        connections,
+    )

@@ -1,0 +1,139 @@
+"""The platform itself: companies, their connections, and what Codat does for them."""
+
+from __future__ import annotations
+
+import typing as t
+
+import msgspec
+from msgspec import Raw, Struct
+from typing_extensions import override
+
+from tap_codat.client import CompanyStream, OperationStream, PagedStream, SingleStream
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context
+
+    from commerce_taps.records import Page
+
+
+class Companies(PagedStream):
+    """Companies that share their data, each with its connections. The run lists them once."""
+
+    name = "companies"
+    path = "companies"
+    primary_keys = ("id",)
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Hand on the companies the run has listed. See the base class."""
+        return iter([self._checked([company.raw for company in self._tap.companies])])
+
+
+class Connections(CompanyStream):
+    """Connections of each company to its platforms. They come with the companies."""
+
+    name = "connections"
+    path = "companies"
+    primary_keys = ("companyId", "id")
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Hand on one company's connections. See the base class."""
+        for company in self._tap.companies:
+            if context and company.id == context["companyId"]:
+                yield self._checked(company.raw_connections)
+
+
+class DataStatuses(SingleStream, CompanyStream):
+    """When each of a company's data types was synced last, and how that went."""
+
+    name = "data_statuses"
+    path = "companies/{companyId}/dataStatus"
+    primary_keys = ("companyId", "dataType")
+    envelope = dict[str, Raw]
+
+    @override
+    def unwrap(self, answer: dict[str, Raw]) -> Sequence[Raw]:
+        """Take the statuses out of the object keyed by data type. See the base class."""
+        return [status for status in answer.values() if bytes(status) != b"null"]
+
+
+class PullOperations(OperationStream):
+    """Syncs of data from the platforms, one row a data type and sync."""
+
+    name = "pull_operations"
+    path = "companies/{companyId}/data/history"
+    primary_keys = ("companyId", "id")
+    replication_key = "requested"
+
+
+class PushOperations(OperationStream):
+    """Writes to the platforms that were requested through Codat."""
+
+    name = "push_operations"
+    path = "companies/{companyId}/push"
+    primary_keys = ("companyId", "pushOperationKey")
+    replication_key = "requestedOnUtc"
+
+
+class Integrations(PagedStream):
+    """Platforms Codat can connect to, and the data types each supports."""
+
+    name = "integrations"
+    path = "integrations"
+    primary_keys = ("key",)
+
+
+class _SyncSettings(Struct, rename="camel"):
+    settings: list[Raw]
+    overrides_defaults: bool | None = None
+
+
+class CompanySyncSettings(SingleStream, CompanyStream):
+    """How often each of a company's data types is synced."""
+
+    name = "company_sync_settings"
+    path = "companies/{companyId}/syncSettings"
+    primary_keys = ("companyId", "dataType")
+    selected_by_default = False
+    envelope = _SyncSettings
+
+    @override
+    def unwrap(self, answer: _SyncSettings) -> Sequence[Raw]:
+        """Copy onto each setting what the company's object says of all. See the base class."""
+        shared = b'{"overridesDefaults":%b,' % msgspec.json.encode(answer.overrides_defaults)
+        return [Raw(shared + bytes(setting)[1:]) for setting in answer.settings]
+
+
+class _WebhookConsumers(Struct):
+    results: list[Raw]
+
+
+class WebhookConsumers(SingleStream):
+    """Addresses that Codat tells of events."""
+
+    name = "webhook_consumers"
+    path = "webhooks"
+    primary_keys = ("id",)
+    selected_by_default = False
+    envelope = _WebhookConsumers
+
+    @override
+    def unwrap(self, answer: _WebhookConsumers) -> Sequence[Raw]:
+        """Take the consumers out of the list. See the base class."""
+        return answer.results
+
+
+STREAMS: t.Final = (
+    Companies,
+    Connections,
+    DataStatuses,
+    PullOperations,
+    PushOperations,
+    Integrations,
+    CompanySyncSettings,
+    WebhookConsumers,
+)

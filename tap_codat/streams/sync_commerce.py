@@ -1,0 +1,40 @@
+"""Sync for Commerce: how sales are carried over into each company's books."""
+
+from __future__ import annotations
+
+import typing as t
+
+from msgspec import Raw
+from typing_extensions import override
+
+from tap_codat.client import CompanyStream, SingleStream
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Syncs(SingleStream, CompanyStream):
+    """Syncs of sales into the books, with their outcome."""
+
+    name = "commerce_syncs"
+    path = "companies/{companyId}/sync/commerce/syncs/list/status"
+    context_keys = ()  # the rows carry the company's id themselves
+    primary_keys = ("companyId", "syncId")
+    envelope = list[Raw]
+
+    @override
+    def unwrap(self, answer: list[Raw]) -> Sequence[Raw]:
+        """Take the bare array as it is. See the base class."""
+        return answer
+
+
+class SyncConfigurations(SingleStream, CompanyStream):
+    """A company's settings for syncs of sales into its books."""
+
+    name = "commerce_sync_configurations"
+    path = "config/companies/{companyId}/sync/commerce"
+    context_keys = ()  # the row carries the company's id itself
+    primary_keys = ("companyId",)
+
+
+STREAMS: t.Final = (Syncs, SyncConfigurations)

@@ -1,0 +1,173 @@
+"""tap-codat: the tap's settings and streams."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from collections import Counter
+from functools import cached_property
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from commerce_taps.auth import HeaderAuth
+from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped
+from commerce_taps.fetch import aside
+from commerce_taps.paging import by_number
+from commerce_taps.settings import COMMON, check_url
+from commerce_taps.tap import CommerceTap
+from tap_codat.client import ERRORS, CodatStream, Company, api_message, company
+from tap_codat.streams import STREAMS
+from tap_codat.streams.platform import Companies
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from commerce_taps.errors import Message
+
+
+class TapCodat(CommerceTap):
+    """Reads commerce and platform data from Codat, for every company and connection."""
+
+    name = "tap-codat"
+    errors = ERRORS
+
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "api_key",
+            th.StringType,
+            secret=True,
+            title="API key",
+            description=(
+                "The API key as Codat's portal shows it; the tap encodes it. One of `api_key` "
+                "and `auth_header` is required."
+            ),
+        ),
+        th.Property(
+            "auth_header",
+            th.StringType,
+            secret=True,
+            title="Authorization header",
+            description=(
+                "The ready-made `Authorization` header as Codat's portal shows it (`Basic …`), "
+                "sent as it is, in place of `api_key`."
+            ),
+        ),
+        th.Property(
+            "company_ids",
+            th.ArrayType(th.StringType),
+            title="Companies",
+            description="Read only these companies. Default: all.",
+        ),
+        th.Property(
+            "connection_ids",
+            th.ArrayType(th.StringType),
+            title="Connections",
+            description="Of these companies, read only these connections. Default: all.",
+        ),
+        th.Property(
+            "api_url",
+            th.StringType,
+            title="API address",
+            default="https://api.codat.io",
+            description="Address of the API. https, but for loopback addresses.",
+        ),
+        *COMMON,
+    ).to_dict()
+
+    @override
+    def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
+        """Check what a JSON Schema cannot. See the base class."""
+        yield from super().check_config(config)
+        yield from check_url("api_url", config["api_url"])
+        given = [name for name in ("api_key", "auth_header") if name in config]
+        if not given:
+            yield (
+                "Setting `api_key` is missing: give the key from Codat's portal (Developers > "
+                "API keys), or the ready-made header as `auth_header`."
+            )
+        elif len(given) > 1:
+            yield "Settings `api_key` and `auth_header` are two forms of one key: give only one."
+        for name in given:
+            if not (config[name].isascii() and config[name].isprintable()):
+                yield f"Setting `{name}` holds characters that no key has: copy it once more."
+
+    @override
+    @property
+    def base_url(self) -> str:
+        """Address of the API. See the base class."""
+        return str(self.config["api_url"]).rstrip("/")
+
+    @override
+    @property
+    def auth(self) -> HeaderAuth:
+        """The documented header: the key alone in base64, without user name or colon."""
+        header = self.config.get("auth_header")
+        if header is None:
+            header = f"Basic {base64.b64encode(self.config['api_key'].encode()).decode()}"
+        return HeaderAuth(header)
+
+    @override
+    def api_message(self, body: bytes) -> Message:
+        """Find Codat's own words. See the base class."""
+        return api_message(body)
+
+    @override
+    def discover_streams(self) -> Sequence[CodatStream]:
+        """List the streams. Nothing is asked of the API.
+
+        Returns:
+            One object a stream.
+        """
+        return [stream(self) for stream in STREAMS]
+
+    @override
+    def check_access(self) -> Iterator[str]:
+        """List the companies. See the base class."""
+        yield from super().check_access()
+        connections = Counter(
+            f"{connection.source_type} {connection.status}"
+            for one in self.companies
+            for connection in one.connections
+        )
+        kinds = ", ".join(f"{times} {kind}" for kind, times in sorted(connections.items()))
+        yield f"The key is accepted. Companies: {len(self.companies)}; connections: {kinds or 0}."
+
+    @cached_property
+    def companies(self) -> list[Company]:
+        """The companies and connections to read, listed once a run.
+
+        Raises:
+            TapStopped: They could not be listed, or a filter names one that is not there.
+        """
+        found = aside(self._list_companies, self.tick)
+        wanted, connections = (self.config.get(name) for name in ("company_ids", "connection_ids"))
+        if wanted is not None:
+            _require("company_ids", wanted, found)
+            found = {id_: one for id_, one in found.items() if id_ in wanted}
+        if connections is not None:
+            known = [connection.id for one in found.values() for connection in one.connections]
+            _require("connection_ids", connections, known)
+            for one in found.values():
+                one.keep(connections)
+        return list(found.values())
+
+    def _list_companies(self) -> dict[str, Company]:
+        """Read the list of companies; of one that changed meanwhile, the last version."""
+        stream = t.cast("Companies", self.streams[Companies.name])
+        try:
+            pages = by_number(stream.ask(None), stream.shape.key)
+            companies = [company(raw) for page in pages for raw in page.records]
+        except (PartitionFailed, PartitionSkipped) as error:
+            # Without the companies there is nobody to ask for anything.
+            raise TapStopped(error.reason, stream.name) from error
+        return {one.id: one for one in companies}
+
+
+def _require(setting: str, wanted: Sequence[str], found: Iterable[str]) -> None:
+    """Refuse a filter that names what is not there: a typing error would read nothing."""
+    missing = sorted(set(wanted) - set(found))
+    if missing:
+        ids = ", ".join(missing)
+        msg = f"Setting `{setting}`: the key sees none with the id {ids}. Correct or remove it."
+        raise TapStopped(msg)
