@@ -1,0 +1,155 @@
+"""The command `commerce-sandbox`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from commerce_sandbox import command
+from commerce_sandbox.double import Options
+from commerce_sandbox.server import Server
+from commerce_sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FAULTS: Final = ("none",)
+# The exit codes a shell gives.
+_USAGE_ERROR: Final = 2
+_NOT_EXECUTABLE: Final = 126
+_NOT_FOUND: Final = 127
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: The arguments; those of the process if none.
+
+    Returns:
+        The exit code.
+    """
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    options = Options(
+        seed=asked.seed,
+        scale=asked.scale,
+        latency_ms=getattr(asked, "latency_ms", 0.0),
+        faults=getattr(asked, "faults", "none"),
+        codat_spec=asked.codat_spec,
+    )
+    try:
+        return int(asked.run(asked, options))
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+
+
+def _serve(asked: argparse.Namespace, options: Options) -> int:
+    def ready(server: Server) -> None:
+        print(f"commerce-sandbox is ready at {server.url}", flush=True)
+
+    with suppress(KeyboardInterrupt):
+        Server(options, asked.host, asked.port, ready).run()
+    return 0
+
+
+def _exec(asked: argparse.Namespace, options: Options) -> int:
+    program = asked.command[1:] if asked.command[:1] == ["--"] else asked.command
+    if not program:
+        print("commerce-sandbox exec: no command given", file=sys.stderr)
+        return _USAGE_ERROR
+    server = Server(options, asked.host, asked.port)
+    server.start()
+    try:
+        return command.run(program, server.world.environment(server.url))
+    except OSError as error:
+        print(f"commerce-sandbox exec: {program[0]}: {error.strerror}", file=sys.stderr)
+        return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
+    finally:
+        server.stop()
+
+
+def _truth(asked: argparse.Namespace, options: Options) -> int:
+    world = World(options)
+    if asked.stream not in world.streams:
+        known = ", ".join(world.streams)
+        print(f"no stream {asked.stream!r}; there are: {known}", file=sys.stderr)
+        return _USAGE_ERROR
+    for row in world.truth(asked.stream):
+        sys.stdout.buffer.write(row + b"\n")
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _streams(_asked: argparse.Namespace, options: Options) -> int:
+    print("\n".join(World(options).streams))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    content = argparse.ArgumentParser(add_help=False)
+    content.add_argument("--seed", type=int, default=7, help="names the data (default 7)")
+    content.add_argument(
+        "--scale", type=_positive, default=1.0, help="size of the data (default 1.0)"
+    )
+    content.add_argument(
+        "--codat-spec",
+        type=_file,
+        metavar="FILE",
+        help="serve the examples of this official OpenAPI file of Codat instead of generated data",
+    )
+    behaviour = argparse.ArgumentParser(add_help=False)
+    behaviour.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    behaviour.add_argument(
+        "--latency-ms", type=float, default=0.0, help="hold each answer back so long (default 0)"
+    )
+    behaviour.add_argument(
+        "--faults", choices=_FAULTS, default="none", help="faults to inject (default none)"
+    )
+
+    parser = argparse.ArgumentParser(
+        prog="commerce-sandbox", description="Local doubles of commerce APIs over real HTTP."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser(
+        "serve", parents=[content, behaviour], help="serve until interrupted"
+    )
+    serve.add_argument("--port", type=int, default=8765, help="0 for a free one (default 8765)")
+    serve.set_defaults(run=_serve)
+
+    execute = commands.add_parser(
+        "exec",
+        parents=[content, behaviour],
+        help="serve while a command runs, with the taps' settings in its environment",
+    )
+    execute.add_argument("--port", type=int, default=0, help="default: a free one")
+    execute.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
+    execute.set_defaults(run=_exec)
+
+    truth = commands.add_parser(
+        "truth", parents=[content], help="print what a perfect extraction of a stream holds"
+    )
+    truth.add_argument("stream", metavar="STREAM")
+    truth.set_defaults(run=_truth)
+
+    streams = commands.add_parser("streams", parents=[content], help="print the streams' names")
+    streams.set_defaults(run=_streams)
+    return parser
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be above 0")
+    return number
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"no such file: {text}")
+    return path

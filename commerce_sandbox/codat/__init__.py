@@ -1,0 +1,101 @@
+"""A double of Codat's API, made from the vendor's documentation and specifications.
+
+It is strict where the documentation is clear, and refuses what the documentation leaves open: a
+client that passes here asks for nothing the vendor has not promised.
+
+Choices of its own:
+
+* Ids of companies and connections are GUIDs, as Codat makes them; ids of records come from the
+  platforms, and every twentieth holds characters that need quoting in a path.
+* A field that a platform does not know is left out, as in all official examples; null stands where
+  the specification or the documentation allows it.
+* A connection that was never authorised answers 409 for every data type.
+* Links are relative to the root of the API: at `https://api.codat.io` a `/companies` follows the
+  host, here it follows `/codat`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from commerce_sandbox.codat import answers, fields, truth
+from commerce_sandbox.codat.api import API_KEY, ROOT, Api
+from commerce_sandbox.codat.examples import Examples
+from commerce_sandbox.codat.mutation import Mutation
+from commerce_sandbox.codat.store import Generated, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from starlette.types import ASGIApp
+
+    from commerce_sandbox.double import Options, Touched
+
+__all__ = ["API_KEY", "ROOT", "CodatDouble"]
+
+_DATASETS: Final = {truth.stream_name(name): name for name in fields.COMMERCE_LISTS}
+
+
+class CodatDouble:
+    """The double of Codat: its store, its API, its truth.
+
+    Args:
+        options: How it is to be filled.
+
+    Raises:
+        OSError: The specification whose examples are to be served cannot be read.
+        ValueError: It is no specification with examples of commerce data.
+    """
+
+    root = ROOT
+    streams = truth.STREAMS
+
+    def __init__(self, options: Options) -> None:
+        source = (
+            Generated(options.seed, options.scale)
+            if options.codat_spec is None
+            else Examples(options.codat_spec)
+        )
+        self._store = Store(source, options.seed)
+        self._mutations = 0
+        self.app: ASGIApp = Api(self._store)
+
+    def truth(self, stream: str) -> Iterator[bytes]:
+        """Give the rows of a stream, each encoded as JSON.
+
+        Raises:
+            KeyError: There is no such stream.
+        """
+        return truth.rows(self._store, stream)
+
+    def mutate(self, *, changes: int, inserts: int, stream: str | None) -> list[Touched]:
+        """Change and add rows of commerce lists, chosen by the seed.
+
+        Args:
+            changes: How many rows to change.
+            inserts: How many rows to add.
+            stream: The stream to keep to; all lists if none.
+
+        Raises:
+            ValueError: The stream is no list of commerce data, or has too few rows.
+        """
+        if stream is not None and stream not in _DATASETS:
+            raise ValueError(f"the rows of {stream!r} cannot be changed")
+        dataset = None if stream is None else _DATASETS[stream]
+        mutation = Mutation(self._store, self._mutations)
+        touched = list(mutation.apply(changes=changes, inserts=inserts, dataset=dataset))
+        self._mutations += 1
+        return touched
+
+    def error_body(self, status: int) -> bytes:
+        """Give the body Codat documents for an error status."""
+        return answers.error_body(status)
+
+    def environment(self, url: str) -> Mapping[str, str]:
+        """Give the settings of tap-codat as environment variables."""
+        return {
+            "TAP_CODAT_API_URL": f"{url}{ROOT}",
+            "TAP_CODAT_API_KEY": API_KEY,
+            # Nobody else's address is at stake here, so there is no limit to keep.
+            "TAP_CODAT_REQUESTS_PER_MINUTE": "0",
+        }

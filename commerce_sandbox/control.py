@@ -1,0 +1,79 @@
+"""The control endpoints, under `/_control`: how a test in another process steers the sandbox.
+
+GET    /_control/truth/STREAM   rows of a stream, JSON lines
+POST   /_control/mutate         {"changes": 20, "inserts": 10, "stream": null}
+GET    /_control/requests       the requests so far, in order; DELETE forgets them
+POST   /_control/overrides      an answer on order, see `gate.Override`; DELETE drops all
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import Response
+from starlette.routing import Route
+
+from commerce_sandbox.gate import Override
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from commerce_sandbox.world import World
+
+
+class Mutate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of a request to change rows."""
+
+    changes: int = 0
+    inserts: int = 0
+    stream: str | None = None
+
+
+def routes(world: World) -> list[Route]:
+    """Give the routes that steer a world."""
+
+    async def truth(request: Request) -> Response:
+        try:
+            rows = world.truth(request.path_params["stream"])
+        except KeyError:
+            return _json({"error": "no such stream", "streams": world.streams}, 404)
+        body = b"".join(row + b"\n" for row in rows)
+        return Response(body, media_type="application/x-ndjson")
+
+    async def mutate(request: Request) -> Response:
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=Mutate)
+            touched = world.mutate(
+                changes=wanted.changes, inserts=wanted.inserts, stream=wanted.stream
+            )
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        return _json(touched)
+
+    async def requests(request: Request) -> Response:
+        if request.method == "DELETE":
+            world.clear_requests()
+            return Response(status_code=204)
+        return _json(world.requests)
+
+    async def overrides(request: Request) -> Response:
+        if request.method == "DELETE":
+            world.clear_overrides()
+        else:
+            try:
+                world.override(msgspec.json.decode(await request.body(), type=Override))
+            except ValueError as error:
+                return _json({"error": str(error)}, 400)
+        return Response(status_code=204)
+
+    return [
+        Route("/truth/{stream}", truth, methods=["GET"]),
+        Route("/mutate", mutate, methods=["POST"]),
+        Route("/requests", requests, methods=["GET", "DELETE"]),
+        Route("/overrides", overrides, methods=["POST", "DELETE"]),
+    ]
+
+
+def _json(content: Any, status: int = 200) -> Response:  # noqa: ANN401 (JSON)
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

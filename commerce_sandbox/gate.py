@@ -1,0 +1,142 @@
+"""What every API of the sandbox has in common: latency, a log of requests, answers on order."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
+
+    from commerce_sandbox.double import Double
+
+_LOGGED_AT_MOST: Final = 100_000
+
+
+class LoggedRequest(msgspec.Struct, kw_only=True):
+    """A request that came in.
+
+    Attributes:
+        method: Its method.
+        raw_path: Its path as it came, still percent-encoded.
+        path: Its path, decoded.
+        raw_query: Its query string as it came.
+        query: Its parameters, decoded.
+        headers: Its headers by lower-case name, without the credentials.
+        status: The status of the answer; 0 while there is none.
+    """
+
+    method: str
+    raw_path: str
+    path: str
+    raw_query: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    status: int = 0
+
+
+class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An answer that takes the place of the API's own.
+
+    Attributes:
+        path: A regular expression to be found in `path?query`, both decoded.
+        status: The status of the answer. None lets the API answer, after the delay.
+        body: The body: text as it is, anything else as JSON. None gives the body the API documents
+            for the status.
+        headers: Headers of the answer.
+        times: How many requests it holds for; all if none.
+        delay: Seconds to wait before the answer.
+
+    Raises:
+        ValueError: The path is no regular expression.
+    """
+
+    path: str
+    status: int | None = None
+    body: Any = None
+    headers: dict[str, str] = {}
+    times: int | None = None
+    delay: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the regular expression."""
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"{self.path!r} is no regular expression: {error}") from error
+
+    def takes(self, target: str) -> bool:
+        """Tell whether it holds for a request, and count that."""
+        if self.times == 0 or not re.search(self.path, target):
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+
+class Gate:
+    """Stands before an API.
+
+    Args:
+        double: The double that has the API.
+        latency: Seconds each answer is held back.
+    """
+
+    def __init__(self, double: Double, latency: float) -> None:
+        self._double = double
+        self._latency = latency
+        self.requests: deque[LoggedRequest] = deque(maxlen=_LOGGED_AT_MOST)
+        self.overrides: list[Override] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Log a request and have it answered."""
+        logged = _log_entry(Request(scope))
+        self.requests.append(logged)
+
+        async def send_and_log(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                logged.status = message["status"]
+            await send(message)
+
+        target = f"{logged.path}?{unquote(logged.raw_query)}"
+        override = next((one for one in self.overrides if one.takes(target)), None)
+        delay = self._latency + (override.delay if override else 0)
+        if delay:
+            await asyncio.sleep(delay)
+        if override is None or override.status is None:
+            await self._double.app(scope, receive, send_and_log)
+        else:
+            response = Response(
+                self._body(override, override.status),
+                override.status,
+                {"content-type": "application/json", **override.headers},
+            )
+            await response(scope, receive, send_and_log)
+
+    def _body(self, override: Override, status: int) -> bytes:
+        if override.body is None:
+            return self._double.error_body(status)
+        if isinstance(override.body, str):
+            return override.body.encode()
+        return msgspec.json.encode(override.body)
+
+
+def _log_entry(request: Request) -> LoggedRequest:
+    raw_query = request.scope["query_string"].decode("latin-1")
+    headers = dict(request.headers)
+    headers.pop("authorization", None)
+    return LoggedRequest(
+        method=request.method,
+        raw_path=request.scope["raw_path"].decode("latin-1"),
+        path=request.scope["path"],
+        raw_query=raw_query,
+        query=dict(parse_qsl(raw_query, keep_blank_values=True)),
+        headers=headers,
+    )

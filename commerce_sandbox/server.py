@@ -1,0 +1,119 @@
+"""The server of the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from commerce_sandbox import control
+from commerce_sandbox.world import World
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from commerce_sandbox.double import Options
+
+_T = TypeVar("_T")
+
+
+class Server(uvicorn.Server):
+    """Serves a world: in this thread by `run`, in one of its own by `start`.
+
+    The address is known, and connections wait, before the server runs.
+
+    Args:
+        options: How the world is to be filled and to behave.
+        host: The address to listen at.
+        port: The port to listen at; 0 for a free one.
+        on_ready: Called once when the server answers.
+
+    Raises:
+        OSError: The port cannot be had, or a file of the options cannot be read.
+        ValueError: A file of the options is not what it should be.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        on_ready: Callable[[Server], None] | None = None,
+    ) -> None:
+        self.world = World(options)
+        mounts = [
+            Mount(double.root, gate)
+            for double, gate in zip(self.world.doubles, self.world.gates, strict=True)
+        ]
+        app = Starlette(routes=[*mounts, Mount("/_control", routes=control.routes(self.world))])
+        super().__init__(uvicorn.Config(app, access_log=False, log_level="warning", lifespan="off"))
+        self._socket = socket.create_server((host, port))
+        self._on_ready = on_ready
+        self._loop: Future[asyncio.AbstractEventLoop] = Future()
+        self._thread = threading.Thread(target=self._run, name="commerce-sandbox", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The address, without a path."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    @override
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        super().run(sockets or [self._socket])
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop.set_result(asyncio.get_running_loop())
+        if self._on_ready is not None:
+            self._on_ready(self)
+
+    def start(self) -> None:
+        """Serve in a thread of its own; returns when the server answers.
+
+        Raises:
+            Exception: What kept the server from starting.
+        """
+        self._thread.start()
+        self._loop.result()
+
+    def stop(self) -> None:
+        """End what `start` began."""
+        self.should_exit = True
+        self._thread.join()
+
+    def call(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:  # noqa: ANN401
+        """Call a function between two requests, in the thread that answers them.
+
+        So nothing of the world needs a lock.
+        """
+        result: Future[_T] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(function(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001 (raised again where it was called)
+                result.set_exception(error)
+
+        self._loop.result().call_soon_threadsafe(run)
+        return result.result()
+
+    def _run(self) -> None:
+        try:
+            self.run()
+        except BaseException as error:  # noqa: BLE001 (raised again in `start`)
+            if not self._loop.done():
+                self._loop.set_exception(error)

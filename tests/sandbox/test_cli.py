@@ -1,0 +1,189 @@
+"""The command line, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from commerce_sandbox import Sandbox, cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SANDBOX = (sys.executable, "-m", "commerce_sandbox")
+SMALL = ("--scale", "0.1")
+# Prints what it was given, then waits to be told to end.
+CHILD = """
+import signal, sys
+def end(number, frame):
+    print("got", signal.Signals(number).name, flush=True)
+    sys.exit(40 + number)
+for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(one, end)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (*SANDBOX, *arguments),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, **environment},
+        timeout=60,
+        check=False,
+    )
+
+
+def test_exec_points_every_tap_at_the_sandbox() -> None:
+    program = """
+import base64, json, os, urllib.request
+url, key = os.environ["TAP_CODAT_API_URL"], os.environ["TAP_CODAT_API_KEY"]
+header = {"Authorization": "Basic " + base64.b64encode(key.encode()).decode()}
+request = urllib.request.Request(url + "/companies", headers=header)
+print(json.load(urllib.request.urlopen(request))["totalResults"])
+assert url == os.environ["COMMERCE_SANDBOX_URL"] + "/codat"
+control = os.environ["COMMERCE_SANDBOX_URL"] + "/_control/truth/companies"
+print(len(urllib.request.urlopen(control).read().splitlines()))
+"""
+    ran = _run("exec", *SMALL, "--", sys.executable, "-c", program)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.split() == ["12", "12"]
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_exec_ends_with_the_exit_code_of_its_command(code: int) -> None:
+    assert _run("exec", *SMALL, "--", "sh", "-c", f"exit {code}").returncode == code
+
+
+def test_exec_ends_as_a_shell_would_when_a_signal_ended_its_command() -> None:
+    assert _run("exec", *SMALL, "--", "sh", "-c", "kill -9 $$").returncode == 128 + 9
+
+
+def test_exec_hands_on_options_that_look_like_its_own() -> None:
+    ran = _run("exec", *SMALL, "--", "printf", "%s ", "--seed", "--", "-h")
+    assert ran.stdout == "--seed -- -h "
+
+
+def test_exec_names_a_command_that_cannot_run(tmp_path: Path) -> None:
+    ran = _run("exec", *SMALL, "--", "no-such-command")
+    assert ran.returncode == 127
+    assert "no-such-command" in ran.stderr
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    ran = _run("exec", *SMALL, "--", str(plain))
+    assert ran.returncode == 126
+    assert "Traceback" not in ran.stderr
+    assert _run("exec", *SMALL).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_exec_passes_signals_on(name: str) -> None:
+    number = signal.Signals[name]
+    with subprocess.Popen(
+        (*SANDBOX, "exec", *SMALL, "--", sys.executable, "-c", CHILD),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.read() == f"got {name}\n"
+        assert process.wait(60) == 40 + number
+
+
+def test_serve_says_where_and_ends_when_interrupted() -> None:
+    with subprocess.Popen(
+        (*SANDBOX, "serve", *SMALL, "--port", "0"), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        url = line.split()[-1]
+        assert line == f"commerce-sandbox is ready at {url}\n"
+        assert requests.get(f"{url}/codat/companies", timeout=30).status_code == 401
+        assert requests.get(f"{url}/_control/truth/companies", timeout=30).status_code == 200
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == ""
+        assert process.wait(60) == 0
+
+
+def test_serve_names_a_port_that_is_taken(sandbox: Sandbox) -> None:
+    port = sandbox.url.rpartition(":")[2]
+    ran = _run("serve", *SMALL, "--port", port)
+    assert ran.returncode == 2
+    assert "Traceback" not in ran.stderr
+    assert "in use" in ran.stderr
+
+
+def test_truth_is_the_same_in_every_process() -> None:
+    """Neither the hash seed nor what was asked for before may matter."""
+    one = _run("truth", "commerce_orders", *SMALL, PYTHONHASHSEED="1")
+    other = _run("truth", "commerce_orders", *SMALL, PYTHONHASHSEED="2")
+    assert one.stdout == other.stdout
+    with Sandbox(scale=0.1) as sandbox:
+        sandbox.truth("commerce_products")
+        here = sandbox.truth_lines("commerce_orders")
+    assert one.stdout.encode().splitlines() == here
+
+
+def test_seed_and_scale_make_another_world(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    worlds = []
+    for arguments in (SMALL, (*SMALL, "--seed", "8"), ("--scale", "0.2")):
+        assert cli.main(["truth", "companies", *arguments]) == 0
+        worlds.append(capfdbinary.readouterr().out.splitlines())
+    assert [len(world) for world in worlds] == [12, 12, 24]
+    assert not set(worlds[0]) & set(worlds[1])
+
+
+def test_streams_are_listed(capsys: pytest.CaptureFixture[str], sandbox: Sandbox) -> None:
+    assert cli.main(["streams"]) == 0
+    assert tuple(capsys.readouterr().out.split()) == sandbox.streams
+    assert len(sandbox.streams) == 22
+
+
+def test_truth_of_an_unknown_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["truth", "nothing"]) == 2
+    assert "commerce_orders" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nothing"],
+        ["serve", "--faults", "many"],
+        ["serve", "--scale", "0"],
+        ["serve", "--scale", "nan"],
+        ["serve", "--codat-spec", "no-such-file"],
+        ["truth"],
+        ["truth", "companies", "--codat-spec", __file__],
+    ],
+)
+def test_wrong_usage_is_told_in_a_sentence(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_truth_serves_examples(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    content = {"application/json": {"examples": {"Till": {"value": {"results": [{"id": "ü"}]}}}}}
+    path = "/companies/{companyId}/connections/{connectionId}/data/commerce-orders"
+    spec = tmp_path / "spec.json"
+    responses = {"200": {"content": content}}
+    spec.write_text(json.dumps({"paths": {path: {"get": {"responses": responses}}}}))
+    assert cli.main(["truth", "commerce_orders", "--codat-spec", str(spec)]) == 0
+    (line,) = capfdbinary.readouterr().out.splitlines()
+    assert json.loads(line)["id"] == "ü"
