@@ -284,9 +284,9 @@ class Client:
         asked = retry_after(headers.get("Retry-After"))
         if asked is not None and asked <= LONGEST_SENSIBLE_ASK:
             if asked > self._max_wait:
-                until = datetime.now(timezone.utc) + timedelta(seconds=asked)
+                until = f"{datetime.now(timezone.utc) + timedelta(seconds=asked):%Y-%m-%d %H:%M:%S}"
                 msg = (
-                    f"{rule.say(message)}. The API asks to wait until {until:%Y-%m-%d %H:%M:%S} UTC, "
+                    f"{rule.say(message)}. The API asks to wait until {until} UTC, "
                     f"which is longer than `max_wait` ({self._max_wait:g} s). Run again after "
                     f"that: it goes on from here."
                 )

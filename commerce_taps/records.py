@@ -24,11 +24,14 @@ class Page(msgspec.Struct):
         rows: For each record what `shape.Shape.check` made of it.
         bookmark: The replication value that is safe to keep once this page is written, if any:
             the reader of the pages knows what else may still come.
+        mark: What to keep in the state once the partition is over, so that the next run can tell
+            whether anything has changed since.
     """
 
     records: Sequence[msgspec.Raw]
     rows: Sequence[msgspec.Struct | None] = ()
     bookmark: datetime | None = None
+    mark: str | None = None
 
 
 def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:

@@ -16,6 +16,7 @@ from commerce_taps import dates
 from commerce_taps.emit import RecordLines
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
 from commerce_taps.fetch import where
+from commerce_taps.records import Page
 from commerce_taps.shape import Shape
 
 if t.TYPE_CHECKING:
@@ -24,8 +25,11 @@ if t.TYPE_CHECKING:
     import msgspec
     from singer_sdk.helpers.types import Context, Record
 
-    from commerce_taps.records import Page
     from commerce_taps.tap import CommerceTap
+
+
+MARK = "synced"
+"""Key of a bookmark's mark."""
 
 
 class CommerceStream(Stream, abc.ABC):
@@ -55,6 +59,42 @@ class CommerceStream(Stream, abc.ABC):
         Yields:
             The pages.
         """
+
+    def mark(self, context: Context | None) -> str | None:  # noqa: ARG002
+        """Mark what the source tells of a partition now. Runs in a worker thread.
+
+        Args:
+            context: The partition.
+
+        Returns:
+            A text that is another one after every change; `None` where none can be had.
+        """
+        return None
+
+    def new_pages(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read one partition, unless it has not changed since. Runs in a worker thread.
+
+        Args:
+            context: The partition.
+            start: As for `read`.
+
+        Yields:
+            The pages, and one that holds nothing but the mark.
+
+        Raises:
+            PartitionSkipped: There is nothing to read.
+        """
+        # Taken first: what changes while the partition is read shows the next time.
+        mark = self.mark(context)
+        if mark is not None and mark == self._known(context).get(MARK):
+            msg = "nothing has changed since the last run"
+            raise PartitionSkipped(msg, where(self.name, context))
+        try:
+            yield from self.read(context, start)
+        except PartitionSkipped:
+            yield Page((), mark=mark)
+            raise
+        yield Page((), mark=mark)
 
     # --- shape ----------------------------------------------------------------------------------
 
@@ -134,6 +174,12 @@ class CommerceStream(Stream, abc.ABC):
             self.stream_state.setdefault("partitions", []).append(state)
         return state
 
+    def _known(self, context: Context | None) -> Mapping[str, t.Any]:
+        """Find the bookmark of a partition; an empty one if there is none."""
+        if not context:
+            return self.stream_state
+        return self._partition_states.get(tuple(sorted(context.items())), {})
+
     def starting_value(self, context: Context | None) -> datetime | None:
         """Tell where a partition's reading begins.
 
@@ -143,13 +189,9 @@ class CommerceStream(Stream, abc.ABC):
         Returns:
             The later of bookmark and `start_date`; `None` without either, or for a full table.
         """
+        known = self._known(context)
         if self.replication_method != REPLICATION_INCREMENTAL:
             return None
-        known: Mapping[str, t.Any] = (
-            self._partition_states.get(tuple(sorted(context.items())), {})
-            if context
-            else self.stream_state
-        )
         values = [self.config.get("start_date")]
         if known.get("replication_key") == self.replication_key:
             values.append(known.get("replication_key_value"))
@@ -235,11 +277,12 @@ class CommerceStream(Stream, abc.ABC):
 
     def _sync_partition(self, context: Context | None) -> None:
         """Emit one partition and count how it ended."""
-        report = self._tap.report[self.name]
+        report, mark = self._tap.report[self.name], None
         try:
             for page in self._tap.pages(self, context):
                 report.records += self._write_page(page, context or {})
                 self._bookmark(context, page.bookmark)
+                mark = page.mark or mark
                 self._tap.tick()
         except PartitionSkipped as error:
             report.skipped[_general(error.reason, context)] += 1
@@ -247,11 +290,14 @@ class CommerceStream(Stream, abc.ABC):
         except (PartitionFailed, TapError) as error:
             if isinstance(error, TapStopped):
                 raise
+            mark = None
             report.failed[_general(error.reason, context)] += 1
             failed = error if error.where else TapError(error.reason, where(self.name, context))
             self.logger.error("Failed %s", failed)  # noqa: TRY400 - the sentence says it all
         else:
             report.read += 1
+        if mark is not None:
+            self.get_context_state(context)[MARK] = mark
 
     def _write_page(self, page: Page, context: Mapping[str, t.Any]) -> int:
         """Emit a page's records.

@@ -182,7 +182,7 @@ class CommerceTap(Tap, abc.ABC):
             if stream.selected:
                 partitions = stream.partitions
                 for context in [None] if partitions is None else partitions:
-                    pages = stream.read(context, stream.starting_value(context))
+                    pages = stream.new_pages(context, stream.starting_value(context))
                     yield Chain(_key(stream, context), pages)
 
     def pages(self, stream: CommerceStream, context: Context | None) -> Iterator[Page]:

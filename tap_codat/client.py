@@ -17,8 +17,16 @@ from singer_sdk import SchemaDirectory, StreamSchema
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.errors import Action, ErrorTable, FilterRefused, MalformedAnswer, Message, Rule
-from commerce_taps.fetch import Request
+from commerce_taps.errors import (
+    Action,
+    ErrorTable,
+    FilterRefused,
+    MalformedAnswer,
+    Message,
+    PartitionSkipped,
+    Rule,
+)
+from commerce_taps.fetch import Request, where
 from commerce_taps.paging import ALL, Ask, Range, Reply, by_key, by_number, check
 from commerce_taps.records import Page, open_envelope
 from commerce_taps.stream import CommerceStream
@@ -136,7 +144,7 @@ class CodatStream(CommerceStream, abc.ABC):
 
     def _segments(self, context: Context | None) -> tuple[str, ...]:
         """Fill in the path, segment by segment: an id may hold a slash."""
-        return tuple(part.format(**(context or {})) for part in self.path.strip("/").split("/"))
+        return tuple(part.format(**(context or {})) for part in self.path.split("/"))
 
     def _request(
         self, context: Context | None, params: Mapping[str, str | int] | None = None
@@ -217,18 +225,44 @@ class ConnectionStream(CodatStream, abc.ABC):
     primary_keys: t.ClassVar[tuple[str, ...]] = ("companyId", "connectionId", "id")
     source_type: str
 
+    data_type: t.ClassVar[str]
+    """Codat's key of the data type, which is the end of its path unless `endpoint` says other."""
+
+    endpoint: t.ClassVar[str | None] = None
+
+    @override
+    @property
+    def path(self) -> str:  # type: ignore[override]
+        """Path below the API's address. See the base class."""
+        end = self.endpoint or self.data_type
+        return f"companies/{{companyId}}/connections/{{connectionId}}/data/{end}"
+
+    @override
+    def new_pages(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read a partition, unless the platform never has the data. See the base class."""
+        if self.config["skip_unchanged"]:
+            connection, _ = self._tap.connection(t.cast("Context", context))
+            if not self._tap.freshness.supported(connection.integration_key, self.data_type):
+                msg = "the platform does not have it"
+                raise PartitionSkipped(msg, where(self.name, context))
+        yield from super().new_pages(context, start)
+
+    @override
+    def mark(self, context: Context | None) -> str | None:
+        """Mark what Codat tells of this data type. See the base class."""
+        if not self.config["skip_unchanged"]:
+            return None
+        return self._tap.freshness.mark(t.cast("Context", context), self.data_type)
+
     @override
     @property
     def partitions(self) -> list[dict[str, t.Any]]:
-        """One partition a connection, but for those that were never authorised.
-
-        What a connection has synced stays readable after it is unlinked.
-        """
+        """One partition a connection that may have the data."""
         return [
             {"companyId": company.id, "connectionId": connection.id}
             for company in self._tap.companies
             for connection in company.connections
-            if connection.source_type == self.source_type and connection.status != "PendingAuth"
+            if connection.has_data_of(self.source_type)
         ]
 
 
@@ -263,15 +297,22 @@ class OperationStream(CompanyStream, abc.ABC):
     lookback: t.ClassVar[timedelta] = timedelta(days=7)
     """How long before the bookmark an operation may have been requested and still change."""
 
+    _filters = True
+    """Whether Codat filters, as far as is known."""
+
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the operations of late. See the base class."""
         wanted = Range(dates.floor(start - self.lookback)) if start else ALL
         ask = self.ask(context)
-        try:
-            yield from by_number(ask, self.shape.key, asked=wanted)
-        except FilterRefused:
-            yield from by_number(ask, self.shape.key, wanted=wanted)
+        if self._filters:
+            try:
+                yield from by_number(ask, self.shape.key, asked=wanted)
+            except FilterRefused:
+                self._filters = False
+            else:
+                return
+        yield from by_number(ask, self.shape.key, wanted=wanted)
 
 
 class SingleStream(CodatStream, abc.ABC):
@@ -310,6 +351,22 @@ class Connection(msgspec.Struct, rename="camel"):
     id: str
     status: str = ""
     source_type: str = ""
+    integration_key: str = ""
+    last_sync: str | None = None
+
+    def has_data_of(self, source_type: str) -> bool:
+        """Tell whether data of a kind of source may be here.
+
+        What a connection has synced stays readable after it is unlinked; one that was never
+        authorised has synced nothing.
+
+        Args:
+            source_type: The kind of source.
+
+        Returns:
+            Whether it may.
+        """
+        return self.source_type == source_type and self.status != "PendingAuth"
 
 
 class Company(msgspec.Struct):

@@ -16,12 +16,22 @@ from commerce_taps.fetch import aside
 from commerce_taps.paging import by_number
 from commerce_taps.settings import COMMON, check_url
 from commerce_taps.tap import CommerceTap
-from tap_codat.client import ERRORS, CodatStream, Company, api_message, company
+from tap_codat.client import (
+    ERRORS,
+    CodatStream,
+    Company,
+    Connection,
+    api_message,
+    company,
+)
+from tap_codat.freshness import Freshness
 from tap_codat.streams import STREAMS
 from tap_codat.streams.platform import Companies
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from singer_sdk.helpers.types import Context
 
     from commerce_taps.errors import Message
 
@@ -66,6 +76,16 @@ class TapCodat(CommerceTap):
             description="Of these companies, read only these connections. Default: all.",
         ),
         th.Property(
+            "skip_unchanged",
+            th.BooleanType,
+            title="Skip what is unchanged",
+            default=True,
+            description=(
+                "Ask Codat first what it has synced, and do not read again what it has not, nor "
+                "what a platform never has."
+            ),
+        ),
+        th.Property(
             "api_url",
             th.StringType,
             title="API address",
@@ -74,6 +94,11 @@ class TapCodat(CommerceTap):
         ),
         *COMMON,
     ).to_dict()
+
+    @override
+    def __init__(self, **kwargs: t.Any) -> None:
+        super().__init__(**kwargs)
+        self.freshness = Freshness(self)
 
     @override
     def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
@@ -151,6 +176,29 @@ class TapCodat(CommerceTap):
             for one in found.values():
                 one.keep(connections)
         return list(found.values())
+
+    @cached_property
+    def _connections(self) -> dict[str, tuple[Connection, int]]:
+        """Each connection by id, with the number of its company's that have data of its kind."""
+        return {
+            connection.id: (
+                connection,
+                sum(other.has_data_of(connection.source_type) for other in one.connections),
+            )
+            for one in self.companies
+            for connection in one.connections
+        }
+
+    def connection(self, context: Context) -> tuple[Connection, int]:
+        """Look up a partition's connection.
+
+        Args:
+            context: The partition.
+
+        Returns:
+            The connection, and how many of its company's have data of the same kind.
+        """
+        return self._connections[str(context["connectionId"])]
 
     def _list_companies(self) -> dict[str, Company]:
         """Read the list of companies; of one that changed meanwhile, the last version."""

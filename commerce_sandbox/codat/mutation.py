@@ -27,9 +27,10 @@ _STAMPS: Final = 3
 class Mutation:
     """One round of changes, chosen by the seed and the number of the round.
 
-    Each round happens a day after the one before. The rows it touches share three stamps, so they
-    tie among themselves. The first row it adds to a list carries the latest stamp that was there
-    before: a reader that asks for later rows only, not for equal ones, misses it.
+    Each round happens a day after the one before, so what was being synced then has ended. The rows
+    it touches share three stamps, so they tie among themselves. The first row it adds to a list
+    carries the latest stamp that was there before: a reader that asks for later rows only, not for
+    equal ones, misses it.
 
     Args:
         store: The store to change.
@@ -72,6 +73,7 @@ class Mutation:
             yield self._insert(place, number, tie=tie)
         for place, number in self._random.sample(rows, changes):
             yield self._change(place, number)
+        self._store.finish_syncs(self._now)
         for connection, name in self._synced.values():
             self._store.record_sync(connection, name, self._now)
 

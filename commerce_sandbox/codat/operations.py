@@ -59,7 +59,7 @@ DATA_TYPES: Final = (
 
 COMPLETE: Final = "Complete"
 _ENDED_BADLY: Final = ("FetchError", "AuthError", "RateLimitError", "Cancelled")
-_RUNNING: Final = "Fetching"
+RUNNING: Final = "Fetching"
 
 
 def pull_operations(company: Company) -> list[Record]:
@@ -91,6 +91,13 @@ def pull_operation(
     }
 
 
+def finish(operation: Record, completed: datetime) -> None:
+    """Let a read that is under way end well."""
+    operation |= {"status": COMPLETE, "progress": 100, "isCompleted": True}
+    operation["completed"] = f"{completed.isoformat()}Z"
+    operation.pop("statusDescription", None)
+
+
 def _pulls(connection: Connection, dataset: str) -> list[Record]:
     random = rng(connection.id, dataset, "pulls")
     made = []
@@ -113,7 +120,7 @@ def _unfinished(connection: Connection, dataset: str, random: random.Random) -> 
     requested = NOW - timedelta(seconds=random.randrange(3600))
     operation = pull_operation(connection, dataset, ("last",), requested)
     if chance(random, 0.5):
-        operation |= {"status": _RUNNING, "progress": 40, "isCompleted": False}
+        operation |= {"status": RUNNING, "progress": 40, "isCompleted": False}
         operation["statusDescription"] = "Waiting for the platform's rate limit."
         del operation["completed"]
     else:

@@ -139,6 +139,25 @@ class Store:
             self._pushes[company.id] = Table(rows, fields.PUSH_OPERATIONS, key)
         return self._pushes[company.id]
 
+    def finish_syncs(self, completed: datetime) -> None:
+        """Let every read that is under way end well."""
+        for company in self.companies.values():
+            pulls = self.pulls(company)
+            running = [
+                number
+                for number, pull in enumerate(pulls.rows)
+                if pull["status"] == operations.RUNNING
+            ]
+            for number in running:
+                operations.finish(pulls.rows[number], completed)
+                pulls.changed(number)
+            synced = {pulls.rows[number]["connectionId"] for number in running}
+            for connection in company.connections:
+                if connection.id in synced:
+                    connection.record["lastSync"] = f"{completed.isoformat()}Z"
+                    self.connections(company).all_changed()
+                    self.company_table.all_changed()
+
     def record_sync(self, connection: Connection, dataset: str, started: datetime) -> None:
         """Note that a dataset was read once more, as a change of its rows implies.
 

@@ -1,7 +1,8 @@
 """What a perfect extraction of each stream holds, from the store.
 
 A row is the record as the API serves it, with `companyId` and `connectionId` where it does not
-carry them itself, and with its top-level date-times in UTC. Nested values stay as they are served.
+carry them itself, and with its top-level date-times in UTC, the digits of a fraction as they came.
+Nested values stay as they are served.
 """
 
 from __future__ import annotations

@@ -47,18 +47,18 @@ class Connections(CompanyStream):
                 yield self._checked(company.raw_connections)
 
 
-class DataStatuses(SingleStream, CompanyStream):
+class DataStatuses(CompanyStream):
     """When each of a company's data types was synced last, and how that went."""
 
     name = "data_statuses"
     path = "companies/{companyId}/dataStatus"
     primary_keys = ("companyId", "dataType")
-    envelope = dict[str, Raw]
 
     @override
-    def unwrap(self, answer: dict[str, Raw]) -> Sequence[Raw]:
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Take the statuses out of the object keyed by data type. See the base class."""
-        return [status for status in answer.values() if bytes(status) != b"null"]
+        statuses = self._tap.freshness.statuses(t.cast("Context", context)).values()
+        yield self._checked([status for status in statuses if bytes(status) != b"null"])
 
 
 class PullOperations(OperationStream):
@@ -69,6 +69,13 @@ class PullOperations(OperationStream):
     primary_keys = ("companyId", "id")
     replication_key = "requested"
 
+    @override
+    def mark(self, context: Context | None) -> str | None:
+        """Mark what Codat tells of all data types, where each operation shows."""
+        if not self.config["skip_unchanged"]:
+            return None
+        return self._tap.freshness.mark(t.cast("Context", context), None)
+
 
 class PushOperations(OperationStream):
     """Writes to the platforms that were requested through Codat."""
@@ -77,6 +84,7 @@ class PushOperations(OperationStream):
     path = "companies/{companyId}/push"
     primary_keys = ("companyId", "pushOperationKey")
     replication_key = "requestedOnUtc"
+    selected_by_default = False
 
 
 class Integrations(PagedStream):
@@ -85,6 +93,7 @@ class Integrations(PagedStream):
     name = "integrations"
     path = "integrations"
     primary_keys = ("key",)
+    selected_by_default = False
 
 
 class _SyncSettings(Struct, rename="camel"):

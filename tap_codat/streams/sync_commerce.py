@@ -1,4 +1,8 @@
-"""Sync for Commerce: how sales are carried over into each company's books."""
+"""Sync for Commerce: how sales are carried over into each company's books.
+
+A product of its own that few use. Nothing tells whether anything has changed, so each stream costs
+a request a company and run: off by default.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ class Syncs(SingleStream, CompanyStream):
     path = "companies/{companyId}/sync/commerce/syncs/list/status"
     context_keys = ()  # the rows carry the company's id themselves
     primary_keys = ("companyId", "syncId")
+    selected_by_default = False
     envelope = list[Raw]
 
     @override
@@ -35,6 +40,7 @@ class SyncConfigurations(SingleStream, CompanyStream):
     path = "config/companies/{companyId}/sync/commerce"
     context_keys = ()  # the row carries the company's id itself
     primary_keys = ("companyId",)
+    selected_by_default = False
 
 
 STREAMS: t.Final = (Syncs, SyncConfigurations)
