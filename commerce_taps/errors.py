@@ -102,6 +102,8 @@ class Rule:
             message the API sent along.
         body: The row applies only when this text is in the answer's body.
         finally_: For `Action.RETRY`: what to do when the tries are used up.
+        doubts: How often the request is repeated all the same, once the API has answered others:
+            a key that was good a moment ago may be refused by mistake.
     """
 
     statuses: Sequence[int]
@@ -109,6 +111,7 @@ class Rule:
     sentence: str
     body: bytes = b""
     finally_: Action = Action.FAIL
+    doubts: int = 0
 
     def error(self, where: str, message: Message, *, tries: int = 1) -> TapError:
         """Build the exception for this row.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import itertools
 import queue
 import random
 import threading
@@ -23,7 +24,7 @@ import requests
 import requests.adapters
 import urllib3.exceptions
 
-from commerce_taps.errors import Action, MalformedAnswer, Message, TapStopped
+from commerce_taps.errors import Action, MalformedAnswer, Message, TapError, TapStopped
 
 if t.TYPE_CHECKING:
     import logging
@@ -43,6 +44,9 @@ LONGEST_WAIT = 60.0
 
 TICK = 0.2
 """Seconds between two looks at the clock and at signals while a page is waited for."""
+
+UNREACHABLE = 10
+"""Requests in a row, each with all its tries, without an answer: then nothing is reachable."""
 
 LONGEST_SENSIBLE_ASK = 25 * 3600.0
 """Quotas are refilled daily at the latest: a `Retry-After` beyond that is a slip."""
@@ -197,6 +201,7 @@ class Client:
         timeout: float,
         max_retries: int,
         max_wait: float,
+        max_bytes: int = 1 << 28,
     ) -> None:
         """Keep what every request needs; nothing is sent yet.
 
@@ -211,6 +216,7 @@ class Client:
             timeout: Seconds without a byte after which a request is given up.
             max_retries: How often a request is repeated.
             max_wait: The longest wait, in seconds, the API may ask for.
+            max_bytes: The largest body.
         """
         self.base_url = base_url
         self.requests: Counter[str] = Counter()
@@ -224,6 +230,9 @@ class Client:
         self._timeout = timeout
         self._max_retries = max_retries
         self._max_wait = max_wait
+        self._max_bytes = max_bytes
+        self._answered = False
+        self._unanswered = 0
         self._local = threading.local()
 
     def get(self, request: Request, parse: Callable[[bytes], Answer]) -> Answer:
@@ -243,22 +252,34 @@ class Client:
                 longer wait than `max_wait`.
             FilterRefused: The API cannot filter as asked.
         """
-        for tries in range(1, self._max_retries + 2):
+        for tries in itertools.count(1):
             try:
                 with self._governor.turn(request.lane):
                     status, headers, body = self._send(request)
                 if status == requests.codes.ok:
-                    return parse(body)
+                    answer = parse(body)
+                    self._answered, self._unanswered = True, 0
+                    return answer
                 rule, message = self._errors.classify(status, body), self._message(body)
             except MalformedAnswer as error:
                 rule, message, headers = self._errors.malformed, Message(str(error)), {}
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 rule, headers = self._errors.no_answer, {}
                 message = Message(type(error).__name__)
-            if rule.action is not Action.RETRY or tries > self._max_retries:
-                raise rule.error(request.where, message, tries=tries)
+            doubts = rule.doubts if self._answered else 0
+            if tries > (self._max_retries if rule.action is Action.RETRY else doubts):
+                raise self._given_up(rule, rule.error(request.where, message, tries=tries))
             self._wait(rule, message, request, tries, headers)
         raise AssertionError  # the last try has returned or raised
+
+    def _given_up(self, rule: Rule, error: TapError) -> TapError:
+        """Stop the run instead of one partition where nothing seems to be reachable any more."""
+        if rule is not self._errors.no_answer:
+            return error
+        self._unanswered += 1
+        if self._unanswered < UNREACHABLE:
+            return error
+        return TapStopped(f"{error.reason} So it was with {UNREACHABLE} requests", error.where)
 
     def _send(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
         """Send once. Returns status, headers and the whole body."""
@@ -272,8 +293,14 @@ class Client:
         url = self.base_url + request.url
         self._logger.debug("GET %s", url)
         # A redirect is never followed: it could carry the credential to another host.
-        response = session.get(url, timeout=self._timeout, allow_redirects=False)
-        return response.status_code, response.headers, response.content
+        with session.get(
+            url, timeout=self._timeout, allow_redirects=False, stream=True
+        ) as response:
+            body = response.raw.read(self._max_bytes + 1, decode_content=True)
+        if len(body) > self._max_bytes:
+            msg = f"the answer is larger than `max_response_mb` ({self._max_bytes >> 20} MB)"
+            raise MalformedAnswer(msg)
+        return response.status_code, response.headers, body
 
     def _wait(
         self, rule: Rule, message: Message, request: Request, tries: int, headers: Mapping[str, str]

@@ -54,7 +54,8 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
             body = msgspec.json.format(body, indent=-1)
         return msgspec.json.decode(body, type=envelope)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        first = redact(" ".join(body[:80].decode(errors="replace").split()))
+        # Redacted before it is cut: half a secret would not be known as one.
+        first = " ".join(redact(body.decode(errors="replace")).split())[:80]
         reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         msg = f"the answer cannot be read ({reason}); it begins with {first!r}"
         raise MalformedAnswer(msg) from error

@@ -8,6 +8,7 @@ the traceback of an error nobody foresaw.
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import typing as t
 from urllib.parse import quote, quote_plus
@@ -28,21 +29,22 @@ class Redactor:
         self._forms: list[str] = []
 
     def add(self, secrets: Iterable[object]) -> None:
-        """Learn secrets: as they are, encoded for a URL, in base64, and as Python shows them.
+        """Learn secrets: as they are, encoded for a URL, in base64, as Python and JSON show them.
 
         Args:
             secrets: Setting values; of lists and objects, every text inside counts.
         """
         forms = set(self._forms)
         for text in _texts(secrets):
-            for secret in {text, text.strip()}:
+            scheme, _, credential = text.strip().partition(" ")
+            known = {text, text.strip(), credential.strip() if scheme.lower() == "basic" else ""}
+            for secret in known:
                 if len(secret) < _SHORTEST:
                     continue
                 plain = base64.b64encode(secret.encode()).decode()
-                forms |= {secret, plain, quote(secret, safe=""), quote_plus(secret)}
-                forms |= {repr(secret)[1:-1], plain.rstrip("=")}
-                if secret.lower().startswith("basic "):
-                    forms.add(secret[6:].strip())
+                forms |= {secret, plain, plain.rstrip("="), repr(secret)[1:-1]}
+                forms |= {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+                forms |= {json.dumps(secret, ensure_ascii=ascii_)[1:-1] for ascii_ in (True, False)}
         # Longest first: a secret that is part of another must not leave the rest behind.
         self._forms = sorted(forms, key=len, reverse=True)
 
@@ -83,13 +85,18 @@ def install() -> None:
 
     def factory(*args: t.Any, **kwargs: t.Any) -> logging.LogRecord:  # noqa: ANN401
         record = make(*args, **kwargs)
-        message = record.getMessage()
-        clean = redact(message)
+        try:
+            message: str | None = record.getMessage()
+        except Exception:  # noqa: BLE001 - a slip in a library's log call must not end the run
+            message = None
+        clean = redact(f"{record.msg} {record.args}" if message is None else message)
         if record.exc_info:
             # A formatter of the user's may print an exception in its own way: as text in the
             # message it is redacted whatever the formatter.
             clean += "\n" + redact(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
         if clean != message:
             record.msg, record.args = clean, ()
         return record

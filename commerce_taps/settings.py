@@ -72,6 +72,23 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         ),
     ),
     th.Property(
+        "max_response_mb",
+        th.IntegerType(minimum=1),
+        title="Largest answer",
+        default=256,
+        description="Megabytes beyond which an answer is not taken; smaller pages help.",
+    ),
+    th.Property(
+        "strict",
+        th.BooleanType,
+        title="Strict",
+        default=False,
+        description=(
+            "Stop at the first thing that cannot be read. By default the rest is read, and the "
+            "run fails at its end."
+        ),
+    ),
+    th.Property(
         "new_fields",
         th.StringType,
         title="New fields",

@@ -292,6 +292,8 @@ class CommerceStream(Stream, abc.ABC):
                 raise
             mark = None
             report.failed[_general(error.reason, context)] += 1
+            if self.config["strict"]:
+                raise TapStopped(error.reason, error.where or where(self.name, context)) from error
             failed = error if error.where else TapError(error.reason, where(self.name, context))
             self.logger.error("Failed %s", failed)  # noqa: TRY400 - the sentence says it all
         else:

@@ -169,6 +169,7 @@ class CommerceTap(Tap, abc.ABC):
             timeout=self.config["request_timeout"],
             max_retries=self.config["max_retries"],
             max_wait=self.config["max_wait"],
+            max_bytes=self.config["max_response_mb"] << 20,
         )
 
     @cached_property

@@ -55,6 +55,7 @@ ERRORS: t.Final = ErrorTable(
         Action.STOP,
         "Codat does not accept the key; check `api_key` (the key as the portal shows it) or "
         "`auth_header` (`Basic` and the key in base64): {message}",
+        doubts=3,
     ),
     Rule(
         (402,), Action.STOP, "the Codat account has reached a limit of its plan or ended: {message}"
