@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from commerce_sandbox import command
+from commerce_sandbox.codat.bulk import Bulk, serve
 from commerce_sandbox.double import Options
 from commerce_sandbox.server import Server
 from commerce_sandbox.world import World
@@ -35,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     asked = parser.parse_args(arguments)
     options = Options(
-        seed=asked.seed,
-        scale=asked.scale,
+        seed=getattr(asked, "seed", 7),
+        scale=getattr(asked, "scale", 1.0),
         latency_ms=getattr(asked, "latency_ms", 0.0),
         faults=getattr(asked, "faults", "none"),
-        codat_spec=asked.codat_spec,
+        codat_spec=getattr(asked, "codat_spec", None),
     )
     try:
         return int(asked.run(asked, options))
@@ -53,6 +54,15 @@ def _serve(asked: argparse.Namespace, options: Options) -> int:
 
     with suppress(KeyboardInterrupt):
         Server(options, asked.host, asked.port, ready).run()
+    return 0
+
+
+def _bulk(asked: argparse.Namespace, options: Options) -> int:
+    bulk = Bulk(
+        asked.connections, asked.rows, latency_ms=options.latency_ms, plain=not asked.mixed_dates
+    )
+    with suppress(KeyboardInterrupt):
+        serve(bulk, asked.host, asked.port)
     return 0
 
 
@@ -120,6 +130,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--port", type=int, default=8765, help="0 for a free one (default 8765)")
     serve.set_defaults(run=_serve)
+
+    bulk = commands.add_parser(
+        "bulk", parents=[behaviour], help="serve as many equal rows as asked, for benchmarks"
+    )
+    bulk.add_argument("--port", type=int, default=0, help="default: a free one")
+    bulk.add_argument("--connections", type=int, default=1, help="companies with a connection each")
+    bulk.add_argument("--rows", type=int, default=1000, help="rows in each list of a connection")
+    bulk.add_argument(
+        "--mixed-dates", action="store_true", help="write dates in all forms, not only UTC with Z"
+    )
+    bulk.set_defaults(run=_bulk)
 
     execute = commands.add_parser(
         "exec",

@@ -15,6 +15,38 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
+class FaultOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes wrong between a client and the sandbox.
+
+    Attributes:
+        profile: The set of faults, a name of `faults.PROFILES`.
+        seed: Names which requests are struck.
+        wait: Seconds that a sensible `Retry-After` asks for, and that nobody listens.
+        stall: Seconds without a byte.
+        size: Bytes that make an answer huge.
+    """
+
+    profile: str = "none"
+    seed: int = 0
+    wait: float = 1.0
+    stall: float = 30.0
+    size: int = 40_000_000
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """Where a page of a list keeps what a fault tampers with.
+
+    Attributes:
+        records: The property with the records.
+        total: The property with the number of all records.
+        links: The property with the links, of which `next` leads to the next page.
+    """
+
+    records: str
+    total: str
+    links: str
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How the sandbox is to be filled and how it behaves.
 
@@ -22,7 +54,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         seed: Names the world. Same seed and scale, same data.
         scale: Size of the world; 1.0 is the size of the demonstration.
         latency_ms: Milliseconds each answer of an API is held back.
-        faults: The set of faults to inject. Only `none` exists so far.
+        faults: What goes wrong.
         codat_spec: An official OpenAPI file of Codat whose example pages are served instead of
             generated data.
     """
@@ -30,7 +62,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 7
     scale: float = 1.0
     latency_ms: float = 0.0
-    faults: str = "none"
+    faults: FaultOptions = FaultOptions()
     codat_spec: Path | None = None
 
 
@@ -62,6 +94,10 @@ class Double(Protocol):
     @property
     def streams(self) -> Sequence[str]:
         """Names of the streams a perfect extraction of this API consists of."""
+
+    @property
+    def envelope(self) -> Envelope:
+        """Where a page keeps its records, total and links."""
 
     def truth(self, stream: str) -> Iterator[bytes]:
         """Give the rows of a stream, from the store, each encoded as JSON."""

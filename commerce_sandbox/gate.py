@@ -12,10 +12,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from commerce_sandbox.faults import Faults
+
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-    from commerce_sandbox.double import Double
+    from commerce_sandbox.double import Double, Options
 
 _LOGGED_AT_MOST: Final = 100_000
 
@@ -31,6 +33,7 @@ class LoggedRequest(msgspec.Struct, kw_only=True):
         query: Its parameters, decoded.
         headers: Its headers by lower-case name, without the credentials.
         status: The status of the answer; 0 while there is none.
+        fault: The name of the fault it has met; empty if none.
     """
 
     method: str
@@ -40,6 +43,7 @@ class LoggedRequest(msgspec.Struct, kw_only=True):
     query: dict[str, str]
     headers: dict[str, str]
     status: int = 0
+    fault: str = ""
 
 
 class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -86,12 +90,13 @@ class Gate:
 
     Args:
         double: The double that has the API.
-        latency: Seconds each answer is held back.
+        options: How it is to behave.
     """
 
-    def __init__(self, double: Double, latency: float) -> None:
+    def __init__(self, double: Double, options: Options) -> None:
         self._double = double
-        self._latency = latency
+        self._latency = options.latency_ms / 1000
+        self._faults = Faults(double, options.faults) if options.faults.profile != "none" else None
         self.requests: deque[LoggedRequest] = deque(maxlen=_LOGGED_AT_MOST)
         self.overrides: list[Override] = []
 
@@ -103,6 +108,7 @@ class Gate:
         async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":
                 logged.status = message["status"]
+                scope["extensions"]["commerce_sandbox.wire"].answered(logged.status)
             await send(message)
 
         target = f"{logged.path}?{unquote(logged.raw_query)}"
@@ -111,7 +117,10 @@ class Gate:
         if delay:
             await asyncio.sleep(delay)
         if override is None or override.status is None:
-            await self._double.app(scope, receive, send_and_log)
+            if self._faults is None:
+                await self._double.app(scope, receive, send_and_log)
+            else:
+                logged.fault = await self._faults(scope, receive, send_and_log)
         else:
             response = Response(
                 self._body(override, override.status),

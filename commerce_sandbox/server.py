@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from commerce_sandbox import control
+from commerce_sandbox.wire import Wire
 from commerce_sandbox.world import World
 
 if sys.version_info >= (3, 12):
@@ -58,8 +59,17 @@ class Server(uvicorn.Server):
             for double, gate in zip(self.world.doubles, self.world.gates, strict=True)
         ]
         app = Starlette(routes=[*mounts, Mount("/_control", routes=control.routes(self.world))])
-        super().__init__(uvicorn.Config(app, access_log=False, log_level="warning", lifespan="off"))
+        app.state.server = self
+        super().__init__(
+            uvicorn.Config(
+                app, http=Wire, access_log=False, log_level="warning", lifespan="off"
+            )
+        )
         self._socket = socket.create_server((host, port))
+        self._address = self._socket.getsockname()[:2]
+        self._elsewhere: asyncio.Server | None = None
+        self.expired: set[tuple[bytes, bytes]] = set()
+        self.strayed: list[str] = []
         self._on_ready = on_ready
         self._loop: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(target=self._run, name="commerce-sandbox", daemon=True)
@@ -67,7 +77,7 @@ class Server(uvicorn.Server):
     @property
     def url(self) -> str:
         """The address, without a path."""
-        host, port = self._socket.getsockname()[:2]
+        host, port = self._address
         return f"http://{host}:{port}"
 
     @override
@@ -110,6 +120,42 @@ class Server(uvicorn.Server):
 
         self._loop.result().call_soon_threadsafe(run)
         return result.result()
+
+    def stop_listening(self, seconds: float) -> None:
+        """Refuse new connections for a while; those that are open go on.
+
+        Must be called in the thread that answers requests.
+        """
+        listener = self.servers[0]
+        if listener.is_serving():
+            listener.close()
+            asyncio.get_running_loop().create_task(self._listen_again(seconds))
+
+    async def _listen_again(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.servers[0] = await asyncio.get_running_loop().create_server(
+            lambda: Wire(
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            ),
+            sock=socket.create_server(self._address),
+            backlog=self.config.backlog,
+        )
+
+    async def elsewhere(self) -> str:
+        """Give the address of another host, which notes the requests that come in `strayed`."""
+        if self._elsewhere is None:
+
+            async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                self.strayed.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+                writer.close()
+
+            self._elsewhere = await asyncio.start_server(note, "127.0.0.1", 0)
+            self.servers.append(self._elsewhere)
+        port = self._elsewhere.sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}/elsewhere"
 
     def _run(self) -> None:
         try:

@@ -23,7 +23,7 @@ class World:
 
     def __init__(self, options: Options) -> None:
         self.doubles: tuple[Double, ...] = (CodatDouble(options),)
-        self.gates = tuple(Gate(double, options.latency_ms / 1000) for double in self.doubles)
+        self.gates = tuple(Gate(double, options) for double in self.doubles)
 
     @property
     def streams(self) -> tuple[str, ...]:

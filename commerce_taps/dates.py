@@ -13,8 +13,8 @@ import msgspec
 
 ONE_SECOND = timedelta(seconds=1)
 FIRST = datetime.min.replace(tzinfo=timezone.utc)
-_LONG_FRACTION = re.compile(r"(\.\d{6})\d+")
-_FRACTION = re.compile(r"\.\d+")
+_LONG_FRACTION = re.compile(r"(\.\d{6})\d+", re.ASCII)
+_FRACTION = re.compile(r"\.\d+", re.ASCII)
 
 
 def parse(text: str) -> datetime:

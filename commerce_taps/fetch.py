@@ -24,7 +24,14 @@ import requests
 import requests.adapters
 import urllib3.exceptions
 
-from commerce_taps.errors import Action, MalformedAnswer, Message, TapError, TapStopped
+from commerce_taps.errors import (
+    Action,
+    MalformedAnswer,
+    Message,
+    PartitionFailed,
+    TapError,
+    TapStopped,
+)
 
 if t.TYPE_CHECKING:
     import logging
@@ -79,12 +86,14 @@ class Request:
     def url(self) -> str:
         """The quoted path and query, without the base address.
 
-        Ids come from the API and may hold any character; `.` and `..` would climb the path.
+        Raises:
+            PartitionFailed: An id is `.` or `..`, which no quoting keeps from climbing the path.
         """
-        path = "/".join(
-            quote(part, safe="") if part.strip(".") else part.replace(".", "%2E")
-            for part in self.path
-        )
+        if any(part.strip(".") == "" for part in self.path):
+            msg = f"an id cannot be part of an address: {'/'.join(self.path)}"
+            raise PartitionFailed(msg, self.where)
+        # Ids come from the API and may hold any character.
+        path = "/".join(quote(part, safe="") for part in self.path)
         return f"/{path}?{urlencode(self.params, quote_via=quote)}" if self.params else f"/{path}"
 
 
@@ -137,12 +146,12 @@ class Governor:
         with self._lock:
             semaphore = self._lanes[lane]
         with semaphore:
-            while (wait := self._reserve()) > 0:
+            while (wait := self._reserve()) is not None:
                 self.sleep(wait)
             yield
 
-    def _reserve(self) -> float:
-        """Take a place in this minute, or say how many seconds to wait for one."""
+    def _reserve(self) -> float | None:
+        """Take a place in this minute: `None` once it is taken, else the seconds to wait."""
         now = time.monotonic()
         with self._lock:
             if now < self._paused_until:
@@ -153,7 +162,7 @@ class Governor:
                 if len(self._sent) >= self._per_minute:
                     return self._sent[0] + 60 - now
                 self._sent.append(now)
-            return 0.0
+            return None
 
     def pause(self, seconds: float) -> None:
         """Let nobody send for a while: the vendor asked for it.

@@ -274,7 +274,7 @@ def by_number(
 
     Yields:
         The pages; a record that comes again unchanged is left out. The last page has a bookmark:
-        the largest replication value of all.
+        the largest replication value of those handed on.
 
     Raises:
         PartitionFailed: The list kept changing while it was read.
@@ -290,7 +290,8 @@ def by_number(
             totals.add(reply.total)
             before = len(found)
             found.update(map(identify, reply.rows, reply.records))
-            latest = max((s for s in (latest, *reply.stamps) if s is not None), default=None)
+            stamps = (s for s in (latest, *reply.stamps) if s is not None and s in wanted)
+            latest = max(stamps, default=None)
             yield reply.page(seen, wanted=wanted)
             seen.update(map(digest, reply.records))
             # A page without anything new may be the same one for ever.

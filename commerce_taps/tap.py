@@ -234,7 +234,7 @@ class CommerceTap(Tap, abc.ABC):
         now = time.monotonic()
         if now - self._state_written > STATE_INTERVAL:
             self.write_state()
-        if now - self._progress_told > PROGRESS_INTERVAL:
+        if self._running and now - self._progress_told > PROGRESS_INTERVAL:
             self._progress_told = now
             requests = self.client.requests[self._running]
             waiting = self.governor.waiting

@@ -64,8 +64,8 @@ def main() -> None:
             "make test PYTHON=python3.12"
         )
         raise SystemExit(sentence)
-    environment = os.environ | QUIET | index_settings()
     try:
+        environment = os.environ | QUIET | index_settings()
         install_uv()
         install_project(arguments.group, environment)
     except subprocess.CalledProcessError as error:
@@ -84,7 +84,10 @@ def main() -> None:
 def index_settings() -> dict[str, str]:
     """Translate pip's index settings for uv, leaving alone what uv has been told already."""
     listing = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "pip", "config", "list"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     found: dict[str, str] = {}
     for line in listing.stdout.splitlines():

@@ -23,6 +23,7 @@ from commerce_sandbox.codat.api import API_KEY, ROOT, Api
 from commerce_sandbox.codat.examples import Examples
 from commerce_sandbox.codat.mutation import Mutation
 from commerce_sandbox.codat.store import Generated, Store
+from commerce_sandbox.double import Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,6 +50,7 @@ class CodatDouble:
 
     root = ROOT
     streams = truth.STREAMS
+    envelope = Envelope(records="results", total="totalResults", links="_links")
 
     def __init__(self, options: Options) -> None:
         source = (

@@ -60,8 +60,9 @@ def _push_operations(store: Store) -> Rows:
 
 def _sync_settings(store: Store) -> Rows:
     for company in store.companies.values():
-        for setting in operations.sync_settings(company)["settings"]:
-            yield {"companyId": company.id, **setting}
+        answer = operations.sync_settings(company)
+        for setting in answer.pop("settings"):
+            yield answer | setting
 
 
 def _syncs(store: Store) -> Rows:
@@ -109,13 +110,9 @@ _STREAMS: Final[Mapping[str, tuple[Callable[[Store], Rows], Fields]]] = {
     stream_name(fields.COMMERCE_INFO): (_company_infos, fields.COMPANY_INFO),
     "commerce_syncs": (_syncs, fields.SYNCS),
     "commerce_sync_configurations": (_sync_configurations, fields.SYNC_CONFIGURATIONS),
-    "commerce_sync_integrations": (
-        lambda store: iter(store.sync_integrations),
-        fields.INTEGRATIONS,
-    ),
 }
 STREAMS: Final = tuple(_STREAMS)
-"""Names of all streams."""
+"""Names of all streams. Sync for Commerce's list of integrations repeats some of the platform's."""
 
 
 def rows(store: Store, stream: str) -> Iterator[bytes]:

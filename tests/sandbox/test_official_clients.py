@@ -48,7 +48,6 @@ COMMERCE_RECORDS = {
 SYNC_LISTS = {
     "advanced_controls.list_companies": "companies",
     "connections.list": "connections",
-    "integrations.list": "commerce_sync_integrations",
     "sync.list": "commerce_syncs",
 }
 PLATFORM_LISTS = {
@@ -146,7 +145,7 @@ def test_all_lists_of_the_clients_are_read(
     platform: Any,  # noqa: ANN401 (generated client)
 ) -> None:
     assert _known_lists(commerce) == set(COMMERCE_LISTS)
-    assert _known_lists(sync) == set(SYNC_LISTS)
+    assert _known_lists(sync) == {*SYNC_LISTS, "integrations.list"}
     assert _known_lists(platform) == set(PLATFORM_LISTS) | PLATFORM_LISTS_NOT_SERVED
 
 
@@ -192,6 +191,12 @@ def test_commerce_company_info(sandbox: Sandbox, commerce: Any) -> None:  # noqa
 @pytest.mark.parametrize(("name", "stream"), SYNC_LISTS.items())
 def test_sync_lists(sandbox: Sandbox, sync: Any, name: str, stream: str) -> None:  # noqa: ANN401
     _check_platform_list(sandbox, _method(sync, name), stream)
+
+
+def test_sync_integrations_are_some_of_all(sandbox: Sandbox, sync: Any) -> None:  # noqa: ANN401
+    read = [_id(row) for row in _rows(_method(sync, "integrations.list"))]
+    assert read
+    assert [key for key in _ids(sandbox.truth("integrations")) if key in read] == read
 
 
 @pytest.mark.parametrize(("name", "stream"), PLATFORM_LISTS.items())

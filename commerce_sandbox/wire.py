@@ -1,0 +1,34 @@
+"""A connection that faults can reach under the HTTP it speaks."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+
+class Wire(HttpToolsProtocol):
+    """A client's connection.
+
+    Attributes:
+        successes: Requests answered with 200 so far.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (uvicorn's)
+        super().__init__(*args, **kwargs)
+        self.successes = 0
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {"commerce_sandbox.wire": self}  # type: ignore[dict-item]
+
+    def answered(self, status: int) -> None:
+        """Count an answer."""
+        self.successes += status == 200  # noqa: PLR2004 (HTTP status OK)
