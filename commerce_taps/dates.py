@@ -14,6 +14,8 @@ import msgspec
 ONE_SECOND = timedelta(seconds=1)
 FIRST = datetime.min.replace(tzinfo=timezone.utc)
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+", re.ASCII)
+_EXACT = len("2024-03-01T09:30:00.000000Z")
+"""Length of the longest timestamp that is read without rounding."""
 _FRACTION = re.compile(r"\.\d+", re.ASCII)
 
 
@@ -61,22 +63,48 @@ def normalise(text: str) -> str:
     return second.replace("Z", f"{fraction[0]}Z") if fraction else second
 
 
-def is_normal(text: str) -> bool:
-    """Tell whether a text is an instant in the one form.
+def looks_normal(text: str) -> bool:
+    """Tell whether a timestamp, if the text is one, is in the one form.
 
     Args:
         text: Any text.
 
     Returns:
-        Whether `normalise` would leave it as it is.
+        Whether `normalise` would leave the timestamp as it is.
     """
-    if text[10:11] != "T" or text[-1:] != "Z":
-        return False
+    return text[-1:] == "Z" and text[10:11] == "T"
+
+
+def are_timestamps(texts: list[str]) -> bool:
+    """Tell whether all texts are timestamps, at once because that is much faster.
+
+    Args:
+        texts: Any texts.
+
+    Returns:
+        Whether each is, in any form.
+    """
     try:
-        msgspec.convert(text, datetime)
+        msgspec.convert(texts, list[datetime])
     except msgspec.ValidationError:
         return False
     return True
+
+
+def instants(texts: list[str | None]) -> list[datetime | None]:
+    """Read timestamps that are known to be in the one form, all at once.
+
+    Args:
+        texts: The timestamps; `None` stands for none.
+
+    Returns:
+        The instants, cut off like those of `parse`.
+    """
+    read = msgspec.convert(texts, list[datetime | None])
+    for place, text in enumerate(texts):
+        if text is not None and len(text) > _EXACT:
+            read[place] = parse(text)
+    return read
 
 
 def render(value: datetime) -> str:

@@ -69,7 +69,7 @@ class Reply:
 
     Attributes:
         records: The records as raw bytes.
-        rows: What `shape.Shape.check` made of each.
+        fits: Whether each can be emitted as it is.
         stamps: The replication value of each; `None` where a record has none.
         total: How many records the whole list has, as the API says.
         size: How many records a page has, as the API says.
@@ -77,7 +77,7 @@ class Reply:
     """
 
     records: Sequence[msgspec.Raw]
-    rows: Sequence[msgspec.Struct | None]
+    fits: Sequence[bool]
     stamps: Sequence[datetime | None]
     total: int
     size: int
@@ -92,6 +92,7 @@ class Reply:
         self,
         seen: AbstractSet[bytes] = frozenset(),
         *,
+        new_from: datetime | None = None,
         wanted: Range = ALL,
         bookmark: datetime | None = None,
     ) -> Page:
@@ -99,6 +100,7 @@ class Reply:
 
         Args:
             seen: Digests of records handed on already, left out of the page.
+            new_from: Records of this replication value or a later one are known to be new.
             wanted: Records of other replication values are left out, too; those without one are
                 not.
             bookmark: The page's bookmark.
@@ -107,19 +109,20 @@ class Reply:
             The page.
         """
         if not seen and wanted is ALL:
-            return Page(self.records, self.rows, bookmark)
+            return Page(self.records, self.fits, bookmark)
         fresh = [
-            (raw, row)
-            for raw, row, stamp in zip(self.records, self.rows, self.stamps, strict=True)
-            if (stamp is None or stamp in wanted) and digest(raw) not in seen
+            (raw, fit)
+            for raw, fit, stamp in zip(self.records, self.fits, self.stamps, strict=True)
+            if (stamp is None or stamp in wanted)
+            and ((new_from and stamp and stamp >= new_from) or digest(raw) not in seen)
         ]
-        return Page([raw for raw, _ in fresh], [row for _, row in fresh], bookmark)
+        return Page([raw for raw, _ in fresh], [fit for _, fit in fresh], bookmark)
 
 
 Ask = t.Callable[[Range, int], Reply]
 """Asks for a range and a page number, counted from 1."""
 
-Identify = t.Callable[["msgspec.Struct | None", "msgspec.Raw"], "Hashable"]
+Identify = t.Callable[["msgspec.Raw"], "Hashable"]
 """Gives the identity of a record, as `shape.Shape.key` does."""
 
 
@@ -190,20 +193,22 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
         reply = ask(whole, 1)
     announced, count = reply.total, 0
     seen: set[bytes] = set()
+    new_from: datetime | None = None
     while _ascending(reply.stamps):
         edge = reply.stamps[-1] if reply.stamps else None
-        yield reply.page(seen, bookmark=edge)
+        yield reply.page(seen, new_from=new_from, bookmark=edge)
         if not reply.has_next or edge is None:
-            if count + len(reply.records) >= announced:
+            count += len(reply.records)
+            if count >= announced or count >= ask(whole, 1).total:  # or else rows were deleted
                 return
-            break  # rows were deleted, or the first page was in order by chance
+            break  # the pages were in order by chance
         second = Range(dates.floor(edge), dates.floor(edge) + dates.ONE_SECOND)
         if reply.stamps[0] in second:
             # The whole page is of one second, and there may be more of it.
             count += yield from _within_one_second(ask, identify, second)
-            asked, seen = Range(second.end), set()
+            asked, seen, new_from = Range(second.end), set(), None
         else:
-            asked = Range(second.start)
+            asked, new_from = Range(second.start), second.end
             seen = {
                 digest(raw)
                 for raw, stamp in zip(reply.records, reply.stamps, strict=True)
@@ -224,7 +229,7 @@ def _ascending(stamps: Sequence[datetime | None]) -> bool:
 def _unmarked(pages: Iterable[Page]) -> Iterator[Page]:
     """Take the bookmarks off."""
     for page in pages:
-        yield Page(page.records, page.rows)
+        yield Page(page.records, page.fits)
 
 
 def _has_unstamped(ask: Ask, reply: Reply) -> bool:
@@ -252,7 +257,7 @@ def _within_one_second(ask: Ask, identify: Identify, second: Range) -> Generator
         found: set[Hashable] = set()
         for number in range(reply.pages, 0, -1):
             reply = ask(second, number)
-            found.update(map(identify, reply.rows, reply.records))
+            found.update(map(identify, reply.records))
             yield reply.page(bookmark=second.start)
         # As long as nothing is later, rows may still arrive; then no bookmark passes them either.
         if len(found) >= reply.total and (over or not ask(later, 1).records):
@@ -289,7 +294,7 @@ def by_number(
             reply = ask(asked, number)
             totals.add(reply.total)
             before = len(found)
-            found.update(map(identify, reply.rows, reply.records))
+            found.update(map(identify, reply.records))
             stamps = (s for s in (latest, *reply.stamps) if s is not None and s in wanted)
             latest = max(stamps, default=None)
             yield reply.page(seen, wanted=wanted)

@@ -21,7 +21,7 @@ class Page(msgspec.Struct):
 
     Attributes:
         records: The records, each the bytes of one JSON object.
-        rows: For each record what `shape.Shape.check` made of it.
+        fits: For each record, whether its bytes can be emitted as they are.
         bookmark: The replication value that is safe to keep once this page is written, if any:
             the reader of the pages knows what else may still come.
         mark: What to keep in the state once the partition is over, so that the next run can tell
@@ -29,7 +29,7 @@ class Page(msgspec.Struct):
     """
 
     records: Sequence[msgspec.Raw]
-    rows: Sequence[msgspec.Struct | None] = ()
+    fits: Sequence[bool] = ()
     bookmark: datetime | None = None
     mark: str | None = None
 

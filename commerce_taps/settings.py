@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import typing as t
 from urllib.parse import urlsplit
 
@@ -106,6 +107,38 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         description="Sent with every request, so that the vendor can tell whose it is.",
     ),
 )
+
+
+TRUTH: t.Final = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+
+
+def from_texts(texts: dict[str, str], schema: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Read settings that were given as texts, as the environment does.
+
+    Args:
+        texts: The settings as given.
+        schema: The tap's `config_jsonschema`.
+
+    Returns:
+        Each setting in its type. What is not of its type stays a text: `mistakes` names it.
+    """
+    return {name: _from_text(text, schema["properties"][name]) for name, text in texts.items()}
+
+
+def _from_text(text: str, schema: dict[str, t.Any]) -> t.Any:  # noqa: ANN401 (JSON)
+    kinds = schema.get("type", ())
+    if "string" in kinds:
+        return text
+    if "boolean" in kinds:
+        return TRUTH.get(text.strip().lower(), text)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        is_plain_list = "array" in kinds and text.strip() and not text.lstrip().startswith("[")
+        return [part.strip() for part in text.split(",")] if is_plain_list else text
 
 
 def tidy(config: dict[str, t.Any]) -> dict[str, t.Any]:

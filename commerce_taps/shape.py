@@ -88,44 +88,83 @@ class Shape:
         properties = self.schema["properties"]
         self._conform = {name: compile_value(value) for name, value in properties.items()}
         own = {name: value for name, value in properties.items() if name not in self._context_keys}
+        self._own_keys = [name for name in self._keys if name in own]
         self._check = struct_decoder(own, required=self._keys)
-        self._stamps = attributes(
+        timestamps = [
             name
             for name, value in own.items()
             if value.get("format") == "date-time" and is_plain(name)
-        )
+        ]
+        timestamps.sort(key=lambda name: name != self._replication_key)
+        self._stamped = self._replication_key in timestamps
+        self._dates = attributes(timestamps)
         kept: dict[str, Schema] = {name: {} for name in own if name not in self._deselected}
         self._project = struct_decoder(kept, strict=False) if self._deselected else None
-        # Without a key of its own a record may hold nothing that could be spliced.
-        self._may_be_empty = not any(key in own for key in self._keys)
 
-    def check(self, raw: msgspec.Raw | bytes) -> Struct | None:
-        """Check a record against the schema, in C.
+    def check(self, raw: msgspec.Raw) -> bool:
+        """Check a record against the schema.
 
         Args:
             raw: The record's bytes.
 
         Returns:
-            The decoded record when its bytes can be emitted as they are, else `None`.
+            Whether its bytes can be emitted as they are.
+        """
+        return self.examine([raw])[0][0]
+
+    def examine(self, records: Sequence[msgspec.Raw]) -> tuple[list[bool], list[datetime | None]]:
+        """Check the records of a page against the schema, in C.
+
+        What is decoded for it is not kept, which would cost more than all the rest.
+
+        Args:
+            records: The records' bytes.
+
+        Returns:
+            For each record whether its bytes can be emitted as they are, and its replication value.
+        """
+        looks = [self._look(raw) for raw in records]
+        if not dates.are_timestamps([text for look in looks if look for text in look if text]):
+            looks = [
+                look
+                if look is not None and dates.are_timestamps([text for text in look if text])
+                else None
+                for look in looks
+            ]
+        fits = [look is not None for look in looks]
+        if not self._stamped:
+            return fits, [self.stamp(raw) for raw in records]
+        stamps = dates.instants([(look[0] or None) if look else None for look in looks])
+        for place, fit in enumerate(fits):
+            if not fit:
+                stamps[place] = self.stamp(records[place])
+        return fits, stamps
+
+    def _look(self, raw: msgspec.Raw) -> Sequence[t.Any] | None:
+        """Check a record, but for its timestamps being some.
+
+        Returns:
+            What stands in its timestamp columns, the replication key's first; `None` for a misfit.
         """
         try:
             row: Struct = self._check(raw)
         except UNREADABLE:
             return None
-        for stamp in self._stamps(row):
-            if isinstance(stamp, str) and not dates.is_normal(stamp):
+        texts: Sequence[t.Any] = self._dates(row)
+        for text in texts:
+            if text and not dates.looks_normal(text):
                 return None
-        if self._may_be_empty and all(
+        # Without a key of its own a record may hold nothing that could be spliced.
+        if not self._own_keys and all(
             name in self._hidden or getattr(row, name) is UNSET for name in row.__struct_fields__
         ):
             return None
-        return row
+        return texts
 
-    def stamp(self, row: Struct | None, raw: msgspec.Raw | bytes) -> datetime | None:
-        """Read a record's replication value.
+    def stamp(self, raw: msgspec.Raw | bytes) -> datetime | None:
+        """Read the replication value of any record.
 
         Args:
-            row: The record as `check` returned it.
             raw: The record's bytes.
 
         Returns:
@@ -134,30 +173,22 @@ class Shape:
         if self._replication_key is None:
             return None
         try:
-            if row is not None:
-                return dates.parse(getattr(row, attribute(self._replication_key)))
             return dates.parse(decode(raw)[self._replication_key])
         except (KeyError, AttributeError, TypeError, ValueError, *UNREADABLE):
             return None
 
-    def key(self, row: Struct | None, raw: msgspec.Raw | bytes) -> Hashable:
+    def key(self, raw: msgspec.Raw | bytes) -> Hashable:
         """Read a record's identity within its partition.
 
         Args:
-            row: The record as `check` returned it.
             raw: The record's bytes.
 
         Returns:
             The values of its own key columns; without any, the record itself.
         """
-        own = [key for key in self._keys if key not in self._context_keys]
-        if not own:
-            return bytes(raw)
-        if row is not None:
-            return tuple(encode(getattr(row, attribute(key))) for key in own)
         try:
             record = decode(raw)
-            return tuple(encode(record.get(key)) for key in own)
+            return tuple(encode(record.get(key)) for key in self._own_keys) or bytes(raw)
         except (AttributeError, *UNREADABLE):
             return bytes(raw)
 

@@ -314,7 +314,7 @@ class CommerceStream(Stream, abc.ABC):
             for raw in records:
                 self._write_record_message(self._conform(raw, context))
         else:
-            self._tap.message_writer.write_records(self._lines(records, page.rows, context))
+            self._tap.message_writer.write_records(self._lines(records, page.fits, context))
         self.state_manager.is_flushed = False
         if len(records) < len(page.records):
             self._check_max_record_limit(len(page.records) + (limit or 0))
@@ -323,15 +323,15 @@ class CommerceStream(Stream, abc.ABC):
     def _lines(
         self,
         records: Iterable[msgspec.Raw | bytes],
-        rows: Iterable[msgspec.Struct | None],
+        fits: Iterable[bool],
         context: Mapping[str, t.Any],
     ) -> Iterator[bytes]:
         """Build a page's RECORD lines; SCHEMA is sent in between where the record needs it."""
         columns = {name: context[name] for name in self.context_keys}
         lines = RecordLines(self.name, columns, datetime.now(timezone.utc))
         splice, run = self.shape.splice, []
-        for raw, row in zip(records, rows, strict=False):
-            if row is not None:
+        for raw, fit in zip(records, fits, strict=False):
+            if fit:
                 run.append(splice(raw))
                 continue
             if run:

@@ -48,7 +48,7 @@ def is_plain(name: str) -> bool:
     return encode(name) == b'"%b"' % name.encode()
 
 
-def attributes(names: Iterable[str]) -> Callable[[Struct], Iterable[t.Any]]:
+def attributes(names: Iterable[str]) -> Callable[[Struct], Sequence[t.Any]]:
     """Compile the function that reads these columns of a row.
 
     Args:
@@ -64,7 +64,10 @@ def attributes(names: Iterable[str]) -> Callable[[Struct], Iterable[t.Any]]:
 
 
 def struct_decoder(
-    properties: Mapping[str, Schema], *, required: Sequence[str] = (), strict: bool = True
+    properties: Mapping[str, Schema],
+    *,
+    required: Sequence[str] = (),
+    strict: bool = True,
 ) -> Callable[[t.Any], t.Any]:
     """Compile a decoder that accepts a record exactly when it conforms.
 
@@ -115,7 +118,7 @@ def _type(schema: Schema, *, top: bool = False) -> t.Any:  # noqa: ANN401
     elif kind == "integer":
         checked = t.Annotated[int, Meta(ge=schema.get("minimum"), le=schema.get("maximum"))]
     elif kind == "string" and schema.get("format") == "date-time":
-        checked = str if top else NOTHING  # `Shape.check` looks at the form, at the top only
+        checked = str if top else NOTHING  # `Shape.examine` looks at the form, at the top only
     else:
         checked = {"string": str, "boolean": bool, "number": float}[kind]
     return checked | None if "null" in schema["type"] else checked

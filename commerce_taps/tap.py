@@ -11,19 +11,21 @@ from functools import cached_property
 
 import click
 from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
-from typing_extensions import override
+from typing_extensions import Self, override
 
 from commerce_taps import redact
-from commerce_taps.cli import Command, load_object
+from commerce_taps.cli import Command, load_config, load_object
 from commerce_taps.emit import PageWriter
-from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped
+from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
 from commerce_taps.fetch import Chain, Client, Governor, Prefetch
 from commerce_taps.report import Report, StreamReport
-from commerce_taps.settings import check_date, mistakes, tidy, unknown
+from commerce_taps.settings import check_date, from_texts, mistakes, tidy, unknown
 from commerce_taps.state import check_state
 
 if t.TYPE_CHECKING:
@@ -120,6 +122,15 @@ class CommerceTap(Tap, abc.ABC):
 
     # --- settings -------------------------------------------------------------------------------
 
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805
+        """Read the settings from the environment and from `.env`."""
+        schema = cls.config_jsonschema
+        cls.append_builtin_config(schema)
+        texts = {"properties": {name: {"type": ["string"]} for name in schema["properties"]}}
+        return from_texts(parse_environment_config(texts, cls._env_var_prefix), schema)
+
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Validate the settings and say what is wrong in sentences, without any secret's value."""
@@ -166,9 +177,9 @@ class CommerceTap(Tap, abc.ABC):
             message=self.api_message,
             governor=self.governor,
             logger=self.logger,
-            timeout=self.config["request_timeout"],
+            timeout=float(self.config["request_timeout"]),
             max_retries=self.config["max_retries"],
-            max_wait=self.config["max_wait"],
+            max_wait=float(self.config["max_wait"]),
             max_bytes=self.config["max_response_mb"] << 20,
         )
 
@@ -296,6 +307,31 @@ class CommerceTap(Tap, abc.ABC):
 
     @override
     @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the settings given on the command line.
+
+        Args:
+            ctx: Click context.
+            param: Click option.
+            value: What was given.
+
+        Returns:
+            The settings.
+        """
+        return load_config(value)
+
+    @classmethod
+    def _configured(cls, config: _ConfigInput, **kwargs: t.Any) -> Self:  # noqa: ANN401
+        """Make the tap for the command line, where a mistake in the settings is a sentence."""
+        try:
+            return cls(config=config.config, parse_env_config=config.parse_env, **kwargs)
+        except ConfigValidationError as error:
+            raise TapError(" ".join(error.errors)) from error
+
+    @override
+    @classmethod
     def invoke(  # type: ignore[override]
         cls,
         *,
@@ -320,12 +356,10 @@ class CommerceTap(Tap, abc.ABC):
         if about:
             cls.print_about(about_format)
             return
-        config = config or _ConfigInput()
-        tap = cls(
-            config=config.config,
+        tap = cls._configured(
+            config or _ConfigInput(),
             state=load_object("--state", state),
-            catalog=load_object("--catalog", catalog),
-            parse_env_config=config.parse_env,
+            catalog=load_object("--catalog", catalog, listing="streams"),
         )
         tap.sync_all()
         sys.stdout.flush()
@@ -354,8 +388,7 @@ class CommerceTap(Tap, abc.ABC):
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
-        config: _ConfigInput = ctx.params.get("config", _ConfigInput())
-        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        tap = cls._configured(ctx.params.get("config", _ConfigInput()))
         reachable = True
         for line in tap.check_access():
             click.echo(line)

@@ -160,7 +160,7 @@ class CodatStream(CommerceStream, abc.ABC):
         )
 
     def _checked(self, records: Sequence[Raw]) -> Page:
-        return Page(records, [self.shape.check(raw) for raw in records])
+        return Page(records, self.shape.examine(records)[0])
 
     def _reply(self, body: bytes, asked: Range, number: int) -> Reply:
         """Open a page of the usual envelope."""
@@ -168,13 +168,11 @@ class CodatStream(CommerceStream, abc.ABC):
         if envelope.page_number != number:
             msg = f"page {number} was asked for and page {envelope.page_number} came"
             raise MalformedAnswer(msg)
-        rows = self._checked(envelope.results).rows
+        fits, stamps = self.shape.examine(envelope.results)
         reply = Reply(
             records=envelope.results,
-            rows=rows,
-            stamps=[
-                self.shape.stamp(row, raw) for row, raw in zip(rows, envelope.results, strict=True)
-            ],
+            fits=fits,
+            stamps=stamps,
             total=envelope.total_results,
             size=envelope.page_size,
             has_next=envelope.links.next is not None,

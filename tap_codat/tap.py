@@ -208,7 +208,9 @@ class TapCodat(CommerceTap):
             companies = [company(raw) for page in pages for raw in page.records]
         except (PartitionFailed, PartitionSkipped) as error:
             # Without the companies there is nobody to ask for anything.
-            raise TapStopped(error.reason, stream.name) from error
+            absent = isinstance(error, PartitionSkipped)
+            hint = " The list of companies is always there: check `api_url`." if absent else ""
+            raise TapStopped(error.reason + hint, stream.name) from error
         return {one.id: one for one in companies}
 
 

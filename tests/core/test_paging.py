@@ -32,7 +32,7 @@ START = datetime(2024, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 MOST_ASKS = 2000
 
 
-def identify(_: object, raw: msgspec.Raw) -> int:
+def identify(raw: msgspec.Raw) -> int:
     return int(json.loads(bytes(raw))["id"])
 
 
@@ -94,7 +94,7 @@ class Server:
         page = rows[(number - 1) * self.size : number * self.size]
         reply = Reply(
             records=[self.raw(row) for row in page],
-            rows=[None] * len(page),
+            fits=[False] * len(page),
             stamps=[self.rows[row][0] for row in page],
             total=len(rows),
             size=self.size,
@@ -124,7 +124,7 @@ class Reading:
         reading = cls()
         try:
             for page in pages:
-                assert len(page.records) == len(page.rows)
+                assert len(page.records) == len(page.fits)
                 rows = [json.loads(bytes(raw)) for raw in page.records]
                 reading.pages.append(([(r["id"], r["version"]) for r in rows], page.bookmark))
         except (PartitionFailed, MalformedAnswer) as error:
@@ -182,14 +182,20 @@ def forgotten(server: Server, handed: set[Version], bookmark: datetime | None) -
 # --- by_key -------------------------------------------------------------------------------------
 
 
-@given(servers())
+CHURNING = (
+    servers(nulls=False) | servers(kinds=("update", "insert")) | servers(kinds=("update", "delete"))
+)
+"""Rows without a value are found by number only, where a delete and an insert together may hide."""
+
+
+@given(CHURNING)
 def test_by_key_is_never_ahead_of_what_it_handed_on(server: Server) -> None:
     reading = Reading.of(by_key(server.ask, identify, None))
     for handed, bookmark in reading.prefixes:
         assert not forgotten(server, handed, bookmark)
 
 
-@given(servers())
+@given(CHURNING)
 def test_two_runs_by_key_bring_everything(server: Server) -> None:
     first = Reading.of(by_key(server.ask, identify, None))
     server.script = []
@@ -329,10 +335,10 @@ LIES: dict[str, Callable[[Reply, int], Reply]] = {
     ),
     "never another page": lambda r, _: replace(r, has_next=False),
     "empty page with a next": lambda r, n: replace(
-        r, records=[], rows=[], stamps=[], has_next=True
+        r, records=[], fits=[], stamps=[], has_next=True
     ) if n > 1 else r,
     "last record missing": lambda r, _: replace(
-        r, records=r.records[:-1], rows=r.rows[:-1], stamps=r.stamps[:-1]
+        r, records=r.records[:-1], fits=r.fits[:-1], stamps=r.stamps[:-1]
     ),
     "page size overstated": lambda r, _: replace(r, size=r.size + 1),
     "page size understated": lambda r, _: replace(r, size=max(r.size - 1, 0)),

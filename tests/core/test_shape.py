@@ -7,10 +7,11 @@ import logging
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import assume, example, given, reject
 from hypothesis import strategies as st
@@ -92,24 +93,25 @@ FRACTIONS = [
     "1.0", "1.10", "-0.0", "0.1", "1e2", "1E+2", "2.50e1", "1e400", "-1e400", "1e-400",
     "123456789012345678901234567890.123456789", "3.0000000000000000000000000000000000001",
 ]  # fmt: skip
-INSTANTS = {
-    "2024-03-01T09:30:00Z": (2024, 3, 1, 9, 30, 0, 0),
-    "2024-03-01T09:30:00.120000Z": (2024, 3, 1, 9, 30, 0, 120000),
-    "2024-03-01T09:30:00": (2024, 3, 1, 9, 30, 0, 0),
-    "2024-03-01T09:30:00+00:00": (2024, 3, 1, 9, 30, 0, 0),
-    "2024-03-01T11:30:00+02:00": (2024, 3, 1, 9, 30, 0, 0),
-    "2024-02-29T23:59:59-05:30": (2024, 3, 1, 5, 29, 59, 0),
-    "2024-03-01 09:30:00Z": (2024, 3, 1, 9, 30, 0, 0),
-    "2024-03-01t09:30:00z": (2024, 3, 1, 9, 30, 0, 0),
-    "2024-03-01T09:30:00.000Z": (2024, 3, 1, 9, 30, 0, 0),
-    "2024-03-01T09:30:00.1234567Z": (2024, 3, 1, 9, 30, 0, 123456),
-    "2024-03-01T09:30:00.9999999": (2024, 3, 1, 9, 30, 0, 999999),
-    "2024-12-31T23:59:59.9999999Z": (2024, 12, 31, 23, 59, 59, 999999),
-    "2024-03-01": (2024, 3, 1, 0, 0, 0, 0),
-    "0001-01-01T00:00:00": (1, 1, 1, 0, 0, 0, 0),
-    "9999-12-31T23:59:59.9999999Z": (9999, 12, 31, 23, 59, 59, 999999),
+NORMAL = {
+    "2024-03-01T09:30:00Z": "2024-03-01T09:30:00Z",
+    "2024-03-01T09:30:00": "2024-03-01T09:30:00Z",
+    "2024-03-01T09:30:00+00:00": "2024-03-01T09:30:00Z",
+    "2024-03-01T11:30:00+02:00": "2024-03-01T09:30:00Z",
+    "2024-02-29T23:59:59-05:30": "2024-03-01T05:29:59Z",
+    "2024-03-01 09:30:00Z": "2024-03-01T09:30:00Z",
+    "2024-03-01t09:30:00z": "2024-03-01T09:30:00Z",
+    "2024-03-01T09:30:00.000Z": "2024-03-01T09:30:00.000Z",
+    "2024-03-01T09:30:00.12Z": "2024-03-01T09:30:00.12Z",
+    "2024-03-01T09:30:00.1234567Z": "2024-03-01T09:30:00.1234567Z",
+    "2024-03-01T09:30:00.9999999": "2024-03-01T09:30:00.9999999Z",
+    "2024-12-31T23:59:59.9999999+01:00": "2024-12-31T22:59:59.9999999Z",
+    "2024-03-01": "2024-03-01T00:00:00Z",
+    "0001-01-01T00:00:00": "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.9999999Z": "9999-12-31T23:59:59.9999999Z",
 }
-CANONICAL = ["2024-03-01T09:30:00Z", "2024-03-01T09:30:00.120000Z", "0001-01-01T00:00:00Z"]
+"""Timestamps as they come, and as they are emitted."""
+
 WORDS = [
     "", "N", "false", "x", "0", "2024-02-30T00:00:00Z", "2024-13-01", "0001-01-01T00:00:00+01:00",
     "now", "20240301", 'quo"te', "back\\slash", "line\nbreak", "nül\u0000", "\U0001f600", "\u2028",
@@ -121,7 +123,7 @@ NAMES = [
 ]  # fmt: skip
 
 names = st.sampled_from(NAMES) | st.text(max_size=4)
-strings = st.sampled_from([*WORDS, *INSTANTS, *CANONICAL]) | st.text(max_size=5)
+strings = st.sampled_from([*WORDS, *NORMAL]) | st.text(max_size=5)
 numbers = st.sampled_from([Number(digits) for digits in (*INTEGERS, *FRACTIONS)])
 scalars: SearchStrategy[Any] = st.none() | st.booleans() | numbers | strings
 anything: SearchStrategy[Any] = st.recursive(
@@ -188,7 +190,9 @@ def conforming(draw: DrawFn, schema: dict[str, Any], *, strays: bool = True) -> 
     if kind == "boolean":
         return draw(st.booleans())
     if kind == "string":
-        return draw(st.sampled_from(CANONICAL) if "format" in schema else strings)
+        return draw(
+            st.sampled_from(sorted(set(NORMAL.values()))) if "format" in schema else strings
+        )
     if kind == "integer":
         low, high = schema.get("minimum", -(10**30)), schema.get("maximum", 10**30)
         return Number(str(draw(st.integers(low, high))))
@@ -262,9 +266,15 @@ def easy_cases(draw: DrawFn) -> Case:
     """Draw a nullable schema of single types, and a record that conforms to it."""
     drawn = draw(
         st.dictionaries(
-            names.filter(lambda name: name.lower() not in RESERVED and name.isprintable()
-                         and not set('"\\') & set(name)),
-            column_schemas(hard=False), max_size=4,
+            names.filter(
+                lambda name: (
+                    name.lower() not in RESERVED
+                    and name.isprintable()
+                    and not set('"\\') & set(name)
+                )
+            ),
+            column_schemas(hard=False),
+            max_size=4,
         )  # fmt: skip
     )
     record = {
@@ -281,7 +291,7 @@ LINES = RecordLines("orders", CONTEXT, NOW)
 
 def fast(shape: Shape, raw: bytes) -> bytes | None:
     """Emit a record the fast way, if it may take it."""
-    if shape.check(raw) is None:
+    if not shape.check(raw):
         return None
     line = LINES.spliced([shape.splice(raw)])
     assert line.endswith(b"\n")
@@ -306,8 +316,8 @@ FORMATS = FormatChecker()
 @FORMATS.checks("date-time", raises=(AssertionError, ValueError))
 def is_utc_timestamp(value: object) -> bool:
     if isinstance(value, str):
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", value, re.ASCII)
-        datetime.fromisoformat(value[:-1])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value, re.ASCII)
+        datetime.fromisoformat(value[:19])
     return True
 
 
@@ -320,15 +330,6 @@ def assert_valid(record: bytes, schema: dict[str, Any]) -> None:
     assert not unknown
 
 
-def instant(text: str) -> datetime | None:
-    if text in INSTANTS:
-        *parts, micro = INSTANTS[text]
-        return datetime(*parts, micro, tzinfo=timezone.utc)  # type: ignore[misc, arg-type]
-    if text in CANONICAL:
-        return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc)
-    return None
-
-
 def leaves(value: Any, *, dated: bool) -> Iterator[Any]:  # noqa: ANN401
     """List what a value says: texts, numbers by value, booleans, and that something is empty."""
     if isinstance(value, dict):
@@ -339,7 +340,7 @@ def leaves(value: Any, *, dated: bool) -> Iterator[Any]:  # noqa: ANN401
         for item in value:
             yield from leaves(item, dated=dated)
     elif isinstance(value, str):
-        yield "text", (dated and instant(value)) or value
+        yield "text", NORMAL.get(value, value) if dated else value
     elif isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         yield "number", Decimal(value)
     elif value is not None:
@@ -418,6 +419,7 @@ def test_a_conforming_record_is_what_the_sdk_would_emit(case: Case) -> None:
             return [known(item, schema["items"]) for item in value]
         return value
 
+    assume(b"e400" not in case.raw)  # which the SDK makes null
     for name in [name for name, schema in case.columns.items() if not schema]:
         del case.columns[name]
         case.record.pop(name, None)
@@ -445,7 +447,7 @@ def test_after_a_new_column_the_next_record_like_it_takes_the_fast_way(
     assume(not any(isinstance(v, Number) and v.text in huge for v in new.values()))
     case = Case(case.columns, {**case.record, **new}, case.style)
     shape = case.shape()
-    assert (shape.check(case.raw) is None) == bool(new)
+    assert shape.check(case.raw) != bool(new)
     emitted = careful(shape, case.raw)
     assert sorted(shape.new_columns) == sorted(new)
     spliced = fast(shape, case.raw)
@@ -489,7 +491,9 @@ def test_drop_adds_no_column_and_names_what_it_left_out(case: Case) -> None:
 @example(Case({"a": {"type": ["integer", "null"]}}, {"a": "secret", "id": "1"}), None)
 def test_deselected_columns_are_gone_on_both_ways(case: Case, data: st.DataObject | None) -> None:
     every = list(case.columns)
-    hidden = data.draw(st.lists(st.sampled_from(every)) if every else st.just([])) if data else every
+    hidden = (
+        data.draw(st.lists(st.sampled_from(every)) if every else st.just([])) if data else every
+    )
     shape = case.shape(deselected=hidden)
     whole = exact(careful(case.shape(), case.raw))
     spliced = fast(shape, case.raw)
@@ -507,7 +511,7 @@ def test_a_record_without_a_usable_key_fails_its_partition(case: Case, key: obje
     assume(not isinstance(key, str))
     case.record["id"] = key
     shape = case.shape()
-    assert shape.check(case.raw) is None
+    assert not shape.check(case.raw)
     with pytest.raises(PartitionFailed, match="`id`"):
         shape.conform(case.raw, CONTEXT)
 
@@ -521,9 +525,9 @@ def test_a_record_without_a_usable_key_fails_its_partition(case: Case, key: obje
 )  # fmt: skip
 def test_what_is_no_record_fails_its_partition_and_nothing_else(raw: bytes) -> None:
     shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
-    assert shape.check(raw) is None
-    assert shape.stamp(None, raw) is None
-    shape.key(None, raw)
+    assert not shape.check(raw)
+    assert shape.stamp(raw) is None
+    shape.key(raw)
     with pytest.raises(PartitionFailed):
         shape.conform(raw, CONTEXT)
 
@@ -532,43 +536,45 @@ def test_what_is_no_record_fails_its_partition_and_nothing_else(raw: bytes) -> N
 def test_wild_bytes_raise_nothing_but_partition_failed(raw: bytes) -> None:
     shape = Case({}, {}).shape(replication_key="id")
     row = shape.check(raw)
-    shape.stamp(row, raw)
-    shape.key(row, raw)
+    shape.stamp(raw)
+    shape.key(raw)
     try:
         shape.conform(raw, CONTEXT)
     except PartitionFailed:
-        assert row is None
+        assert not row
 
 
-@given(st.sampled_from([*INSTANTS, *CANONICAL]) | strings | scalars, STYLES)
+@given(st.sampled_from(list(NORMAL)) | strings | scalars, STYLES)
 def test_replication_value_is_the_same_on_both_ways(text: Any, style: Style) -> None:  # noqa: ANN401
     column = {"modifiedDate": {"type": ["string", "null"], "format": "date-time"}}
     case = Case(column, {"id": "1", "modifiedDate": text}, style)
     shape = case.shape(replication_key="modifiedDate")
-    row = shape.check(case.raw)
-    expected = instant(text) if isinstance(text, str) else None
-    assert shape.stamp(None, case.raw) == expected
-    assert shape.stamp(row, case.raw) == expected
+    expected = NORMAL.get(text) if isinstance(text, str) else None
     emitted = plain(careful(shape, case.raw)).get("modifiedDate")
-    assert (emitted is None) == (expected is None)
-    if emitted is not None:
-        assert instant(emitted) == expected
-        assert is_utc_timestamp(emitted)
+    assert emitted == expected
+    at = shape.stamp(case.raw)
+    assert shape.examine([msgspec.Raw(case.raw)])[1] == [at]
+    assert at == (
+        datetime.fromisoformat(
+            expected[:19] + expected[19:-1][:7].ljust(7, "0") * ("." in expected)
+        ).replace(tzinfo=timezone.utc)
+        if expected
+        else None
+    )
 
 
 @pytest.mark.parametrize("keys", [["companyId", "id"], ["companyId"], []], ids="-".join)
 def test_identity_tells_records_apart_and_is_the_same_on_both_ways(keys: list[str]) -> None:
     shape = Shape(Case({}, {}).schema, keys=keys, context_keys=["companyId"])
     raws = [b'{"id":"1"}', b'{"id":"2"}', b'{"id":"3"}']
-    found = {shape.key(shape.check(raw), raw) for raw in raws}
+    found = {shape.key(raw) for raw in raws}
     assert len(found) == 3
-    assert found == {shape.key(None, raw) for raw in raws}
 
 
 def test_a_record_that_carries_a_partition_column_keeps_its_own_value() -> None:
     shape = Case({}, {}).shape()
     raw = b'{"id":"1","companyId":"its own"}'
-    assert shape.check(raw) is None
+    assert not shape.check(raw)
     assert shape.conform(raw, CONTEXT)["companyId"] == "its own"
 
 
@@ -576,9 +582,7 @@ def test_a_replaced_columns_old_rows_still_splice() -> None:
     """Rows are checked ahead in worker threads, and may be older than the schema."""
     shape = Case({"a": {"type": "string"}}, {}).shape(deselected=["a"])
     raw = b'{"id":"1","a":"x"}'
-    old = shape.check(raw)
     shape.conform(b'{"id":"2","new":1}', CONTEXT)
-    assert shape.key(old, raw) == shape.key(shape.check(raw), raw)
     assert record_of(LINES.spliced([shape.splice(raw)])) == record_of(
         LINES.encoded({**CONTEXT, "id": "1"})
     )

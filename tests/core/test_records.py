@@ -1,0 +1,107 @@
+"""Opening an answer: the records inside stay the bytes they were, or the answer is refused."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commerce_taps.errors import MalformedAnswer
+from commerce_taps.records import open_envelope
+from commerce_taps.redact import redact
+
+
+class Envelope(msgspec.Struct):
+    results: list[msgspec.Raw]
+    total: int = 0
+
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, width=32)
+    .filter(lambda number: abs(number) != float("inf")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=15,
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.dictionaries(st.text(), values, max_size=4), max_size=4),
+    st.sampled_from([None, 0, 2, "\t", "\r\n "]),
+    st.booleans(),
+)
+def test_however_it_is_laid_out_a_record_is_one_line(
+    records: list[dict[str, Any]],
+    indent: int | str | None,
+    ascii_only: bool,  # noqa: FBT001
+) -> None:
+    body = json.dumps(
+        {"links": {}, "results": records}, indent=indent, ensure_ascii=ascii_only
+    ).encode()
+    opened = open_envelope(body, Envelope).results
+    for raw, record in zip(opened, records, strict=True):
+        assert not {b"\n", b"\r"} & {bytes([byte]) for byte in bytes(raw)}
+        assert bytes(raw)[:1] == b"{"
+        assert json.loads(bytes(raw)) == record
+
+
+@pytest.mark.parametrize("layout", ["%s", "\n%s\n", " \r\n\t%s "], ids=["tight", "lines", "blanks"])
+def test_digits_and_escapes_stay_as_they_were(layout: str) -> None:
+    record = '{"a":1.10,"b":1e400,"c":123456789012345678901234567890,"d":"\\u00e9\\/\\n","e":-0.0}'
+    body = layout % f'{{"results":[{record}]}}'
+    (raw,) = open_envelope(body.encode(), Envelope).results
+    assert bytes(raw).decode() == record
+    assert json.loads(bytes(raw), parse_float=Decimal)["a"].as_tuple().digits == (1, 1, 0)
+
+
+def test_a_bare_record_comes_without_the_blanks_around_it() -> None:
+    assert bytes(open_envelope(b'  {"a": 1} ', msgspec.Raw)) == b'{"a": 1}'
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "truncated"),
+        (b"<html><body>Sign in</body></html>", "it begins with '<html><body>Sign in</body></html>'"),
+        (b'{"results":[{"id":1},', "truncated"),
+        (b'{"results":[]} and more', "trailing"),
+        (b'{"results":{}}', "Expected `array`"),
+        (b'{"items":[]}', "results"),
+        (b"[]", "Expected `object`"),
+        (b"null", "Expected `object`"),
+        (b'{"results":[{"a":"\xff"}]}', "not UTF-8"),
+        (b'{"results":[{"a":"\xed\xa0\x80"}]}', "not UTF-8"),
+        (b'\n{"results":[{"a":"\xff"}]}', "not UTF-8"),
+        (b'{"results":[{"a":"\n"}]}', "invalid character"),
+        (b'{"results":[{"a":01}]}', "malformed"),
+        (b'{"results":[{"a":NaN}]}', "malformed"),
+        (b'{"results":[{"a":"\\ud800"}]}', "truncated"),
+        (b'{"results":' + DEEP + b"}", "recursion"),
+        (b'{"results":\n' + DEEP + b"}", "recursion"),
+        (b'\xef\xbb\xbf{"results":[]}', "malformed"),
+    ],
+    ids=lambda value: value[:24].decode(errors="replace") if isinstance(value, bytes) else "",
+)  # fmt: skip
+def test_what_is_no_answer_is_refused_in_a_sentence(body: bytes, reason: str) -> None:
+    with pytest.raises(MalformedAnswer, match="the answer cannot be read") as raised:
+        open_envelope(body, Envelope)
+    assert reason in raised.value.reason
+    assert len(raised.value.reason) < 250
+    assert "\n" not in raised.value.reason
+
+
+def test_the_first_words_hold_no_half_of_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redact, "_forms", [])
+    redact.add(["QZJX-secret-QZJX"])
+    for before in range(60, 90):
+        body = b"x" * before + b"QZJX-secret-QZJX"
+        with pytest.raises(MalformedAnswer) as raised:
+            open_envelope(body, Envelope)
+        assert "QZJX" not in raised.value.reason

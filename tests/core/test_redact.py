@@ -1,0 +1,241 @@
+"""No form of any secret in anything that logging prints."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from singer_sdk.logging import ConsoleFormatter, StructuredFormatter
+from singer_sdk.metrics import Metric, Point, log
+
+from commerce_taps import redact as redaction
+from commerce_taps.redact import MASK, Redactor, install, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FORMATTERS = {"console": ConsoleFormatter(), "structured": StructuredFormatter()}
+
+each_formatter = pytest.mark.parametrize("formatter", FORMATTERS)
+# Four letters that nothing else prints, among all that needs escaping somewhere.
+around = st.text(
+    st.sampled_from("%/+=&?#\"'\\ \n\té日\U0001f511")
+    | st.characters(codec="utf-8", exclude_characters="*"),
+    max_size=6,
+)
+secrets = st.tuples(around, around).map("QZJX".join)
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    factory = logging.getLogRecordFactory()
+    monkeypatch.setattr(redact, "_forms", [])
+    logging.setLogRecordFactory(logging.LogRecord)
+    install()
+    yield
+    logging.setLogRecordFactory(factory)
+
+
+def printed(formatter: str, write: Callable[[logging.Logger], None]) -> str:
+    """Print a log call as a process does that was set up before or after `install`."""
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(FORMATTERS[formatter])
+    logger = logging.Logger("tap-test", logging.DEBUG)
+    logger.addHandler(handler)
+    write(logger)
+    return out.getvalue()
+
+
+def forms(secret: str) -> set[str]:
+    """List how a secret may be spelled; written on its own, not taken from the code."""
+    encoded = base64.b64encode(secret.encode()).decode()
+    return {
+        secret,
+        secret.strip(),
+        encoded,
+        encoded.rstrip("="),
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+    }
+
+
+def with_traceback(logger: logging.Logger, form: str) -> None:
+    try:
+        try:
+            raise ValueError(form)
+        except ValueError as error:
+            msg = f"while asking with {form}"
+            raise RuntimeError(msg) from error
+    except RuntimeError:
+        logger.exception("an error with %s", form)
+
+
+AS_TEXT: dict[str, Callable[[logging.Logger, str], None]] = {
+    "message": lambda logger, text: logger.info(text),
+    "argument": lambda logger, text: logger.debug("GET %s", text),
+    "arguments": lambda logger, text: logger.warning("%d %s %s", 7, text, text),
+    "mapping": lambda logger, text: logger.error("%(a)s %(b)s", {"a": 1, "b": text}),
+    "exception": lambda logger, text: logger.error(ValueError(text)),
+    "traceback": with_traceback,
+    "stack": lambda logger, text: logger.info(text, stack_info=True),
+}
+AS_SHOWN: dict[str, Callable[[logging.Logger, str], None]] = {
+    "argument": lambda logger, text: logger.debug("GET %r", text),
+    "mapping": lambda logger, text: logger.error("%(a)r", {"a": {"key": [text]}}),
+    "object": lambda logger, text: logger.info({"key": [text]}),
+    "exception": lambda logger, text: logger.error("%r", ValueError(text)),
+    "metric": lambda logger, text: log(logger, Point("counter", Metric.RECORD_COUNT, text)),
+    "wrong arguments": lambda logger, text: logger.info("%d", text),
+    "too many arguments": lambda logger, text: logger.info("%s", text, text),
+}
+EVERY_WAY = [("text", way) for way in AS_TEXT] + [("shown", way) for way in AS_SHOWN]
+
+
+@each_formatter
+@pytest.mark.parametrize(("how", "way"), EVERY_WAY)
+@settings(
+    max_examples=settings().max_examples // 4,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(secrets)
+def test_no_form_of_a_secret_is_printed(formatter: str, how: str, way: str, secret: str) -> None:
+    redact._forms = []
+    redact.add([secret])
+    write = AS_TEXT[way] if how == "text" else AS_SHOWN[way]
+    # What Python shows of a form that is escaped already is escaped twice, and nobody prints that.
+    for form in forms(secret) if how == "text" else [secret]:
+        text = printed(formatter, lambda logger, form=form: write(logger, f"<{form}>"))  # type: ignore[misc]
+        assert text, "the line itself is still printed"
+        for leaked in forms(secret):
+            assert leaked not in text
+            assert json.dumps(leaked)[1:-1] not in text
+
+
+@each_formatter
+def test_what_is_no_secret_is_printed_as_ever(formatter: str) -> None:
+    redact.add(["XQZJ-secret"])
+
+    def write(logger: logging.Logger) -> None:
+        logger.info("plain %s %d%%", "words", 7)
+        log(logger, Point("counter", Metric.RECORD_COUNT, 3))
+
+    with_it = printed(formatter, write)
+    logging.setLogRecordFactory(logging.LogRecord)
+    without = printed(formatter, write)
+    if formatter == "console":
+        assert [line[23:] for line in with_it.splitlines()] == [
+            line[23:] for line in without.splitlines()
+        ]
+    else:
+        for mine, theirs in zip(with_it.splitlines(), without.splitlines(), strict=True):
+            assert {**json.loads(mine), "ts": 0} == {**json.loads(theirs), "ts": 0}
+
+
+@each_formatter
+def test_a_traceback_is_still_told(formatter: str) -> None:
+    redact.add(["XQZJ-secret"])
+    text = printed(formatter, lambda logger: with_traceback(logger, "XQZJ-secret"))
+    assert "RuntimeError" in text
+    assert "direct cause" in text
+    assert f"while asking with {MASK}" in text
+
+
+def test_a_secret_within_a_secret_leaves_no_rest() -> None:
+    for order in (["QZJX", "QZJX-longer"], ["QZJX-longer", "QZJX"]):
+        redactor = Redactor()
+        redactor.add(order)
+        assert redactor("<QZJX-longer> <QZJX>") == f"<{MASK}> <{MASK}>"
+
+
+@given(st.recursive(secrets, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_secrets_inside_lists_and_objects_are_known(value: Any) -> None:  # noqa: ANN401
+    def texts(value: Any) -> Iterator[str]:  # noqa: ANN401
+        if isinstance(value, str):
+            yield value
+        else:
+            for item in value.values() if isinstance(value, dict) else value:
+                yield from texts(item)
+
+    redactor = Redactor()
+    redactor.add([value])
+    every = list(texts(value))
+    cleaned = redactor(" | ".join(every))
+    assert not any(text in cleaned for text in every)
+
+
+@pytest.mark.parametrize("given_", ["Basic QZJXqzjx", "basic  QZJXqzjx ", " BASIC QZJXqzjx"])
+def test_the_credential_in_a_header_value_is_known_on_its_own(given_: str) -> None:
+    redactor = Redactor()
+    redactor.add([given_])
+    assert redactor("key QZJXqzjx.") == f"key {MASK}."
+
+
+@pytest.mark.parametrize("value", ["", " ", "abc", "Basic ", "Basic   ", None, True, False, [], {}])
+def test_what_is_too_short_to_be_a_secret_changes_nothing(value: object) -> None:
+    redactor = Redactor()
+    redactor.add([value])
+    words = "abc, True, None and False stay."
+    assert redactor(words) == words
+
+
+def test_installing_again_changes_nothing() -> None:
+    factory = logging.getLogRecordFactory()
+    install()
+    assert logging.getLogRecordFactory() is factory
+    redact.add(["XQZJ-secret"])
+    text = printed("console", lambda logger: logger.info("a XQZJ-secret"))
+    assert text.count(MASK) == 1
+
+
+def test_another_factory_is_kept_beneath() -> None:
+    class Record(logging.LogRecord): ...
+
+    logging.setLogRecordFactory(Record)
+    install()
+    made: list[logging.LogRecord] = []
+    logger = logging.Logger("tap-test")
+    handler = logging.Handler()
+    handler.emit = made.append  # type: ignore[method-assign, assignment]
+    logger.addHandler(handler)
+    logger.info("x")
+    assert type(made[0]) is Record
+
+
+def test_a_broken_log_call_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    redact.add(["XQZJ-secret"])
+    text = printed("console", lambda logger: logger.info("%d of %d", "XQZJ-secret"))
+    assert f"%d of %d ('{MASK}',)" in text
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_uncaught_error_is_told_through_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """The SDK's hook for uncaught errors logs them, so they pass the factory."""
+    from singer_sdk.plugin_base import SingerCommand  # noqa: PLC0415
+
+    redact.add(["XQZJ-secret"])
+    logger = logging.Logger("tap-test")
+    handler = logging.StreamHandler(sys.stderr)
+    logger.addHandler(handler)
+    command = SingerCommand(name="tap-test", logger=logger)
+    try:
+        msg = "XQZJ-secret"
+        raise ValueError(msg)
+    except ValueError as error:
+        command.excepthook(type(error), error, error.__traceback__)
+    told = capsys.readouterr().err
+    assert "ValueError" in told
+    assert "XQZJ-secret" not in told
+    assert redaction.redact is redact

@@ -1,0 +1,415 @@
+"""What the core takes from the Singer SDK without a promise: each seam is held by a test.
+
+A tap over a list in memory runs through the SDK's own `sync_all` and command line. When a release
+of the SDK moves a seam, the test that names it fails.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import signal
+import threading
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from requests.auth import AuthBase
+from singer_sdk import Stream, Tap
+from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand, _ConfigInput
+from typing_extensions import override
+
+from commerce_taps.auth import HeaderAuth
+from commerce_taps.cli import Command
+from commerce_taps.emit import PageWriter
+from commerce_taps.errors import ErrorTable, Message
+from commerce_taps.records import Page
+from commerce_taps.redact import redact
+from commerce_taps.settings import COMMON
+from commerce_taps.stream import CommerceStream
+from commerce_taps.tap import CommerceTap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from singer_sdk.helpers.types import Context
+
+STAMP = datetime(2024, 3, 1, 9, 30, tzinfo=timezone.utc)
+SENT = b'{"id": "1", "total": 1.10, "open": true, "modifiedDate": "2024-03-01T09:30:00Z"}'
+NULLABLE: dict[str, dict[str, Any]] = {
+    "total": {"type": ["number", "null"]},
+    "open": {"type": ["boolean", "null"]},
+    "modifiedDate": {"type": ["string", "null"], "format": "date-time"},
+    "lines": {"type": ["object", "null"], "properties": {"a": {"type": ["string", "null"]},
+                                                         "b": {"type": ["string", "null"]}}},
+}  # fmt: skip
+
+
+class Orders(CommerceStream):
+    """Orders out of a list."""
+
+    name = "orders"
+    primary_keys = ("companyId", "id")
+    context_keys = ("companyId",)
+    replication_key = "modifiedDate"
+    is_sorted = True
+    schema = {  # noqa: RUF012
+        "type": "object",
+        "properties": {"companyId": {"type": "string"}, "id": {"type": "string"}, **NULLABLE},
+    }
+    _tap: MemoryTap
+
+    @override
+    @property
+    def partitions(self) -> list[dict[str, Any]]:
+        return [{"companyId": "c1"}]
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        records = [msgspec.Raw(record) for record in self._tap.sent]
+        yield Page(records, [self.shape.check(raw) for raw in records], STAMP)
+
+
+class MemoryTap(CommerceTap):
+    """A tap without an API."""
+
+    name = "tap-memory"
+    config_jsonschema = th.PropertiesList(
+        th.Property("api_key", th.StringType, secret=True), *COMMON
+    ).to_dict()
+    errors = ErrorTable()
+    sent: Sequence[bytes] = (SENT,)
+
+    @override
+    @property
+    def base_url(self) -> str:
+        return "http://127.0.0.1:1"
+
+    @override
+    @property
+    def auth(self) -> AuthBase:
+        return HeaderAuth("")
+
+    @override
+    def api_message(self, body: bytes) -> Message:
+        return Message("")
+
+    @override
+    def discover_streams(self) -> list[Stream]:
+        return [Orders(self)]
+
+
+@pytest.fixture(autouse=True)
+def undone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave no trace of a tap in the process."""
+    monkeypatch.setattr(redact, "_forms", [])
+    factory = logging.getLogRecordFactory()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    logging.setLogRecordFactory(factory)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def synced(
+    capfd: pytest.CaptureFixture[str], *sent: bytes, config: dict[str, Any] | None = None,
+    catalog: dict[str, Any] | None = None, state: dict[str, Any] | None = None,
+) -> list[str]:  # fmt: skip
+    """Run a tap and give the lines it wrote."""
+    tap = MemoryTap(config=dict(config or {}), catalog=catalog, state=state)
+    tap.sent = sent or (SENT,)
+    tap.sync_all()
+    assert tap.report.complete
+    return capfd.readouterr().out.splitlines()
+
+
+def messages(lines: list[str], kind: str) -> list[dict[str, Any]]:
+    parsed = [json.loads(line, parse_float=Decimal) for line in lines]
+    return [message for message in parsed if message["type"] == kind]
+
+
+def selected(*breadcrumbs: tuple[str, ...], **selection: bool) -> dict[str, Any]:
+    """Write a catalog in which these nodes are not selected."""
+    catalog: dict[str, Any] = MemoryTap().catalog_dict
+    for entry in catalog["streams"][0]["metadata"]:
+        if not entry["breadcrumb"]:
+            entry["metadata"]["selected"] = True
+        elif tuple(entry["breadcrumb"]) in breadcrumbs:
+            entry["metadata"]["selected"] = selection.get("to", False)
+    return catalog
+
+
+# --- what a run does ----------------------------------------------------------------------------
+
+
+def test_sync_iterates_over_sync_records(capfd: pytest.CaptureFixture[str]) -> None:
+    """The SDK calls our `_sync_records`: only it hands a record on as the bytes that came."""
+    lines = synced(capfd)
+    record = '"record":{"companyId":"c1",' + SENT.decode()[1:]
+    assert sum(record in line for line in lines) == 1
+    assert len(messages(lines, "RECORD")) == 1
+
+
+def test_sync_writes_the_schema_before_any_record(capfd: pytest.CaptureFixture[str]) -> None:
+    kinds = [json.loads(line)["type"] for line in synced(capfd)]
+    assert kinds == ["SCHEMA", "RECORD", "STATE"]
+
+
+def test_finalize_is_called_and_the_state_has_the_sdks_form(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (state,) = messages(synced(capfd), "STATE")
+    bookmark = {"replication_key": "modifiedDate", "replication_key_value": "2024-03-01T09:30:00Z"}
+    partition = {"context": {"companyId": "c1"}, **bookmark}
+    assert state["value"] == {"bookmarks": {"orders": {"partitions": [partition]}}}
+
+
+def test_a_state_of_an_earlier_run_is_found_and_stays(capfd: pytest.CaptureFixture[str]) -> None:
+    state = messages(synced(capfd), "STATE")[-1]["value"]
+    other = {"context": {"companyId": "gone"}, "replication_key": "modifiedDate",
+             "replication_key_value": "2020-01-01T00:00:00Z"}  # fmt: skip
+    state["bookmarks"]["orders"]["partitions"].append(other)
+    tap = MemoryTap(state=state)
+    stream = tap.streams["orders"]
+    assert isinstance(stream, Orders)
+    assert stream.starting_value({"companyId": "c1"}) == STAMP
+    assert stream.starting_value({"companyId": "new"}) is None
+    again = messages(synced(capfd, state=state), "STATE")[-1]["value"]
+    assert other in again["bookmarks"]["orders"]["partitions"]
+
+
+def test_the_state_writer_writes_a_state_once(capfd: pytest.CaptureFixture[str]) -> None:
+    tap = MemoryTap()
+    tap.write_state()
+    tap.write_state()
+    assert len(messages(capfd.readouterr().out.splitlines(), "STATE")) <= 1
+    tap.state["bookmarks"] = {"orders": {"x": 1}}  # type: ignore[index]
+    tap.write_state()
+    tap.write_state()
+    assert len(messages(capfd.readouterr().out.splitlines(), "STATE")) == 1
+
+
+def test_the_record_counter_takes_many_at_once(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    many = [SENT.replace(b'"1"', b'"%d"' % number) for number in range(7)]
+    with caplog.at_level(logging.INFO):
+        synced(capfd, *many)
+    counted = [r.getMessage() for r in caplog.records if "record_count" in r.getMessage()]
+    assert any('"value":7' in text for text in counted)
+
+
+def test_the_writer_class_is_used() -> None:
+    assert isinstance(MemoryTap().message_writer, PageWriter)
+
+
+def test_records_count_as_not_flushed() -> None:
+    stream = Orders(MemoryTap())
+    assert "is_flushed" in vars(stream.state_manager) or hasattr(stream.state_manager, "is_flushed")
+    stream._write_state_message()
+    assert stream.state_manager.is_flushed is True
+
+
+# --- columns ------------------------------------------------------------------------------------
+
+
+def test_a_new_column_is_in_the_schema_sent_before_its_record(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """`register_raw_stream_schema`, `_stream_maps` and `_write_schema_message` send it again."""
+    lines = synced(capfd, SENT, b'{"id":"2","new":7}', b'{"id":"3","new":8}')
+    first, second = messages(lines, "SCHEMA")
+    assert second["schema"]["properties"].keys() - first["schema"]["properties"].keys() == {"new"}
+    assert second["key_properties"] == first["key_properties"] == ["companyId", "id"]
+    assert second["bookmark_properties"] == first["bookmark_properties"]
+    kinds = [json.loads(line)["type"] for line in lines]
+    assert kinds == ["SCHEMA", "RECORD", "SCHEMA", "RECORD", "RECORD", "STATE"]
+
+
+def test_a_new_column_passes_a_stream_map(capfd: pytest.CaptureFixture[str]) -> None:
+    config = {"stream_maps": {"orders": {"__alias__": "mapped", "double": "total * 2"}}}
+    lines = synced(capfd, SENT, b'{"id":"2","total":2,"new":7}', config=config)
+    assert {message["stream"] for message in messages(lines, "RECORD")} == {"mapped"}
+    last = messages(lines, "SCHEMA")[-1]
+    assert last["stream"] == "mapped"
+    assert {"new", "double"} <= last["schema"]["properties"].keys()
+    assert messages(lines, "RECORD")[-1]["record"]["new"] == 7
+
+
+def test_a_mapped_record_is_not_conformed_by_the_sdk(capfd: pytest.CaptureFixture[str]) -> None:
+    """At level NONE the SDK makes no `true` of "N" and drops no key of an object."""
+    config = {"stream_maps": {"orders": {}}}
+    (message,) = messages(
+        synced(capfd, b'{"id":"2","open":"N","lines":{"z":1}}', config=config), "RECORD"
+    )
+    assert message["record"]["open"] is None
+    assert message["record"]["open__v_string"] == "N"
+    assert message["record"]["lines"] == {"z": 1}
+
+
+def test_a_mapped_record_is_the_one_that_would_be_spliced(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    plain = messages(synced(capfd), "RECORD")[0]["record"]
+    mapped = messages(synced(capfd, config={"stream_maps": {"orders": {}}}), "RECORD")[0]["record"]
+    assert plain == mapped
+    assert plain["total"].as_tuple().digits == mapped["total"].as_tuple().digits == (1, 1, 0)
+
+
+def test_a_deselected_column_is_in_no_schema_and_no_record(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    catalog = selected(("properties", "total"))
+    lines = synced(capfd, SENT, b'{"id":"2","total":"x","new":7}', catalog=catalog)
+    for message in messages(lines, "SCHEMA"):
+        assert "total" not in message["schema"]["properties"]
+    for message in messages(lines, "RECORD"):
+        assert not [name for name in message["record"] if name.startswith("total")]
+    assert messages(lines, "RECORD")[1]["record"]["new"] == 7
+
+
+def test_a_deselected_part_of_a_column_is_left_out(capfd: pytest.CaptureFixture[str]) -> None:
+    catalog = selected(("properties", "lines", "properties", "a"))
+    (message,) = messages(
+        synced(capfd, b'{"id":"2","lines":{"a":"x","b":"y"}}', catalog=catalog), "RECORD"
+    )
+    assert message["record"]["lines"] == {"b": "y"}
+
+
+def test_the_mask_selects_what_the_catalog_does_not_know() -> None:
+    stream = Orders(MemoryTap(catalog=selected()))
+    assert stream.mask["properties", "nobody knows"] is True
+
+
+def test_keys_are_emitted_whatever_the_catalog_says(capfd: pytest.CaptureFixture[str]) -> None:
+    catalog = selected(("properties", "id"), ("properties", "companyId"))
+    (message,) = messages(synced(capfd, catalog=catalog), "RECORD")
+    assert (message["record"]["companyId"], message["record"]["id"]) == ("c1", "1")
+
+
+def test_flattening_sees_each_record(capfd: pytest.CaptureFixture[str]) -> None:
+    config = {"flattening_enabled": True, "flattening_max_depth": 1}
+    (message,) = messages(synced(capfd, b'{"id":"2","lines":{"a":"x"}}', config=config), "RECORD")
+    assert message["record"]["lines__a"] == "x"
+
+
+def test_a_dry_run_stops_after_its_records(capfd: pytest.CaptureFixture[str]) -> None:
+    """`ABORT_AT_RECORD_COUNT` and `_check_max_record_limit`."""
+    tap = MemoryTap()
+    tap.sent = [SENT.replace(b'"1"', b'"%d"' % number) for number in range(5)]
+    assert tap.run_sync_dry_run(2)
+    assert len(messages(capfd.readouterr().out.splitlines(), "RECORD")) == 2
+
+
+# --- settings, signals, command line ------------------------------------------------------------
+
+
+def test_the_constructor_validates_with_our_sentences() -> None:
+    with pytest.raises(ConfigValidationError) as raised:
+        MemoryTap(config={"page_size": "many", "api_key": ["QZJX-secret"]})
+    assert raised.value.errors == [
+        "Setting `api_key` must be a text.",
+        "Setting `page_size`: 'many' is not of type 'integer', 'null'.",
+    ]
+
+
+def test_validating_fills_in_defaults_and_keeps_what_is_given() -> None:
+    """`_config` is the tap's own dict, and the SDK's validator writes defaults into it."""
+    config = MemoryTap(config={"page_size": 7, "user_agent": " x ", "start_date": ""}).config
+    assert (config["page_size"], config["new_fields"], config["user_agent"]) == (7, "evolve", "x")
+    assert "start_date" not in config
+    filled: dict[str, Any] = {}
+    schema = {"properties": {"a": {"type": "integer", "default": 3}}}
+    assert not list(JSONSchemaValidator(schema).iter_errors(filled))
+    assert filled == {"a": 3}
+
+
+def test_builtin_settings_are_known(caplog: pytest.LogCaptureFixture) -> None:
+    config = {"stream_maps": {}, "stream_map_config": {}, "flattening_enabled": False}
+    with caplog.at_level(logging.WARNING):
+        MemoryTap(config=config)
+        assert not [r for r in caplog.records if "is not known" in r.getMessage()]
+        MemoryTap(config={"page_siez": 1})
+    assert "Did you mean `page_size`?" in caplog.text
+
+
+def test_the_sdk_hands_signals_to_our_handler() -> None:
+    assert threading.current_thread() is threading.main_thread()
+    tap = MemoryTap()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        assert signal.getsignal(number) == tap._handle_termination
+
+
+def test_the_signatures_that_are_overridden_are_the_sdks() -> None:
+    for cls, base, name in (
+        (CommerceStream, Stream, "_sync_records"),
+        (CommerceStream, Stream, "get_context_state"),
+        (CommerceStream, Stream, "finalize_state_progress_markers"),
+        (CommerceStream, Stream, "get_replication_key_signpost"),
+        (CommerceTap, Tap, "_validate_config"),
+        (CommerceTap, Tap, "_handle_termination"),
+        (CommerceTap, Tap, "load_state"),
+        (Command, SingerCommand, "invoke"),
+    ):
+        ours, theirs = (inspect.signature(getattr(owner, name)) for owner in (cls, base))
+        assert list(ours.parameters) == list(theirs.parameters), name
+
+
+def test_the_command_line_gives_what_invoke_takes() -> None:
+    command = MemoryTap.get_singer_command()
+    given = {param.name for param in command.params if getattr(param, "expose_value", False)}
+    taken = inspect.signature(MemoryTap.invoke).parameters.keys()
+    assert given == taken
+    assert isinstance(command, Command)
+
+
+def test_config_comes_from_files_and_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"page_size": 7}')
+    assert _ConfigInput.from_cli_args(str(file), "ENV") == _ConfigInput({"page_size": 7}, True)  # noqa: FBT003
+    monkeypatch.setenv("TAP_MEMORY_PAGE_SIZE", "9")
+    tap = MemoryTap(config={"user_agent": "x"}, parse_env_config=True)
+    assert (tap.config["page_size"], tap.config["user_agent"]) == (9, "x")
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> CliRunner:
+    (tmp_path / "bad.json").write_text('{"page_size": "many"}')
+    (tmp_path / "cut.json").write_text('{"bookmarks": {')
+    return CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ([], 0),
+        (["--version"], 0),
+        (["--about"], 0),
+        (["--about", "--format=json"], 0),
+        (["--discover"], 0),
+        (["--test=schema"], 0),
+        (["--config=bad.json"], 1),
+        (["--state=cut.json"], 1),
+        (["--catalog=cut.json"], 1),
+    ],
+    ids=lambda value: " ".join(value) or "sync" if isinstance(value, list) else "",
+)
+def test_the_command_line_ends_without_a_traceback(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], code: int,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.excepthook", lambda *_: None)
+    result = runner.invoke(MemoryTap.get_singer_command(), arguments)
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
