@@ -211,6 +211,7 @@ class Client:
         max_retries: int,
         max_wait: float,
         max_bytes: int = 1 << 28,
+        quota_header: str = "",
     ) -> None:
         """Keep what every request needs; nothing is sent yet.
 
@@ -226,6 +227,7 @@ class Client:
             max_retries: How often a request is repeated.
             max_wait: The longest wait, in seconds, the API may ask for.
             max_bytes: The largest body.
+            quota_header: Where the API tells how many requests are left of its quota.
         """
         self.base_url = base_url
         self.requests: Counter[str] = Counter()
@@ -240,6 +242,8 @@ class Client:
         self._max_retries = max_retries
         self._max_wait = max_wait
         self._max_bytes = max_bytes
+        self._quota_header = quota_header
+        self.quota_left: str | None = None
         self._answered = False
         self._unanswered = 0
         self._local = threading.local()
@@ -261,6 +265,7 @@ class Client:
                 longer wait than `max_wait`.
             FilterRefused: The API cannot filter as asked.
         """
+        doubted = 0
         for tries in itertools.count(1):
             try:
                 with self._governor.turn(request.lane):
@@ -275,8 +280,12 @@ class Client:
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 rule, headers = self._errors.no_answer, {}
                 message = Message(type(error).__name__)
-            doubts = rule.doubts if self._answered else 0
-            if tries > (self._max_retries if rule.action is Action.RETRY else doubts):
+            if rule.action is Action.RETRY:
+                given_up = tries > self._max_retries
+            else:
+                doubted += 1  # apart from the tries: what went wrong before says nothing of this
+                given_up = not self._answered or doubted > rule.doubts
+            if given_up:
                 raise self._given_up(rule, rule.error(request.where, message, tries=tries))
             self._wait(rule, message, request, tries, headers)
         raise AssertionError  # the last try has returned or raised
@@ -306,6 +315,7 @@ class Client:
             url, timeout=self._timeout, allow_redirects=False, stream=True
         ) as response:
             body = response.raw.read(self._max_bytes + 1, decode_content=True)
+        self.quota_left = response.headers.get(self._quota_header, self.quota_left)
         if len(body) > self._max_bytes:
             msg = f"the answer is larger than `max_response_mb` ({self._max_bytes >> 20} MB)"
             raise MalformedAnswer(msg)

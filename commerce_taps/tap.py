@@ -69,6 +69,9 @@ class CommerceTap(Tap, abc.ABC):
     errors: t.ClassVar[ErrorTable]
     """What to do about which failed answer."""
 
+    quota_header: t.ClassVar[str] = ""
+    """Where the API tells how many requests are left of its quota."""
+
     requests_per_lane: t.ClassVar[int] = 10
     """Requests the vendor allows under way at once in one lane."""
 
@@ -181,6 +184,7 @@ class CommerceTap(Tap, abc.ABC):
             max_retries=self.config["max_retries"],
             max_wait=float(self.config["max_wait"]),
             max_bytes=self.config["max_response_mb"] << 20,
+            quota_header=self.quota_header,
         )
 
     @cached_property
@@ -284,6 +288,8 @@ class CommerceTap(Tap, abc.ABC):
         """Log the summary of the run."""
         for line in self.report.lines(self.client.requests):
             self.logger.info("%s", line)
+        if self.client.quota_left is not None:
+            self.logger.info("Requests left of the API's quota: %s", self.client.quota_left)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

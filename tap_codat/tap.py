@@ -41,6 +41,7 @@ class TapCodat(CommerceTap):
 
     name = "tap-codat"
     errors = ERRORS
+    quota_header = "X-Rate-Limit-Remaining"
 
     config_jsonschema = th.PropertiesList(
         th.Property(
