@@ -29,14 +29,16 @@ class TapError(Exception):
         where: The stream and partition it happened on, if it belongs to one.
     """
 
-    def __init__(self, reason: str, where: str = "") -> None:
+    def __init__(self, reason: str, where: str = "", note: str = "") -> None:
         """Keep the text.
 
         Args:
             reason: What happened and what to do.
             where: The stream and partition it happened on.
+            note: What is particular to this one time, such as a correlation id.
         """
-        super().__init__(f"{where}: {reason}" if where else reason)
+        text = f"{where}: {reason}" if where else reason
+        super().__init__(f"{text} ({note})" if note else text)
         self.reason = reason
         self.where = where
 
@@ -128,8 +130,7 @@ class Rule:
         notes = [f"after {tries} tries"] if tries > 1 else []
         if message.reference and action is not Action.SKIP:
             notes.append(message.reference)
-        noted = f" ({', '.join(notes)})" if notes else ""
-        return _RAISED[action](f"{self.say(message)}{noted}.", where)
+        return _RAISED[action](f"{self.say(message)}.", where, ", ".join(notes))
 
     def say(self, message: Message) -> str:
         """Fill in the sentence.

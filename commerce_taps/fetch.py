@@ -453,14 +453,14 @@ class Prefetch:
         self._tick = tick
         self._concurrency = concurrency
         self._open: deque[Chain] = deque()
-        self._work: queue.SimpleQueue[Chain] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Chain | None] = queue.SimpleQueue()
         for _ in range(concurrency):
             # Daemons: a request that hangs must not keep an interrupted run from ending.
             threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
-        while True:
-            self._work.get().read()
+        while (chain := self._work.get()) is not None:
+            chain.read()
 
     def _fill(self) -> None:
         while len(self._open) < self._concurrency:
@@ -498,3 +498,6 @@ class Prefetch:
         finally:
             self._open.popleft()
             self._fill()
+            if not self._open:  # that was the last one: the workers end
+                for _ in range(self._concurrency):
+                    self._work.put(None)

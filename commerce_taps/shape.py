@@ -33,7 +33,7 @@ from commerce_taps.conform import (
     spare,
     variant,
 )
-from commerce_taps.errors import PartitionFailed
+from commerce_taps.errors import MalformedAnswer, PartitionFailed
 from commerce_taps.structs import attribute, attributes, is_plain, struct_decoder
 
 if t.TYPE_CHECKING:
@@ -122,6 +122,9 @@ class Shape:
 
         Returns:
             For each record whether its bytes can be emitted as they are, and its replication value.
+
+        Raises:
+            MalformedAnswer: A record is no JSON object.
         """
         looks = [self._look(raw) for raw in records]
         if not dates.are_timestamps([text for look in looks if look for text in look if text]):
@@ -132,6 +135,9 @@ class Shape:
                 for look in looks
             ]
         fits = [look is not None for look in looks]
+        if any(not fit and bytes(raw)[:1] != b"{" for fit, raw in zip(fits, records, strict=True)):
+            msg = "a record is no object"
+            raise MalformedAnswer(msg)
         if not self._stamped:
             return fits, [self.stamp(raw) for raw in records]
         stamps = dates.instants([(look[0] or None) if look else None for look in looks])
@@ -152,7 +158,7 @@ class Shape:
             return None
         texts: Sequence[t.Any] = self._dates(row)
         for text in texts:
-            if text and not dates.looks_normal(text):
+            if isinstance(text, str) and not dates.looks_normal(text):
                 return None
         # Without a key of its own a record may hold nothing that could be spliced.
         if not self._own_keys and all(

@@ -211,12 +211,11 @@ class CommerceStream(Stream, abc.ABC):
 
     @override
     def finalize_state_progress_markers(self, state: dict[str, t.Any] | None = None) -> None:
-        """Write the state once the stream is over. There are no progress markers to promote.
+        """Do nothing: there are no progress markers to promote.
 
         Args:
             state: Not used; the SDK passes none.
         """
-        self._tap.write_state()
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -262,6 +261,7 @@ class CommerceStream(Stream, abc.ABC):
                     before = report.records
                     self._sync_partition(partition)
                     counter.increment(report.records - before)
+            self._tap.write_state()
         except TapStopped as error:
             self._tap.stop(error)
         finally:

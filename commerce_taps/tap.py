@@ -267,7 +267,8 @@ class CommerceTap(Tap, abc.ABC):
 
     def write_state(self) -> None:
         """Write a STATE message, unless nothing has changed since the last one."""
-        self.state_writer.write_state(self.state)
+        if self.state:
+            self.state_writer.write_state(self.state)
         self._state_written = time.monotonic()
 
     def stop(self, error: TapStopped) -> t.NoReturn:

@@ -1,0 +1,284 @@
+"""Write what the documentation and meltano.yml say of the taps, from the taps themselves.
+
+    python scripts/generate_docs.py [--check]
+
+`make docs` runs it. Each part stands between two marker lines, which are comments of its file:
+
+    <!-- Generated from the tap: settings of tap-codat -->
+    <!-- End of what is generated -->
+
+With `--check` nothing is written, and the program fails where a part is not what the tap says. A
+tap is documented once it stands in `TAPS` and its markers stand in the files of `parts`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from tap_codat.tap import TapCodat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from commerce_taps.stream import CommerceStream
+    from commerce_taps.tap import CommerceTap
+
+TAPS: Final[tuple[type[CommerceTap], ...]] = (TapCodat,)
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+# A setting of the SDK that does nothing without a package no tap installs.
+WITHOUT_EFFECT: Final = frozenset({"faker_config"})
+
+# What Meltano calls a JSON type. Its `decimal` cannot be handed to a tap: Meltano writes settings
+# as JSON and fails on a Decimal.
+KINDS: Final = {"number": "integer"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A generated part of a file.
+
+    Attributes:
+        file: The file, as seen from the root of the project.
+        title: What the part's first marker says.
+        lines: The lines between the markers.
+    """
+
+    file: str
+    title: str
+    lines: Sequence[str]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the parts, or check them.
+
+    Args:
+        arguments: The arguments; those of the process if none.
+
+    Returns:
+        The exit code: 1 if `--check` found a part that is not what the tap says.
+    """
+    parser = argparse.ArgumentParser(description="Write what is generated from the taps.")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the folder of the documents")
+    asked = parser.parse_args(arguments)
+
+    changed = []
+    for part in (part for tap in TAPS for part in parts(tap)):
+        file = asked.root / part.file
+        try:
+            before = file.read_text(encoding="utf-8")
+            after = insert(before, part)
+        except (OSError, ValueError) as error:
+            parser.error(f"{part.file}: {error}")
+        if after != before:
+            changed.append(f"{part.file}: {part.title}")
+            if not asked.check:
+                file.write_text(after, encoding="utf-8")
+    for name in changed:
+        print(f"{name} {'is not what the tap says: run `make docs`' if asked.check else 'written'}")
+    return int(asked.check and bool(changed))
+
+
+def parts(tap: type[CommerceTap]) -> Iterator[Part]:
+    """List what is generated from a tap."""
+    settings, streams = f"settings of {tap.name}", f"streams of {tap.name}"
+    page = f"docs/{tap.name}.md"
+    yield Part("README.md", settings, settings_in_short(tap))
+    yield Part("README.md", streams, streams_in_short(tap))
+    yield Part(page, settings, settings_in_full(tap))
+    yield Part(page, streams, streams_in_full(tap))
+    yield Part("meltano.yml", settings, [*meltano_settings(tap)])
+    yield Part("meltano.yml", streams, [*meltano_select(tap)])
+
+
+def insert(text: str, part: Part) -> str:
+    """Put a part between its markers.
+
+    Raises:
+        ValueError: The markers are not there, or more than once.
+    """
+    marked = re.compile(
+        rf"(?P<begin>^ *(?:#|<!--) Generated from the tap: {re.escape(part.title)}(?: -->)?\n)"
+        r"(?:(?!.*Generated from the tap: ).*\n)*?"
+        r"(?P<end> *(?:#|<!--) End of what is generated)",
+        re.MULTILINE,
+    )
+    lines = "".join(f"{line}\n" for line in part.lines)
+    text, times = marked.subn(lambda found: f"{found['begin']}{lines}{found['end']}", text)
+    if times != 1:
+        raise ValueError(f"the markers of {part.title!r} are there {times} times, not once")
+    return text
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+Setting = dict[str, Any]
+
+
+def settings_of(tap: type[CommerceTap]) -> tuple[dict[str, Setting], dict[str, Setting]]:
+    """Give a tap's own settings and those the SDK adds, as JSON Schemas by name."""
+    added: dict[str, Any] = {"properties": {}}
+    tap.append_builtin_config(added)
+    own: dict[str, Setting] = tap.config_jsonschema["properties"]
+    return (
+        {name: schema for name, schema in own.items() if name not in added["properties"]},
+        {name: s for name, s in added["properties"].items() if name not in WITHOUT_EFFECT},
+    )
+
+
+def settings_in_short(tap: type[CommerceTap]) -> list[str]:
+    """Describe a tap's settings."""
+    own, _ = settings_of(tap)
+    return table(
+        ("Setting", "Default", "What it does"),
+        ((f"`{name}`", default(schema), schema["description"]) for name, schema in own.items()),
+    )
+
+
+def settings_in_full(tap: type[CommerceTap]) -> list[str]:
+    """Say how a tap's settings are written."""
+    own, _ = settings_of(tap)
+    prefix = tap.name.upper().replace("-", "_")
+    return table(
+        ("Setting", "Environment variable", "Value", "Default"),
+        (
+            (f"`{name}`", f"`{prefix}_{name.upper()}`", value(schema), default(schema))
+            for name, schema in own.items()
+        ),
+    )
+
+
+def default(schema: Setting) -> str:
+    """Show a setting's default."""
+    return f"`{scalar(schema['default'])}`" if "default" in schema else ""
+
+
+def value(schema: Setting) -> str:
+    """Say what a setting may be."""
+    kind = schema["type"][0]
+    if "enum" in schema:
+        return " or ".join(f"`{one}`" for one in schema["enum"])
+    if kind in ("integer", "number"):
+        word = {"integer": "whole number", "number": "number"}[kind]
+        if "maximum" in schema:
+            return f"{word}, {schema['minimum']} to {schema['maximum']}"
+        if "exclusiveMinimum" in schema:
+            return f"{word} above {schema['exclusiveMinimum']}"
+        return f"{word}, {schema['minimum']} or more"
+    words = {"array": "JSON list of texts", "boolean": "`true` or `false`", "string": "text"}
+    word = "date or timestamp" if schema.get("format") == "date-time" else words[kind]
+    return f"{word}, secret" if schema.get("secret") else word
+
+
+def meltano_settings(tap: type[CommerceTap]) -> Iterator[str]:
+    """Declare a tap's settings, and those the SDK adds, to Meltano."""
+    for settings in settings_of(tap):
+        for name, schema in settings.items():
+            yield f"    - name: {name}"
+            yield f"      label: {schema['title']}"
+            yield f"      kind: {meltano_kind(schema)}"
+            if "enum" in schema:
+                yield "      options:"
+                for one in schema["enum"]:
+                    yield f"      - label: {one.capitalize()}"
+                    yield f"        value: {one}"
+            if "default" in schema:
+                yield f"      value: {scalar(schema['default'])}"
+            if schema.get("secret"):
+                yield "      sensitive: true"
+            yield f"      description: {json.dumps(schema['description'], ensure_ascii=False)}"
+
+
+def meltano_kind(schema: Setting) -> str:
+    """Name the kind of a setting as Meltano does."""
+    if "enum" in schema:
+        return "options"
+    if schema.get("format") == "date-time":
+        return "date_iso8601"
+    kind = str(schema["type"][0])
+    return KINDS.get(kind, kind)
+
+
+def scalar(given: object) -> str:
+    """Write a default value: texts without quotes, all else as JSON."""
+    return given if isinstance(given, str) else json.dumps(given)
+
+
+# --- streams ------------------------------------------------------------------------------------
+
+
+def streams_of(tap: type[CommerceTap]) -> Sequence[CommerceStream]:
+    """List a tap's streams in the order they are declared in. Nothing is asked of the API."""
+    return cast(
+        "Sequence[CommerceStream]",
+        tap(validate_config=False, setup_mapper=False).discover_streams(),
+    )
+
+
+def streams_in_short(tap: type[CommerceTap]) -> list[str]:
+    """Describe a tap's streams."""
+    return table(
+        ("Stream", "Key", "Replication", "On by default", "What a row is"),
+        (
+            (
+                f"`{stream.name}`",
+                ", ".join(f"`{name}`" for name in stream.primary_keys),
+                f"by `{stream.replication_key}`" if stream.replication_key else "full table",
+                "yes" if stream.selected_by_default else "no",
+                " ".join((stream.__doc__ or "").split("\n\n")[0].split()),
+            )
+            for stream in streams_of(tap)
+        ),
+    )
+
+
+def streams_in_full(tap: type[CommerceTap]) -> list[str]:
+    """Say where a tap's streams come from."""
+    return table(
+        ("Stream", "Asked for", "Endpoint", "Columns from the partition"),
+        (
+            (
+                f"`{stream.name}`",
+                asked_for(path),
+                f"`/{path}`",
+                ", ".join(f"`{name}`" for name in stream.context_keys),
+            )
+            for stream in streams_of(tap)
+            for path in [str(getattr(stream, "path", ""))]
+        ),
+    )
+
+
+def meltano_select(tap: type[CommerceTap]) -> Iterator[str]:
+    """Tell Meltano what is off by default: left alone, it selects all there is."""
+    yield "    - '*.*'"
+    for stream in streams_of(tap):
+        if not stream.selected_by_default:
+            yield f"    - '!{stream.name}.*'"
+
+
+def asked_for(path: str) -> str:
+    """Say how often an endpoint is asked: its innermost id is that of the partition."""
+    ids = re.findall(r"\{(\w+)Id\}", path)
+    return f"each {ids[-1]}" if ids else "once"
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Write a Markdown table."""
+    lines = [names, ["---"] * len(names), *rows]
+    return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""What the documents claim: links that lead somewhere, sentences the tap says, SQL that runs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from commerce_taps.errors import NO_ANSWER, Action
+from tap_codat.client import ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from commerce_taps.errors import Rule
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SQL = re.findall(
+    r"^```sql\n(.*?)^```$",
+    (ROOT / "docs" / "tap-codat.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+
+# --- links --------------------------------------------------------------------------------------
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    text = without_code(document.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    text = without_code(document.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (document.parent / name).resolve() if name else document
+        assert file.is_relative_to(ROOT), target
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_files_that_are_named_exist() -> None:
+    for document in DOCUMENTS:
+        text = without_code(document.read_text(encoding="utf-8"))
+        for path in re.findall(r"`((?:commerce_\w+|tap_codat|scripts|tests)/[\w./]*)`", text):
+            made = "banking" in path  # the example of docs/add-a-stream.md
+            assert made or (ROOT / path).exists(), f"{document.name}: {path}"
+
+
+# --- sentences ----------------------------------------------------------------------------------
+
+
+def in_readme() -> list[str]:
+    """The sentences of the table "Troubleshooting", without what differs at their end."""
+    table = README.partition("| The tap says |")[2].partition("\n\n")[0]
+    said = re.findall(r"^\| (`{1,2})(.+?)\1 \| ", table, re.MULTILINE)
+    return [sentence.strip().rstrip("…: ") for _, sentence in said]
+
+
+@cache
+def in_the_code() -> tuple[str, ...]:
+    """Every text in the core and the taps, with `…` for what is filled in."""
+    found = []
+    for file in [*ROOT.glob("commerce_taps/*.py"), *ROOT.glob("tap_codat/**/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "…"
+                         for part in node.values]  # fmt: skip
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return tuple(re.sub(r"\{message\}|%s", "…", text) for text in found)
+
+
+@pytest.mark.parametrize("sentence", in_readme())
+def test_the_tap_says_what_troubleshooting_names(sentence: str) -> None:
+    assert any(sentence in text for text in in_the_code())
+
+
+@pytest.mark.parametrize("rule", [*ERRORS._rules, NO_ANSWER], ids=lambda rule: rule.sentence[:30])
+def test_troubleshooting_names_every_row_of_the_error_table(rule: Rule) -> None:
+    sentence = rule.sentence.replace("{message}", "…")
+    if rule.action is not Action.UNFILTER:  # the only one nobody sees
+        assert any(sentence.startswith(named) for named in in_readme())
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+
+def test_the_demo_has_the_rows_the_readme_shows() -> None:
+    shown = re.findall(r"^  (\w+) +([\d,]+) +([\d,]+)$", README, re.MULTILINE)
+    assert {"companies", "commerce_orders"} <= {stream for stream, _, _ in shown}
+    for stream, expected, loaded in shown:
+        command = [sys.executable, "-m", "commerce_sandbox", "truth", stream]
+        truth = subprocess.run(command, check=True, capture_output=True, cwd=ROOT).stdout
+        rows = len(truth.splitlines())
+        assert f"{rows:,}" == expected == loaded, stream
+
+
+# --- SQL ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tables() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Empty tables as target-duckdb makes them."""
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA tap_codat")
+        for file in (ROOT / "tap_codat" / "schemas").glob("*.json"):
+            properties = json.loads(file.read_text(encoding="utf-8"))["properties"]
+            columns = [f'"{name}" {sql_type(column)}' for name, column in properties.items()]
+            columns.append("_sdc_extracted_at TIMESTAMP")
+            connection.execute(f"CREATE TABLE tap_codat.{file.stem} ({', '.join(columns)})")
+        yield connection
+
+
+def sql_type(column: dict[str, Any]) -> str:
+    if column.get("format") == "date-time":
+        return "TIMESTAMP"
+    kind = column["type"] if isinstance(column["type"], str) else column["type"][0]
+    types = {"string": "VARCHAR", "number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN"}
+    return types.get(kind, "JSON")
+
+
+@pytest.mark.parametrize("sql", SQL, ids=lambda sql: sql.split("FROM ")[1].split()[0])
+def test_the_sql_runs(tables: duckdb.DuckDBPyConnection, sql: str) -> None:
+    assert tables.execute(sql).fetchall() == []
+
+
+def test_there_is_sql() -> None:
+    assert len(SQL) >= 5

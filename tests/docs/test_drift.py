@@ -1,0 +1,109 @@
+"""What is generated from the taps says what the taps say."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+FILES = ("README.md", "docs/tap-codat.md", "meltano.yml")
+
+
+@pytest.fixture
+def copy(root: Path, tmp_path: Path) -> Path:
+    (tmp_path / "docs").mkdir()
+    for name in FILES:
+        shutil.copy(root / name, tmp_path / name)
+    return tmp_path
+
+
+def alter(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_documents_are_what_the_taps_say(
+    generator: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = generator.main(["--check"])
+
+    assert (found, capsys.readouterr().out) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("README.md", "| `concurrency` | `8` |", "| `concurrency` | `9` |", "settings"),
+        ("README.md", "| by `modifiedDate` | yes |", "| full table | yes |", "streams"),
+        ("docs/tap-codat.md", "| whole number, 1 to 64 |", "| whole number |", "settings"),
+        ("docs/tap-codat.md", "data/commerce-orders`", "data/orders`", "streams"),
+        ("meltano.yml", "      sensitive: true\n", "", "settings"),
+        ("meltano.yml", "    - '!webhook_consumers.*'\n", "", "streams"),
+    ],
+)
+def test_an_altered_part_is_found_and_repaired(
+    generator: ModuleType,
+    copy: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: tuple[str, str, str, str],
+) -> None:
+    file, old, new, part = change
+    before = (copy / file).read_bytes()
+    alter(copy / file, old, new)
+    altered = (copy / file).read_bytes()
+
+    assert generator.main(["--check", "--root", str(copy)]) == 1
+    assert capsys.readouterr().out == (
+        f"{file}: {part} of tap-codat is not what the tap says: run `make docs`\n"
+    )
+    assert (copy / file).read_bytes() == altered
+
+    assert generator.main(["--root", str(copy)]) == 0
+    assert (copy / file).read_bytes() == before
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_lost_marker_is_an_error(
+    generator: ModuleType, copy: Path, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    alter(copy / file, "Generated from the tap: settings of tap-codat", "Written by hand")
+
+    with pytest.raises(SystemExit) as ended:
+        generator.main(["--check", "--root", str(copy)])
+
+    assert ended.value.code != 0
+    assert f"{file}: the markers of 'settings of tap-codat' are there 0 times" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_part_without_an_end_does_not_swallow_the_next(
+    generator: ModuleType, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alter(copy / "README.md", "<!-- End of what is generated -->\n", "")
+
+    with pytest.raises(SystemExit):
+        generator.main(["--root", str(copy)])
+
+    assert "settings of tap-codat" in capsys.readouterr().err
+    assert "Generated from the tap: streams" in (copy / "README.md").read_text(encoding="utf-8")
+
+
+def test_meltano_knows_every_setting_and_keeps_secrets(generator: ModuleType, root: Path) -> None:
+    project = yaml.safe_load((root / "meltano.yml").read_text(encoding="utf-8"))
+    for plugin, tap in zip(project["plugins"]["extractors"], generator.TAPS, strict=True):
+        own, added = generator.settings_of(tap)
+        declared = {setting["name"]: setting for setting in plugin["settings"]}
+
+        assert plugin["name"] == tap.name
+        assert list(declared) == [*own, *added]
+        for name, schema in own.items():
+            assert declared[name].get("sensitive", False) == schema.get("secret", False), name
+            assert declared[name].get("value") == schema.get("default"), name
