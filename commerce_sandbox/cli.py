@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from commerce_sandbox import command
 from commerce_sandbox.codat.bulk import Bulk, serve
-from commerce_sandbox.double import Options
+from commerce_sandbox.double import ChurnOptions, FaultOptions, Options
+from commerce_sandbox.faults import PROFILES, describe
 from commerce_sandbox.server import Server
 from commerce_sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FAULTS: Final = ("none",)
 # The exit codes a shell gives.
 _USAGE_ERROR: Final = 2
 _NOT_EXECUTABLE: Final = 126
@@ -39,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed=getattr(asked, "seed", 7),
         scale=getattr(asked, "scale", 1.0),
         latency_ms=getattr(asked, "latency_ms", 0.0),
-        faults=getattr(asked, "faults", "none"),
+        faults=FaultOptions(
+            profile=getattr(asked, "faults", "none"), seed=getattr(asked, "fault_seed", 0)
+        ),
+        churn=ChurnOptions(rate=getattr(asked, "churn", 0.0)),
         codat_spec=getattr(asked, "codat_spec", None),
     )
     try:
@@ -99,6 +102,13 @@ def _streams(_asked: argparse.Namespace, options: Options) -> int:
     return 0
 
 
+def _faults(_asked: argparse.Namespace, _options: Options) -> int:
+    width = max(map(len, PROFILES))
+    for name in PROFILES:
+        print(f"{name:<{width}}  {describe(name)}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     content = argparse.ArgumentParser(add_help=False)
     content.add_argument("--seed", type=int, default=7, help="names the data (default 7)")
@@ -117,7 +127,25 @@ def _parser() -> argparse.ArgumentParser:
         "--latency-ms", type=float, default=0.0, help="hold each answer back so long (default 0)"
     )
     behaviour.add_argument(
-        "--faults", choices=_FAULTS, default="none", help="faults to inject (default none)"
+        "--faults",
+        choices=PROFILES,
+        default="none",
+        metavar="PROFILE",
+        help="what goes wrong: see `commerce-sandbox faults` (default none)",
+    )
+    behaviour.add_argument(
+        "--fault-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="names which requests are struck (default 0)",
+    )
+    behaviour.add_argument(
+        "--churn",
+        type=float,
+        default=0.0,
+        metavar="ROWS_PER_SECOND",
+        help="change, add and delete rows while they are read (default 0)",
     )
 
     parser = argparse.ArgumentParser(
@@ -159,6 +187,9 @@ def _parser() -> argparse.ArgumentParser:
 
     streams = commands.add_parser("streams", parents=[content], help="print the streams' names")
     streams.set_defaults(run=_streams)
+
+    faults = commands.add_parser("faults", help="print the profiles of faults and what they do")
+    faults.set_defaults(run=_faults)
     return parser
 
 

@@ -1,8 +1,9 @@
 """The control endpoints, under `/_control`: how a test in another process steers the sandbox.
 
 GET    /_control/truth/STREAM   rows of a stream, JSON lines
-POST   /_control/mutate         {"changes": 20, "inserts": 10, "stream": null}
+POST   /_control/mutate         {"changes": 20, "inserts": 10, "deletes": 0, "stream": null}
 GET    /_control/requests       the requests so far, in order; DELETE forgets them
+POST   /_control/settle         ends the churn
 POST   /_control/overrides      an answer on order, see `gate.Override`; DELETE drops all
 """
 
@@ -17,6 +18,8 @@ from starlette.routing import Route
 from commerce_sandbox.gate import Override
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
 
     from commerce_sandbox.world import World
@@ -27,6 +30,7 @@ class Mutate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     changes: int = 0
     inserts: int = 0
+    deletes: int = 0
     stream: str | None = None
 
 
@@ -44,35 +48,40 @@ def routes(world: World) -> list[Route]:
     async def mutate(request: Request) -> Response:
         try:
             wanted = msgspec.json.decode(await request.body(), type=Mutate)
-            touched = world.mutate(
-                changes=wanted.changes, inserts=wanted.inserts, stream=wanted.stream
-            )
+            touched = world.mutate(**msgspec.structs.asdict(wanted))
         except ValueError as error:
             return _json({"error": str(error)}, 400)
         return _json(touched)
 
-    async def requests(request: Request) -> Response:
-        if request.method == "DELETE":
-            world.clear_requests()
-            return Response(status_code=204)
+    async def requests(_request: Request) -> Response:
         return _json(world.requests)
 
-    async def overrides(request: Request) -> Response:
-        if request.method == "DELETE":
-            world.clear_overrides()
-        else:
-            try:
-                world.override(msgspec.json.decode(await request.body(), type=Override))
-            except ValueError as error:
-                return _json({"error": str(error)}, 400)
+    async def override(request: Request) -> Response:
+        try:
+            world.override(msgspec.json.decode(await request.body(), type=Override))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
         return Response(status_code=204)
 
     return [
         Route("/truth/{stream}", truth, methods=["GET"]),
         Route("/mutate", mutate, methods=["POST"]),
-        Route("/requests", requests, methods=["GET", "DELETE"]),
-        Route("/overrides", overrides, methods=["POST", "DELETE"]),
+        Route("/settle", _order(world.settle), methods=["POST"]),
+        Route("/requests", requests, methods=["GET"]),
+        Route("/requests", _order(world.clear_requests), methods=["DELETE"]),
+        Route("/overrides", override, methods=["POST"]),
+        Route("/overrides", _order(world.clear_overrides), methods=["DELETE"]),
     ]
+
+
+def _order(action: Callable[[], None]) -> Callable[[Request], Awaitable[Response]]:
+    """Make an endpoint that does something and has nothing to say."""
+
+    async def endpoint(_request: Request) -> Response:
+        action()
+        return Response(status_code=204)
+
+    return endpoint
 
 
 def _json(content: Any, status: int = 200) -> Response:  # noqa: ANN401 (JSON)

@@ -9,6 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from random import Random
 
     from starlette.types import ASGIApp
 
@@ -21,6 +22,7 @@ class FaultOptions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         profile: The set of faults, a name of `faults.PROFILES`.
         seed: Names which requests are struck.
+        share: The share of requests that are struck, if not the profile's.
         wait: Seconds that a sensible `Retry-After` asks for, and that nobody listens.
         stall: Seconds without a byte.
         size: Bytes that make an answer huge.
@@ -28,9 +30,27 @@ class FaultOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: str = "none"
     seed: int = 0
+    share: float | None = None
     wait: float = 1.0
     stall: float = 30.0
     size: int = 40_000_000
+
+
+class ChurnOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How the data changes while it is read.
+
+    Attributes:
+        rate: Rows changed in a second of the sandbox's own time; 0 for none.
+        per_request: Rows changed before each answer, however long that takes; if none, the
+            sandbox's time goes by the clock.
+        stream: The stream to keep to; all that can change if none.
+        seed: Names which rows change, and how.
+    """
+
+    rate: float = 0.0
+    per_request: int | None = None
+    stream: str | None = None
+    seed: int = 0
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -55,29 +75,49 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         scale: Size of the world; 1.0 is the size of the demonstration.
         latency_ms: Milliseconds each answer of an API is held back.
         faults: What goes wrong.
+        churn: How the data changes while it is read.
         codat_spec: An official OpenAPI file of Codat whose example pages are served instead of
             generated data.
+        api_key: The key the doubles take; their own if none.
+        hostile_ids: Whether ids of companies and connections hold what tears a path apart.
     """
 
     seed: int = 7
     scale: float = 1.0
     latency_ms: float = 0.0
     faults: FaultOptions = FaultOptions()
+    churn: ChurnOptions = ChurnOptions()
     codat_spec: Path | None = None
+    api_key: str | None = None
+    hostile_ids: bool = False
 
 
 class Touched(msgspec.Struct, frozen=True):
-    """A row that a mutation added or changed.
+    """A row that was added, changed or deleted.
 
     Attributes:
         stream: The stream that carries the row.
         key: The row's key columns.
-        change: `changed` or `inserted`.
+        change: `changed`, `inserted` or `deleted`.
     """
 
     stream: str
     key: dict[str, str]
     change: str
+
+
+class Churned(msgspec.Struct, frozen=True):
+    """A row that churn touched.
+
+    Attributes:
+        touched: What happened to which row.
+        row: The row as it is since then, as `truth` has it; empty if it was deleted.
+        requests: How many requests had come in before.
+    """
+
+    touched: Touched
+    row: bytes
+    requests: int
 
 
 class Double(Protocol):
@@ -102,8 +142,25 @@ class Double(Protocol):
     def truth(self, stream: str) -> Iterator[bytes]:
         """Give the rows of a stream, from the store, each encoded as JSON."""
 
-    def mutate(self, *, changes: int, inserts: int, stream: str | None) -> list[Touched]:
-        """Change and add rows, chosen by the seed."""
+    def mutate(
+        self, *, changes: int, inserts: int, deletes: int, stream: str | None
+    ) -> list[Touched]:
+        """Change, add and delete rows, chosen by the seed."""
+
+    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[Touched, bytes]:
+        """Change, add or delete one row.
+
+        Args:
+            seconds: How long the churn has been going on, in the sandbox's time.
+            random: Chooses the row, and what becomes of it.
+            stream: The stream to keep to; all that can change if none.
+
+        Returns:
+            What was done, and the row as `truth` has it; empty if it was deleted.
+        """
+
+    def settle(self) -> None:
+        """End the churn: let what it implies, such as a sync under way, come to its end."""
 
     def error_body(self, status: int) -> bytes:
         """Give the body this API sends with an error status."""

@@ -12,6 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from commerce_sandbox.churn import Churn
 from commerce_sandbox.faults import Faults
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Gate:
         self._double = double
         self._latency = options.latency_ms / 1000
         self._faults = Faults(double, options.faults) if options.faults.profile != "none" else None
+        self.churn = Churn(double, options.churn)
         self.requests: deque[LoggedRequest] = deque(maxlen=_LOGGED_AT_MOST)
         self.overrides: list[Override] = []
 
@@ -104,6 +106,7 @@ class Gate:
         """Log a request and have it answered."""
         logged = _log_entry(Request(scope))
         self.requests.append(logged)
+        self.churn.request()
 
         async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":

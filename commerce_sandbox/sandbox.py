@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from commerce_sandbox.codat import API_KEY, ROOT
-from commerce_sandbox.double import Options
+from commerce_sandbox.double import ChurnOptions, FaultOptions, Options
 from commerce_sandbox.gate import Override
 from commerce_sandbox.server import Server
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from commerce_sandbox.double import Touched
+    from commerce_sandbox.double import Churned, Touched
     from commerce_sandbox.gate import LoggedRequest
 
 
@@ -35,6 +35,11 @@ class Sandbox:
         scale: Size of the data; 1.0 is the size of the demonstration.
         latency_ms: Milliseconds each answer of an API is held back.
         codat_spec: An official OpenAPI file of Codat whose examples are served instead.
+        faults: What goes wrong; a name stands for the profile of that name.
+        churn: How the data changes while it is read; a number stands for rows a second.
+        api_key: The key the doubles take; their own if none.
+        hostile_ids: Whether ids of companies and connections hold what tears a path apart: dots,
+            slashes, question marks. Codat's are GUIDs.
     """
 
     def __init__(
@@ -44,12 +49,20 @@ class Sandbox:
         scale: float = 1.0,
         latency_ms: float = 0.0,
         codat_spec: Path | str | None = None,
+        faults: FaultOptions | str = "none",
+        churn: ChurnOptions | float = 0.0,
+        api_key: str | None = None,
+        hostile_ids: bool = False,
     ) -> None:
         self._options = Options(
             seed=seed,
             scale=scale,
             latency_ms=latency_ms,
             codat_spec=None if codat_spec is None else Path(codat_spec),
+            faults=FaultOptions(profile=faults) if isinstance(faults, str) else faults,
+            churn=churn if isinstance(churn, ChurnOptions) else ChurnOptions(rate=churn),
+            api_key=api_key,
+            hostile_ids=hostile_ids,
         )
 
     def __enter__(self) -> Self:
@@ -80,7 +93,7 @@ class Sandbox:
     @property
     def api_key(self) -> str:
         """The key Codat's double takes."""
-        return API_KEY
+        return self._options.api_key or API_KEY
 
     @property
     def environment(self) -> dict[str, str]:
@@ -109,9 +122,14 @@ class Sandbox:
         return [msgspec.json.decode(line) for line in self.truth_lines(stream)]
 
     def mutate(
-        self, *, changes: int = 0, inserts: int = 0, stream: str | None = None
+        self,
+        *,
+        changes: int = 0,
+        inserts: int = 0,
+        deletes: int = 0,
+        stream: str | None = None,
     ) -> list[Touched]:
-        """Change and add rows, chosen by the seed; gives the rows touched.
+        """Change, add and delete rows, chosen by the seed; gives the rows touched.
 
         What follows from it moves as well: the history of reads, the data status, and the stamps of
         the last sync.
@@ -119,18 +137,38 @@ class Sandbox:
         Args:
             changes: How many rows to change.
             inserts: How many rows to add.
+            deletes: How many rows to delete.
             stream: The stream to keep to; all that can change if none.
 
         Raises:
             ValueError: The stream's rows cannot be changed, or are too few.
         """
-        world = self._server.world
-        return self._server.call(world.mutate, changes=changes, inserts=inserts, stream=stream)
+        return self._server.call(
+            self._server.world.mutate,
+            changes=changes,
+            inserts=inserts,
+            deletes=deletes,
+            stream=stream,
+        )
+
+    @property
+    def churned(self) -> list[Churned]:
+        """What churn has done so far, in order. It begins with the first request."""
+        return self._server.call(lambda: self._server.world.churned)
+
+    def settle(self) -> None:
+        """End the churn, and with it what it implies, such as a sync under way."""
+        self._server.call(self._server.world.settle)
 
     @property
     def requests(self) -> list[LoggedRequest]:
         """The requests that came in so far, in order."""
         return self._server.call(lambda: self._server.world.requests)
+
+    @property
+    def strayed(self) -> list[str]:
+        """The heads of requests that a redirect has led to another host."""
+        return self._server.call(lambda: list(self._server.strayed))
 
     def clear_requests(self) -> None:
         """Forget the requests so far."""

@@ -61,14 +61,11 @@ class Server(uvicorn.Server):
         app = Starlette(routes=[*mounts, Mount("/_control", routes=control.routes(self.world))])
         app.state.server = self
         super().__init__(
-            uvicorn.Config(
-                app, http=Wire, access_log=False, log_level="warning", lifespan="off"
-            )
+            uvicorn.Config(app, http=Wire, access_log=False, log_level="warning", lifespan="off")
         )
         self._socket = socket.create_server((host, port))
         self._address = self._socket.getsockname()[:2]
         self._elsewhere: asyncio.Server | None = None
-        self.expired: set[tuple[bytes, bytes]] = set()
         self.strayed: list[str] = []
         self._on_ready = on_ready
         self._loop: Future[asyncio.AbstractEventLoop] = Future()
@@ -129,16 +126,12 @@ class Server(uvicorn.Server):
         listener = self.servers[0]
         if listener.is_serving():
             listener.close()
-            asyncio.get_running_loop().create_task(self._listen_again(seconds))
+            self._listening = asyncio.create_task(self._listen_again(seconds))
 
     async def _listen_again(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self.servers[0] = await asyncio.get_running_loop().create_server(
-            lambda: Wire(
-                config=self.config,
-                server_state=self.server_state,
-                app_state=self.lifespan.state,
-            ),
+            lambda: Wire(self.config, self.server_state, self.lifespan.state),
             sock=socket.create_server(self._address),
             backlog=self.config.backlog,
         )

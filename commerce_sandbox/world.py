@@ -10,7 +10,7 @@ from commerce_sandbox.gate import Gate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from commerce_sandbox.double import Double, Options, Touched
+    from commerce_sandbox.double import Churned, Double, Options, Touched
     from commerce_sandbox.gate import LoggedRequest, Override
 
 
@@ -41,12 +41,15 @@ class World:
                 return double.truth(stream)
         raise KeyError(stream)
 
-    def mutate(self, *, changes: int, inserts: int, stream: str | None = None) -> list[Touched]:
-        """Change and add rows, chosen by the seed.
+    def mutate(
+        self, *, changes: int, inserts: int, deletes: int, stream: str | None = None
+    ) -> list[Touched]:
+        """Change, add and delete rows, chosen by the seed.
 
         Args:
             changes: How many rows to change.
             inserts: How many rows to add.
+            deletes: How many rows to delete.
             stream: The stream to keep to; all that can change if none.
 
         Raises:
@@ -54,8 +57,20 @@ class World:
         """
         for double in self.doubles:
             if stream is None or stream in double.streams:
-                return double.mutate(changes=changes, inserts=inserts, stream=stream)
+                return double.mutate(
+                    changes=changes, inserts=inserts, deletes=deletes, stream=stream
+                )
         raise ValueError(f"no such stream: {stream!r}")
+
+    @property
+    def churned(self) -> list[Churned]:
+        """What churn has done so far, in order."""
+        return [one for gate in self.gates for one in gate.churn.log]
+
+    def settle(self) -> None:
+        """End the churn."""
+        for gate in self.gates:
+            gate.churn.settle()
 
     @property
     def requests(self) -> list[LoggedRequest]:

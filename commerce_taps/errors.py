@@ -38,7 +38,7 @@ class TapError(Exception):
             note: What is particular to this one time, such as a correlation id.
         """
         text = f"{where}: {reason}" if where else reason
-        super().__init__(f"{text} ({note})" if note else text)
+        super().__init__(f"{text.rstrip('.')} ({note})." if note else text)
         self.reason = reason
         self.where = where
 

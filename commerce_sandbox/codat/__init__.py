@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Final
 from commerce_sandbox.codat import answers, fields, truth
 from commerce_sandbox.codat.api import API_KEY, ROOT, Api
 from commerce_sandbox.codat.examples import Examples
-from commerce_sandbox.codat.mutation import Mutation
+from commerce_sandbox.codat.mutation import Mutation, Unrest
 from commerce_sandbox.codat.store import Generated, Store
 from commerce_sandbox.double import Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from random import Random
 
     from starlette.types import ASGIApp
 
@@ -54,13 +55,15 @@ class CodatDouble:
 
     def __init__(self, options: Options) -> None:
         source = (
-            Generated(options.seed, options.scale)
+            Generated(options.seed, options.scale, hostile_ids=options.hostile_ids)
             if options.codat_spec is None
             else Examples(options.codat_spec)
         )
         self._store = Store(source, options.seed)
         self._mutations = 0
-        self.app: ASGIApp = Api(self._store)
+        self._unrest = Unrest(self._store)
+        self._api_key = options.api_key or API_KEY
+        self.app: ASGIApp = Api(self._store, self._api_key)
 
     def truth(self, stream: str) -> Iterator[bytes]:
         """Give the rows of a stream, each encoded as JSON.
@@ -70,24 +73,36 @@ class CodatDouble:
         """
         return truth.rows(self._store, stream)
 
-    def mutate(self, *, changes: int, inserts: int, stream: str | None) -> list[Touched]:
-        """Change and add rows of commerce lists, chosen by the seed.
+    def mutate(
+        self, *, changes: int, inserts: int, deletes: int, stream: str | None
+    ) -> list[Touched]:
+        """Change, add and delete rows of commerce lists, chosen by the seed.
 
         Args:
             changes: How many rows to change.
             inserts: How many rows to add.
+            deletes: How many rows to delete; as in Codat, nothing tells of it.
             stream: The stream to keep to; all lists if none.
 
         Raises:
             ValueError: The stream is no list of commerce data, or has too few rows.
         """
-        if stream is not None and stream not in _DATASETS:
-            raise ValueError(f"the rows of {stream!r} cannot be changed")
-        dataset = None if stream is None else _DATASETS[stream]
         mutation = Mutation(self._store, self._mutations)
-        touched = list(mutation.apply(changes=changes, inserts=inserts, dataset=dataset))
+        touched = list(
+            mutation.apply(
+                changes=changes, inserts=inserts, deletes=deletes, dataset=_dataset(stream)
+            )
+        )
         self._mutations += 1
         return touched
+
+    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[Touched, bytes]:
+        """Change, add or delete one row of commerce lists. See `double.Double`."""
+        return self._unrest.step(seconds, random, _dataset(stream))
+
+    def settle(self) -> None:
+        """Complete the syncs that churn has begun."""
+        self._unrest.settle()
 
     def error_body(self, status: int) -> bytes:
         """Give the body Codat documents for an error status."""
@@ -97,7 +112,14 @@ class CodatDouble:
         """Give the settings of tap-codat as environment variables."""
         return {
             "TAP_CODAT_API_URL": f"{url}{ROOT}",
-            "TAP_CODAT_API_KEY": API_KEY,
+            "TAP_CODAT_API_KEY": self._api_key,
             # Nobody else's address is at stake here, so there is no limit to keep.
             "TAP_CODAT_REQUESTS_PER_MINUTE": "0",
         }
+
+
+def _dataset(stream: str | None) -> str | None:
+    """Give the list that carries a stream, if one is named."""
+    if stream is not None and stream not in _DATASETS:
+        raise ValueError(f"the rows of {stream!r} cannot be changed")
+    return None if stream is None else _DATASETS[stream]

@@ -22,7 +22,6 @@ ROOT: Final = "/codat"
 API_KEY: Final = "commerce-sandbox-key"
 """The key the sandbox takes. Encoded with a colon it gives another header, which is refused."""
 
-_AUTHORIZATION: Final = b"Basic " + base64.b64encode(API_KEY.encode())
 _JSON_TYPES: Final = {"application/json", "application/*", "*/*"}
 
 
@@ -31,10 +30,12 @@ class Api:
 
     Args:
         store: The content of the double.
+        key: The key it takes.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, key: str = API_KEY) -> None:
         self._store = store
+        self._authorization = b"Basic " + base64.b64encode(key.encode())
         self._quota = store.quota
         self._answered = 0
 
@@ -51,7 +52,7 @@ class Api:
         await response(scope, receive, send)
 
     def _answer(self, request: Request) -> bytes:
-        _check_headers(request)
+        self._check_headers(request)
         raw_path = request.scope["raw_path"].removeprefix(ROOT.encode())
         segments = read_path(raw_path)
         for endpoint in ENDPOINTS:
@@ -73,14 +74,13 @@ class Api:
             "X-Rate-Limit-Reset": f"{midnight + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
         }
 
-
-def _check_headers(request: Request) -> None:
-    authorization = [value for name, value in request.scope["headers"] if name == b"authorization"]
-    if authorization != [_AUTHORIZATION]:
-        raise ApiError(401)
-    accepted = {
-        part.partition(";")[0].strip().lower()
-        for part in request.headers.get("accept", "*/*").split(",")
-    }
-    if not accepted & _JSON_TYPES:
-        raise ApiError(406, "Only application/json can be served.")
+    def _check_headers(self, request: Request) -> None:
+        given = [value for name, value in request.scope["headers"] if name == b"authorization"]
+        if given != [self._authorization]:
+            raise ApiError(401)
+        accepted = {
+            part.partition(";")[0].strip().lower()
+            for part in request.headers.get("accept", "*/*").split(",")
+        }
+        if not accepted & _JSON_TYPES:
+            raise ApiError(406, "Only application/json can be served.")

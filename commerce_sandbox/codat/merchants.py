@@ -60,6 +60,23 @@ _UNSYNCED_SHARE: Final = 0.08
 _FIRST: Final = ("Amber", "Birch", "Copper", "Elm", "Fern", "Granite", "Harbour", "Iris", "Kestrel")
 _SECOND: Final = ("Bakery", "Books", "Ceramics", "Coffee", "Cycles", "Garden", "Music", "Tea")
 _LAST: Final = ("Ltd", "LLC", "& Sons, Co.", "Group")
+_HOSTILE: Final = (
+    "../{}",
+    "{}/../..",
+    "{}?page=2",
+    "{}#top",
+    "{}%2F..%2f",
+    " {} ",
+    "{}&pageSize=1",
+    "Größe·大 {}",
+    "{};v=1",
+    "{}\\..\\",
+    "%2e%2e{}",
+    "\"'{}'\"",
+    "{}{{companyId}}",
+    "+{}+",
+)
+"""Ids that a careless client would not find again, nor come back from."""
 
 
 class Connection(msgspec.Struct, kw_only=True):
@@ -168,6 +185,17 @@ def generate(seed: int, scale: float) -> list[Company]:
     ]
     _leave_one_location(companies)
     return companies
+
+
+def make_hostile(companies: list[Company]) -> None:
+    """Give companies and connections ids that must be quoted in a path."""
+    connections = [connection for company in companies for connection in company.connections]
+    for number, company in enumerate(companies):
+        company.record["id"] = _HOSTILE[number % len(_HOSTILE)].format(number)
+        for connection in company.connections:
+            connection.company_id = company.id
+    for number, connection in enumerate(connections):
+        connection.record["id"] = _HOSTILE[-1 - number % len(_HOSTILE)].format(number)
 
 
 def _leave_one_location(companies: list[Company]) -> None:

@@ -1,4 +1,4 @@
-"""Changes of the store between two runs of a reader."""
+"""Changes of the store: in rounds between two runs of a reader, or row by row during one."""
 
 from __future__ import annotations
 
@@ -7,21 +7,90 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.codat import dates, fields
-from commerce_sandbox.codat.truth import stream_name
+from commerce_sandbox.codat.truth import encoded, stream_name
 from commerce_sandbox.double import Touched
 from commerce_sandbox.seeded import rng
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from random import Random
 
     from commerce_sandbox.codat.merchants import Connection
     from commerce_sandbox.codat.store import Store
     from commerce_sandbox.codat.table import Table
 
     Place = tuple[Connection, str, Table]
+    Record = dict[str, Any]
 
 _STAMPS: Final = 3
+_CHANGED_SHARE: Final = 0.7
+_INSERTED_SHARE: Final = 0.2
+
+
+def _places(store: Store, dataset: str | None) -> Iterator[Place]:
+    """List the lists that have rows."""
+    names = fields.COMMERCE_LISTS if dataset is None else (dataset,)
+    for company in store.companies.values():
+        for connection in company.connections:
+            for name in names:
+                table = store.rows(connection, name)
+                if len(table):
+                    yield connection, name, table
+
+
+class _Hand:
+    """Changes rows.
+
+    Args:
+        random: What new values are drawn from.
+        names: Tells the values and ids it makes from all others.
+    """
+
+    def __init__(self, random: Random, names: str) -> None:
+        self._random = random
+        self._names = names
+
+    def change(self, place: Place, number: int, moment: datetime) -> Record:
+        """Change one property of a row."""
+        _, dataset, table = place
+        row = table.rows[number]
+        name, value = _CHANGES[dataset]
+        row[name] = self._changed(row.get(name), value)
+        self._stamp(row, moment)
+        table.changed(number)
+        return row
+
+    def insert(self, place: Place, name: str, moment: datetime | None = None) -> Record:
+        """Add a row that is like another one.
+
+        Args:
+            place: The list to add it to.
+            name: The beginning of its id.
+            moment: When; that of the latest row there is, if none.
+        """
+        _, _, table = place
+        row = dict(self._random.choice(table.rows))
+        row["id"] = f"{self._names}/{name}"
+        if moment is None:
+            moment, _ = max(dates.parse(one["modifiedDate"]) for one in table.rows)
+        self._stamp(row, moment)
+        table.add(row)
+        return row
+
+    def _changed(self, old: Any, new: Any) -> Any:  # noqa: ANN401 (JSON values)
+        if isinstance(new, Decimal):
+            return Decimal(old or 0) + new
+        return f"{new} {self._names} {self._random.randrange(10**6)}"
+
+    def _stamp(self, row: Record, moment: datetime) -> None:
+        row["modifiedDate"] = dates.on_the_wire(moment, self._random)
+
+
+def _touched(place: Place, row: Record, change: str) -> Touched:
+    connection, dataset, _ = place
+    key = {"companyId": connection.company_id, "connectionId": connection.id, "id": row["id"]}
+    return Touched(stream=stream_name(dataset), key=key, change=change)
 
 
 class Mutation:
@@ -40,86 +109,111 @@ class Mutation:
     def __init__(self, store: Store, number: int) -> None:
         self._store = store
         self._random = rng(store.seed, "mutation", number)
-        self._names = f"round-{number}"
+        self._hand = _Hand(self._random, f"round-{number}")
         self._now = store.now + timedelta(days=1)
         self._stamps = [
             self._now - timedelta(seconds=self._random.randrange(3600)) for _ in range(_STAMPS)
         ]
-        self._synced: dict[tuple[str, str], tuple[Connection, str]] = {}
 
-    def apply(self, *, changes: int, inserts: int, dataset: str | None) -> Iterator[Touched]:
-        """Change and add rows.
+    def apply(
+        self, *, changes: int, inserts: int, deletes: int, dataset: str | None
+    ) -> Iterator[Touched]:
+        """Change, add and delete rows.
 
         Args:
             changes: How many rows to change; no row is changed twice in a round.
             inserts: How many rows to add.
+            deletes: How many rows to delete; none that was changed or added.
             dataset: The list to keep to; all lists if none.
 
         Raises:
             ValueError: There are fewer rows than changes, or no list to add to. Nothing is changed.
         """
-        places = list(self._places(dataset))
+        places = list(_places(self._store, dataset))
         rows = [(place, number) for place in places for number in range(len(place[2]))]
-        if not 0 <= changes <= len(rows):
-            raise ValueError(f"{changes} of {len(rows)} rows cannot be changed")
+        if min(changes, deletes) < 0 or changes + deletes > len(rows):
+            raise ValueError(f"{changes + deletes} of {len(rows)} rows cannot be changed")
         if inserts < 0 or (inserts and not places):
             raise ValueError(f"{inserts} rows cannot be added to {len(places)} lists")
         self._store.now = self._now
-        latest: set[int] = set()
-        for number in range(inserts):
-            place = self._random.choice(places)
-            tie = id(place[2]) not in latest
-            latest.add(id(place[2]))
-            yield self._insert(place, number, tie=tie)
-        for place, number in self._random.sample(rows, changes):
-            yield self._change(place, number)
+        synced: dict[tuple[str, str], Place] = {}
+        for place, touched in self._touch(places, rows, changes, inserts, deletes):
+            connection, name, _ = place
+            synced[connection.id, name] = place
+            yield touched
         self._store.finish_syncs(self._now)
-        for connection, name in self._synced.values():
+        for connection, name, _ in synced.values():
             self._store.record_sync(connection, name, self._now)
 
-    def _places(self, dataset: str | None) -> Iterator[Place]:
-        names = fields.COMMERCE_LISTS if dataset is None else (dataset,)
-        for company in self._store.companies.values():
-            for connection in company.connections:
-                for name in names:
-                    table = self._store.rows(connection, name)
-                    if len(table):
-                        yield connection, name, table
+    def _touch(
+        self,
+        places: list[Place],
+        rows: list[tuple[Place, int]],
+        changes: int,
+        inserts: int,
+        deletes: int,
+    ) -> Iterator[tuple[Place, Touched]]:
+        random, stamps = self._random, self._stamps
+        latest: set[int] = set()
+        for number in range(inserts):
+            place = random.choice(places)
+            tie = id(place[2]) not in latest
+            latest.add(id(place[2]))
+            row = self._hand.insert(place, f"{number}", None if tie else random.choice(stamps))
+            yield place, _touched(place, row, "inserted")
+        chosen = random.sample(rows, changes + deletes)
+        for place, number in chosen[:changes]:
+            row = self._hand.change(place, number, random.choice(stamps))
+            yield place, _touched(place, row, "changed")
+        # The last of a list first, so that the numbers of the others still hold.
+        for place, number in sorted(chosen[changes:], key=lambda one: one[1], reverse=True):
+            yield place, _touched(place, place[2].remove(number), "deleted")
 
-    def _change(self, place: Place, number: int) -> Touched:
-        _, dataset, table = place
-        row = table.rows[number]
-        name, value = _CHANGES[dataset]
-        row[name] = self._changed(row.get(name), value)
-        self._stamp(row, self._random.choice(self._stamps))
-        table.changed(number)
-        return self._touched(place, row, "changed")
 
-    def _insert(self, place: Place, number: int, *, tie: bool) -> Touched:
-        _, _, table = place
-        row = dict(self._random.choice(table.rows))
-        row["id"] = f"{self._names}/{number} {row['id']}"
-        if tie:
-            latest = max(dates.parse(one["modifiedDate"]) for one in table.rows)
-            self._stamp(row, latest[0])
+class Unrest:
+    """Changes row by row, as of a sync that writes while somebody reads.
+
+    The sync of a list is told to be under way from its first change on, and to be complete once all
+    has settled.
+
+    Args:
+        store: The store to change.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._began = store.now + timedelta(days=1)
+        self._places: dict[str | None, list[Place]] = {}
+        self._syncing: set[tuple[str, str]] = set()
+        self._steps = 0
+
+    def step(self, seconds: float, random: Random, dataset: str | None) -> tuple[Touched, bytes]:
+        """Change, add or delete one row. See `double.Double.churn`."""
+        if dataset not in self._places:
+            self._places[dataset] = list(_places(self._store, dataset))
+        places = self._places[dataset]
+        (place,) = random.choices(places, [len(table) for _, _, table in places])
+        connection, name, table = place
+        self._store.now = self._began + timedelta(seconds=int(seconds))
+        if (connection.id, name) not in self._syncing:
+            self._syncing.add((connection.id, name))
+            self._store.begin_sync(connection, name, self._store.now)
+        self._steps += 1
+        hand = _Hand(random, f"churn-{self._steps}")
+        number, draw = random.randrange(len(table)), random.random()
+        if draw < _CHANGED_SHARE or len(table) == 1:
+            row, change = hand.change(place, number, self._store.now), "changed"
+        elif draw < _CHANGED_SHARE + _INSERTED_SHARE:
+            row, change = hand.insert(place, name, self._store.now), "inserted"
         else:
-            self._stamp(row, self._random.choice(self._stamps))
-        table.add(row)
-        return self._touched(place, row, "inserted")
+            return _touched(place, table.remove(number), "deleted"), b""
+        touched = _touched(place, row, change)
+        return touched, encoded(touched.stream, touched.key | row)
 
-    def _changed(self, old: Any, new: Any) -> Any:  # noqa: ANN401 (JSON values)
-        if isinstance(new, Decimal):
-            return Decimal(old or 0) + new
-        return f"{new} {self._names} {self._random.randrange(10**6)}"
-
-    def _stamp(self, row: dict[str, Any], moment: datetime) -> None:
-        row["modifiedDate"] = dates.on_the_wire(moment, self._random)
-
-    def _touched(self, place: Place, row: dict[str, Any], change: str) -> Touched:
-        connection, dataset, _ = place
-        self._synced[connection.id, dataset] = (connection, dataset)
-        key = {"companyId": connection.company_id, "connectionId": connection.id, "id": row["id"]}
-        return Touched(stream=stream_name(dataset), key=key, change=change)
+    def settle(self) -> None:
+        """Complete the syncs."""
+        self._syncing.clear()
+        self._store.finish_syncs(self._store.now)
 
 
 # The property a change touches, and what it becomes or grows by.

@@ -91,6 +91,13 @@ def pull_operation(
     }
 
 
+def begin(operation: Record) -> None:
+    """Let a read be under way."""
+    operation |= {"status": RUNNING, "progress": 40, "isCompleted": False}
+    operation["statusDescription"] = "Waiting for the platform's rate limit."
+    del operation["completed"]
+
+
 def finish(operation: Record, completed: datetime) -> None:
     """Let a read that is under way end well."""
     operation |= {"status": COMPLETE, "progress": 100, "isCompleted": True}
@@ -120,9 +127,7 @@ def _unfinished(connection: Connection, dataset: str, random: random.Random) -> 
     requested = NOW - timedelta(seconds=random.randrange(3600))
     operation = pull_operation(connection, dataset, ("last",), requested)
     if chance(random, 0.5):
-        operation |= {"status": RUNNING, "progress": 40, "isCompleted": False}
-        operation["statusDescription"] = "Waiting for the platform's rate limit."
-        del operation["completed"]
+        begin(operation)
     else:
         operation |= {"status": random.choice(_ENDED_BADLY), "isErrored": True}
         operation["errorMessage"] = "The platform did not answer as expected."

@@ -22,9 +22,13 @@ def read_path(raw: bytes) -> list[str]:
     """Split a path into its decoded segments; `%2F` stays within its segment.
 
     Raises:
-        ApiError: A character is not escaped, or the escapes are no UTF-8.
+        ApiError: A character is not escaped, the escapes are no UTF-8, or a segment of dots leads
+            elsewhere.
     """
-    return [_decode(segment, _SEGMENT).decode() for segment in raw.removeprefix(b"/").split(b"/")]
+    segments = raw.removeprefix(b"/").split(b"/")
+    if not {b".", b".."}.isdisjoint(segments):
+        raise ApiError(400, "The path climbs.")
+    return [_decode(segment, _SEGMENT).decode() for segment in segments]
 
 
 def read_parameters(raw: bytes, known: frozenset[str]) -> dict[str, str]:

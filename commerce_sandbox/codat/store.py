@@ -43,9 +43,11 @@ class Source(Protocol):
 class Generated:
     """Content made from seed and scale."""
 
-    def __init__(self, seed: int, scale: float) -> None:
+    def __init__(self, seed: int, scale: float, *, hostile_ids: bool = False) -> None:
         self.platforms: Sequence[Platform] = (*COMMERCE, *OTHERS)
         self.companies = merchants.generate(seed, scale)
+        if hostile_ids:
+            merchants.make_hostile(self.companies)
 
     def rows(self, connection: Connection, dataset: str) -> list[Record]:
         """Make the rows of a list, in storage order."""
@@ -157,6 +159,13 @@ class Store:
                     connection.record["lastSync"] = f"{completed.isoformat()}Z"
                     self.connections(company).all_changed()
                     self.company_table.all_changed()
+
+    def begin_sync(self, connection: Connection, dataset: str, started: datetime) -> None:
+        """Note that a dataset is being read."""
+        pulls = self.pulls(self.companies[connection.company_id])
+        pull = operations.pull_operation(connection, dataset, ("sync", len(pulls)), started)
+        operations.begin(pull)
+        pulls.add(pull)
 
     def record_sync(self, connection: Connection, dataset: str, started: datetime) -> None:
         """Note that a dataset was read once more, as a change of its rows implies.

@@ -110,6 +110,12 @@ class Table:
         self._encoded.append(None)
         self._selected.clear()
 
+    def remove(self, number: int) -> Record:
+        """Take a record out."""
+        del self._encoded[number]
+        self._selected.clear()
+        return self.rows.pop(number)
+
     def changed(self, number: int) -> None:
         """Forget what was kept of a record whose content has changed."""
         self._encoded[number] = None

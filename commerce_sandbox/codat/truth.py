@@ -121,8 +121,19 @@ def rows(store: Store, stream: str) -> Iterator[bytes]:
     Raises:
         KeyError: There is no such stream.
     """
-    make, known = _STREAMS[stream]
-    stamps = [name for name, kind in known.items() if kind is Kind.DATE]
+    make, _ = _STREAMS[stream]
     for row in make(store):
-        in_utc = {name: dates.to_utc(row[name]) for name in stamps if row.get(name) is not None}
-        yield encode(row | in_utc)
+        yield encoded(stream, row)
+
+
+def encoded(stream: str, row: Record) -> bytes:
+    """Encode a row of a stream, its date-times in UTC.
+
+    Args:
+        stream: The stream.
+        row: The row with all its columns, as the API writes them.
+    """
+    _, known = _STREAMS[stream]
+    stamps = [name for name, kind in known.items() if kind is Kind.DATE]
+    in_utc = {name: dates.to_utc(row[name]) for name in stamps if row.get(name) is not None}
+    return encode(row | in_utc)

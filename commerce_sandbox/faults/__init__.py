@@ -4,9 +4,9 @@ A profile names the faults that may happen and how likely one of them is. Whethe
 is struck depends on the seed, on what is asked, and on how often that has been asked, never on the
 moment: a client that asks the same meets the same, whatever its threads do.
 
-Faults lie, but never so well that nobody could tell: an answer that is wrong contradicts itself, the
-question, or the format. What is told to be empty and is not, for instance, could not be told from
-the truth by any client.
+Faults lie, but never so well that nobody could tell: a wrong answer contradicts itself, the
+question or the format. A list that is said to be empty and is not could not be told from the truth
+by any client, so that is no fault here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from commerce_sandbox.faults import bodies, connections, statuses
-from commerce_sandbox.faults.exchange import Exchange
+from commerce_sandbox.faults.exchange import Exchange, Memory
 from commerce_sandbox.seeded import chance, rng
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from commerce_sandbox.double import Double, FaultOptions
-    from commerce_sandbox.faults.exchange import Answer, Fault
+    from commerce_sandbox.faults.exchange import Fault
 
 __all__ = ["FAULTS", "PROFILES", "Faults", "describe"]
 
@@ -66,9 +66,10 @@ class Faults:
     def __init__(self, double: Double, options: FaultOptions) -> None:
         self._double = double
         self._options = options
-        self._share, self._names = PROFILES[options.profile]
+        share, self._names = PROFILES[options.profile]
+        self._share = share if options.share is None else options.share
         self._asked: Counter[tuple[bytes, bytes]] = Counter()
-        self._previous: dict[bytes, tuple[bytes, Answer]] = {}
+        self._memory = Memory()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> str:
         """Answer a request, and give the name of the fault it has met, if any."""
@@ -76,7 +77,11 @@ class Faults:
         self._asked[path, query] += 1
         random = rng(self._options.seed, path, query, self._asked[path, query])
         exchange = Exchange(
-            self._double, self._options, self._previous, scope, receive, send, random
+            *(scope, receive, send),
+            double=self._double,
+            options=self._options,
+            memory=self._memory,
+            random=random,
         )
         if not chance(random, self._share):
             await exchange.reply(await exchange.answer())

@@ -46,10 +46,9 @@ def wrong_shape(exchange: Exchange, body: bytes) -> bytes:
     choices = [b"[]", b'"ok"', b"[%b]" % body, b"17", b"true"]
     page = _Page(exchange, body)
     if page.is_one:
-        rows: list[Any] = page.rows
-        for wrong in ({}, 1, "x", [1] * len(rows), [[]] * len(rows), {"rows": rows}):
-            if wrong != rows:
-                choices.append(page.written(wrong))
+        one_each: list[Any] = [1, "x", [], None]
+        wrong = [{}, 1, "x", {"rows": page.rows}, *([one] * len(page.rows) for one in one_each)]
+        choices += [page.written(rows) for rows in wrong if rows != page.rows]
         choices += [b"{}", b'{"error":"The backend is warming up."}']
     return exchange.random.choice(choices)
 
@@ -62,10 +61,9 @@ def null_results(exchange: Exchange, body: bytes) -> bytes:
 
 async def repeated_page(exchange: Exchange) -> None:
     """The answer to the question asked before on the same path, if that was another one."""
-    path, query = exchange.scope["raw_path"], exchange.scope["query_string"]
-    before = exchange.previous.get(path)
+    before = exchange.memory.previous.get(exchange.path)
     right = await exchange.answer()
-    await exchange.reply(before[1] if before and before[0] != query else right)
+    await exchange.reply(before[1] if before and before[0] != exchange.query else right)
 
 
 def endless(exchange: Exchange, body: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 from typing import TYPE_CHECKING, Final
 
@@ -68,14 +67,14 @@ async def broken_gzip(exchange: Exchange) -> None:
 async def stall(exchange: Exchange) -> None:
     """Nothing comes for a long while, before the answer or in the middle of it."""
     if exchange.random.randrange(2):
-        await asyncio.sleep(exchange.options.stall)
+        await exchange.stall()
         await exchange.reply(await exchange.answer())
         return
     answer = await exchange.answer()
     part = _part(exchange, answer)
     transport = exchange.wire.transport
     transport.write(_announced(answer) + part)
-    await asyncio.sleep(exchange.options.stall)
+    await exchange.stall()
     await exchange.end(answer.body[len(part) :])
 
 

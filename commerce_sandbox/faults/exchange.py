@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import random as random_module
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
+    from random import Random
+
     from starlette.types import Message, Receive, Scope, Send
 
     from commerce_sandbox.double import Double, FaultOptions
@@ -38,7 +41,7 @@ class Answer(msgspec.Struct):
     @property
     def head(self) -> bytes:
         """Status line and headers as they go over the wire, with the blank line after them."""
-        lines = [b"HTTP/1.1 %d Said" % self.status]
+        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}".encode()]
         lines += [b"%b: %b" % header for header in self.headers]
         return b"\r\n".join([*lines, b"", b""])
 
@@ -49,47 +52,62 @@ class Answer(msgspec.Struct):
         return Answer(self.status, kept + [one for one in new.items() if one[1]], self.body)
 
 
+class Memory(msgspec.Struct):
+    """What the faults of an API know of its past.
+
+    Attributes:
+        previous: For each path, the last question and the right answer to it.
+        expired: The questions that an expired token was held against.
+    """
+
+    previous: dict[bytes, tuple[bytes, Answer]] = {}
+    expired: set[tuple[bytes, bytes]] = set()
+
+
 class Exchange:
     """A request on its way to a fault.
 
     Args:
-        double: Whose API is asked.
-        options: The measures of the faults.
-        previous: For each path, the last question and its answer.
         scope: The request.
         receive: Gives the request's messages.
         send: Takes the answer's messages.
+        double: Whose API is asked.
+        options: The measures of the faults.
+        memory: What happened before.
         random: What the fault draws from.
     """
 
     def __init__(
         self,
-        double: Double,
-        options: FaultOptions,
-        previous: dict[bytes, tuple[bytes, Answer]],
         scope: Scope,
         receive: Receive,
         send: Send,
-        random: random_module.Random,
+        *,
+        double: Double,
+        options: FaultOptions,
+        memory: Memory,
+        random: Random,
     ) -> None:
         self.double: Final = double
         self.options: Final = options
         self.random: Final = random
-        self.previous: Final = previous
-        self.scope: Final = scope
+        self.memory: Final = memory
+        self.path: Final[bytes] = scope["raw_path"]
+        self.query: Final[bytes] = scope["query_string"]
+        self._scope = scope
         self._receive = receive
         self._send = send
 
     @property
     def server(self) -> Server:
         """The server that has the connection."""
-        server: Server = self.scope["app"].state.server
+        server: Server = self._scope["app"].state.server
         return server
 
     @property
     def wire(self) -> Wire:
         """The connection."""
-        wire: Wire = self.scope["extensions"]["commerce_sandbox.wire"]
+        wire: Wire = self._scope["extensions"]["commerce_sandbox.wire"]
         return wire
 
     async def answer(self) -> Answer:
@@ -102,11 +120,8 @@ class Exchange:
             else:
                 answer.body += message.get("body", b"")
 
-        await self.double.app(self.scope, self._receive, take)
-        self.previous[self.scope["raw_path"]] = (
-            self.scope["query_string"],
-            msgspec.structs.replace(answer),
-        )
+        await self.double.app(self._scope, self._receive, take)
+        self.memory.previous[self.path] = (self.query, msgspec.structs.replace(answer))
         return answer
 
     async def reply(self, answer: Answer) -> None:
@@ -123,7 +138,7 @@ class Exchange:
         Args:
             status: The status.
             body: The body; what the API documents for the status if none.
-            headers: Headers, `_` standing for `-`.
+            headers: Headers, `_` standing for `-`; an empty one is left out.
         """
         content = self.double.error_body(status) if body is None else body
         answer = Answer(status, [(b"content-type", b"application/json")], content)
@@ -137,6 +152,8 @@ class Exchange:
             reset: Whether to break the connection off rather than to close it.
         """
         transport = self.wire.transport
+        if transport.is_closing():
+            return
         transport.write(data)
         if reset:
             await asyncio.sleep(0.01)  # the loop hands the bytes to the system first
@@ -146,6 +163,11 @@ class Exchange:
         else:
             transport.close()
         await self.gone()
+
+    async def stall(self) -> None:
+        """Wait for as long as the options say, or until the client gives up."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.gone(), self.options.stall)
 
     async def gone(self) -> None:
         """Wait until the connection is lost: an answer that is still owed is not sent any more."""

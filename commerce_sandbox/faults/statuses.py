@@ -18,15 +18,9 @@ async def too_many_requests(exchange: Exchange) -> None:
     """429, with a `Retry-After` in seconds, as a date, absent, or absurd."""
     wait = exchange.options.wait
     date = datetime.now(timezone.utc) + timedelta(seconds=wait)
-    value = exchange.random.choice(
-        (
-            f"{wait:g}",
-            email.utils.format_datetime(date, usegmt=True),
-            None,
-            exchange.random.choice(_ABSURD),
-        )
-    )
-    await exchange.refuse(429, **({} if value is None else {"retry_after": value}))
+    sensible = f"{wait:g}", email.utils.format_datetime(date, usegmt=True)
+    value = exchange.random.choice((*sensible, "", exchange.random.choice(_ABSURD)))
+    await exchange.refuse(429, retry_after=value)
 
 
 async def timeout(exchange: Exchange) -> None:
@@ -52,9 +46,9 @@ async def unavailable(exchange: Exchange) -> None:
 
 async def expired_token(exchange: Exchange) -> None:
     """401 in the middle: after successes on the same connection, and not twice for one question."""
-    wire, target = exchange.wire, (exchange.scope["raw_path"], exchange.scope["query_string"])
-    if wire.successes and target not in exchange.server.expired:
-        exchange.server.expired.add(target)
+    asked, expired = (exchange.path, exchange.query), exchange.memory.expired
+    if exchange.wire.successes and asked not in expired:
+        expired.add(asked)
         await exchange.refuse(401)
     else:
         await exchange.reply(await exchange.answer())

@@ -13,7 +13,7 @@ EXAMPLES = int(os.environ.get("COMMERCE_TAPS_EXAMPLES", "0"))
 
 settings.register_profile(
     "core",
-    max_examples=EXAMPLES or 100,
+    max_examples=EXAMPLES or 50,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

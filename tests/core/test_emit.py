@@ -46,7 +46,7 @@ def parsed(line: bytes | bytearray | str) -> Any:  # noqa: ANN401
 
 
 @given(st.text(), records, instants)
-def test_a_line_says_what_the_sdks_writers_say(
+def test_a_line_says_what_the_sdks_msgspec_writer_says(
     stream: str, record: dict[str, Any], extracted: datetime
 ) -> None:
     line = RecordLines(stream, {}, extracted).encoded(record)
@@ -54,13 +54,16 @@ def test_a_line_says_what_the_sdks_writers_say(
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert parsed(line) == parsed(MsgSpecWriter().format_message(message))
-    # The SDK's simple writer makes a text of a number it does not know.
-    plain = json.loads(json.dumps(record, default=float))
-    assert RecordLines(stream, {}, extracted).encoded(plain) == line or parsed(
-        RecordLines(stream, {}, extracted).encoded(plain)
-    ) == parsed(
-        SimpleSingerWriter().format_message(RecordMessage(stream, plain, time_extracted=extracted))
-    )
+
+
+@given(st.text(), records, instants)
+def test_a_line_says_what_the_sdks_simple_writer_says(
+    stream: str, record: dict[str, Any], extracted: datetime
+) -> None:
+    record = json.loads(json.dumps(record, default=float))  # it writes no Decimal to the digit
+    line = RecordLines(stream, {}, extracted).encoded(record)
+    message = RecordMessage(stream, record, time_extracted=extracted)
+    assert parsed(line) == parsed(SimpleSingerWriter().format_message(message))
 
 
 @given(
@@ -88,7 +91,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, write: Callable[[PageWriter], None]
     """Say what has gone out, and not what still waits in a buffer."""
     raw = io.BytesIO()
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))  # type: ignore[arg-type]
+        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
         write(PageWriter())
         return raw.getvalue()
 

@@ -11,12 +11,13 @@ import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from commerce_taps.errors import MalformedAnswer, PartitionFailed
 from commerce_taps.paging import ALL, Range, Reply, by_key, by_number, check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from hypothesis.strategies import DrawFn
 
@@ -40,7 +41,7 @@ def identify(raw: msgspec.Raw) -> int:
 class Server:
     """An API's list: sorted, filtered and paged, and changed a little before each answer."""
 
-    stamps: list[datetime | None]
+    stamps: Sequence[datetime | None]
     size: int
     script: list[list[Change]] = field(default_factory=list)
     unstamped_first: bool = True
@@ -349,6 +350,7 @@ LIES: dict[str, Callable[[Reply, int], Reply]] = {
 class FirstPageForEver(Server):
     """Gives page 1 whichever is asked for."""
 
+    @override
     def ask(self, asked: Range, number: int) -> Reply:
         honest = super().ask(asked, number)
         first = super().ask(asked, 1)

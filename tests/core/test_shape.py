@@ -21,7 +21,7 @@ from singer_sdk.helpers._typing import conform_record_data_types
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from commerce_taps.emit import RecordLines
-from commerce_taps.errors import PartitionFailed
+from commerce_taps.errors import MalformedAnswer, PartitionFailed
 from commerce_taps.shape import Shape
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
+    Schema = dict[str, Any]
+
 CONTEXT = {"companyId": 'a "quoted" cömpany'}
-NOW = datetime(2026, 11, 21, 3, 0, tzinfo=timezone.utc)
-INT64 = {"minimum": -(2**63), "maximum": 2**63 - 1}
+LINES = RecordLines("orders", CONTEXT, datetime(2026, 11, 21, 3, tzinfo=timezone.utc))
 
 # --- records as text: only so can a test see what becomes of the digits -------------------------
 
@@ -62,14 +63,11 @@ class Style:
             return f"[{self.comma.join(map(self.write, value))}]"
         return json.dumps(value, ensure_ascii=self.ascii_only)
 
-    def record(self, value: dict[str, Any]) -> bytes:
-        return self.write(value).encode()
-
 
 STYLES = st.sampled_from([Style(), Style(", ", ": "), Style(inside=" "), Style(ascii_only=True)])
 
 
-def exact(text: bytes | str) -> Any:  # noqa: ANN401
+def exact(text: bytes) -> Any:  # noqa: ANN401
     """Parse so that equal means equal to the last digit, and `true` is not 1."""
     return json.loads(
         text,
@@ -78,21 +76,17 @@ def exact(text: bytes | str) -> Any:  # noqa: ANN401
     )
 
 
-def plain(text: bytes | str) -> Any:  # noqa: ANN401
+def plain(text: bytes) -> Any:  # noqa: ANN401
     """Parse as Singer targets do."""
     return json.loads(text, parse_float=Decimal)
 
 
-# --- strategies ---------------------------------------------------------------------------------
+# --- what there is to draw from -----------------------------------------------------------------
 
-INTEGERS = [
-    "0", "-1", "7", "42", "9007199254740993", "9223372036854775807", "9223372036854775808",
-    "-9223372036854775808", "-9223372036854775809", "1234567890123456789012345678901234567890",
-]  # fmt: skip
-FRACTIONS = [
-    "1.0", "1.10", "-0.0", "0.1", "1e2", "1E+2", "2.50e1", "1e400", "-1e400", "1e-400",
-    "123456789012345678901234567890.123456789", "3.0000000000000000000000000000000000001",
-]  # fmt: skip
+INTEGERS = ["0", "-1", "7", "9007199254740993", "9223372036854775807", "-9223372036854775808"]
+INTEGERS += ["9223372036854775808", "-9223372036854775809", "123456789012345678901234567890"]
+FRACTIONS = ["1.0", "1.10", "-0.0", "0.1", "1e2", "1E+2", "2.50e1", "1e30", "1e-400", "1e400"]
+FRACTIONS += ["123456789012345678901234567890.123456789", "3.0000000000000000000000000000000001"]
 NORMAL = {
     "2024-03-01T09:30:00Z": "2024-03-01T09:30:00Z",
     "2024-03-01T09:30:00": "2024-03-01T09:30:00Z",
@@ -112,15 +106,21 @@ NORMAL = {
 }
 """Timestamps as they come, and as they are emitted."""
 
-WORDS = [
-    "", "N", "false", "x", "0", "2024-02-30T00:00:00Z", "2024-13-01", "0001-01-01T00:00:00+01:00",
-    "now", "20240301", 'quo"te', "back\\slash", "line\nbreak", "nül\u0000", "\U0001f600", "\u2028",
-]  # fmt: skip
+WORDS = ["", "N", "false", "0", "now", "20240301", "2024-02-30T00:00:00Z", "2024-13-01T00:00:00Z"]
+WORDS += ["0001-01-01T00:00:00+01:00", 'quo"te', "back\\slash", "line\nbreak", "nül\0", "\u2028"]
 NAMES = [
-    "a", "A", "total", "Total", "modifiedDate", "a__v_string", "a__v_integer", "A__v_string",
-    'quo"te', "back\\slash", "new\nline", "ünïcode", "日本", "with space", "\u0007bell", "a.b", "",
-    "f_61", "İ", "ß", "self", "__class__",
-]  # fmt: skip
+    "a",
+    "A",
+    "total",
+    "Total",
+    "a__v_string",
+    "a__v_integer",
+    "A__v_string",
+    "a.b",
+    "",
+    "日本",
+]
+NAMES += ['quo"te', "back\\slash", "new\nline", "\abell", "with space", "İ", "ß", "f_61", "self"]
 
 names = st.sampled_from(NAMES) | st.text(max_size=4)
 strings = st.sampled_from([*WORDS, *NORMAL]) | st.text(max_size=5)
@@ -132,181 +132,159 @@ anything: SearchStrategy[Any] = st.recursive(
     max_leaves=5,
 )
 
-SCALAR_SCHEMAS: list[dict[str, Any]] = [
-    {"type": "string"},
+STAMP: Schema = {"type": ["string", "null"], "format": "date-time"}
+NUMBER: Schema = {"type": ["integer", "null"]}
+KINDS = ["string", "boolean", "integer", "number", "object", "array"]
+SIMPLE: list[Schema] = [
+    *({"type": kind} for kind in KINDS),
     {"type": "string", "format": "date-time"},
-    {"type": "boolean"},
-    {"type": "integer"},
-    {"type": "integer", **INT64},
+    {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
     {"type": "integer", "minimum": 0, "maximum": 100},
-    {"type": "number"},
-    {"type": "object"},
-    {"type": "array"},
     {"type": "array", "items": {}},
 ]
 
 
 @st.composite
-def column_schemas(draw: DrawFn, depth: int = 2, *, hard: bool = True) -> dict[str, Any]:
+def schemas(draw: DrawFn, depth: int = 2, *, hard: bool = True) -> Schema:
     """Draw a property's schema; `hard` ones are never for the fast way, or not nullable."""
-    kinds = ["scalar"] * 3 + ["open"] + (["several", "null"] if hard else [])
-    kind = draw(st.sampled_from(kinds + (["object", "array"] if depth else [])))
+    kinds = ["simple", "simple", "simple", "open"]
+    kinds += ["object", "array"] if depth else []
+    kinds += ["several", "null"] if hard else []
+    kind = draw(st.sampled_from(kinds))
     if kind == "open":
         return {}
     if kind == "null":
         return {"type": "null"}
     if kind == "several":
-        several = st.lists(
-            st.sampled_from(["string", "boolean", "integer", "number", "object", "array"]),
-            min_size=2, max_size=3, unique=True,
-        )  # fmt: skip
-        schema = {"type": draw(several)}
-    elif kind == "object":
-        inner = column_schemas(depth - 1, hard=hard)
-        schema = {
-            "type": "object",
-            "properties": draw(st.dictionaries(names, inner, min_size=1, max_size=3)),
-        }
+        several = st.lists(st.sampled_from(KINDS), min_size=2, max_size=3, unique=True)
+        return {"type": draw(several) + draw(st.sampled_from([[], ["null"]]))}
+    schema = dict(draw(st.sampled_from(SIMPLE)))
+    if kind == "object":
+        inner = schemas(depth - 1, hard=hard)
+        properties = draw(st.dictionaries(names, inner, min_size=1, max_size=3))
+        schema = {"type": "object", "properties": properties}
     elif kind == "array":
-        schema = {"type": "array", "items": draw(column_schemas(depth - 1, hard=hard))}
-    else:
-        schema = dict(draw(st.sampled_from(SCALAR_SCHEMAS)))
-        assume(hard or depth == 2 or "format" not in schema)
+        schema = {"type": "array", "items": draw(schemas(depth - 1, hard=hard))}
+    elif not hard and depth < 2:
+        schema.pop("format", None)
     if not hard or draw(st.booleans()):
-        types = schema["type"]
-        schema["type"] = [*([types] if isinstance(types, str) else types), "null"]
+        schema["type"] = [schema["type"], "null"]
     return schema
 
 
-@st.composite
-def conforming(draw: DrawFn, schema: dict[str, Any], *, strays: bool = True) -> Any:  # noqa: ANN401
-    """Draw a value of a schema; `strays` adds keys to objects that their schema does not name."""
-    types = schema.get("type")
-    if types is None:
-        return draw(anything)
-    kind = draw(st.sampled_from([types] if isinstance(types, str) else types))
-    if kind == "null":
-        return None
-    if kind == "boolean":
-        return draw(st.booleans())
+def conforming(schema: Schema) -> SearchStrategy[Any]:
+    """Give the values of a schema; objects may have keys that it does not name."""
+    if "type" not in schema:
+        return anything
+    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    return st.one_of([_conforming(kind, schema) for kind in types])
+
+
+def _conforming(kind: str, schema: Schema) -> SearchStrategy[Any]:
     if kind == "string":
-        return draw(
-            st.sampled_from(sorted(set(NORMAL.values()))) if "format" in schema else strings
-        )
+        return st.sampled_from(list(NORMAL.values())) if "format" in schema else strings
     if kind == "integer":
         low, high = schema.get("minimum", -(10**30)), schema.get("maximum", 10**30)
-        return Number(str(draw(st.integers(low, high))))
-    if kind == "number":
-        return draw(numbers.filter(lambda n: "e400" not in n.text))
+        return st.integers(low, high).map(lambda value: Number(str(value)))
     if kind == "array":
-        items = conforming(schema.get("items", {}), strays=strays)
-        return draw(st.lists(items, max_size=3))
-    extra = st.dictionaries(names, scalars, max_size=2) if strays else st.just({})
-    value: dict[str, Any] = draw(extra)
-    for name, inner in schema.get("properties", {}).items():
-        value.pop(name, None)
-        if draw(st.booleans()):
-            value[name] = draw(conforming(inner, strays=strays))
-    return value
+        return st.lists(conforming(schema.get("items", {})), max_size=3)
+    if kind == "object":
+        properties = schema.get("properties", {})
+        named = st.fixed_dictionaries(
+            {}, optional={k: conforming(v) for k, v in properties.items()}
+        )
+        strays = st.dictionaries(names.filter(lambda n: n not in properties), scalars, max_size=2)
+        return st.builds(lambda stray, name: {**stray, **name}, strays, named)
+    values: dict[str, SearchStrategy[Any]] = {
+        "null": st.none(),
+        "boolean": st.booleans(),
+        "number": numbers.filter(lambda number: "e400" not in number.text),
+    }
+    return values[kind]
 
 
 @dataclass
 class Case:
     """A stream's schema and one record of it."""
 
-    columns: dict[str, Any]
+    columns: dict[str, Schema]
     record: dict[str, Any]
     style: Style = field(default_factory=Style)
     own_key: bool = True
 
     @property
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> Schema:
         keys = {"companyId": {"type": "string"}, "id": {"type": "string"}}
         return {"type": "object", "properties": {**keys, **self.columns}}
 
     @property
-    def raw(self) -> bytes:
-        return self.style.record(self.record)
+    def raw(self) -> msgspec.Raw:
+        return msgspec.Raw(self.style.write(self.record).encode())
+
+    @property
+    def text(self) -> bytes:
+        return bytes(self.raw)
 
     def shape(self, **options: Any) -> Shape:  # noqa: ANN401
         keys = ["companyId", "id"] if self.own_key else ["companyId"]
+        options.setdefault("replication_key", next(iter(self.columns), None))
         return Shape(self.schema, keys=keys, context_keys=["companyId"], **options)
 
 
-RESERVED = {"id", "companyid"}
-columns = st.dictionaries(
-    names.filter(lambda name: name.lower() not in RESERVED), column_schemas(), max_size=4
-)
+free_names = names.filter(lambda name: name.lower() not in {"id", "companyid"})
+# A name that JSON escapes is never for the fast way.
+easy_names = free_names.filter(lambda name: json.dumps(name, ensure_ascii=False) == f'"{name}"')
 
 
 @st.composite
 def cases(draw: DrawFn, *, own_key: bool | None = None) -> Case:
     """Draw a schema and a record of any kind, from conforming to nonsense."""
-    drawn = draw(columns)
+    columns = draw(st.dictionaries(free_names, schemas(), max_size=4))
     # What a stream declares differs by more than case; a record may bring what it likes.
-    assume(len({name.lower() for name in drawn}) == len(drawn))
+    assume(len({name.lower() for name in columns}) == len(columns))
+    record = draw(st.just({}) | st.dictionaries(free_names, anything, max_size=3))
+    for name, schema in columns.items():
+        fits = conforming(schema)
+        record.pop(name, None)
+        match draw(st.sampled_from(["fits", "fits", "fits", "any", "missing"])):
+            case "fits":
+                record[name] = draw(fits)
+            case "any":
+                record[name] = draw(anything)
     keyed = draw(st.booleans()) if own_key is None else own_key
-    record: dict[str, Any] = {}
-    for name, schema in drawn.items():
-        how = draw(st.sampled_from(["fits", "fits", "fits", "any", "missing"]))
-        if how != "missing":
-            record[name] = draw(conforming(schema) if how == "fits" else anything)
-    if draw(st.booleans()):
-        strays = st.dictionaries(names, anything, min_size=1, max_size=3)
-        record = {**draw(strays), **record}
-        record.pop("companyId", None)
-        record.pop("id", None)
     if keyed:
         record["id"] = draw(st.sampled_from(["1", "a/b", "ü"]))
-    return Case(drawn, record, draw(STYLES), keyed)
+    return Case(columns, record, draw(STYLES), keyed)
 
 
 @st.composite
 def easy_cases(draw: DrawFn) -> Case:
     """Draw a nullable schema of single types, and a record that conforms to it."""
-    drawn = draw(
-        st.dictionaries(
-            names.filter(
-                lambda name: (
-                    name.lower() not in RESERVED
-                    and name.isprintable()
-                    and not set('"\\') & set(name)
-                )
-            ),
-            column_schemas(hard=False),
-            max_size=4,
-        )  # fmt: skip
-    )
+    columns = draw(st.dictionaries(easy_names, schemas(hard=False), max_size=4))
     record = {
-        name: draw(conforming(schema)) for name, schema in drawn.items() if draw(st.booleans())
+        name: draw(conforming(schema)) for name, schema in columns.items() if draw(st.booleans())
     }
-    return Case(drawn, {"id": "1", **record}, draw(STYLES))
+    return Case(columns, {"id": "1", **record}, draw(STYLES))
 
 
 # --- what the tests look at ---------------------------------------------------------------------
 
 
-LINES = RecordLines("orders", CONTEXT, NOW)
-
-
-def fast(shape: Shape, raw: bytes) -> bytes | None:
+def fast(shape: Shape, raw: msgspec.Raw) -> bytes | None:
     """Emit a record the fast way, if it may take it."""
-    if not shape.check(raw):
-        return None
-    line = LINES.spliced([shape.splice(raw)])
-    assert line.endswith(b"\n")
-    return record_of(line)
+    return record_of(LINES.spliced([shape.splice(raw)])) if shape.check(raw) else None
 
 
-def careful(shape: Shape, raw: bytes) -> bytes:
+def careful(shape: Shape, raw: msgspec.Raw) -> bytes:
     return record_of(LINES.encoded(shape.conform(raw, CONTEXT)))
 
 
 def record_of(line: bytes) -> bytes:
     """Cut the record's text out of a RECORD line."""
-    start, end = b'"record":', b',"time_extracted":'
+    assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert json.loads(line)["type"] == "RECORD"
+    start, end = b'"record":', b',"time_extracted":'
     return line[line.index(start) + len(start) : line.rindex(end)]
 
 
@@ -321,33 +299,30 @@ def is_utc_timestamp(value: object) -> bool:
     return True
 
 
-def assert_valid(record: bytes, schema: dict[str, Any]) -> None:
+def assert_valid(record: bytes, schema: Schema) -> None:
     for validator in (Draft7Validator, Draft202012Validator):
         validator.check_schema(schema)
         errors = list(validator(schema, format_checker=FORMATS).iter_errors(plain(record)))
         assert not errors, errors[0].message
-    unknown = exact(record).keys() - schema["properties"].keys()
-    assert not unknown
+    assert exact(record).keys() <= schema["properties"].keys()
 
 
 def leaves(value: Any, *, dated: bool) -> Iterator[Any]:  # noqa: ANN401
     """List what a value says: texts, numbers by value, booleans, and that something is empty."""
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from leaves(item, dated=dated)
-    elif isinstance(value, list):
-        yield from [f"empty {type(value).__name__}"] if not value else []
-        for item in value:
+    if isinstance(value, (dict, list)):
+        if value == []:
+            yield "nothing"
+        for item in value.values() if isinstance(value, dict) else value:
             yield from leaves(item, dated=dated)
     elif isinstance(value, str):
         yield "text", NORMAL.get(value, value) if dated else value
-    elif isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        yield "number", Decimal(value)
-    elif value is not None:
+    elif isinstance(value, bool):
         yield value
+    elif value is not None:
+        yield "number", Decimal(value)
 
 
-def mentions_dates(schema: dict[str, Any]) -> bool:
+def mentions_dates(schema: Schema) -> bool:
     return '"date-time"' in json.dumps(schema)
 
 
@@ -355,8 +330,10 @@ def mentions_dates(schema: dict[str, Any]) -> bool:
 
 
 @given(cases())
-@example(Case({"a": {"type": ["string", "null"], "format": "date-time"}},
-              {"id": "1", "a": "2024-03-01T09:30:00+00:00", "b": "2024-03-01T09:30:00Z"}))  # fmt: skip
+@example(Case({"a": STAMP}, {"id": "1", "a": "2024-03-01T09:30:00+00:00",
+                             "b": "2024-03-01T09:30:00Z"}))  # fmt: skip
+@example(Case({"a": {"type": ["string", "boolean"]}}, {"id": "1", "a": None}))
+@example(Case({"a": {"type": "object", "properties": {"b": {"type": ["null"]}}}}, {"id": "1"}))
 @example(Case({}, {}, Style(inside=" "), own_key=False))
 def test_both_ways_lead_to_the_same_record_to_the_last_digit(case: Case) -> None:
     spliced = fast(case.shape(), case.raw)
@@ -366,9 +343,12 @@ def test_both_ways_lead_to_the_same_record_to_the_last_digit(case: Case) -> None
 
 
 @given(cases())
+@example(Case({"a": STAMP}, {"id": "1", "a": ""}))
+@example(Case({"a": STAMP}, {"id": "1", "a": "2024-03-01 09:30:00Z"}))
 @example(Case({"a": {"type": "integer"}}, {"id": "1", "a": Number("1e30")}))
 @example(Case({"a": {"type": "integer"}}, {"id": "1", "a": Number("1.0")}))
 @example(Case({"a": {"type": "string"}}, {"id": "1", "a": Number("1")}))
+@example(Case({'quo"te': STAMP}, {"id": "1"}))
 def test_whatever_is_emitted_is_valid_against_the_schema_after_it(case: Case) -> None:
     shape = case.shape()
     spliced = fast(shape, case.raw)
@@ -378,39 +358,36 @@ def test_whatever_is_emitted_is_valid_against_the_schema_after_it(case: Case) ->
 
 
 @given(cases())
-@example(Case({"a": {"type": ["integer", "null"]}},
-              {"a": "x", "a__v_string": "y", "id": "1"}))  # fmt: skip
-@example(Case({"a": {"type": ["integer", "null"]}},
-              {"a__v_string": "y", "a": "x", "id": "1"}))  # fmt: skip
-@example(Case({"o": {"type": "object", "properties": {"a": {"type": ["integer", "null"]}}}},
-              {"o": {"a": "x", "a__v_string": "y"}, "id": "1"}))  # fmt: skip
-@example(Case({"a": {"type": ["integer", "null"]}}, {"A": Number("1"), "a": "x", "id": "1"}))
-def test_nothing_is_lost(case: Case) -> None:
-    shape = case.shape()
-    sent, emitted = plain(case.raw), plain(careful(shape, case.raw))
-    dated = mentions_dates(case.schema)
-    assert Counter(leaves(emitted, dated=dated)) == Counter(
-        leaves({**CONTEXT, **sent}, dated=dated)
+@example(Case({"a": NUMBER}, {"a": "x", "a__v_string": "y", "id": "1"}))
+@example(Case({"a": NUMBER}, {"a__v_string": "y", "a": "x", "id": "1"}))
+@example(Case({"a": NUMBER}, {"A": Number("1"), "a": "x", "id": "1"}))
+@example(
+    Case(
+        {"o": {"type": "object", "properties": {"a": NUMBER}}},
+        {"o": {"a": "x", "a__v_string": "y"}, "id": "1"},
     )
+)
+def test_nothing_is_lost(case: Case) -> None:
+    sent, emitted = plain(case.text), plain(careful(case.shape(), case.raw))
+    dated = mentions_dates(case.schema)
+    said = Counter(leaves({**CONTEXT, **sent}, dated=dated))
+    assert Counter(leaves(emitted, dated=dated)) == said
     for name, value in sent.items():
         homes = {column: emitted[column] for column in emitted if column.startswith(name)}
         assert Counter(leaves(value, dated=dated)) <= Counter(leaves(homes, dated=dated))
 
 
 @given(cases())
-def test_a_column_never_holds_what_is_not_of_its_own_field(case: Case) -> None:
-    emitted = exact(careful(case.shape(), case.raw))
-    sent = exact(case.raw)
-    for name, schema in case.columns.items():
-        if name in emitted and not mentions_dates(schema) and schema.get("type") in (
-            "string", ["string", "null"], "number", ["number", "null"],
-        ):  # fmt: skip
-            assert emitted[name] in (sent.get(name), None)
+def test_a_column_holds_its_own_field_or_nothing(case: Case) -> None:
+    sent, emitted = exact(case.text), exact(careful(case.shape(), case.raw))
+    for name in case.columns.keys() & emitted.keys():
+        if case.columns[name] in ({"type": "string"}, {"type": "number"}, {"type": "boolean"}):
+            assert emitted[name] == sent[name]
 
 
 @given(easy_cases())
 def test_a_conforming_record_is_what_the_sdk_would_emit(case: Case) -> None:
-    def known(value: Any, schema: dict[str, Any]) -> Any:  # noqa: ANN401
+    def known(value: Any, schema: Schema) -> Any:  # noqa: ANN401
         """Leave out what the SDK drops: keys that an object's schema does not name."""
         if isinstance(value, dict) and "properties" in schema:
             inner = schema["properties"]
@@ -419,35 +396,38 @@ def test_a_conforming_record_is_what_the_sdk_would_emit(case: Case) -> None:
             return [known(item, schema["items"]) for item in value]
         return value
 
-    assume(b"e400" not in case.raw)  # which the SDK makes null
+    assume(b"e400" not in case.text)  # which the SDK makes null
     for name in [name for name, schema in case.columns.items() if not schema]:
         del case.columns[name]
         case.record.pop(name, None)
     try:
         sdk = conform_record_data_types(
             "orders",
-            known({**plain(case.raw), **CONTEXT}, case.schema),
+            known({**plain(case.text), **CONTEXT}, case.schema),
             case.schema,
             TypeConformanceLevel.RECURSIVE,
             logging.getLogger("sdk"),
         )
     except (EmptySchemaTypeError, KeyError):  # its faults: open items, objects without properties
         reject()
-    emitted = case.shape().conform(case.raw, CONTEXT)
-    assert known(emitted, case.schema) == sdk
+    assert known(case.shape().conform(case.raw, CONTEXT), case.schema) == sdk
+
+
+def is_huge(value: object) -> bool:
+    """Tell whether a number is beyond what a 64 bit integer or a double can hold."""
+    return isinstance(value, Number) and (len(value.text) > 18 or "e400" in value.text)
 
 
 @given(easy_cases(), st.dictionaries(st.sampled_from(["new", "newer"]), anything))
 def test_after_a_new_column_the_next_record_like_it_takes_the_fast_way(
     case: Case, new: dict[str, Any]
 ) -> None:
-    new = {k: v for k, v in new.items() if v is not None}
+    new = {k: v for k, v in new.items() if v is not None and not is_huge(v)}
     assume(not case.columns.keys() & new.keys())
-    huge = [number for number in (*INTEGERS, *FRACTIONS) if len(number) > 18 or "400" in number]
-    assume(not any(isinstance(v, Number) and v.text in huge for v in new.values()))
+    assume(b'"9999-' not in case.text)  # which C would round up, beyond the calendar
     case = Case(case.columns, {**case.record, **new}, case.style)
     shape = case.shape()
-    assert shape.check(case.raw) != bool(new)
+    assert shape.check(case.raw) == (not new)
     emitted = careful(shape, case.raw)
     assert sorted(shape.new_columns) == sorted(new)
     spliced = fast(shape, case.raw)
@@ -456,7 +436,8 @@ def test_after_a_new_column_the_next_record_like_it_takes_the_fast_way(
 
 
 @given(cases())
-def test_the_schema_grows_once_for_the_same_record(case: Case) -> None:
+@example(Case({"a": NUMBER}, {"A": Number("1"), "id": "1"}))
+def test_the_same_record_makes_the_schema_grow_once(case: Case) -> None:
     shape = case.shape()
     first = careful(shape, case.raw)
     shape.new_columns.clear()
@@ -465,6 +446,7 @@ def test_the_schema_grows_once_for_the_same_record(case: Case) -> None:
 
 
 @given(cases())
+@example(Case({}, {"a": Number("1"), "A": Number("1"), "a__v_integer": "x", "id": "1"}))
 def test_columns_never_differ_by_case_alone(case: Case) -> None:
     shape = case.shape()
     careful(shape, case.raw)
@@ -480,35 +462,30 @@ def test_drop_adds_no_column_and_names_what_it_left_out(case: Case) -> None:
     assert shape.new_columns == []
     assert emitted.keys() <= case.schema["properties"].keys()
     sent = {name for name, value in case.record.items() if value is not None}
-    for name in sent - case.schema["properties"].keys():
-        assert name in shape.dropped
+    assert shape.dropped >= sent - case.schema["properties"].keys()
     for name in shape.dropped:
-        assert any(name.startswith(field) for field in sent)
+        assert any(name.startswith(known) for known in sent)
 
 
-@given(cases(), st.data())
-@example(Case({"a": {"type": ["integer", "null"]}}, {"a": Number("1")}, own_key=False), None)
-@example(Case({"a": {"type": ["integer", "null"]}}, {"a": "secret", "id": "1"}), None)
-def test_deselected_columns_are_gone_on_both_ways(case: Case, data: st.DataObject | None) -> None:
-    every = list(case.columns)
-    hidden = (
-        data.draw(st.lists(st.sampled_from(every)) if every else st.just([])) if data else every
-    )
-    shape = case.shape(deselected=hidden)
-    whole = exact(careful(case.shape(), case.raw))
+@given(cases(), st.integers(0, 15))
+@example(Case({"a": NUMBER}, {"a": Number("1")}, own_key=False), 15)
+@example(Case({"a": NUMBER}, {"a": "a secret", "id": "1"}), 15)
+def test_deselected_columns_are_gone_on_both_ways(case: Case, which: int) -> None:
+    hidden = {name for place, name in enumerate(case.columns) if which & 1 << place}
+    shape = case.shape(deselected=sorted(hidden))
     spliced = fast(shape, case.raw)
     emitted = exact(careful(shape, case.raw))
     assert spliced is None or exact(spliced) == emitted
-    assert not emitted.keys() & set(hidden)
-    assert emitted.keys() <= whole.keys() | {"companyId"}
-    for name in hidden:
-        if name in case.record and not any(n.startswith(name) for n in case.record if n != name):
-            assert not [column for column in emitted if column.startswith(f"{name}__v_")]
+    visible = {name: value for name, value in case.record.items() if name not in hidden}
+    without = Case(case.columns, visible, case.style, case.own_key)
+    assert emitted == exact(careful(without.shape(), without.raw))
 
 
-@given(cases(own_key=True), anything)
+# --- keys, replication values, what is no record ------------------------------------------------
+
+
+@given(cases(own_key=True), anything.filter(lambda value: not isinstance(value, str)))
 def test_a_record_without_a_usable_key_fails_its_partition(case: Case, key: object) -> None:
-    assume(not isinstance(key, str))
     case.record["id"] = key
     shape = case.shape()
     assert not shape.check(case.raw)
@@ -516,73 +493,102 @@ def test_a_record_without_a_usable_key_fails_its_partition(case: Case, key: obje
         shape.conform(case.raw, CONTEXT)
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [b"", b"[]", b'"x"', b"null", b"1", b"{", b'{"id":"1",}', b'{"id":"\xff"}', b"{id:1}",
-     b'{"id":"1","a":1e99999999999999999999}', b'{"id":"1","a":"\\ud800"}',
-     b'{"id":"1","a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"],
-    ids=lambda raw: raw[:20].decode(errors="replace"),
-)  # fmt: skip
-def test_what_is_no_record_fails_its_partition_and_nothing_else(raw: bytes) -> None:
+NO_OBJECTS = [b"", b"[]", b'"x"', b"null", b"1"]
+NO_RECORDS = [b"{", b"{id:1}", b'{"id":"1",}', b'{"id":"\xff"}', b'{"id":"1","a":"\\ud800"}']
+NO_RECORDS += [b'{"id":"1","a":1e99999999999999999999}']
+NO_RECORDS += [b'{"id":"1","a":%b%b}' % (b"[" * 100_000, b"]" * 100_000)]
+
+
+def shown(text: bytes) -> str:
+    return text[:20].decode(errors="replace")
+
+
+@pytest.mark.parametrize("text", [*NO_OBJECTS, *NO_RECORDS], ids=shown)
+def test_what_is_no_record_fails_its_partition_and_nothing_else(text: bytes) -> None:
     shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
-    assert not shape.check(raw)
+    raw = msgspec.Raw(text)
     assert shape.stamp(raw) is None
     shape.key(raw)
     with pytest.raises(PartitionFailed):
         shape.conform(raw, CONTEXT)
 
 
+@pytest.mark.parametrize("text", NO_OBJECTS, ids=shown)
+def test_a_page_with_what_is_no_object_is_refused(text: bytes) -> None:
+    good = msgspec.Raw(b'{"id":"1"}')
+    with pytest.raises(MalformedAnswer, match="no object"):
+        Case({}, {}).shape().examine([good, msgspec.Raw(text)])
+
+
+@pytest.mark.parametrize("text", NO_RECORDS, ids=shown)
+def test_a_page_with_what_is_no_record_names_it_when_it_is_emitted(text: bytes) -> None:
+    shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
+    good = msgspec.Raw(b'{"id":"1"}')
+    assert shape.examine([good, msgspec.Raw(text)]) == ([True, False], [None, None])
+
+
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
-def test_wild_bytes_raise_nothing_but_partition_failed(raw: bytes) -> None:
+def test_wild_bytes_raise_nothing_but_partition_failed(text: bytes) -> None:
     shape = Case({}, {}).shape(replication_key="id")
-    row = shape.check(raw)
+    raw = msgspec.Raw(b"{" + text)
+    fits = shape.check(raw)
     shape.stamp(raw)
     shape.key(raw)
     try:
         shape.conform(raw, CONTEXT)
     except PartitionFailed:
-        assert not row
+        assert not fits
 
 
-@given(st.sampled_from(list(NORMAL)) | strings | scalars, STYLES)
-def test_replication_value_is_the_same_on_both_ways(text: Any, style: Style) -> None:  # noqa: ANN401
-    column = {"modifiedDate": {"type": ["string", "null"], "format": "date-time"}}
-    case = Case(column, {"id": "1", "modifiedDate": text}, style)
-    shape = case.shape(replication_key="modifiedDate")
-    expected = NORMAL.get(text) if isinstance(text, str) else None
-    emitted = plain(careful(shape, case.raw)).get("modifiedDate")
-    assert emitted == expected
-    at = shape.stamp(case.raw)
-    assert shape.examine([msgspec.Raw(case.raw)])[1] == [at]
-    assert at == (
-        datetime.fromisoformat(
-            expected[:19] + expected[19:-1][:7].ljust(7, "0") * ("." in expected)
-        ).replace(tzinfo=timezone.utc)
-        if expected
-        else None
-    )
+def stamped(value: object, style: Style = Style()) -> msgspec.Raw:
+    return Case({}, {"id": "1", "modifiedDate": value}, style).raw
+
+
+@given(scalars, STYLES)
+@example("", Style())
+def test_a_replication_value_is_the_instant_that_is_emitted(value: object, style: Style) -> None:
+    shape = Case({"modifiedDate": STAMP}, {}).shape(replication_key="modifiedDate")
+    raw = stamped(value, style)
+    normal = NORMAL.get(value) if isinstance(value, str) else None
+    spliced = fast(shape, raw)
+    assert plain(careful(shape, raw)).get("modifiedDate") == normal
+    assert spliced is None or plain(spliced).get("modifiedDate") == normal
+    expected = None
+    if normal is not None:
+        micro = int(normal[20:-1][:6].ljust(6, "0")) if "." in normal else 0
+        expected = datetime.fromisoformat(normal[:19]).replace(
+            microsecond=micro, tzinfo=timezone.utc
+        )
+    assert shape.examine([raw])[1] == [expected]
+
+
+@given(st.lists(scalars, max_size=6))
+def test_a_page_is_examined_as_its_records_one_by_one_are(values: list[object]) -> None:
+    shape = Case({"modifiedDate": STAMP, "other": STAMP}, {}).shape(replication_key="modifiedDate")
+    page = [stamped(value) for value in values]
+    fits, stamps = shape.examine(page)
+    assert fits == [shape.check(raw) for raw in page]
+    assert stamps == [shape.stamp(raw) for raw in page]
 
 
 @pytest.mark.parametrize("keys", [["companyId", "id"], ["companyId"], []], ids="-".join)
-def test_identity_tells_records_apart_and_is_the_same_on_both_ways(keys: list[str]) -> None:
+def test_identity_tells_records_apart(keys: list[str]) -> None:
     shape = Shape(Case({}, {}).schema, keys=keys, context_keys=["companyId"])
-    raws = [b'{"id":"1"}', b'{"id":"2"}', b'{"id":"3"}']
-    found = {shape.key(raw) for raw in raws}
-    assert len(found) == 3
+    texts = [b'{"id":"1"}', b'{"id":"2"}', b'{"id":"3"}']
+    assert len({shape.key(msgspec.Raw(text)) for text in texts}) == 3
 
 
 def test_a_record_that_carries_a_partition_column_keeps_its_own_value() -> None:
     shape = Case({}, {}).shape()
-    raw = b'{"id":"1","companyId":"its own"}'
+    raw = msgspec.Raw(b'{"id":"1","companyId":"its own"}')
     assert not shape.check(raw)
     assert shape.conform(raw, CONTEXT)["companyId"] == "its own"
 
 
-def test_a_replaced_columns_old_rows_still_splice() -> None:
-    """Rows are checked ahead in worker threads, and may be older than the schema."""
+def test_a_record_checked_before_the_schema_grew_can_still_be_spliced() -> None:
+    """Worker threads check ahead of the thread that emits."""
     shape = Case({"a": {"type": "string"}}, {}).shape(deselected=["a"])
-    raw = b'{"id":"1","a":"x"}'
-    shape.conform(b'{"id":"2","new":1}', CONTEXT)
-    assert record_of(LINES.spliced([shape.splice(raw)])) == record_of(
-        LINES.encoded({**CONTEXT, "id": "1"})
-    )
+    raw = msgspec.Raw(b'{"id":"1","a":"x"}')
+    assert shape.check(raw)
+    shape.conform(msgspec.Raw(b'{"id":"2","new":1}'), CONTEXT)
+    assert exact(record_of(LINES.spliced([shape.splice(raw)]))) == {**CONTEXT, "id": "1"}
