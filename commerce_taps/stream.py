@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from commerce_taps import dates
 from commerce_taps.emit import RecordLines
-from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
+from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
 from commerce_taps.fetch import where
 from commerce_taps.records import Page
 from commerce_taps.shape import Shape
@@ -287,9 +287,9 @@ class CommerceStream(Stream, abc.ABC):
         except PartitionSkipped as error:
             report.skipped[_general(error.reason, context)] += 1
             self.logger.debug("Skipped %s", error)
-        except (PartitionFailed, TapError) as error:
-            if isinstance(error, TapStopped):
-                raise
+        except TapStopped:
+            raise
+        except TapError as error:
             mark = None
             report.failed[_general(error.reason, context)] += 1
             if self.config["strict"]:

@@ -214,7 +214,7 @@ class CompanyStream(CodatStream, abc.ABC):
     @property
     def partitions(self) -> list[dict[str, t.Any]]:
         """One partition a company."""
-        return [{"companyId": company.id} for company in self._tap.companies]
+        return [{"companyId": company_id} for company_id in self._tap.companies]
 
 
 class ConnectionStream(CodatStream, abc.ABC):
@@ -259,7 +259,7 @@ class ConnectionStream(CodatStream, abc.ABC):
         """One partition a connection that may have the data."""
         return [
             {"companyId": company.id, "connectionId": connection.id}
-            for company in self._tap.companies
+            for company in self._tap.companies.values()
             for connection in company.connections
             if connection.has_data_of(self.source_type)
         ]

@@ -153,15 +153,15 @@ class TapCodat(CommerceTap):
         yield from super().check_access()
         connections = Counter(
             f"{connection.source_type} {connection.status}"
-            for one in self.companies
+            for one in self.companies.values()
             for connection in one.connections
         )
         kinds = ", ".join(f"{times} {kind}" for kind, times in sorted(connections.items()))
         yield f"The key is accepted. Companies: {len(self.companies)}; connections: {kinds or 0}."
 
     @cached_property
-    def companies(self) -> list[Company]:
-        """The companies and connections to read, listed once a run.
+    def companies(self) -> dict[str, Company]:
+        """The companies to read by id, with their connections, listed once a run.
 
         Raises:
             TapStopped: They could not be listed, or a filter names one that is not there.
@@ -176,7 +176,7 @@ class TapCodat(CommerceTap):
             _require("connection_ids", connections, known)
             for one in found.values():
                 one.keep(connections)
-        return list(found.values())
+        return found
 
     @cached_property
     def _connections(self) -> dict[str, tuple[Connection, int]]:
@@ -186,7 +186,7 @@ class TapCodat(CommerceTap):
                 connection,
                 sum(other.has_data_of(connection.source_type) for other in one.connections),
             )
-            for one in self.companies
+            for one in self.companies.values()
             for connection in one.connections
         }
 

@@ -29,7 +29,7 @@ class Companies(PagedStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Hand on the companies the run has listed. See the base class."""
-        return iter([self._checked([company.raw for company in self._tap.companies])])
+        return iter([self._checked([company.raw for company in self._tap.companies.values()])])
 
 
 class Connections(CompanyStream):
@@ -42,9 +42,8 @@ class Connections(CompanyStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Hand on one company's connections. See the base class."""
-        for company in self._tap.companies:
-            if context and company.id == context["companyId"]:
-                yield self._checked(company.raw_connections)
+        company = self._tap.companies[t.cast("Context", context)["companyId"]]
+        yield self._checked(company.raw_connections)
 
 
 class DataStatuses(CompanyStream):
