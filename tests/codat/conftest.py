@@ -1,0 +1,253 @@
+"""Runs of the tap against a sandbox: in this process, or as a process of its own.
+
+Both go through the tap's command line, and both give a `Run`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from commerce_sandbox import Sandbox
+from commerce_taps import fetch
+from tap_codat.streams import STREAMS
+from tap_codat.tap import TapCodat
+from tests.contract import Output, by_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tests.contract import Key, Record, State
+
+SPECS = os.environ.get("COMMERCE_TAPS_SPECS", Path(__file__).parents[3] / "shared" / "apis")
+COMMERCE_SPEC = Path(SPECS) / "codat" / "openapi" / "Codat-Commerce.json"
+
+
+KINDS = {str(vars(kind)["name"]): kind for kind in STREAMS}
+"""Every stream of the tap, by name."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run ended and what it left.
+
+    Attributes:
+        code: Its exit code.
+        stdout: What it wrote.
+        log: What it logged.
+        before: The state it was given.
+    """
+
+    code: int
+    stdout: bytes
+    log: str
+    before: State = field(default_factory=dict)
+
+    @cached_property
+    def output(self) -> Output:
+        """The output, which keeps the contract."""
+        return Output(self.stdout, self.before)
+
+    def summary(self, stream: str) -> dict[str, int]:
+        """Read a stream's line of the table at the end of the log."""
+        lines = re.findall(rf"^.*\b{stream} +((?:\d+ +){{6}})[\d.]+$", self.log, re.MULTILINE)
+        names = ("partitions", "read", "skipped", "failed", "records", "requests")
+        return dict(zip(names, map(int, lines[-1].split()), strict=True))
+
+
+class Taps:
+    """Runs tap-codat in this process, through its command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = 0
+
+    def __call__(
+        self,
+        sandbox: Sandbox,
+        *,
+        state: State | None = None,
+        catalog: Record | None = None,
+        **settings: Any,  # noqa: ANN401 (JSON)
+    ) -> Run:
+        """Run the tap against a sandbox.
+
+        Args:
+            sandbox: Whom to ask.
+            state: The state of an earlier run.
+            catalog: What to read; what the tap reads by default if none.
+            settings: Settings besides the sandbox's, or instead of them.
+        """
+        config = settings_for(sandbox) | settings
+        arguments = self.arguments(config=config, state=state, catalog=catalog)
+        return in_process(*arguments, before=state or {})
+
+    def arguments(self, **files: Record | None) -> list[str]:
+        """Write files, and give the command line that names them."""
+        self._files += 1
+        found = []
+        for option, content in files.items():
+            if content is not None:
+                path = self._folder / f"{option}-{self._files}.json"
+                path.write_text(json.dumps(content), encoding="utf-8")
+                found += [f"--{option}", str(path)]
+        return found
+
+
+def settings_for(sandbox: Sandbox) -> Record:
+    """Give the settings of a run against a sandbox: no limit to keep, nothing skipped."""
+    return {
+        "api_url": sandbox.codat_url,
+        "api_key": sandbox.api_key,
+        "requests_per_minute": 0,
+        "skip_unchanged": False,
+    }
+
+
+def in_process(*arguments: str, before: State | None = None) -> Run:
+    """Run the tap's command line in this process, leaving no trace in it."""
+    written = io.BytesIO()
+    stdout = io.TextIOWrapper(written, encoding="utf-8")
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    root = logging.getLogger()
+    level, hook, factory = root.level, sys.excepthook, logging.getLogRecordFactory()
+    signals = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    root.setLevel(logging.DEBUG)
+    root.addHandler(handler)
+    try:
+        with redirect_stdout(stdout), pytest.raises(SystemExit) as end:
+            TapCodat.get_singer_command().main(arguments, "tap-codat")
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        sys.excepthook = hook
+        logging.captureWarnings(capture=False)
+        logging.setLogRecordFactory(factory)
+        for number, action in signals.items():
+            signal.signal(number, action)
+    stdout.flush()
+    return Run(int(end.value.code or 0), written.getvalue(), log.getvalue(), before or {})
+
+
+class Processes:
+    """Runs the tap in processes of its own, each without settings but those it is given."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._number = 0
+        self._forks = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forks.py"))],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: str, **variables: str) -> Run:
+        """Run the tap's command line, with variables of the environment."""
+        self._number += 1
+        stdout, stderr = (self._folder / f"{name}-{self._number}" for name in ("stdout", "stderr"))
+        order = {
+            "arguments": arguments,
+            "variables": variables,
+            "folder": str(self._folder),
+            "stdout": str(stdout),
+            "stderr": str(stderr),
+        }
+        assert self._forks.stdin is not None
+        assert self._forks.stdout is not None
+        self._forks.stdin.write(json.dumps(order) + "\n")
+        self._forks.stdin.flush()
+        code = int(self._forks.stdout.readline())
+        return Run(code, stdout.read_bytes(), stderr.read_text(encoding="utf-8"))
+
+    def close(self) -> None:
+        """End the program that starts them."""
+        self._forks.communicate(timeout=60)
+
+
+def environment() -> dict[str, str]:
+    """Give the environment without what would set the tap or its log."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TAP_CODAT_", "SINGER_SDK_")) and name != "LOGLEVEL"
+    }
+
+
+@pytest.fixture(scope="session")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Runs the tap in processes of its own."""
+    made = Processes(tmp_path_factory.mktemp("processes"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Taps:
+    """Runs the tap in this process, where it repeats a request at once."""
+    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.001)
+    return Taps(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _shared() -> Iterator[Sandbox]:
+    with Sandbox(scale=0.1) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(_shared: Sandbox) -> Iterator[Sandbox]:
+    """A small sandbox whose data no test changes."""
+    _shared.clear_requests()
+    yield _shared
+    _shared.clear_overrides()
+
+
+@pytest.fixture
+def own_sandbox() -> Iterator[Sandbox]:
+    """A small sandbox for a test that changes it."""
+    with Sandbox(scale=0.1) as running:
+        yield running
+
+
+@cache
+def _discovered() -> str:
+    return in_process("--discover").stdout.decode()
+
+
+def catalog(**streams: Iterable[str] | None) -> Record:
+    """Make a catalog.
+
+    Args:
+        streams: The streams to read, each with its columns to read; `None` for all of them.
+    """
+    made: Record = json.loads(_discovered())
+    for entry in made["streams"]:
+        name = entry["tap_stream_id"]
+        columns = streams.get(name)
+        for place in entry["metadata"]:
+            if not place["breadcrumb"]:
+                place["metadata"]["selected"] = name in streams
+            elif columns is not None:
+                place["metadata"]["selected"] = place["breadcrumb"][1] in columns
+    return made
+
+
+def truth(sandbox: Sandbox, output: Output, stream: str) -> dict[Key, Record]:
+    """Give what a stream should end up as, arranged as `Output.rows` does."""
+    return by_key(sandbox.truth_lines(stream), output.key_names(stream))

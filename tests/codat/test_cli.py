@@ -1,0 +1,346 @@
+"""The command line, as processes of their own: the user's mistakes, and no secret in any of them.
+
+Every process logs at the level DEBUG and has a key that would be recognised anywhere. Each is run
+once, and looked at by two tests.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socket
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from tests.codat.conftest import KINDS, catalog, settings_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from commerce_sandbox import Sandbox
+    from tests.codat.conftest import Processes, Run, Taps
+    from tests.contract import Record
+
+KEY = "Canary/key+9? & more=%"
+HEADER = f"Basic {base64.b64encode(b'Other~canary').decode()}"
+
+
+def forms(secret: str) -> set[str]:
+    """Give the forms in which a secret could be printed."""
+    encoded = base64.b64encode(secret.encode()).decode()
+    return {
+        *(secret, quote(secret), quote(secret, safe=""), quote_plus(secret)),
+        *(encoded, encoded.rstrip("="), quote(encoded, safe="")),
+        *(json.dumps(secret)[1:-1], repr(secret)[1:-1]),
+    }
+
+
+CANARIES = forms(KEY) | forms(HEADER) | forms("Other~canary")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Something a user gets wrong.
+
+    Attributes:
+        says: What the one sentence has to say.
+        settings: Settings besides the address and the key; `None` takes one away.
+        files: Options of the command line and what is in their file; `None` for no such file.
+        variables: Settings given in the environment.
+    """
+
+    says: str
+    settings: Record = field(default_factory=dict)
+    files: dict[str, str | None] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+def bookmark(value: object) -> str:
+    return json.dumps({"bookmarks": {"pull_operations": {"replication_key_value": value}}})
+
+
+FOREIGN_STATE = '{"bookmarks": {"issues": {"replication_key_value": "2024-01-01T00:00:00Z"}}}'
+
+SETTINGS = {
+    "no key": Mistake("Setting `api_key` is missing: give the key", {"api_key": None}),
+    "an empty key": Mistake("Setting `api_key` is missing: give the key", {"api_key": "  "}),
+    "both keys": Mistake("`api_key` and `auth_header` are two forms", {"auth_header": HEADER}),
+    "a key with a line end inside": Mistake(
+        "Setting `api_key` holds characters that no key has", {"api_key": f"{KEY}\n{KEY}"}
+    ),
+    "a key in a list": Mistake("Setting `api_key` must be a text", {"api_key": [KEY]}),
+    "a header in an object": Mistake(
+        "Setting `auth_header` must be a text", {"api_key": None, "auth_header": {"is": HEADER}}
+    ),
+    "no address": Mistake("Setting `api_url` is not an address: 'codat'", {"api_url": "codat"}),
+    "an address with a strange port": Mistake(
+        "Setting `api_url` is not an address", {"api_url": "https://localhost:port"}
+    ),
+    "http to elsewhere": Mistake(
+        "Setting `api_url` must begin with https://", {"api_url": "http://api.example.com"}
+    ),
+    "no date": Mistake(
+        "Setting `start_date` is not a date: 'yesterday'. Write it as 2024-01-31",
+        {"start_date": "yesterday"},
+    ),
+    "no such day": Mistake("is not a date: '2024-02-30'", {"start_date": "2024-02-30"}),
+    "a date as a number": Mistake("Setting `start_date`: 20240131", {"start_date": 20240131}),
+    "no number": Mistake("Setting `page_size`: 'many' is not", {"page_size": "many"}),
+    "no page size": Mistake("Setting `page_size`: 0 is less than", {"page_size": 0}),
+    "a number in the environment": Mistake(
+        "`page_size`", variables={"TAP_CODAT_PAGE_SIZE": "many"}
+    ),
+    "a list in the environment": Mistake(
+        "`company_ids`", variables={"TAP_CODAT_COMPANY_IDS": "[one, two"}
+    ),
+    "no choice": Mistake("Setting `new_fields`: 'keep' is not one of", {"new_fields": "keep"}),
+    "ids not in a list": Mistake("Setting `company_ids`: 'one' is not", {"company_ids": "one"}),
+}
+FILES = {
+    "no config": Mistake("--config: .*no-such-file.json", files={"config": None}),
+    "config of another kind": Mistake("--config: .* is not JSON", files={"config": "api_key: x"}),
+    "config cut short": Mistake(
+        "--config: .* is not JSON", files={"config": f'{{"api_key": "{KEY}'}
+    ),
+    "config of a list": Mistake("--config: .* holds no JSON object", files={"config": "[]"}),
+    "catalog of another kind": Mistake("--catalog: .* is not JSON", files={"catalog": "streams:"}),
+    "catalog of something else": Mistake("--catalog: .*catalog", files={"catalog": '{"a": 1}'}),
+    "state of another tap": Mistake("belongs to another tap", files={"state": FOREIGN_STATE}),
+    "state cut short": Mistake(
+        "--state: .* is not JSON .*cut short", files={"state": FOREIGN_STATE[:40]}
+    ),
+    "empty state": Mistake("--state: .* is not JSON .*empty", files={"state": ""}),
+    "state of a list": Mistake("--state: .* holds no JSON object", files={"state": "[]"}),
+    "state of something else": Mistake("not a Singer state", files={"state": '{"bookmarks": 3}'}),
+    "state without a date": Mistake(
+        "bookmark of `pull_operations` is not a timestamp: 'x'", files={"state": bookmark("x")}
+    ),
+}
+ANSWERS = {
+    "another key": Mistake("Stopped: companies: Codat does not accept the key; check `api_key`"),
+    "another header": Mistake(
+        "check `api_key` .* or `auth_header`", {"api_key": None, "auth_header": HEADER}
+    ),
+    "another path": Mistake("Stopped: .*`api_url`", {"api_url": "{sandbox}/elsewhere"}),
+    "another program": Mistake("Stopped: .*", {"api_url": "{sandbox}"}),
+    "nobody there": Mistake(
+        "Stopped: companies: no answer .ConnectionError.: look at the network and at the address",
+        {"api_url": "{closed}", "max_retries": 1},
+    ),
+    "no such company": Mistake(
+        "Stopped: .*Setting `company_ids`: the key sees none with the id nobody",
+        {"api_key": "{key}", "company_ids": ["nobody"]},
+    ),
+    "no such connection": Mistake(
+        "Stopped: .*Setting `connection_ids`: the key sees none with the id nothing",
+        {"api_key": "{key}", "connection_ids": ["nothing"]},
+    ),
+}
+MISTAKES = {**SETTINGS, **FILES, **ANSWERS}
+
+
+@pytest.fixture(scope="module")
+def ends(
+    _shared: Sandbox, processes: Processes, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Run]:
+    """Gives how the process with a mistake ended, by the mistake's name."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed_port = taken.getsockname()[1]
+    places = {
+        "{sandbox}": _shared.url,
+        "{closed}": f"http://127.0.0.1:{closed_port}",
+        "{key}": _shared.api_key,
+    }
+
+    @cache
+    def end(name: str) -> Run:
+        mistake, folder = MISTAKES[name], tmp_path_factory.mktemp("mistake")
+        settings = settings_for(_shared) | {"api_key": KEY} | mistake.settings
+        config = json.dumps({k: v for k, v in settings.items() if v is not None})
+        for place, value in places.items():
+            config = config.replace(place, value)
+        arguments = ["--config=ENV"] if mistake.variables else []
+        for option, content in {"config": config, **mistake.files}.items():
+            path = folder / ("no-such-file.json" if content is None else f"{option}.json")
+            if content is not None:
+                path.write_text(content, encoding="utf-8")
+            arguments.append(f"--{option}={path}")
+        return processes(*arguments, LOGLEVEL="DEBUG", **mistake.variables)
+
+    return end
+
+
+each_mistake = pytest.mark.parametrize("name", MISTAKES)
+
+
+@each_mistake
+def test_a_mistake_ends_in_one_sentence(ends: Callable[[str], Run], name: str) -> None:
+    ended = ends(name)
+    told = [line for line in ended.log.splitlines() if "| ERROR " in line]
+    assert len(told) == 1, ended.log
+    assert re.search(MISTAKES[name].says, told[0])
+    assert "Traceback" not in ended.log
+    assert ended.code == 1
+    assert b'"RECORD"' not in ended.stdout
+
+
+@each_mistake
+def test_no_secret_is_printed(ends: Callable[[str], Run], name: str, sandbox: Sandbox) -> None:
+    ended = ends(name)
+    for secret in CANARIES | forms(sandbox.api_key):
+        assert secret not in ended.log
+        assert secret.encode() not in ended.stdout
+
+
+# --- logs of another form -----------------------------------------------------------------------
+
+STRUCTURED = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"structured": {"()": "singer_sdk.logging.StructuredFormatter"}},
+    "handlers": {"default": {"class": "logging.StreamHandler", "formatter": "structured"}},
+    "root": {"level": "DEBUG", "handlers": ["default"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"api_key": KEY}, "Codat does not accept the key"),
+        ({"api_key": [KEY]}, "Setting `api_key` must be a text"),
+        # It does not parse, and the SDK quotes it in an error that nobody catches.
+        ({"api_key": KEY, "stream_maps": {"companies": {"name": f"{KEY} +"}}}, "Traceback"),
+    ],
+    ids=["another key", "a key in a list", "an error nobody foresaw"],
+)
+def test_structured_logs_are_json_and_hold_no_secret(
+    processes: Processes, sandbox: Sandbox, tmp_path: Path, settings: Record, says: str
+) -> None:
+    logging = tmp_path / "logging.json"
+    logging.write_text(json.dumps(STRUCTURED))
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(settings_for(sandbox) | settings))
+    ended = processes(f"--config={config}", SINGER_SDK_LOG_CONFIG=str(logging))
+    assert ended.code == 1
+    messages = [json.loads(line)["message"] for line in ended.log.splitlines() if line[:1] == "{"]
+    assert any(says in message for message in messages)
+    assert not [secret for secret in CANARIES if secret in ended.log]
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def test_an_unknown_setting_is_told_and_does_no_harm(run: Taps, sandbox: Sandbox) -> None:
+    ended = run(sandbox, catalog=catalog(companies=None), page_sise=7)
+    assert ended.code == 0
+    assert (
+        "Setting `page_sise` is not known and has no effect. Did you mean `page_size`?" in ended.log
+    )
+
+
+def test_every_kind_of_setting_can_come_from_the_environment(
+    processes: Processes, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    company = sandbox.truth("connections")[0]["companyId"]
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog(connections=None)))
+    ended = processes(
+        "--config=ENV",
+        f"--catalog={tmp_path / 'catalog.json'}",
+        TAP_CODAT_API_URL=sandbox.codat_url,
+        TAP_CODAT_API_KEY=f" {sandbox.api_key} ",
+        TAP_CODAT_AUTH_HEADER="",
+        TAP_CODAT_COMPANY_IDS=json.dumps([company]),
+        TAP_CODAT_PAGE_SIZE="7",
+        TAP_CODAT_REQUEST_TIMEOUT="9.5",
+        TAP_CODAT_MAX_RETRIES="",
+        TAP_CODAT_SKIP_UNCHANGED="no",
+        TAP_CODAT_USER_AGENT="test/1.0",
+    )
+    assert ended.code == 0
+    assert {key[0] for key in ended.output.keys("connections")} == {company}
+    asked = sandbox.requests[-1]
+    assert (asked.query["pageSize"], asked.headers["user-agent"]) == ("7", "test/1.0")
+
+
+def test_a_ready_made_header_is_sent_as_it_is(run: Taps, sandbox: Sandbox) -> None:
+    header = f"Basic {base64.b64encode(sandbox.api_key.encode()).decode()}"
+    assert run(sandbox, catalog=catalog(companies=None), api_key=None, auth_header=header).code == 0
+
+
+# --- what needs neither settings nor network ----------------------------------------------------
+
+# Whoever asks anything of anybody fails.
+NOBODY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--discover"], '"tap_stream_id":"commerce_orders"'),
+        (["--about"], "tap-codat"),
+        (["--about", "--format=markdown"], "| api_key"),
+        (["--about", "--format=json"], '"name": "tap-codat"'),
+        (["--version"], "tap-codat v"),
+        (["--help"], "--discover"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_tap_describes_itself_without_settings(
+    processes: Processes, arguments: list[str], says: str
+) -> None:
+    ended = processes(*arguments, **NOBODY)
+    assert ended.code == 0
+    assert says in ended.stdout.decode()
+    assert not re.search("WARNING|ERROR|Traceback", ended.log)
+
+
+def test_what_the_tap_says_of_itself_is_json(processes: Processes) -> None:
+    about = json.loads(processes("--about", "--format=json").stdout)
+    properties = about["settings"]["properties"]
+    assert {name for name, one in properties.items() if one.get("secret")} == {
+        "api_key",
+        "auth_header",
+    }
+    assert not [name for name, one in properties.items() if not one.get("description")]
+    streams = json.loads(processes("--discover").stdout)["streams"]
+    assert [one["tap_stream_id"] for one in streams] == sorted(KINDS)
+
+
+def test_a_test_proves_the_key_and_tells_what_is_reachable(
+    processes: Processes, run: Taps, sandbox: Sandbox
+) -> None:
+    ended = processes(*run.arguments(config=settings_for(sandbox)), "--test")
+    told = ended.stdout.decode()
+    assert ended.code == 0
+    assert f"The key is accepted. Companies: {len(sandbox.truth('companies'))}" in told
+    for stream in KINDS:
+        assert re.search(rf"^{stream} +reachable", told, re.MULTILINE)
+
+
+def test_a_test_tells_what_is_not_reachable(
+    processes: Processes, run: Taps, sandbox: Sandbox
+) -> None:
+    sandbox.override("/data/commerce-orders", status=403)
+    ended = processes(*run.arguments(config=settings_for(sandbox)), "--test")
+    assert ended.code == 1
+    assert re.search(
+        r"^commerce_orders +NOT reachable: the key may not read this",
+        ended.stdout.decode(),
+        re.MULTILINE,
+    )
+
+
+def test_a_test_with_another_key_ends_in_one_sentence(
+    processes: Processes, run: Taps, sandbox: Sandbox
+) -> None:
+    ended = processes(*run.arguments(config=settings_for(sandbox) | {"api_key": KEY}), "--test")
+    assert ended.code == 1
+    assert ended.log.count("Codat does not accept the key; check `api_key`") == 1
+    assert "Traceback" not in ended.log
+    assert KEY not in ended.log

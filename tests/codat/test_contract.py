@@ -1,0 +1,58 @@
+"""The whole output of a run: it keeps the contract, and it is what the API has, to the digit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.codat.conftest import KINDS, Taps, catalog, truth
+
+if TYPE_CHECKING:
+    from commerce_sandbox import Sandbox
+    from tests.codat.conftest import Run
+
+OFF_BY_DEFAULT = {
+    "commerce_sync_configurations",
+    "commerce_syncs",
+    "company_sync_settings",
+    "integrations",
+    "push_operations",
+    "webhook_consumers",
+}
+
+
+@pytest.fixture(scope="module")
+def everything(_shared: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with every stream selected."""
+    runs = Taps(tmp_path_factory.mktemp("everything"))
+    return runs(_shared, catalog=catalog(**dict.fromkeys(KINDS)))
+
+
+def test_a_run_over_everything_ends_well(everything: Run) -> None:
+    assert everything.code == 0
+    assert everything.output.states
+
+
+@pytest.mark.parametrize("stream", KINDS)
+def test_every_row_arrives_once_and_whole(everything: Run, sandbox: Sandbox, stream: str) -> None:
+    output = everything.output
+    assert output.rows(stream) == truth(sandbox, output, stream)
+    assert len(output.rows(stream)) == len(output.records[stream])
+    assert everything.summary(stream)["records"] == len(output.records[stream])
+
+
+def test_a_schema_is_sent_once_where_nothing_is_new(everything: Run) -> None:
+    sent = {stream: len(schemas) for stream, schemas in everything.output.schemas.items()}
+    assert sent == dict.fromkeys(KINDS, 1)
+
+
+def test_without_a_catalog_only_the_streams_of_general_use_are_read(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    output = run(sandbox).output
+    assert set(output.schemas) == set(KINDS) - OFF_BY_DEFAULT
+
+
+def test_every_stream_of_the_api_has_its_own(sandbox: Sandbox) -> None:
+    assert set(sandbox.streams) == set(KINDS)

@@ -1,0 +1,335 @@
+"""Answers other than the expected: what the run makes of each, says of it, and leaves for the next.
+
+One connection's products are answered with a fault, the others' as usual. Whatever the fault, the
+run after it, with the state of the first and without the fault, has to bring what is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.codat.conftest import catalog, truth
+from tests.contract import bookmarks
+
+if TYPE_CHECKING:
+    from commerce_sandbox import Sandbox
+    from tests.codat.conftest import Run, Taps
+    from tests.contract import Key, Output, Record
+
+PRODUCTS = "commerce_products"
+JUST_PRODUCTS = catalog(commerce_products=None)
+RETRIES = 2
+
+
+@pytest.fixture(scope="module")
+def shop(_shared: Sandbox) -> str:
+    """The connection whose products are answered with a fault. Others come before and after it."""
+    connections = dict.fromkeys(str(row["connectionId"]) for row in _shared.truth(PRODUCTS))
+    return list(connections)[1]
+
+
+def of_shop(shop: str, rows: dict[Key, Record]) -> dict[Key, Record]:
+    return {key: row for key, row in rows.items() if key[1] == shop}
+
+
+def of_others(shop: str, rows: dict[Key, Record]) -> dict[Key, Record]:
+    return {key: row for key, row in rows.items() if key[1] != shop}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An answer, and what it has to lead to.
+
+    Attributes:
+        status: The status of the answer.
+        says: What the log has to say.
+        body: The body; what Codat documents for the status if none.
+        headers: Headers besides the usual.
+    """
+
+    status: int
+    says: str
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def an_error(text: str) -> Record:
+    return {"statusCode": 0, "service": "PublicApi", "error": text, "correlationId": "c0ffee"}
+
+
+UNSUPPORTED = an_error("Datatype commerce-products not supported by platform(s) Square")
+
+SKIPPED = {
+    "404 gone": Fault(404, "nothing there: Not found"),
+    "404 not supported": Fault(404, "nothing there: Datatype commerce-products not", UNSUPPORTED),
+    "409 not synced yet": Fault(
+        409, "not synced by Codat yet: The data set has not been requested"
+    ),
+    "451 blocked": Fault(451, "blocked for compliance reasons"),
+}
+FAILED = {
+    "403 forbidden": Fault(403, "the key may not read this; ask Codat for access"),
+    "408 took too long": Fault(408, "Codat took too long"),
+    "500 broken": Fault(500, "Codat has a fault of its own: There is a problem with our server"),
+    "502 of a proxy": Fault(502, "fault of its own: <h1>Bad Gateway</h1>", "<h1>Bad Gateway</h1>"),
+    "418 unforeseen": Fault(418, "unexpected answer HTTP 418"),
+    "204 without a body": Fault(204, "unexpected answer HTTP 204", ""),
+    "302 elsewhere": Fault(302, "redirect", "", {"Location": "/codat/companies"}),
+    "400 for the field": Fault(
+        400,
+        "Could not resolve property modifiedDate",
+        an_error("Error parsing query - Could not resolve property modifiedDate on Dataset"),
+    ),
+    "200 but a page for people": Fault(
+        200, "the answer cannot be read", "<html>Sign in</html>", {"content-type": "text/html"}
+    ),
+    "200 but cut short": Fault(200, "the answer cannot be read", '{"results":[{"id":"1"'),
+    "200 but empty": Fault(200, "the answer cannot be read", ""),
+    "200 but no page": Fault(200, "the answer cannot be read", [1, 2]),
+    "200 but another page": Fault(
+        200,
+        "page 1 was asked for and page 2 came",
+        {"results": [], "pageNumber": 2, "pageSize": 100, "totalResults": 0, "_links": {}},
+    ),
+    "200 but rows are missing": Fault(
+        200,
+        "the answer contradicts itself",
+        {"results": [], "pageNumber": 1, "pageSize": 100, "totalResults": 3, "_links": {}},
+    ),
+}
+STOPPED = {
+    "400 not understood": Fault(400, "Codat does not understand the request: Error parsing query"),
+    "401 key": Fault(401, "Codat does not accept the key; check `api_key`"),
+    "402 plan": Fault(402, "the Codat account has reached a limit of its plan"),
+    "429 for ever": Fault(429, "quota or limit is reached: You have made too many requests in"),
+    "503 maintenance": Fault(503, "Codat is down for maintenance"),
+}
+
+
+def table(faults: dict[str, Fault]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("fault", faults.values(), ids=faults)
+
+
+def meet(run: Taps, sandbox: Sandbox, shop: str, fault: Fault, **settings: Any) -> Run:  # noqa: ANN401
+    """Run while a connection's products are answered with a fault."""
+    sandbox.override(
+        f"{shop}/data/commerce-products",
+        status=fault.status,
+        body=fault.body,
+        headers=fault.headers,
+    )
+    ended = run(sandbox, catalog=JUST_PRODUCTS, max_retries=RETRIES, **settings)
+    assert fault.says in ended.log
+    assert "Traceback" not in ended.log
+    assert sandbox.api_key not in ended.log
+    return ended
+
+
+def completes(run: Taps, sandbox: Sandbox, first: Output) -> None:
+    """The next run, without the fault, brings the rest."""
+    sandbox.clear_overrides()
+    second = run(sandbox, catalog=JUST_PRODUCTS, state=first.state)
+    assert second.code == 0
+    together = first.rows(PRODUCTS) | second.output.rows(PRODUCTS)
+    assert together == truth(sandbox, first, PRODUCTS)
+
+
+def marked(output: Output) -> set[str]:
+    """Give the connections that have a bookmark."""
+    return {dict(context)["connectionId"] for (_, context), _ in bookmarks(output.state)}
+
+
+@table(SKIPPED)
+def test_an_ordinary_absence_is_skipped(
+    run: Taps, sandbox: Sandbox, shop: str, fault: Fault
+) -> None:
+    ended = meet(run, sandbox, shop, fault)
+    assert ended.code == 0
+    assert ended.output.rows(PRODUCTS) == of_others(shop, truth(sandbox, ended.output, PRODUCTS))
+    assert shop not in marked(ended.output)
+    assert (ended.summary(PRODUCTS)["skipped"], ended.summary(PRODUCTS)["failed"]) == (1, 0)
+    assert f"{PRODUCTS}: 1 skipped: {fault.says}" in ended.log
+    completes(run, sandbox, ended.output)
+
+
+@table(FAILED)
+def test_a_failed_partition_does_not_stop_the_others(
+    run: Taps, sandbox: Sandbox, shop: str, fault: Fault
+) -> None:
+    ended = meet(run, sandbox, shop, fault)
+    assert ended.code == 1
+    assert ended.output.rows(PRODUCTS) == of_others(shop, truth(sandbox, ended.output, PRODUCTS))
+    assert shop not in marked(ended.output)
+    assert (ended.summary(PRODUCTS)["skipped"], ended.summary(PRODUCTS)["failed"]) == (0, 1)
+    assert re.search(rf"Failed {PRODUCTS} \(companyId=.*, connectionId={shop}\): ", ended.log)
+    assert f"{PRODUCTS}: 1 failed: " in ended.log
+    completes(run, sandbox, ended.output)
+
+
+@table(STOPPED)
+def test_what_concerns_the_whole_account_stops_the_run(
+    run: Taps, sandbox: Sandbox, shop: str, fault: Fault
+) -> None:
+    ended = meet(run, sandbox, shop, fault)
+    assert ended.code == 1
+    assert f"Stopped: {PRODUCTS} (companyId=" in ended.log
+    assert ended.output.state == ended.output.states[-1]
+    assert shop not in marked(ended.output)
+    assert not of_shop(shop, ended.output.rows(PRODUCTS))
+    completes(run, sandbox, ended.output)
+
+
+def test_tries_and_codats_reference_are_told(run: Taps, sandbox: Sandbox, shop: str) -> None:
+    meet(run, sandbox, shop, Fault(500, "(after 3 tries, correlation id c0ffee)", an_error("Oops")))
+
+
+def test_a_redirect_is_not_followed(run: Taps, sandbox: Sandbox, shop: str) -> None:
+    meet(
+        run,
+        sandbox,
+        shop,
+        Fault(302, "redirect", "", {"Location": f"{sandbox.url}/codat/elsewhere"}),
+    )
+    assert not [one for one in sandbox.requests if "elsewhere" in one.path]
+
+
+# --- faults that pass ---------------------------------------------------------------------------
+
+PASSING = {
+    "408": Fault(408, "Codat took too long; try 2 of 3"),
+    "500": Fault(500, "try 2 of 3"),
+    "503": Fault(503, "Codat is down for maintenance"),
+    "429 without a wait": Fault(429, "try 2 of 3"),
+    "429 and seconds": Fault(429, "try 2 of 3 in 0.1 s.", headers={"Retry-After": "0.12"}),
+    "429 and a date that is over": Fault(
+        429, "try 2 of 3 in 0.0 s.", headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    ),
+    "429 and nonsense": Fault(429, "try 2 of 3 in 0.0 s.", headers={"Retry-After": "soon"}),
+    "503 and seconds": Fault(503, "try 2 of 3 in 0.1 s.", headers={"Retry-After": "0.12"}),
+    "cut short": Fault(200, "try 2 of 3", '{"results":['),
+}
+
+
+@table(PASSING)
+def test_a_fault_that_passes_costs_nothing_but_time(
+    run: Taps, sandbox: Sandbox, shop: str, fault: Fault
+) -> None:
+    sandbox.override(
+        f"{shop}/data/commerce-products",
+        status=fault.status,
+        body=fault.body,
+        headers=fault.headers,
+        times=RETRIES,
+    )
+    ended = run(sandbox, catalog=JUST_PRODUCTS, max_retries=RETRIES)
+    assert ended.code == 0
+    assert fault.says in ended.log
+    assert ended.output.rows(PRODUCTS) == truth(sandbox, ended.output, PRODUCTS)
+    assert ended.summary(PRODUCTS)["failed"] == 0
+
+
+def test_a_wait_until_a_date_is_kept(run: Taps, sandbox: Sandbox, shop: str) -> None:
+    until = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=2)
+    fault = Fault(429, "", headers={"Retry-After": format_datetime(until, usegmt=True)})
+    sandbox.override(f"{shop}/data/", status=fault.status, headers=fault.headers, times=1)
+    ended = run(sandbox, catalog=JUST_PRODUCTS)
+    assert datetime.now(timezone.utc) >= until
+    assert ended.output.rows(PRODUCTS) == truth(sandbox, ended.output, PRODUCTS)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["3600", format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True)],
+    ids=["seconds", "date"],
+)
+def test_a_wait_that_is_too_long_stops_the_run_and_says_until_when(
+    run: Taps, sandbox: Sandbox, shop: str, asked: str
+) -> None:
+    fault = Fault(429, "longer than `max_wait` (60 s)", headers={"Retry-After": asked})
+    ended = meet(run, sandbox, shop, fault, max_wait=60)
+    assert ended.code == 1
+    assert re.search(r"asks to wait until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", ended.log)
+    completes(run, sandbox, ended.output)
+
+
+# --- where a fault hits -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 409, 429, 500, 503])
+def test_without_the_companies_nothing_can_be_read(
+    run: Taps, sandbox: Sandbox, status: int
+) -> None:
+    sandbox.override("/codat/companies\\?", status=status)
+    ended = run(sandbox, max_retries=1)
+    assert ended.code == 1
+    assert "Stopped: " in ended.log
+    assert "Traceback" not in ended.log
+    assert not ended.output.records
+
+
+def test_a_fault_in_the_middle_keeps_what_was_read(run: Taps, sandbox: Sandbox, shop: str) -> None:
+    # Only what is asked for after a first page has a filter.
+    sandbox.override(f"{shop}/data/commerce-products.*query=", status=500)
+    ended = run(sandbox, catalog=JUST_PRODUCTS, max_retries=0, page_size=5)
+    assert ended.code == 1
+    assert shop in marked(ended.output)
+    assert of_shop(shop, ended.output.rows(PRODUCTS))
+    assert of_others(shop, ended.output.rows(PRODUCTS)) == of_others(
+        shop, truth(sandbox, ended.output, PRODUCTS)
+    )
+    completes(run, sandbox, ended.output)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_bookmark_stays_where_it_was(
+    run: Taps, own_sandbox: Sandbox, shop: str, status: int
+) -> None:
+    first = run(own_sandbox, catalog=JUST_PRODUCTS).output
+    own_sandbox.mutate(changes=60, inserts=20, stream=PRODUCTS)
+    own_sandbox.override(f"{shop}/data/", status=status)
+    second = run(own_sandbox, catalog=JUST_PRODUCTS, max_retries=0, state=first.state).output
+    before, after = dict(bookmarks(first.state)), dict(bookmarks(second.state))
+    moved = {
+        dict(context)["connectionId"]
+        for stream, context in before
+        if before[stream, context] != after[stream, context]
+    }
+    assert moved
+    assert shop not in moved
+    own_sandbox.clear_overrides()
+    third = run(own_sandbox, catalog=JUST_PRODUCTS, state=second.state).output
+    together = first.rows(PRODUCTS) | second.rows(PRODUCTS) | third.rows(PRODUCTS)
+    assert together == truth(own_sandbox, first, PRODUCTS)
+
+
+@pytest.mark.parametrize("stream", ["pull_operations", "push_operations"])
+def test_operations_are_read_unfiltered_where_the_filter_is_refused(
+    run: Taps, sandbox: Sandbox, stream: str
+) -> None:
+    only = catalog(**{stream: None})
+    first = run(sandbox, catalog=only).output
+    body = an_error("Error parsing query - Could not resolve property requested on Dataset")
+    sandbox.override("query=", status=400, body=body)
+    refused = run(sandbox, catalog=only, state=first.state)
+    assert refused.code == 0
+    sandbox.clear_overrides()
+    answered = run(sandbox, catalog=only, state=first.state)
+    assert refused.output.timeless() == answered.output.timeless()
+    assert refused.output.records
+
+
+# --- connections --------------------------------------------------------------------------------
+
+
+def test_a_request_that_takes_too_long_is_repeated(run: Taps, sandbox: Sandbox, shop: str) -> None:
+    sandbox.override(f"{shop}/data/", delay=1.5, times=1)
+    ended = run(sandbox, catalog=JUST_PRODUCTS, request_timeout=0.5)
+    assert "no answer (ReadTimeout)" in ended.log
+    assert ended.code == 0
+    assert ended.output.rows(PRODUCTS) == truth(sandbox, ended.output, PRODUCTS)

@@ -1,0 +1,275 @@
+"""Runs that follow each other: what state, start date and filters bring, and what they spare."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from commerce_sandbox import Sandbox
+from commerce_taps import dates
+from tap_codat.client import ModifiedStream, OperationStream
+from tests.codat.conftest import KINDS, Taps, catalog, truth
+from tests.contract import bookmarks, by_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.codat.conftest import Run
+    from tests.contract import Key, Output, Place, Record, State
+
+SORTED = [name for name, kind in KINDS.items() if issubclass(kind, ModifiedStream)]
+LOGS = {
+    name: str(kind.replication_key)
+    for name, kind in KINDS.items()
+    if issubclass(kind, OperationStream)
+}
+EVERYTHING = catalog(**dict.fromkeys(KINDS))
+ORDERS = catalog(commerce_orders=None)
+CONNECTION = ("companyId", "connectionId")
+KEY = (*CONNECTION, "id")
+
+
+@pytest.fixture(scope="module")
+def first(_shared: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Output:
+    """A first run over everything."""
+    return Taps(tmp_path_factory.mktemp("first"))(_shared, catalog=EVERYTHING).output
+
+
+@pytest.fixture(scope="module")
+def second(_shared: Sandbox, tmp_path_factory: pytest.TempPathFactory, first: Output) -> Output:
+    """A second run, with the state of the first. Nothing has changed."""
+    runs = Taps(tmp_path_factory.mktemp("second"))
+    return runs(_shared, catalog=EVERYTHING, state=first.state).output
+
+
+def place(stream: str, row: Record) -> Place:
+    """Give the partition a row belongs to."""
+    return stream, tuple((name, row[name]) for name in CONNECTION)
+
+
+def since(sandbox: Sandbox, stream: str, state: State) -> set[Key]:
+    """Give the keys of the rows that changed at the bookmark of their partition, or later."""
+    marks = dict(bookmarks(state))
+    rows = by_key(sandbox.truth_lines(stream), KEY)
+    return {key for key, row in rows.items() if row["modifiedDate"] >= marks[place(stream, row)]}
+
+
+# --- runs after runs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", SORTED)
+def test_a_bookmark_is_the_latest_value_of_its_partition(
+    first: Output, sandbox: Sandbox, stream: str
+) -> None:
+    latest: dict[Place, str] = {}
+    for row in sandbox.truth(stream):
+        latest[place(stream, row)] = max(latest.get(place(stream, row), ""), row["modifiedDate"])
+    assert {at: mark for at, mark in bookmarks(first.state) if at[0] == stream} == latest
+
+
+@pytest.mark.parametrize("stream", SORTED)
+def test_a_second_run_brings_only_what_ties_with_the_bookmarks(
+    first: Output, second: Output, sandbox: Sandbox, stream: str
+) -> None:
+    assert sorted(second.keys(stream)) == sorted(since(sandbox, stream, first.state))
+    marks = dict(bookmarks(first.state))
+    for row in second.records[stream]:
+        assert row["modifiedDate"] == marks[place(stream, row)]
+
+
+@pytest.mark.parametrize(("stream", "requested"), LOGS.items(), ids=LOGS)
+def test_operations_are_read_again_for_a_week(
+    first: Output, second: Output, sandbox: Sandbox, stream: str, requested: str
+) -> None:
+    marks = dict(bookmarks(first.state))
+
+    def is_late(row: Record) -> bool:
+        mark = dates.parse(marks[stream, (("companyId", row["companyId"]),)])
+        return dates.parse(row[requested]) >= dates.floor(mark - timedelta(days=7))
+
+    rows = truth(sandbox, first, stream)
+    late = {key for key, row in rows.items() if is_late(row)}
+    assert sorted(second.keys(stream)) == sorted(late)
+    assert late < rows.keys()
+
+
+def test_a_second_run_leaves_the_state_as_it_is(first: Output, second: Output) -> None:
+    assert second.state == first.state
+
+
+def test_after_changes_a_run_brings_exactly_those_and_ties(run: Taps, own_sandbox: Sandbox) -> None:
+    before = run(own_sandbox).output
+    ties = {stream: since(own_sandbox, stream, before.state) for stream in SORTED}
+    touched = own_sandbox.mutate(changes=30, inserts=12)
+    after = run(own_sandbox, state=before.state).output
+    for stream in SORTED:
+        keys = {tuple(one.key[name] for name in KEY) for one in touched if one.stream == stream}
+        assert set(after.keys(stream)) == keys | ties[stream]
+        together = before.rows(stream) | after.rows(stream)
+        assert together == truth(own_sandbox, before, stream)
+
+
+def test_a_full_table_is_read_whole_each_time(run: Taps, own_sandbox: Sandbox) -> None:
+    before = run(own_sandbox).output
+    own_sandbox.mutate(changes=20, inserts=5, stream="commerce_locations")
+    after = run(own_sandbox, state=before.state).output
+    for stream in ("commerce_locations", "companies", "connections", "data_statuses"):
+        assert after.rows(stream) == truth(own_sandbox, after, stream)
+
+
+def test_what_is_unchanged_is_not_asked_for_again(run: Taps, own_sandbox: Sandbox) -> None:
+    before = run(own_sandbox, skip_unchanged=True).output
+    own_sandbox.clear_requests()
+    idle = run(own_sandbox, skip_unchanged=True, state=before.state).output
+    assert not [one.path for one in own_sandbox.requests if "/data/commerce-" in one.path]
+    assert set(idle.counts) == {"companies", "connections", "data_statuses"}
+
+    touched = own_sandbox.mutate(changes=6, inserts=2, stream="commerce_orders")
+    after = run(own_sandbox, skip_unchanged=True, state=idle.state).output
+    assert {one.key["id"] for one in touched} <= {key[-1] for key in after.keys("commerce_orders")}
+    together = before.rows("commerce_orders") | after.rows("commerce_orders")
+    assert together == truth(own_sandbox, before, "commerce_orders")
+
+
+# --- start_date ---------------------------------------------------------------------------------
+
+START = "2024-05-11T05:13:32Z"
+"""When some orders changed; others changed before and after."""
+
+
+def orders_since(sandbox: Sandbox, start: str) -> dict[Key, Record]:
+    rows = by_key(sandbox.truth_lines("commerce_orders"), KEY)
+    return {key: row for key, row in rows.items() if row["modifiedDate"] >= start}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [START, "2024-05-11T05:13:32", "2024-05-11 05:13:32", "2024-05-11T07:13:32+02:00", f" {START}"],
+)
+def test_a_start_date_is_inclusive_and_utc_unless_it_says_otherwise(
+    run: Taps, sandbox: Sandbox, written: str
+) -> None:
+    rows = run(sandbox, start_date=written, catalog=ORDERS).output.rows("commerce_orders")
+    assert rows == orders_since(sandbox, START)
+    assert min(row["modifiedDate"] for row in rows.values()) == START
+
+
+@pytest.mark.parametrize(("start", "bound"), [("2024-01-01", START), ("2024-05-30", "2024-05-30")])
+def test_the_later_of_start_date_and_bookmark_wins(
+    run: Taps, sandbox: Sandbox, start: str, bound: str
+) -> None:
+    shops = {place("", row)[1] for row in sandbox.truth("commerce_orders")}
+    marks = [
+        {
+            "context": dict(shop),
+            "replication_key": "modifiedDate",
+            "replication_key_value": START,
+        }
+        for shop in shops
+    ]
+    state = {"bookmarks": {"commerce_orders": {"partitions": marks}}}
+    output = run(sandbox, start_date=start, state=state, catalog=ORDERS).output
+    assert output.rows("commerce_orders") == orders_since(sandbox, bound)
+
+
+def test_a_start_date_ahead_leaves_full_tables_whole_and_no_bookmark(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    output = run(sandbox, start_date="2030-01-01").output
+    for stream in ("companies", "commerce_locations"):
+        assert output.rows(stream) == truth(sandbox, output, stream)
+    assert output.counts.keys().isdisjoint({*SORTED, *LOGS})
+    assert list(bookmarks(output.state)) == []
+
+
+# --- filters ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shops(_shared: Sandbox) -> dict[str, list[str]]:
+    """The connections that have orders, by company."""
+    found: dict[str, list[str]] = {}
+    for row in _shared.truth("commerce_company_info"):
+        found.setdefault(row["companyId"], []).append(row["connectionId"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def chain(shops: dict[str, list[str]]) -> str:
+    """A company with several shops."""
+    return next(company for company, connections in shops.items() if len(connections) > 1)
+
+
+def belongs(row: Record, company: str) -> bool:
+    return company == row.get("companyId", row.get("id"))
+
+
+def test_company_ids_narrow_every_stream(run: Taps, sandbox: Sandbox, chain: str) -> None:
+    output = run(sandbox, company_ids=[chain]).output
+    for stream in output.schemas:
+        rows = truth(sandbox, output, stream).items()
+        assert output.rows(stream) == {key: row for key, row in rows if belongs(row, chain)}
+    asked = {one.path.split("/")[3] for one in sandbox.requests if one.path.count("/") > 2}
+    assert asked == {chain}
+
+
+def test_connection_ids_narrow_what_is_read_of_connections(
+    run: Taps, sandbox: Sandbox, shops: dict[str, list[str]], chain: str
+) -> None:
+    shop, other = shops[chain][:2]
+    output = run(sandbox, connection_ids=[shop]).output
+    assert output.keys("connections") == [(chain, shop)]
+    for stream in ("commerce_orders", "commerce_products", "commerce_company_info"):
+        rows = truth(sandbox, output, stream).items()
+        assert output.rows(stream) == {key: row for key, row in rows if key[1] == shop}
+    assert not [one.path for one in sandbox.requests if other in one.path]
+
+
+def test_a_narrowed_run_keeps_the_bookmarks_of_the_others(
+    run: Taps, sandbox: Sandbox, first: Output, chain: str
+) -> None:
+    output = run(sandbox, company_ids=[chain], state=first.state).output
+    assert dict(bookmarks(output.state)) == dict(bookmarks(first.state))
+
+
+# --- pages and threads --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small(_shared: Sandbox) -> str:
+    """The company with fewest orders, yet far more than seven."""
+    orders = Counter(str(row["companyId"]) for row in _shared.truth("commerce_orders"))
+    return min(orders, key=orders.__getitem__)
+
+
+@pytest.mark.parametrize("page_size", [1, 7, 100, 5000])
+def test_the_page_size_changes_nothing(
+    run: Taps, sandbox: Sandbox, small: str, page_size: int
+) -> None:
+    output = run(sandbox, page_size=page_size, company_ids=[small]).output
+    for stream in output.schemas:
+        rows = truth(sandbox, output, stream).items()
+        assert output.rows(stream) == {key: row for key, row in rows if belongs(row, small)}
+
+
+@pytest.fixture(scope="module")
+def slow_sandbox() -> Iterator[Sandbox]:
+    with Sandbox(scale=0.1, latency_ms=4) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def one_by_one(slow_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return Taps(tmp_path_factory.mktemp("one-by-one"))(slow_sandbox, concurrency=1)
+
+
+@pytest.mark.parametrize("concurrency", [4, 16])
+def test_the_lines_are_the_same_for_any_concurrency(
+    run: Taps, slow_sandbox: Sandbox, one_by_one: Run, concurrency: int
+) -> None:
+    together = run(slow_sandbox, concurrency=concurrency)
+    assert together.output.timeless() == one_by_one.output.timeless()
+    assert together.output.state == one_by_one.output.state

@@ -1,0 +1,130 @@
+"""Runs that are cut off: what they have written can be loaded, and the next run goes on there."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from commerce_sandbox import Sandbox
+from tests.codat.conftest import Run, catalog, environment, settings_for, truth
+from tests.contract import bookmarks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.codat.conftest import Taps
+
+STREAMS = ("commerce_customers", "commerce_orders", "commerce_products")
+SOME = catalog(**dict.fromkeys(STREAMS))
+ENOUGH = 30
+"""Records after which a run is cut off. Many more are still to come."""
+
+
+@pytest.fixture(scope="module")
+def slow_sandbox() -> Iterator[Sandbox]:
+    """A sandbox that takes its time, so that a run is under way when it is cut off."""
+    with Sandbox(scale=0.1, latency_ms=60) as running:
+        yield running
+
+
+class Process:
+    """A run in a process of its own."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], log: Path) -> None:
+        self._popen = popen
+        self._log = log
+        assert popen.stdout is not None
+        self.stdout = popen.stdout
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._popen.poll() is None, self._log.read_text(encoding="utf-8")
+        self._popen.send_signal(number)
+
+    def end(self, stdout: bytes = b"") -> Run:
+        """Wait for its end; what it wrote until now is given."""
+        rest = b"" if self.stdout.closed else self.stdout.read()
+        code = self._popen.wait()
+        return Run(code, stdout + rest, self._log.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def started(arguments: list[str], folder: Path) -> Iterator[Process]:
+    log = folder / "log"
+    with (
+        log.open("wb") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "tap_codat", *arguments],
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        ) as popen,
+    ):
+        try:
+            yield Process(popen, log)
+        finally:
+            popen.kill()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+def test_a_run_that_is_told_to_end_can_be_gone_on_with(
+    run: Taps, slow_sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    settings = settings_for(slow_sandbox) | {"page_size": 10, "concurrency": 2}
+    with started(run.arguments(config=settings, catalog=SOME), tmp_path) as process:
+        lines: list[bytes] = []
+        while sum(b'"RECORD"' in line for line in lines) < ENOUGH:
+            lines.append(process.stdout.readline())
+        process.send(number)
+        ended = process.end(b"".join(lines))
+    assert ended.code == code
+    assert f"Stopped: the run was interrupted by {number.name}" in ended.log
+    assert "Traceback" not in ended.log
+
+    first = ended.output
+    assert json.loads(first.raw.splitlines()[-1])["type"] == "STATE"
+    assert list(bookmarks(first.state))
+    assert not first.records["commerce_products"], "it should not have come so far"
+
+    second = run(slow_sandbox, catalog=SOME, state=first.state)
+    assert second.code == 0
+    for stream in STREAMS:
+        before = first.rows(stream) if stream in first.schemas else {}
+        together = before | second.output.rows(stream)
+        assert together == truth(slow_sandbox, second.output, stream)
+
+
+def test_a_signal_while_the_api_is_silent_ends_the_run_too(
+    run: Taps, own_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    own_sandbox.override("/codat/companies", delay=4)
+    with started(run.arguments(config=settings_for(own_sandbox)), tmp_path) as process:
+        while not own_sandbox.requests:
+            assert process.stdout.readable()
+        process.send(signal.SIGTERM)
+        ended = process.end()
+    (asked,) = own_sandbox.requests
+    assert asked.status == 0, "the run waited for the answer"
+    assert ended.code == 143
+    assert "Traceback" not in ended.log
+
+
+def test_a_reader_that_ends_ends_the_run(run: Taps, sandbox: Sandbox, tmp_path: Path) -> None:
+    with started(run.arguments(config=settings_for(sandbox)), tmp_path) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        ended = process.end()
+    assert ended.code == 1
+    assert "The program that reads the output has ended." in ended.log
+    assert "Traceback" not in ended.log
+    assert "Exception ignored" not in ended.log
