@@ -1,0 +1,71 @@
+"""Data that changes while it is read.
+
+Churn begins with the first request, so that what was there before can be told. Its time is its own:
+with `rate` rows changed in each of its seconds, however long those are by the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from commerce_sandbox.double import Churned
+from commerce_sandbox.seeded import rng
+
+if TYPE_CHECKING:
+    from commerce_sandbox.double import ChurnOptions, Double
+
+_BREATH = 0.01
+"""Seconds between two rounds of changes, where churn goes by the clock."""
+
+
+class Churn:
+    """Changes the rows of a double, bit by bit.
+
+    Attributes:
+        log: What was done, in order.
+
+    Args:
+        double: Whose rows are changed.
+        options: How many, and which.
+    """
+
+    def __init__(self, double: Double, options: ChurnOptions) -> None:
+        self._double = double
+        self._options = options
+        self._random = rng(options.seed, "churn")
+        self._requests = 0
+        self._clock: asyncio.Task[None] | None = None
+        self._active = options.rate > 0
+        self.log: list[Churned] = []
+
+    def request(self) -> None:
+        """Note that a request has come in, and change what is to be changed before its answer."""
+        self._requests += 1
+        if not self._active:
+            return
+        if self._options.per_request is not None:
+            self._change(self._options.per_request)
+        elif self._clock is None:
+            self._clock = asyncio.create_task(self._by_the_clock())
+
+    def settle(self) -> None:
+        """Change nothing any more."""
+        if self._active:
+            self._active = False
+            if self._clock is not None:
+                self._clock.cancel()
+            self._double.settle()
+
+    async def _by_the_clock(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            self._change(int((loop.time() - began) * self._options.rate) - len(self.log))
+            await asyncio.sleep(_BREATH)
+
+    def _change(self, rows: int) -> None:
+        for _ in range(rows):
+            seconds = len(self.log) / self._options.rate
+            touched, row = self._double.churn(seconds, self._random, self._options.stream)
+            self.log.append(Churned(touched, row, self._requests))
