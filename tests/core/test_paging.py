@@ -262,6 +262,52 @@ def test_more_rows_of_one_second_than_a_page_or_many_hold(rows: int, apart: time
     assert reading.bookmark == edge[1]
 
 
+NOW, LATER = timedelta(0), timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("server", "slipped"),
+    [
+        (
+            # A new row sorts before those of its second that are still to be read.
+            Server([START] * 4, 2, [[], [], [], [], [], [("insert", 1, NOW)]]),
+            (1, 0),
+        ),
+        (
+            # A row arrives in a second that was read, and then one of a later second.
+            Server([START] * 2, 1, [[]] * 6 + [[("insert", 1, NOW), ("insert", 2, LATER)]]),
+            (-1, 0),
+        ),
+        (
+            # Where there is no order, a row changes after its page and another one before its own.
+            Server(
+                [START + LATER * 9, START, START + LATER], 2,
+                [[]] * 3 + [[("update", 0, LATER), ("update", 2, LATER)]], order="id",
+            ),
+            (0, 1),
+        ),
+        (
+            # The same while the rows without a value are looked for.
+            Server(
+                [None, START, START + LATER], 2,
+                [[]] * 2 + [[("update", 1, LATER), ("update", 2, LATER)]],
+            ),
+            (1, 1),
+        ),
+    ],
+    ids=["before", "behind", "unsorted", "unstamped"],
+)  # fmt: skip
+def test_a_row_that_would_slip_is_handed_on_or_left_before_the_bookmark(
+    server: Server, slipped: Version
+) -> None:
+    reading = Reading.of(by_key(server.ask, identify, None))
+    assert slipped in server.versions
+    for handed, bookmark in reading.prefixes:
+        assert slipped not in forgotten(server, handed, bookmark)
+    if server.order == "stamp":
+        assert slipped in reading.rows
+
+
 # --- by_number ----------------------------------------------------------------------------------
 
 
@@ -348,14 +394,19 @@ LIES: dict[str, Callable[[Reply, int], Reply]] = {
 
 @dataclass
 class FirstPageForEver(Server):
-    """Gives page 1 whichever is asked for."""
+    """Gives page 1 whichever is asked for, and may announce more and more."""
+
+    endless: bool = False
 
     @override
     def ask(self, asked: Range, number: int) -> Reply:
         honest = super().ask(asked, number)
         first = super().ask(asked, 1)
-        full = honest.has_next or len(honest.records) == len(first.records)
-        return replace(first, has_next=honest.has_next) if full else honest
+        if len(first.records) < first.size:
+            return honest
+        if self.endless:
+            return replace(first, has_next=True, total=number * first.size + 1)
+        return replace(first, has_next=honest.has_next)
 
 
 READERS: dict[str, Callable[[Ask], Iterator[Page]]] = {
@@ -411,8 +462,33 @@ def test_a_server_that_does_not_filter_costs_no_rows(reader: str, server: Server
 @FEWER
 @given(servers(kinds=()))
 def test_the_first_page_for_ever_ends(reader: str, server: Server) -> None:
-    liar = FirstPageForEver(server.stamps, server.size, unstamped_first=server.unstamped_first)
-    assert_whole_or_failed(liar, reader)
+    for endless in (False, True):
+        liar = FirstPageForEver(server.stamps, server.size, endless=endless)
+        liar.unstamped_first = server.unstamped_first
+        assert_whole_or_failed(liar, reader)
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "size", "has_next", "words"),
+    [
+        (3, 3, 2, False, "page 2 has 3 records at a page size of 2"),
+        (1, 9, 0, True, "at a page size of 0"),
+        (1, 9, 2, True, "page 2 has only 1 of 2 records"),
+        (0, 9, 2, True, "page 2 has only 0 of 2 records"),
+        (2, 4, 2, True, "followed by another although 4 records"),
+        (2, 9, 2, False, "page 2 ends the list at 4 of 9 records"),
+        (1, 2, 2, False, "page 2 ends the list at 3 of 2 records"),
+        (0, 3, 2, False, "page 2 is empty although 3 records are announced"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_contradicts_itself_is_refused(
+    count: int, total: int, size: int, has_next: bool, words: str  # noqa: FBT001
+) -> None:  # fmt: skip
+    reply = Reply(
+        [msgspec.Raw(b"{}")] * count, [True] * count, [None] * count, total, size, has_next
+    )
+    with pytest.raises(MalformedAnswer, match=words):
+        check(reply, ALL, 2)
 
 
 def test_an_honest_answer_is_never_refused() -> None:

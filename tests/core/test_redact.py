@@ -195,6 +195,13 @@ def test_what_is_too_short_to_be_a_secret_changes_nothing(value: object) -> None
     assert redactor(words) == words
 
 
+def test_a_stack_holds_no_secret() -> None:
+    redact.add(["test_a_stack_holds_no_secret"])  # the name of a frame is in it
+    text = printed("console", lambda logger: logger.info("here", stack_info=True))
+    assert f"in {MASK}\n" in text
+    assert "test_a_stack_holds_no_secret" not in text
+
+
 def test_installing_again_changes_nothing() -> None:
     factory = logging.getLogRecordFactory()
     install()
