@@ -205,7 +205,8 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
         second = Range(dates.floor(edge), dates.floor(edge) + dates.ONE_SECOND)
         if reply.stamps[0] in second:
             # The whole page is of one second, and there may be more of it.
-            count += yield from _within_one_second(ask, identify, second)
+            seen.update(map(digest, reply.records))
+            count += yield from _within_one_second(ask, identify, second, seen)
             asked, seen, new_from = Range(second.end), set(), None
         else:
             asked, new_from = Range(second.start), second.end
@@ -248,7 +249,9 @@ def _has_unstamped(ask: Ask, reply: Reply) -> bool:
     return True  # nobody can tell, while the last page is another one each time
 
 
-def _within_one_second(ask: Ask, identify: Identify, second: Range) -> Generator[Page, None, int]:
+def _within_one_second(
+    ask: Ask, identify: Identify, second: Range, seen: set[bytes]
+) -> Generator[Page, None, int]:
     """Read the rows of one second, from the last page to the first. Returns their number."""
     later = Range(second.end)
     for _ in range(READINGS):
@@ -258,7 +261,8 @@ def _within_one_second(ask: Ask, identify: Identify, second: Range) -> Generator
         for number in range(reply.pages, 0, -1):
             reply = ask(second, number)
             found.update(map(identify, reply.records))
-            yield reply.page(bookmark=second.start)
+            yield reply.page(seen, bookmark=second.start)
+            seen.update(map(digest, reply.records))
         # As long as nothing is later, rows may still arrive; then no bookmark passes them either.
         if len(found) >= reply.total and (over or not ask(later, 1).records):
             return len(found)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import copy
 import typing as t
 
+import msgspec
 from msgspec import UNSET
 
 from commerce_taps import dates
@@ -40,8 +41,19 @@ if t.TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
     from datetime import datetime
 
-    import msgspec
     from msgspec import Struct
+
+
+class Look(t.NamedTuple):
+    """What stands in a record's timestamp columns.
+
+    Attributes:
+        key: The replication value, if there is one.
+        texts: All that are given, the replication value among them.
+    """
+
+    key: str | None
+    texts: list[str]
 
 
 class Shape:
@@ -98,6 +110,8 @@ class Shape:
         timestamps.sort(key=lambda name: name != self._replication_key)
         self._stamped = self._replication_key in timestamps
         self._dates = attributes(timestamps)
+        self._timestamps = [attribute(name) for name in timestamps]
+        self._slices = struct_decoder({name: {} for name in own}, strict=False)
         kept: dict[str, Schema] = {name: {} for name in own if name not in self._deselected}
         self._project = struct_decoder(kept, strict=False) if self._deselected else None
 
@@ -110,9 +124,12 @@ class Shape:
         Returns:
             Whether its bytes can be emitted as they are.
         """
-        return self.examine([raw])[0][0]
+        records, fits, _ = self.examine([raw])
+        return fits[0] and records[0] is raw
 
-    def examine(self, records: Sequence[msgspec.Raw]) -> tuple[list[bool], list[datetime | None]]:
+    def examine(
+        self, records: Sequence[msgspec.Raw]
+    ) -> tuple[list[msgspec.Raw], list[bool], list[datetime | None]]:
         """Check the records of a page against the schema, in C.
 
         What is decoded for it is not kept, which would cost more than all the rest.
@@ -121,51 +138,67 @@ class Shape:
             records: The records' bytes.
 
         Returns:
-            For each record whether its bytes can be emitted as they are, and its replication value.
+            The records, those that lack nothing but the one form of their timestamps brought into
+            it; for each whether its bytes can be emitted as they are, and its replication value.
 
         Raises:
-            MalformedAnswer: A record is no JSON object.
+            MalformedAnswer: A record is no object.
         """
-        looks = [self._look(raw) for raw in records]
-        if not dates.are_timestamps([text for look in looks if look for text in look if text]):
-            looks = [
-                look
-                if look is not None and dates.are_timestamps([text for text in look if text])
-                else None
-                for look in looks
-            ]
-        fits = [look is not None for look in looks]
-        if any(not fit and bytes(raw)[:1] != b"{" for fit, raw in zip(fits, records, strict=True)):
+        found, looks = list(records), [self._look(raw) for raw in records]
+        for place, look in enumerate(looks):
+            if look is not None and not all(map(dates.looks_normal, look.texts)):
+                found[place] = self._normalised(found[place])
+                looks[place] = self._look(found[place])
+        at_once = dates.are_timestamps([text for look in looks if look for text in look.texts])
+        fits = [
+            look is not None
+            and all(map(dates.looks_normal, look.texts))
+            and (at_once or dates.are_timestamps(look.texts))
+            for look in looks
+        ]
+        if any(not fit and bytes(raw)[:1] != b"{" for fit, raw in zip(fits, found, strict=True)):
             msg = "a record is no object"
             raise MalformedAnswer(msg)
-        if not self._stamped:
-            return fits, [self.stamp(raw) for raw in records]
-        stamps = dates.instants([(look[0] or None) if look else None for look in looks])
+        stamps = dates.instants(
+            [look.key if look and fit else None for look, fit in zip(looks, fits, strict=True)]
+        )
         for place, fit in enumerate(fits):
             if not fit:
-                stamps[place] = self.stamp(records[place])
-        return fits, stamps
+                stamps[place] = self.stamp(found[place])
+        return found, fits, stamps
 
-    def _look(self, raw: msgspec.Raw) -> Sequence[t.Any] | None:
-        """Check a record, but for its timestamps being some.
+    def _look(self, raw: msgspec.Raw) -> Look | None:
+        """Check a record, but for its timestamps.
 
         Returns:
-            What stands in its timestamp columns, the replication key's first; `None` for a misfit.
+            What stands in its timestamp columns; `None` for a misfit.
         """
         try:
             row: Struct = self._check(raw)
         except UNREADABLE:
             return None
-        texts: Sequence[t.Any] = self._dates(row)
-        for text in texts:
-            if isinstance(text, str) and not dates.looks_normal(text):
-                return None
         # Without a key of its own a record may hold nothing that could be spliced.
         if not self._own_keys and all(
             name in self._hidden or getattr(row, name) is UNSET for name in row.__struct_fields__
         ):
             return None
-        return texts
+        values = self._dates(row)
+        texts = [text for text in values if isinstance(text, str)]
+        # The replication key's column is the first.
+        key = texts[0] if self._stamped and texts and texts[0] is values[0] else None
+        return Look(key, texts)
+
+    def _normalised(self, raw: msgspec.Raw) -> msgspec.Raw:
+        """Bring a record's timestamps into the one form; all else stays as it was sent."""
+        row = self._slices(raw)
+        for name in self._timestamps:
+            value = getattr(row, name)
+            if value is not UNSET and isinstance(text := decode(value), str):
+                try:
+                    setattr(row, name, msgspec.Raw(encode(dates.normalise(text))))
+                except ValueError:
+                    return raw
+        return msgspec.Raw(encode(row))
 
     def stamp(self, raw: msgspec.Raw | bytes) -> datetime | None:
         """Read the replication value of any record.

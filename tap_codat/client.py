@@ -160,7 +160,8 @@ class CodatStream(CommerceStream, abc.ABC):
         )
 
     def _checked(self, records: Sequence[Raw]) -> Page:
-        return Page(records, self.shape.examine(records)[0])
+        found, fits, _ = self.shape.examine(records)
+        return Page(found, fits)
 
     def _reply(self, body: bytes, asked: Range, number: int) -> Reply:
         """Open a page of the usual envelope."""
@@ -168,9 +169,9 @@ class CodatStream(CommerceStream, abc.ABC):
         if envelope.page_number != number:
             msg = f"page {number} was asked for and page {envelope.page_number} came"
             raise MalformedAnswer(msg)
-        fits, stamps = self.shape.examine(envelope.results)
+        records, fits, stamps = self.shape.examine(envelope.results)
         reply = Reply(
-            records=envelope.results,
+            records=records,
             fits=fits,
             stamps=stamps,
             total=envelope.total_results,

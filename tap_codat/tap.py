@@ -106,6 +106,9 @@ class TapCodat(CommerceTap):
         """Check what a JSON Schema cannot. See the base class."""
         yield from super().check_config(config)
         yield from check_url("api_url", config["api_url"])
+        for name in ("company_ids", "connection_ids"):
+            if config.get(name) == []:
+                yield f"Setting `{name}` is empty, so nothing would be read: fill or remove it."
         given = [name for name in ("api_key", "auth_header") if name in config]
         if not given:
             yield (

@@ -283,6 +283,18 @@ def test_a_deselected_part_of_a_column_is_left_out(capfd: pytest.CaptureFixture[
     assert message["record"]["lines"] == {"b": "y"}
 
 
+@pytest.mark.xfail(strict=True, reason="the SDK sends it by a setting the tap says has no effect")
+def test_no_version_is_activated_that_the_records_do_not_carry(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A target would delete every row of another version: all that it was just sent."""
+    catalog = selected()
+    catalog["streams"][0]["replication_method"] = "FULL_TABLE"
+    lines = synced(capfd, config={"emit_activate_version_messages": True}, catalog=catalog)
+    activated = {message["version"] for message in messages(lines, "ACTIVATE_VERSION")}
+    assert activated <= {message.get("version") for message in messages(lines, "RECORD")}
+
+
 def test_the_mask_selects_what_the_catalog_does_not_know() -> None:
     stream = Orders(MemoryTap(catalog=selected()))
     assert stream.mask["properties", "nobody knows"] is True

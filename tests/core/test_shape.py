@@ -530,7 +530,7 @@ def test_a_page_with_what_is_no_object_is_refused(text: bytes) -> None:
 def test_a_page_with_what_is_no_record_names_it_when_it_is_emitted(text: bytes) -> None:
     shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
     good = msgspec.Raw(b'{"id":"1"}')
-    assert shape.examine([good, msgspec.Raw(text)]) == ([True, False], [None, None])
+    assert shape.examine([good, msgspec.Raw(text)])[1:] == ([True, False], [None, None])
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
@@ -565,7 +565,7 @@ def test_a_replication_value_is_the_instant_that_is_emitted(value: object, style
         expected = datetime.fromisoformat(normal[:19]).replace(
             microsecond=micro, tzinfo=timezone.utc
         )
-    assert shape.examine([raw])[1] == [expected]
+    assert shape.examine([raw])[2] == [expected]
 
 
 @given(st.lists(st.tuples(scalars, scalars), max_size=6))
@@ -577,7 +577,7 @@ def test_a_page_is_examined_as_its_records_one_by_one_are(values: list[tuple[Any
         Case({}, {"id": "1", "createdDate": created, "modifiedDate": modified}).raw
         for created, modified in values
     ]
-    fits, stamps = shape.examine(page)
+    _, fits, stamps = shape.examine(page)
     assert fits == [shape.check(raw) for raw in page]
     assert stamps == [shape.stamp(raw) for raw in page]
 
