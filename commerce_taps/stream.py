@@ -225,6 +225,12 @@ class CommerceStream(Stream, abc.ABC):
             context: Not used.
         """
 
+    @property
+    @override
+    def emit_activate_version_messages(self) -> bool:
+        """Never: a run that failed in part would have the target delete what it did not bring."""
+        return False
+
     # --- sync -----------------------------------------------------------------------------------
 
     @override

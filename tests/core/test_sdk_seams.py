@@ -283,7 +283,6 @@ def test_a_deselected_part_of_a_column_is_left_out(capfd: pytest.CaptureFixture[
     assert message["record"]["lines"] == {"b": "y"}
 
 
-@pytest.mark.xfail(strict=True, reason="the SDK sends it by a setting the tap says has no effect")
 def test_no_version_is_activated_that_the_records_do_not_carry(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -582,6 +582,13 @@ def test_a_page_is_examined_as_its_records_one_by_one_are(values: list[tuple[Any
     assert stamps == [shape.stamp(raw) for raw in page]
 
 
+@given(cases())
+@example(Case({"at": {"type": "string"}}, {"id": "1", "at": "2024-03-01T09:30:00Z"}))
+def test_a_replication_value_is_read_whatever_its_column_is(case: Case) -> None:
+    shape = case.shape()
+    assert shape.examine([case.raw])[-1] == [shape.stamp(case.raw)]
+
+
 @pytest.mark.parametrize("keys", [["companyId", "id"], ["companyId"], []], ids="-".join)
 def test_identity_tells_records_apart(keys: list[str]) -> None:
     shape = Shape(Case({}, {}).schema, keys=keys, context_keys=["companyId"])
