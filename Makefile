@@ -34,7 +34,7 @@ docs: ## Write anew what is generated from the tap: settings, streams, meltano.y
 	$(IN) -- python scripts/generate_docs.py $(ARGS)
 
 bench: ## Measure speed against a raw loop and against other tools
-	$(IN) --group bench -- commerce-sandbox exec --scale 10 -- python benchmarks/run.py $(ARGS)
+	$(IN) --group bench -- python -m benchmarks.run $(ONLY) $(ARGS)
 
 clean: ## Remove everything that can be made again
 	rm -rf .tools .venv .meltano .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

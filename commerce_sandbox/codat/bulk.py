@@ -130,7 +130,7 @@ class Bulk:
         self._lists: dict[str, BulkList] = {}
         self._answered = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request."""
         path: str = scope["path"]
         if path == "/requests":

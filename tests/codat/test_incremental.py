@@ -253,6 +253,7 @@ def test_the_page_size_changes_nothing(
     for stream in output.schemas:
         rows = truth(sandbox, output, stream).items()
         assert output.rows(stream) == {key: row for key, row in rows if belongs(row, small)}
+        assert len(output.rows(stream)) == len(output.records[stream])
 
 
 @pytest.fixture(scope="module")

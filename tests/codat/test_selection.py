@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,10 +71,14 @@ def test_a_part_of_a_column_can_be_left_out(run: Taps, sandbox: Sandbox) -> None
     assert output.rows("commerce_locations") == expected
 
 
-def test_a_catalog_that_went_through_discovery_reads_the_same(run: Taps, sandbox: Sandbox) -> None:
-    assert run(sandbox, catalog=TAXES).output.rows("commerce_tax_components") == run(
-        sandbox
-    ).output.rows("commerce_tax_components")
+def test_a_catalog_can_ask_for_a_stream_as_a_whole(run: Taps, sandbox: Sandbox) -> None:
+    first = run(sandbox, catalog=TAXES).output
+    whole = deepcopy(TAXES)
+    for entry in whole["streams"]:
+        entry["replication_method"] = "FULL_TABLE"
+    second = run(sandbox, catalog=whole, state=first.state).output
+    assert second.rows("commerce_tax_components") == first.rows("commerce_tax_components")
+    assert second.state == first.state
 
 
 # --- new fields ---------------------------------------------------------------------------------

@@ -1,0 +1,366 @@
+"""What all parts share: a server, programs run one after the other, and ratios of their times."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+BIN = Path(sys.executable).parent
+PEERS = Path(__file__).parent / "peers"
+COMMERCE = (
+    "customers",
+    "disputes",
+    "orders",
+    "payments",
+    "payment_methods",
+    "products",
+    "product_categories",
+    "tax_components",
+    "transactions",
+    "locations",
+    "company_info",
+)
+"""The eleven commerce streams, without their common prefix."""
+
+# Both would slow every program, and some more than others.
+_UNFAIR = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        pairs: How often each pair of programs is run.
+        few: The same, where one run takes long.
+        orders: Orders in the parts that read many.
+        plain: Orders where a plain SDK stream takes part, which needs its time.
+        million: Orders in the part that reads very many.
+        loaded: Orders in the part that fills a database.
+        latency_connections: Connections in the part with a slow API.
+        scale: Numbers of connections, each twice the one before.
+    """
+
+    pairs: int = 5
+    few: int = 2
+    orders: int = 100_000
+    plain: int = 50_000
+    million: int = 1_000_000
+    loaded: int = 20_000
+    latency_connections: int = 40
+    scale: tuple[int, ...] = (250, 500, 1000, 2000)
+
+
+TINY = Sizes(
+    pairs=1, few=1, orders=50, plain=50, million=100, loaded=50, latency_connections=2, scale=(2, 4)
+)
+"""Enough to see that everything runs; the figures mean nothing."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a program took.
+
+    Attributes:
+        seconds: From its start to its end.
+        megabytes: The most memory it held; of a pipeline, its largest program.
+    """
+
+    seconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        name: What is divided by what.
+        ratios: One a pair.
+        target: What the median should not exceed, or fall below where `at_least` is set.
+        at_least: Whether more is better.
+        note: What has to be known to read it.
+        figures: What the ratios are made of, by name.
+    """
+
+    name: str
+    ratios: Sequence[float]
+    target: float | None = None
+    at_least: bool = False
+    note: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def median(self) -> float:
+        """The median of the ratios."""
+        return statistics.median(self.ratios)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; `None` without a target."""
+        if self.target is None:
+            return None
+        return self.median >= self.target if self.at_least else self.median <= self.target
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    output: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Usage:
+    """Run a program to its end and measure it as a whole, its start included.
+
+    Args:
+        command: The program and its arguments.
+        output: Where its output goes; nowhere if not given. What it logs goes to `<output>.log`.
+        environment: Variables to set besides those of this process.
+
+    Returns:
+        What it took.
+
+    Raises:
+        RuntimeError: It ended with another exit code than 0.
+    """
+    variables = {name: value for name, value in os.environ.items() if name not in _UNFAIR}
+    variables |= environment or {}
+    output = output or Path(os.devnull)
+    log = output.with_name(output.name + ".log") if output.parent != Path("/dev") else output
+    with output.open("wb") as out, log.open("wb") as err:
+        started = time.perf_counter()
+        # `Popen.wait` would reap the program without telling how much memory it has used.
+        program = subprocess.Popen(command, env=variables, stdout=out, stderr=err)
+        _, status, usage = os.wait4(program.pid, 0)
+        seconds = time.perf_counter() - started
+    program.returncode = os.waitstatus_to_exitcode(status)
+    if program.returncode:
+        words = log.read_text(errors="replace")[-2000:] if log is not output else ""
+        raise RuntimeError(f"{command} ended with {program.returncode}: {words}")
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return Usage(seconds, usage.ru_maxrss / unit)
+
+
+def alternate(ways: Mapping[str, Callable[[], Usage]], pairs: int) -> dict[str, list[Usage]]:
+    """Run programs in turns, A B C A B C …, so that what else the machine does hits all alike.
+
+    Args:
+        ways: Runs a program, by its name.
+        pairs: How many turns each has.
+
+    Returns:
+        What each took, turn by turn.
+    """
+    taken: dict[str, list[Usage]] = {name: [] for name in ways}
+    for number in range(pairs):
+        for name, way in ways.items():
+            usage = way()
+            taken[name].append(usage)
+            say(f"  {number + 1}/{pairs} {name}: {usage.seconds:.2f} s")
+    return taken
+
+
+def seconds(usages: Sequence[Usage]) -> list[float]:
+    """Give the times alone, for a row's figures."""
+    return [round(usage.seconds, 3) for usage in usages]
+
+
+def divide(
+    name: str,
+    taken: Mapping[str, list[Usage]],
+    above: str,
+    below: str,
+    *,
+    target: float | None = None,
+    at_least: bool = False,
+    note: str = "",
+) -> Row:
+    """Make the row of one program's times divided by another's, turn by turn.
+
+    Args:
+        name: The row's name.
+        taken: What `alternate` gave.
+        above: The program whose time is divided.
+        below: The program by whose time it is divided.
+        target: As in `Row`.
+        at_least: As in `Row`.
+        note: As in `Row`.
+
+    Returns:
+        The row.
+    """
+    pairs = zip(taken[above], taken[below], strict=True)
+    figures = {f"{way} seconds": seconds(taken[way]) for way in (above, below)}
+    ratios = [a.seconds / b.seconds for a, b in pairs]
+    return Row(name, ratios, target, at_least, note, figures)
+
+
+class Bulk:
+    """The sandbox's server of prepared rows, in a process of its own.
+
+    Attributes:
+        url: Its address.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Keep the address."""
+        self.url = url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that point tap-codat at it."""
+        return {
+            "TAP_CODAT_API_URL": self.url,
+            "TAP_CODAT_API_KEY": "benchmark",
+            "TAP_CODAT_REQUESTS_PER_MINUTE": "0",
+        }
+
+    def requests(self) -> int:
+        """Ask how many requests it has answered."""
+        return int(requests.get(f"{self.url}/requests", timeout=60).json())
+
+    def orders_path(self) -> str:
+        """Find the list of orders of the first connection; the server makes it on this occasion."""
+        company = requests.get(f"{self.url}/companies", timeout=60).json()["results"][0]
+        connection = company["dataConnections"][0]["id"]
+        path = f"companies/{company['id']}/connections/{connection}/data/commerce-orders"
+        requests.get(f"{self.url}/{path}", timeout=600).raise_for_status()
+        return path
+
+
+@contextlib.contextmanager
+def bulk(
+    connections: int, rows: int, *, latency_ms: int = 0, mixed_dates: bool = False
+) -> Iterator[Bulk]:
+    """Serve prepared rows while the context lasts.
+
+    Args:
+        connections: How many connections there are.
+        rows: How many rows each of their lists has.
+        latency_ms: Milliseconds each answer is held back.
+        mixed_dates: Whether dates come in all forms platforms write.
+
+    Yields:
+        The server.
+    """
+    command = [
+        *(sys.executable, "-m", "commerce_sandbox", "bulk"),
+        f"--connections={connections}",
+        f"--rows={rows}",
+        f"--latency-ms={latency_ms}",
+        *(["--mixed-dates"] if mixed_dates else []),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None  # noqa: S101 - it is a pipe
+            yield Bulk(server.stdout.readline().split()[-1])
+        finally:
+            if server.poll() is not None:
+                say(f"The server has ended by itself, with exit code {server.returncode}.")
+            server.terminate()
+
+
+def catalog(folder: Path, *streams: str) -> Path:
+    """Write a catalog with some of tap-codat's streams.
+
+    Args:
+        folder: Where to.
+        *streams: The commerce streams, without their prefix.
+
+    Returns:
+        The catalog.
+    """
+    found = subprocess.run(
+        [BIN / "tap-codat", "--discover"], check=True, capture_output=True, env=_anybody()
+    ).stdout
+    entries = msgspec.json.decode(found)["streams"]
+    wanted = {f"commerce_{name}" for name in streams}
+    path = folder / "catalog.json"
+    path.write_bytes(
+        msgspec.json.encode({"streams": [one for one in entries if one["stream"] in wanted]})
+    )
+    return path
+
+
+def _anybody() -> dict[str, str]:
+    return {**os.environ, "TAP_CODAT_API_KEY": "benchmark", "TAP_CODAT_API_URL": "http://127.0.0.1"}
+
+
+def tap(
+    server: Bulk, chosen: Path, *, output: Path | None = None, **settings: str
+) -> Callable[[], Usage]:
+    """Prepare a run of tap-codat, as it is installed.
+
+    Args:
+        server: What it reads.
+        chosen: Its catalog.
+        output: Where its messages go.
+        **settings: Further settings, as environment variables have them.
+
+    Returns:
+        Runs it.
+    """
+    command = [str(BIN / "tap-codat"), "--config=ENV", f"--catalog={chosen}"]
+    variables = {f"TAP_CODAT_{name.upper()}": value for name, value in settings.items()}
+    return lambda: run(command, output=output, environment=server.environment | variables)
+
+
+def peer(
+    name: str, *arguments: str, output: Path | None = None, **environment: str
+) -> Callable[[], Usage]:
+    """Prepare a run of one of the programs compared with.
+
+    Args:
+        name: Its module in `benchmarks/peers`.
+        *arguments: Its arguments.
+        output: Where its output goes.
+        **environment: Variables to set besides those of this process.
+
+    Returns:
+        Runs it.
+    """
+    command = [sys.executable, str(PEERS / f"{name}.py"), *arguments]
+    return lambda: run(command, output=output, environment=environment)
+
+
+def records(output: Path) -> int:
+    """Count the RECORD messages of commerce streams in an output.
+
+    Args:
+        output: Singer messages, one a line.
+
+    Returns:
+        Their number.
+    """
+    with output.open("rb") as lines:
+        return sum(b'"RECORD"' in line[:20] and b'"commerce_' in line[:60] for line in lines)
+
+
+def same(**counts: int) -> None:
+    """Refuse to compare programs that have not done the same.
+
+    Args:
+        **counts: How many rows each has delivered.
+
+    Raises:
+        RuntimeError: They differ.
+    """
+    if len(set(counts.values())) > 1:
+        raise RuntimeError(f"not the same rows: {counts}")
+
+
+def say(text: str) -> None:
+    """Tell the person who waits what is under way."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,127 @@
+"""`make bench`: measure all parts or some, print a table, write `benchmarks/results.json`.
+
+Without `make`: `python -m benchmarks.run [--tiny] [PART …]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from benchmarks.harness import TINY, Row, Sizes, say
+from benchmarks.parts import discover, latency, load, records, scale, server, unchanged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Measure = Callable[[Sizes, Path], Iterator[Row]]
+
+RESULTS: Final = Path(__file__).parent / "results.json"
+DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "performance.md"
+MARK: Final = "<!-- from here to the end: written by `make bench ARGS=--document` -->\n"
+PARTS: Final[dict[str, Measure]] = {
+    "server": server.measure,
+    "discover": discover.measure,
+    "records": records.measure,
+    "million": records.million,
+    "million-plain": records.million_plain,
+    "load": load.measure,
+    "latency": latency.measure,
+    "scale": scale.measure,
+    "requests": unchanged.measure,
+}
+LONG: Final = frozenset({"million-plain"})
+"""Parts that are run only when they are named."""
+PACKAGES: Final = ("singer-sdk", "msgspec", "orjson", "requests", "dlt", "duckdb")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Measure tap-codat against its peers.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--tiny", action="store_true", help="only see that it runs")
+    parser.add_argument("--document", action="store_true", help=f"also into {DOCUMENT.name}")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
+    asked = parser.parse_args(arguments)
+    unknown = set(asked.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are: {', '.join(PARTS)}")
+    sizes = TINY if asked.tiny else Sizes()
+    found: dict[str, Any] = load_results(asked.results)
+    for name in asked.parts or [part for part in PARTS if part not in LONG]:
+        started = time.perf_counter()
+        say(name)
+        with tempfile.TemporaryDirectory() as folder:
+            rows = list(PARTS[name](sizes, Path(folder)))
+        found["parts"][name] = {
+            "seconds": round(time.perf_counter() - started),
+            "rows": [as_json(row) for row in rows],
+        }
+    found["machine"] = machine()
+    asked.results.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    print(table(found))
+    if asked.document:
+        before, mark, _ = DOCUMENT.read_text(encoding="utf-8").partition(MARK)
+        DOCUMENT.write_text(f"{before}{mark}\n{table(found)}\n", encoding="utf-8")
+
+
+def load_results(path: Path) -> dict[str, Any]:
+    """Read the last results: parts that are not run again stay as they are."""
+    if not path.exists():
+        return {"machine": {}, "parts": {}}
+    found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    return found
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """Write a row for the results."""
+    return {
+        "name": row.name,
+        "median": round(row.median, 3),
+        "min": round(min(row.ratios), 3),
+        "max": round(max(row.ratios), 3),
+        "pairs": len(row.ratios),
+        "target": None if row.target is None else f"{'≥' if row.at_least else '≤'} {row.target:g}",
+        "met": row.met,
+        "note": row.note,
+        "figures": row.figures,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Say what it was measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Lay the results out as a Markdown table."""
+    lines = [
+        "| part | ratio | median | min | max | pairs | target | note |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |",
+    ]
+    for name in (name for name in PARTS if name in found["parts"]):
+        for row in found["parts"][name]["rows"]:
+            figures = " | ".join(f"{row[key]:.2f}" for key in ("median", "min", "max"))
+            verdict = {True: " ✓", False: " ✗", None: ""}[row["met"]]
+            target = f"{row['target'] or ''}{verdict}"
+            cells = (name, row["name"], figures, str(row["pairs"]), target, row["note"])
+            lines.append(f"| {' | '.join(cells)} |")
+    facts = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
+    return "\n".join([*lines, "", facts])
+
+
+if __name__ == "__main__":
+    main()
