@@ -20,11 +20,10 @@ demo: ## Load a sandbox's shop data into output/demo.duckdb, through Meltano, an
 test: ## Run all tests
 	$(IN) --group test --group e2e -- pytest $(ARGS)
 
-lint: ## Check style, types and the lock file
+lint: ## Check style and types
 	$(IN) --group lint --group test --group e2e -- ruff check
 	$(IN) --group lint --group test --group e2e -- ruff format --check
 	$(IN) --group lint --group test --group e2e -- mypy
-	$(IN) -- uv lock --check --offline --default-index https://pypi.org/simple
 
 format: ## Repair style as far as that can be done automatically
 	$(IN) --group lint -- ruff check --fix

@@ -163,7 +163,7 @@ class Shape:
             [look.key if look and fit else None for look, fit in zip(looks, fits, strict=True)]
         )
         for place, fit in enumerate(fits):
-            if not fit:
+            if not (fit and self._stamped):
                 stamps[place] = self.stamp(found[place])
         return found, fits, stamps
 

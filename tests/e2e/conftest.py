@@ -73,18 +73,10 @@ class Pipeline:
             options: Options of `meltano run`.
             variables: Variables of the environment.
         """
-        project = {
-            "PATH": os.pathsep.join([str(BIN), str(ROOT / ".tools" / "bin"), os.environ["PATH"]]),
-            "MELTANO_DATABASE_URI": f"sqlite:///{self.state}",
-            "TARGET_DUCKDB_FILEPATH": str(self.database),
-        }
         ran = subprocess.run(
-            [
-                *(str(BIN / "meltano"), "--environment=sandbox", "--log-format=uncolored", "run"),
-                *(f"--state-id-suffix={self.database.stem}", *options, "codat-to-duckdb"),
-            ],
+            self.command(*options),
             cwd=ROOT,
-            env=os.environ | project | self.sandbox.environment | variables,
+            env=self.environment | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -96,6 +88,23 @@ class Pipeline:
         self.loaded = Counter()
         for rows, stream in re.findall(r"Loading (\d+) rows into '.*\"(\w+)\"'", ran.stdout):
             self.loaded[stream] += int(rows)
+
+    def command(self, *options: str) -> list[str]:
+        """Give the command line of a run of the job."""
+        return [
+            *(str(BIN / "meltano"), "--environment=sandbox", "--log-format=uncolored", "run"),
+            *(f"--state-id-suffix={self.database.stem}", *options, "codat-to-duckdb"),
+        ]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a run of the job."""
+        project = {
+            "PATH": os.pathsep.join([str(BIN), str(ROOT / ".tools" / "bin"), os.environ["PATH"]]),
+            "MELTANO_DATABASE_URI": f"sqlite:///{self.state}",
+            "TARGET_DUCKDB_FILEPATH": str(self.database),
+        }
+        return os.environ | project | self.sandbox.environment
 
     def execute(self, statement: str) -> None:
         """Change the file behind the loader's back."""
