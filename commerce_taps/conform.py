@@ -124,15 +124,23 @@ def compile_value(schema: Schema) -> Callable[[t.Any], t.Any]:
     """
     if "type" not in schema:
         return lambda value: value
-    fits = [_compile_kind(kind, schema) for kind in kinds(schema)]
+    fit, *others = [_compile_kind(kind, schema) for kind in kinds(schema)] or [_never]
     null = None if "null" in schema["type"] else MISFIT
+    if not others:
+        return lambda value: null if value is None else fit(value)
 
-    def fit(value: object) -> t.Any:  # noqa: ANN401
+    def fit_any(value: object) -> t.Any:  # noqa: ANN401
         if value is None:
             return null
-        return next((out for out in (fit(value) for fit in fits) if out is not MISFIT), MISFIT)
+        return next(
+            (o for o in (each(value) for each in (fit, *others)) if o is not MISFIT), MISFIT
+        )
 
-    return fit
+    return fit_any
+
+
+def _never(_: object) -> t.Any:  # noqa: ANN401
+    return MISFIT
 
 
 def _compile_kind(kind: str, schema: Schema) -> Callable[[t.Any], t.Any]:

@@ -385,8 +385,9 @@ def result(future: Future[Answer], tick: Callable[[], None]) -> Answer:
     Returns:
         The work's result.
     """
-    while not wait([future], timeout=TICK).done:
-        tick()
+    while not future.done():
+        if not wait([future], timeout=TICK).done:
+            tick()
     return future.result()
 
 
