@@ -9,7 +9,7 @@ IN := $(PYTHON) scripts/bootstrap.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format docs bench clean
+.PHONY: help demo test lint format docs bench chaos clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ docs: ## Write anew what is generated from the tap: settings, streams, meltano.y
 
 bench: ## Measure speed against a raw loop and against other tools
 	$(IN) --group bench -- python -m benchmarks.run $(ONLY) $(ARGS)
+
+chaos: ## Break everything that can break, SEEDS=20 times, and count what it costs
+	@$(IN) --group test --group e2e -- env SEEDS=$(SEEDS) python -m scripts.chaos $(ARGS)
 
 clean: ## Remove everything that can be made again
 	rm -rf .tools .venv .meltano .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
