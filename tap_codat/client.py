@@ -29,6 +29,7 @@ from commerce_taps.errors import (
 from commerce_taps.fetch import Request, where
 from commerce_taps.paging import ALL, Ask, Range, Reply, by_key, by_number, check
 from commerce_taps.records import Page, open_envelope
+from commerce_taps.redact import redact
 from commerce_taps.stream import CommerceStream
 from tap_codat import schemas
 
@@ -93,7 +94,8 @@ def api_message(body: bytes) -> Message:
     try:
         message = msgspec.json.decode(body, type=_ErrorMessage)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Message(" ".join(body[:80].decode(errors="replace").split()))
+        # Redacted before it is cut: half a secret would not be known any more.
+        return Message(" ".join(redact(body[:10_000].decode(errors="replace")).split())[:80])
     reference = f"correlation id {message.correlationId}" if message.correlationId else ""
     return Message(message.error.strip(), reference)
 

@@ -580,9 +580,11 @@ def test_a_page_is_examined_as_its_records_one_by_one_are(values: list[tuple[Any
         Case({}, {"id": "1", "createdDate": created, "modifiedDate": modified}).raw
         for created, modified in values
     ]
-    _, fits, stamps = shape.examine(page)
-    assert fits == [shape.check(raw) for raw in page]
-    assert stamps == [shape.stamp(raw) for raw in page]
+    found, fits, stamps = shape.examine(page)
+    alone = [shape.examine([raw]) for raw in page]
+    assert [bytes(raw) for raw in found] == [bytes(raw) for (raw,), _, _ in alone]
+    assert fits == [fit for _, (fit,), _ in alone]
+    assert stamps == [stamp for _, _, (stamp,) in alone] == [shape.stamp(raw) for raw in page]
 
 
 @given(cases())
