@@ -8,7 +8,8 @@ sentence the user reads::
     ├── PartitionSkipped    there is nothing to read here, which is ordinary (not supported, ...)
     ├── PartitionFailed     this partition could not be read; the others go on, the run exits 1
     ├── FilterRefused       the server cannot filter by the replication key: read unfiltered
-    └── MalformedAnswer     an answer that is cut short, not JSON, or contradicts itself: retried
+    ├── MalformedAnswer     an answer that is cut short, not JSON, or contradicts itself: retried
+    └── Refused             an answer that is to be looked up in the table
 """
 
 from __future__ import annotations
@@ -61,6 +62,14 @@ class FilterRefused(TapError):
 
 class MalformedAnswer(TapError):
     """The answer is cut short, is not the JSON it should be, or contradicts itself."""
+
+
+class Refused(TapError):
+    """The request was refused, as the answer's status says, or its body in spite of a 200."""
+
+    def __init__(self) -> None:
+        """Keep nothing: status and body are in the hands of who asked."""
+        super().__init__("the answer is a refusal")
 
 
 class Message(t.NamedTuple):
@@ -171,7 +180,7 @@ class ErrorTable:
         """Find the row for an answer.
 
         Args:
-            status: Any HTTP status but 200.
+            status: The HTTP status; 200 for a refusal that only the body tells.
             body: The answer's body.
 
         Returns:

@@ -18,6 +18,7 @@ from collections import Counter, defaultdict, deque
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from urllib.parse import quote, urlencode
 
 import requests
@@ -29,13 +30,14 @@ from commerce_taps.errors import (
     MalformedAnswer,
     Message,
     PartitionFailed,
+    Refused,
     TapError,
     TapStopped,
 )
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Hashable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from requests.auth import AuthBase
 
@@ -61,18 +63,20 @@ LONGEST_SENSIBLE_ASK = 25 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One GET request.
+    """One request.
 
     Attributes:
         path: Path segments below the base address, unquoted.
-        params: Query parameters, unquoted.
+        params: Query parameters, unquoted; as pairs where a name comes more than once.
+        body: A JSON body, which makes it a POST request; a GET request has none.
         stream: The stream it is for; requests are counted by stream.
         context: The partition it is for.
         lane: Requests of one lane share the vendor's limit on concurrent requests.
     """
 
     path: tuple[str, ...]
-    params: Mapping[str, str | int] = field(default_factory=dict)
+    params: Mapping[str, str | int] | Sequence[tuple[str, str | int]] = ()
+    body: bytes | None = None
     stream: str = ""
     context: Mapping[str, t.Any] = field(default_factory=dict)
     lane: str = ""
@@ -93,8 +97,8 @@ class Request:
             msg = f"an id cannot be part of an address: {'/'.join(self.path)}"
             raise PartitionFailed(msg, self.where)
         # Ids come from the API and may hold any character.
-        path = "/".join(quote(part, safe="") for part in self.path)
-        return f"/{path}?{urlencode(self.params, quote_via=quote)}" if self.params else f"/{path}"
+        path = "".join(f"/{quote(part, safe='')}" for part in self.path)
+        return f"{path}?{urlencode(self.params, quote_via=quote)}" if self.params else path
 
 
 def where(stream: str, context: Mapping[str, t.Any] | None) -> str:
@@ -115,15 +119,19 @@ def where(stream: str, context: Mapping[str, t.Any] | None) -> str:
 class Governor:
     """Keeps the whole tap inside the vendor's limits, whichever thread asks."""
 
-    def __init__(self, *, per_minute: int, per_lane: int, check: Callable[[], None]) -> None:
+    def __init__(
+        self, *, per_minute: int, at_once: int, per_lane: int, check: Callable[[], None]
+    ) -> None:
         """Start with nothing sent.
 
         Args:
             per_minute: Requests in any 60 seconds; 0 for no limit.
+            at_once: Requests under way at once.
             per_lane: Requests under way at once in one lane.
             check: Raises `TapStopped` when the run is ending; called while waiting.
         """
         self._per_minute = per_minute
+        self._at_once = threading.Semaphore(at_once)
         self._sent: deque[float] = deque()
         self._lanes: dict[str, threading.Semaphore] = defaultdict(
             lambda: threading.Semaphore(per_lane)
@@ -145,7 +153,7 @@ class Governor:
         """
         with self._lock:
             semaphore = self._lanes[lane]
-        with semaphore:
+        with semaphore, self._at_once:
             while (wait := self._reserve()) is not None:
                 self.sleep(wait)
             yield
@@ -206,6 +214,7 @@ class Client:
         headers: Mapping[str, str],
         message: Callable[[bytes], Message],
         governor: Governor,
+        workers: Workers,
         logger: logging.Logger,
         timeout: float,
         max_retries: int,
@@ -222,6 +231,7 @@ class Client:
             headers: Sent with every request.
             message: Finds the API's own words in the body of a failed answer.
             governor: Paces the requests.
+            workers: Make several requests at once.
             logger: Where retries are told.
             timeout: Seconds without a byte after which a request is given up.
             max_retries: How often a request is repeated.
@@ -237,6 +247,7 @@ class Client:
         self._headers = dict(headers)
         self._message = message
         self._governor = governor
+        self._workers = workers
         self._logger = logger
         self._timeout = timeout
         self._max_retries = max_retries
@@ -253,7 +264,8 @@ class Client:
 
         Args:
             request: What to ask.
-            parse: Turns the body into the answer; raises `MalformedAnswer` where it cannot.
+            parse: Turns the body into the answer; raises `MalformedAnswer` where it cannot, and
+                `Refused` where the body is a refusal in spite of its status.
 
         Returns:
             What `parse` made of the body.
@@ -267,19 +279,17 @@ class Client:
         """
         doubted = 0
         for tries in itertools.count(1):
+            status, headers, body = 0, t.cast("Mapping[str, str]", {}), b""
             try:
                 with self._governor.turn(request.lane):
                     status, headers, body = self._send(request)
-                if status == requests.codes.ok:
-                    answer = parse(body)
-                    self._answered, self._unanswered = True, 0
-                    return answer
+                return self._opened(status, body, parse)
+            except Refused:
                 rule, message = self._errors.classify(status, body), self._message(body)
             except MalformedAnswer as error:
-                rule, message, headers = self._errors.malformed, Message(str(error)), {}
+                rule, message = self._errors.malformed, Message(str(error))
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                rule, headers = self._errors.no_answer, {}
-                message = Message(type(error).__name__)
+                rule, message = self._errors.no_answer, Message(type(error).__name__)
             if rule.action is Action.RETRY:
                 given_up = tries > self._max_retries
             else:
@@ -289,6 +299,39 @@ class Client:
                 raise self._given_up(rule, rule.error(request.where, message, tries=tries))
             self._wait(rule, message, request, tries, headers)
         raise AssertionError  # the last try has returned or raised
+
+    def _opened(self, status: int, body: bytes, parse: Callable[[bytes], Answer]) -> Answer:
+        """Turn a body into the answer, unless it is a refusal."""
+        if status != requests.codes.ok:
+            raise Refused
+        answer = parse(body)
+        self._answered, self._unanswered = True, 0
+        return answer
+
+    def each(
+        self, requests: Iterable[Request], parse: Callable[[bytes], Answer]
+    ) -> Iterator[Answer]:
+        """Make several requests at once. Not for use in what the same workers do.
+
+        Args:
+            requests: What to ask.
+            parse: As for `get`.
+
+        Yields:
+            The answers, in the order of the requests.
+
+        Raises:
+            TapError: What the first request that fails ended in; later ones may not be made.
+        """
+        futures = deque(
+            self._workers.submit(partial(self.get, request, parse)) for request in requests
+        )
+        try:
+            while futures:
+                yield futures.popleft().result()
+        finally:
+            for future in futures:
+                future.cancel()
 
     def _given_up(self, rule: Rule, error: TapError) -> TapError:
         """Stop the run instead of one partition where nothing seems to be reachable any more."""
@@ -301,25 +344,56 @@ class Client:
 
     def _send(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
         """Send once. Returns status, headers and the whole body."""
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            session.auth = self._auth
-            session.headers.update(self._headers)
+        session, settings = self._session()
         with self._counting:
             self.requests[request.stream] += 1
-        url = self.base_url + request.url
-        self._logger.debug("GET %s", url)
+        method, url = "GET" if request.body is None else "POST", self.base_url + request.url
+        self._logger.debug("%s %s", method, url)
+        asked = requests.Request(method, url, data=request.body)
+        if request.body is not None:
+            asked.headers = {"Content-Type": "application/json"}
         # A redirect is never followed: it could carry the credential to another host.
-        with session.get(
-            url, timeout=self._timeout, allow_redirects=False, stream=True
+        with session.send(
+            session.prepare_request(asked),
+            **settings,
+            timeout=self._timeout,
+            allow_redirects=False,
         ) as response:
-            body = response.raw.read(self._max_bytes + 1, decode_content=True)
+            body = self._read(response)
         self.quota_left = response.headers.get(self._quota_header, self.quota_left)
+        return response.status_code, response.headers, body
+
+    def _session(self) -> tuple[requests.Session, Mapping[str, t.Any]]:
+        """Open this thread's session, with what the environment says of proxies and certificates.
+
+        It is looked up once, not for each request: there is but one host.
+        """
+        if not hasattr(self._local, "session"):
+            session = requests.Session()
+            session.auth = self._auth
+            session.headers.update(self._headers)
+            settings = session.merge_environment_settings(
+                self.base_url, proxies={}, stream=True, verify=None, cert=None
+            )
+            self._local.session = session, settings
+        opened: tuple[requests.Session, Mapping[str, t.Any]] = self._local.session
+        return opened
+
+    def _read(self, response: requests.Response) -> bytes:
+        """Read the whole body, but not one that is beyond all measure."""
+        headers = response.headers
+        length = headers.get("Content-Length", "")
+        if (
+            length.isdigit()
+            and int(length) <= self._max_bytes
+            and not headers.get("Content-Encoding")
+        ):
+            return t.cast("bytes", response.raw.read())  # at once, which is much quicker
+        body: bytes = response.raw.read(self._max_bytes + 1, decode_content=True)
         if len(body) > self._max_bytes:
             msg = f"the answer is larger than `max_response_mb` ({self._max_bytes >> 20} MB)"
             raise MalformedAnswer(msg)
-        return response.status_code, response.headers, body
+        return body
 
     def _wait(
         self, rule: Rule, message: Message, request: Request, tries: int, headers: Mapping[str, str]
@@ -391,6 +465,52 @@ def result(future: Future[Answer], tick: Callable[[], None]) -> Answer:
     return future.result()
 
 
+class Workers:
+    """Threads that do what may block, each one thing at a time."""
+
+    def __init__(self, count: int) -> None:
+        """Start the threads.
+
+        Args:
+            count: How many.
+        """
+        self._count = count
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        for _ in range(count):
+            # Daemons: a request that hangs must not keep an interrupted run from ending.
+            threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+    def submit(self, work: Callable[[], Answer]) -> Future[Answer]:
+        """Have something done.
+
+        Args:
+            work: What to do.
+
+        Returns:
+            Its result, or the error it ends in.
+        """
+        future: Future[Answer] = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work())
+                except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+                    future.set_exception(error)
+
+        self._work.put(run)
+        return future
+
+    def end(self) -> None:
+        """Let the threads end once all that was submitted is done."""
+        for _ in range(self._count):
+            self._work.put(None)
+
+
 def aside(work: Callable[[], Answer], tick: Callable[[], None]) -> Answer:
     """Do something that may block in a thread of its own.
 
@@ -401,38 +521,25 @@ def aside(work: Callable[[], Answer], tick: Callable[[], None]) -> Answer:
     Returns:
         The work's result.
     """
-    future: Future[Answer] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
+    workers = Workers(1)
+    future = workers.submit(work)
+    workers.end()
     return result(future, tick)
 
 
+@dataclass(slots=True)
 class Chain:
-    """The pages of one partition, read one at a time in a worker thread."""
+    """The pages of one partition.
 
-    def __init__(self, key: Hashable, pages: Iterator[Page]) -> None:
-        """Keep the reader; nothing is asked yet.
+    Attributes:
+        key: Which stream and partition.
+        pages: Reads the next page each time it is asked for one.
+        next: The next page: `None` at the end, or the error it ended in.
+    """
 
-        Args:
-            key: Which stream and partition.
-            pages: Reads the next page each time it is asked for one.
-        """
-        self.key = key
-        self._pages = pages
-        self.next: Future[Page | None] = Future()
-
-    def read(self) -> None:
-        """Read the next page into `next`: a page, `None` at the end, or the error it ended in."""
-        try:
-            self.next.set_result(next(self._pages, None))
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that emits
-            self.next.set_exception(error)
+    key: Hashable
+    pages: Iterator[Page]
+    next: Future[Page | None] = field(default_factory=Future)
 
 
 class Prefetch:
@@ -447,21 +554,14 @@ class Prefetch:
 
         Args:
             plan: The partitions in the order in which they will be emitted.
-            concurrency: Requests under way at once.
+            concurrency: Partitions open at once.
             tick: Called again and again while the next page is waited for; may raise.
         """
         self._plan = plan
         self._tick = tick
         self._concurrency = concurrency
         self._open: deque[Chain] = deque()
-        self._work: queue.SimpleQueue[Chain | None] = queue.SimpleQueue()
-        for _ in range(concurrency):
-            # Daemons: a request that hangs must not keep an interrupted run from ending.
-            threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        while (chain := self._work.get()) is not None:
-            chain.read()
+        self._workers = Workers(concurrency)
 
     def _fill(self) -> None:
         while len(self._open) < self._concurrency:
@@ -469,7 +569,10 @@ class Prefetch:
             if chain is None:
                 return
             self._open.append(chain)
-            self._work.put(chain)
+            self._ask(chain)
+
+    def _ask(self, chain: Chain) -> None:
+        chain.next = self._workers.submit(partial(next, chain.pages, None))
 
     def pages(self, key: Hashable) -> Iterator[Page]:
         """Hand on a partition's pages, while the next one is already asked for.
@@ -493,12 +596,10 @@ class Prefetch:
         chain = self._open[0]
         try:
             while (page := result(chain.next, self._tick)) is not None:
-                chain.next = Future()
-                self._work.put(chain)
+                self._ask(chain)
                 yield page
         finally:
             self._open.popleft()
             self._fill()
-            if not self._open:  # that was the last one: the workers end
-                for _ in range(self._concurrency):
-                    self._work.put(None)
+            if not self._open:  # that was the last one
+                self._workers.end()

@@ -10,7 +10,7 @@ from commerce_taps.errors import MalformedAnswer
 from commerce_taps.redact import redact
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 Envelope = t.TypeVar("Envelope")
@@ -26,12 +26,14 @@ class Page(msgspec.Struct):
             the reader of the pages knows what else may still come.
         mark: What to keep in the state once the partition is over, so that the next run can tell
             whether anything has changed since.
+        derived: Records that came inside of these, by the name of the stream they are of.
     """
 
     records: Sequence[msgspec.Raw]
     fits: Sequence[bool] = ()
     bookmark: datetime | None = None
     mark: str | None = None
+    derived: Mapping[str, Page] = {}
 
 
 def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:

@@ -20,10 +20,11 @@ from commerce_taps.records import Page
 from commerce_taps.shape import Shape
 
 if t.TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     import msgspec
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.singerlib.catalog import MetadataMapping
 
     from commerce_taps.tap import CommerceTap
 
@@ -38,6 +39,9 @@ class CommerceStream(Stream, abc.ABC):
     A stream is a declaration: `name`, `primary_keys`, `replication_key` and what its tap's base
     class needs to find it. The tap's base class for a family of endpoints says in `read` how a
     partition's pages are asked for, and in `partitions` whom to ask.
+
+    Rows that come inside of another stream's are a stream of their own, whose `parent_stream_type`
+    is that other one. They are read with it, in `Page.derived`, and never asked for themselves.
     """
 
     # `shape` does it, compiled once from the schema.
@@ -45,6 +49,9 @@ class CommerceStream(Stream, abc.ABC):
 
     context_keys: t.ClassVar[tuple[str, ...]] = ()
     """Names of the columns that come from the partition."""
+
+    unselected_columns: t.ClassVar[tuple[str, ...]] = ()
+    """Top-level columns that are only emitted if the user selects them, such as secrets."""
 
     _tap: CommerceTap
 
@@ -86,7 +93,9 @@ class CommerceStream(Stream, abc.ABC):
         """
         # Taken first: what changes while the partition is read shows the next time.
         mark = self.mark(context)
-        if mark is not None and mark == self._known(context).get(MARK):
+        if mark is not None and all(
+            mark == stream.known(context).get(MARK) for stream in self._written
+        ):
             msg = "nothing has changed since the last run"
             raise PartitionSkipped(msg, where(self.name, context))
         try:
@@ -96,7 +105,53 @@ class CommerceStream(Stream, abc.ABC):
             raise
         yield Page((), mark=mark)
 
+    # --- selection ------------------------------------------------------------------------------
+
+    @property
+    @override
+    def metadata(self) -> MetadataMapping:
+        """What the catalog says, in which some columns are off unless it selects them."""
+        metadata = super().metadata
+        for name in self.unselected_columns:
+            entry = metadata[("properties", name)]
+            if entry.selected is None and entry.selected_by_default is None:
+                entry.selected_by_default = False
+        return metadata
+
+    @cached_property
+    def derived(self) -> list[CommerceStream]:
+        """The selected streams whose rows come inside of this one's."""
+        children = t.cast("list[CommerceStream]", self.child_streams)
+        return [stream for stream in children if stream.selected]
+
+    @cached_property
+    def _written(self) -> list[CommerceStream]:
+        """The selected ones of this stream and of those derived from it."""
+        return [self, *self.derived] if self.selected else self.derived
+
+    @cached_property
+    def source(self) -> CommerceStream:
+        """The stream that is asked for: this one, or the one whose rows these come inside of."""
+        parent = self.parent_stream_type
+        streams = t.cast("Iterable[CommerceStream]", self._tap.streams.values())
+        return self if parent is None else next(one for one in streams if type(one) is parent)
+
     # --- shape ----------------------------------------------------------------------------------
+
+    def checked(self, records: Sequence[msgspec.Raw]) -> Page:
+        """Make a page of records.
+
+        Args:
+            records: The records' bytes.
+
+        Returns:
+            The page, without a bookmark.
+
+        Raises:
+            MalformedAnswer: A record is no object.
+        """
+        found, fits, _ = self.shape.examine(records)
+        return Page(found, fits)
 
     @cached_property
     def shape(self) -> Shape:
@@ -174,8 +229,15 @@ class CommerceStream(Stream, abc.ABC):
             self.stream_state.setdefault("partitions", []).append(state)
         return state
 
-    def _known(self, context: Context | None) -> Mapping[str, t.Any]:
-        """Find the bookmark of a partition; an empty one if there is none."""
+    def known(self, context: Context | None) -> Mapping[str, t.Any]:
+        """Find the bookmark of a partition, to be read only.
+
+        Args:
+            context: The partition.
+
+        Returns:
+            The state's own dict; an empty one if there is none.
+        """
         if not context:
             return self.stream_state
         return self._partition_states.get(tuple(sorted(context.items())), {})
@@ -187,26 +249,42 @@ class CommerceStream(Stream, abc.ABC):
             context: The partition.
 
         Returns:
-            The later of bookmark and `start_date`; `None` without either, or for a full table.
+            The later of bookmark and `start_date`; `None` without either, or for a full table. If
+            streams are derived from this one, the earliest of all that are selected: one that has
+            just been selected is read from its beginning.
         """
-        known = self._known(context)
-        if self.replication_method != REPLICATION_INCREMENTAL:
+        starts = [stream.start_alone(context) for stream in self._written]
+        known = [start for start in starts if start is not None]
+        return min(known, default=None) if len(known) == len(starts) else None
+
+    def start_alone(self, context: Context | None) -> datetime | None:
+        """Tell where a partition's reading would begin for the sake of this stream alone.
+
+        Args:
+            context: The partition.
+
+        Returns:
+            The later of bookmark and `start_date`, if there is any.
+        """
+        known, source = self.known(context), self.source
+        if source.replication_method != REPLICATION_INCREMENTAL:
             return None
         values = [self.config.get("start_date")]
-        if known.get("replication_key") == self.replication_key:
+        if known.get("replication_key") == source.replication_key:
             values.append(known.get("replication_key_value"))
         return max((dates.parse(value) for value in values if value), default=None)
 
     def _bookmark(self, context: Context | None, value: datetime | None) -> None:
         """Keep the value up to which a partition is emitted. Bookmarks never move back."""
-        if value is None or self.replication_method != REPLICATION_INCREMENTAL:
+        source = self.source
+        if value is None or source.replication_method != REPLICATION_INCREMENTAL:
             return
         state = self.get_context_state(context)
         known = state.get("replication_key_value")
-        if state.get("replication_key") != self.replication_key:
+        if state.get("replication_key") != source.replication_key:
             known = None
         if known is None or dates.parse(known) < value:
-            state["replication_key"] = self.replication_key
+            state["replication_key"] = source.replication_key
             state["replication_key_value"] = dates.render(value)
 
     @override
@@ -260,71 +338,109 @@ class CommerceStream(Stream, abc.ABC):
             SystemExit: Nothing more can be read in this run; the state is written.
         """
         try:
-            with self.get_record_counter() as counter, self.get_sync_timer():
+            with self.get_sync_timer():
                 partitions = [context] if context is not None else self.partitions
-                report = self._tap.begin(self, 1 if partitions is None else len(partitions))
+                for stream in self._written:
+                    stream.begin(1 if partitions is None else len(partitions))
                 for partition in [None] if partitions is None else partitions:
-                    before = report.records
                     self._sync_partition(partition)
-                    counter.increment(report.records - before)
             self._tap.write_state()
         except TapStopped as error:
             self._tap.stop(error)
         finally:
-            self._tap.end(self)
-            if self.shape.dropped:
-                fields = ", ".join(f"`{name}`" for name in sorted(self.shape.dropped))
-                self.logger.warning(
-                    "%s: fields %s were left out, because `new_fields` is `drop`.",
-                    self.name,
-                    fields,
-                )
+            for stream in self._written:
+                stream.end()
         yield from ()
 
+    def begin(self, partitions: int) -> None:
+        """Open this stream's figures, before the first record.
+
+        Args:
+            partitions: How many partitions will be read.
+        """
+        self._tap.begin(self, partitions)
+        if self.source is not self:  # the SDK syncs the other ones only
+            self._write_schema_message()
+
+    def end(self) -> None:
+        """Close this stream's figures and name the fields that were left out, if there are any."""
+        with self.get_record_counter() as counter:
+            counter.increment(self._tap.end(self))
+        if self.shape.dropped:
+            fields = ", ".join(f"`{name}`" for name in sorted(self.shape.dropped))
+            self.logger.warning(
+                "%s: fields %s were left out, because `new_fields` is `drop`.", self.name, fields
+            )
+
     def _sync_partition(self, context: Context | None) -> None:
-        """Emit one partition and count how it ended."""
-        report, mark = self._tap.report[self.name], None
+        """Emit one partition."""
+        mark, error = None, None
         try:
             for page in self._tap.pages(self, context):
-                report.records += self._write_page(page, context or {})
-                self._bookmark(context, page.bookmark)
+                for stream in self._written:
+                    stream.take(page, context)
                 mark = page.mark or mark
                 self._tap.tick()
-        except PartitionSkipped as error:
-            report.skipped[_general(error.reason, context)] += 1
-            self.logger.debug("Skipped %s", error)
         except TapStopped:
             raise
-        except TapError as error:
-            mark = None
-            report.failed[_general(error.reason, context)] += 1
+        except TapError as caught:
+            error = caught
+        for stream in self._written:
+            stream.close(context, mark, error)
+        if isinstance(error, PartitionSkipped):
+            self.logger.debug("Skipped %s", error)
+        elif error is not None:
             if self.config["strict"]:
                 raise TapStopped(error.reason, error.where or where(self.name, context)) from error
             failed = error if error.where else TapError(error.reason, where(self.name, context))
-            self.logger.error("Failed %s", failed)  # noqa: TRY400 - the sentence says it all
-        else:
+            self.logger.error("Failed %s", failed)
+
+    def take(self, page: Page, context: Context | None) -> None:
+        """Emit this stream's share of a page, and keep the page's bookmark.
+
+        Args:
+            page: A page of this stream, or of the one whose rows these come inside of.
+            context: The partition.
+        """
+        own = page if self.source is self else page.derived.get(self.name)
+        if own is not None:
+            self._write_page(own, context or {})
+        self._bookmark(context, page.bookmark)
+
+    def close(self, context: Context | None, mark: str | None, error: TapError | None) -> None:
+        """Count how a partition ended.
+
+        Args:
+            context: The partition.
+            mark: Its mark.
+            error: What it ended in, if not well; then it is read again even at the same mark.
+        """
+        report = self._tap.report[self.name]
+        if error is None:
             report.read += 1
+        elif isinstance(error, PartitionSkipped):
+            report.skipped[_general(error.reason, context)] += 1
+        else:
+            report.failed[_general(error.reason, context)] += 1
+            return
         if mark is not None:
             self.get_context_state(context)[MARK] = mark
 
-    def _write_page(self, page: Page, context: Mapping[str, t.Any]) -> int:
-        """Emit a page's records.
-
-        Returns:
-            How many were emitted.
-        """
-        records, limit = page.records, self.ABORT_AT_RECORD_COUNT
+    def _write_page(self, page: Page, context: Mapping[str, t.Any]) -> None:
+        """Emit this stream's own records of a page."""
+        report, records = self._tap.report[self.name], page.records
+        limit = self.ABORT_AT_RECORD_COUNT
         if limit is not None:
-            records = records[: max(limit - self._tap.report[self.name].records, 0)]
+            records = records[: max(limit - report.records, 0)]
         if self._mapped:
             for raw in records:
                 self._write_record_message(self._conform(raw, context))
         else:
             self._tap.message_writer.write_records(self._lines(records, page.fits, context))
+        report.records += len(records)
         self.state_manager.is_flushed = False
         if len(records) < len(page.records):
             self._check_max_record_limit(len(page.records) + (limit or 0))
-        return len(records)
 
     def _lines(
         self,

@@ -23,7 +23,7 @@ from commerce_taps import redact
 from commerce_taps.cli import Command, load_config, load_object
 from commerce_taps.emit import PageWriter
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
-from commerce_taps.fetch import Chain, Client, Governor, Prefetch
+from commerce_taps.fetch import Chain, Client, Governor, Prefetch, Workers
 from commerce_taps.report import Report, StreamReport
 from commerce_taps.settings import check_date, from_texts, mistakes, tidy, unknown
 from commerce_taps.state import check_state
@@ -161,6 +161,7 @@ class CommerceTap(Tap, abc.ABC):
         """Paces every request of this tap."""
         return Governor(
             per_minute=self.config["requests_per_minute"],
+            at_once=self.config["concurrency"],
             per_lane=self.requests_per_lane,
             check=self.check_signal,
         )
@@ -179,6 +180,7 @@ class CommerceTap(Tap, abc.ABC):
             },
             message=self.api_message,
             governor=self.governor,
+            workers=Workers(self.config["concurrency"]),
             logger=self.logger,
             timeout=float(self.config["request_timeout"]),
             max_retries=self.config["max_retries"],
@@ -195,7 +197,7 @@ class CommerceTap(Tap, abc.ABC):
         """List the partitions of all selected streams, in the order the SDK syncs them."""
         streams = t.cast("dict[str, CommerceStream]", self.streams)
         for stream in streams.values():
-            if stream.selected:
+            if stream.source is stream and (stream.selected or stream.derived):
                 partitions = stream.partitions
                 for context in [None] if partitions is None else partitions:
                     pages = stream.new_pages(context, stream.starting_value(context))
@@ -229,15 +231,20 @@ class CommerceTap(Tap, abc.ABC):
         report = self.report[stream.name] = StreamReport(partitions)
         return report
 
-    def end(self, stream: CommerceStream) -> None:
+    def end(self, stream: CommerceStream) -> int:
         """Close a stream's figures.
 
         Args:
             stream: The stream.
+
+        Returns:
+            How many records were emitted.
         """
-        if stream.name in self.report:
-            report = self.report[stream.name]
-            report.seconds = time.monotonic() - report.started
+        report = self.report.get(stream.name)
+        if report is None:  # it ended before it had begun
+            return 0
+        report.seconds = time.monotonic() - report.started
+        return report.records
 
     def tick(self) -> None:
         """Do what is due by time. Called after every page and while one is waited for.
@@ -400,7 +407,10 @@ class CommerceTap(Tap, abc.ABC):
         for line in tap.check_access():
             click.echo(line)
         for stream in t.cast("dict[str, CommerceStream]", tap.streams).values():
-            outcome, ok = tap.reach(stream)
+            if stream.source is not stream:
+                outcome, ok = f"comes with {stream.source.name}", True
+            else:
+                outcome, ok = tap.reach(stream)
             click.echo(f"{stream.name:<32}  {outcome}")
             reachable = reachable and ok
         raise SystemExit(0 if reachable else 1)

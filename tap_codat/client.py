@@ -155,15 +155,11 @@ class CodatStream(CommerceStream, abc.ABC):
         context = context or {}
         return Request(
             self._segments(context),
-            params or {},
+            params or (),
             stream=self.name,
             context=context,
             lane=str(context.get("companyId", "")),
         )
-
-    def _checked(self, records: Sequence[Raw]) -> Page:
-        found, fits, _ = self.shape.examine(records)
-        return Page(found, fits)
 
     def _reply(self, body: bytes, asked: Range, number: int) -> Reply:
         """Open a page of the usual envelope."""
@@ -339,7 +335,7 @@ class SingleStream(CodatStream, abc.ABC):
         """Read a partition with one request. See the base class."""
 
         def parse(body: bytes) -> Page:
-            return self._checked(self.unwrap(open_envelope(body, self.envelope)))
+            return self.checked(self.unwrap(open_envelope(body, self.envelope)))
 
         yield self._tap.client.get(self._request(context), parse)
 

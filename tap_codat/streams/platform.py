@@ -29,7 +29,7 @@ class Companies(PagedStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Hand on the companies the run has listed. See the base class."""
-        return iter([self._checked([company.raw for company in self._tap.companies.values()])])
+        return iter([self.checked([company.raw for company in self._tap.companies.values()])])
 
 
 class Connections(CompanyStream):
@@ -43,7 +43,7 @@ class Connections(CompanyStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Hand on one company's connections. See the base class."""
         company = self._tap.companies[t.cast("Context", context)["companyId"]]
-        yield self._checked(company.raw_connections)
+        yield self.checked(company.raw_connections)
 
 
 class DataStatuses(CompanyStream):
@@ -57,7 +57,7 @@ class DataStatuses(CompanyStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Take the statuses out of the object keyed by data type. See the base class."""
         statuses = self._tap.freshness.statuses(t.cast("Context", context)).values()
-        yield self._checked([status for status in statuses if bytes(status) != b"null"])
+        yield self.checked([status for status in statuses if bytes(status) != b"null"])
 
 
 class PullOperations(OperationStream):

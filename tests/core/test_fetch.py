@@ -38,7 +38,7 @@ from commerce_taps.errors import (
     TapError,
     TapStopped,
 )
-from commerce_taps.fetch import Chain, Client, Governor, Prefetch, Request, retry_after
+from commerce_taps.fetch import Chain, Client, Governor, Prefetch, Request, Workers, retry_after
 from commerce_taps.records import Page, open_envelope
 
 if TYPE_CHECKING:
@@ -178,9 +178,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def governor(
-    *, per_minute: int = 0, per_lane: int = 10, check: Callable[[], None] = lambda: None
+    *,
+    per_minute: int = 0,
+    at_once: int = 16,
+    per_lane: int = 10,
+    check: Callable[[], None] = lambda: None,
 ) -> Governor:
-    return Governor(per_minute=per_minute, per_lane=per_lane, check=check)
+    return Governor(per_minute=per_minute, at_once=at_once, per_lane=per_lane, check=check)
 
 
 def client(api: Api, *, paced: Governor | None = None, timeout: float = 5.0) -> Client:
@@ -191,6 +195,7 @@ def client(api: Api, *, paced: Governor | None = None, timeout: float = 5.0) -> 
         headers={"User-Agent": "tap-test/1"},
         message=lambda body: Message(body[:20].decode(errors="replace")),
         governor=paced or governor(),
+        workers=Workers(3),
         logger=logging.getLogger("tap-test"),
         timeout=timeout,
         max_retries=2,
