@@ -34,6 +34,7 @@ from commerce_taps.errors import (
     Message,
     PartitionFailed,
     PartitionSkipped,
+    Refused,
     Rule,
     TapError,
     TapStopped,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 SECRET = "Basic c2VjcmV0"
 ERRORS = ErrorTable(
     Rule(range(300, 400), Action.RETRY, "the address answers with a redirect"),
+    Rule((200,), Action.SKIP, "not for you: {message}", body=b"for good"),
     Rule((400,), Action.UNFILTER, "{message}", body=b"Could not resolve"),
     Rule((400,), Action.STOP, "not understood: {message}"),
     Rule((401,), Action.STOP, "the key is wrong", doubts=1),
@@ -104,6 +106,7 @@ class Api:
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque()
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
         self.lock = threading.Lock()
         self.connections: set[object] = set()
         api = self
@@ -112,8 +115,15 @@ class Api:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                self.answer()
+
+            def do_POST(self) -> None:
+                self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+            def answer(self, body: bytes = b"") -> None:
                 with api.lock:
                     api.requests.append((self.path, dict(self.headers)))
+                    api.bodies.append(body)
                     api.connections.add(self.client_address)
                     answer = api.answers.popleft() if api.answers else Answer()
                 answer.before()
@@ -187,7 +197,13 @@ def governor(
     return Governor(per_minute=per_minute, at_once=at_once, per_lane=per_lane, check=check)
 
 
-def client(api: Api, *, paced: Governor | None = None, timeout: float = 5.0) -> Client:
+def client(
+    api: Api,
+    *,
+    paced: Governor | None = None,
+    workers: Workers | None = None,
+    timeout: float = 5.0,
+) -> Client:
     return Client(
         api.url,
         auth=HeaderAuth(SECRET),
@@ -195,7 +211,7 @@ def client(api: Api, *, paced: Governor | None = None, timeout: float = 5.0) -> 
         headers={"User-Agent": "tap-test/1"},
         message=lambda body: Message(body[:20].decode(errors="replace")),
         governor=paced or governor(),
-        workers=Workers(3),
+        workers=workers or Workers(3),
         logger=logging.getLogger("tap-test"),
         timeout=timeout,
         max_retries=2,
@@ -215,6 +231,76 @@ def parse(body: bytes) -> list[int]:
 ORDERS = Request(("companies", "c1", "orders"), stream="orders", context={"companyId": "c1"})
 
 # --- one request --------------------------------------------------------------------------------
+
+
+def test_a_request_with_a_body_is_posted(api: Api) -> None:
+    body = b'{"query":"{ orders { id } }"}'
+    assert client(api).get(Request(("graphql",), body=body, stream="orders"), parse) == [1]
+    assert api.bodies == [body]
+    assert api.requests[0][1]["Content-Type"] == "application/json"
+
+
+def test_a_parameter_may_come_more_than_once(api: Api) -> None:
+    client(api).get(Request(("products",), [("extend[]", "a b"), ("extend[]", "c")]), parse)
+    assert api.paths == ["/products?extend%5B%5D=a%20b&extend%5B%5D=c"]
+
+
+def test_a_refusal_in_a_200_is_a_row_of_the_table_like_any_other(api: Api) -> None:
+    def refused(body: bytes) -> list[int]:
+        if b"refused" in body:
+            raise Refused
+        return parse(body)
+
+    api.answers.append(Answer(200, b"refused for good"))
+    with pytest.raises(PartitionSkipped, match="not for you: refused for good"):
+        client(api).get(ORDERS, refused)
+    api.answers.append(Answer(200, b"refused, no one knows why"))
+    with pytest.raises(PartitionFailed, match="unexpected answer HTTP 200: refused"):
+        client(api).get(ORDERS, refused)
+
+
+def test_several_are_under_way_at_once(api: Api) -> None:
+    first = threading.Event()
+
+    def number(body: bytes) -> int:
+        return parse(body)[0]
+
+    api.answers.extend(
+        Answer(body=b'{"results":[%d]}' % number, before=before)
+        for number, before in ((1, lambda: first.wait(5)), (2, first.set), (3, int))
+    )
+    assert sorted(client(api).each([ORDERS] * 3, number)) == [1, 2, 3]
+    assert first.is_set()  # the first was answered after the second was asked
+
+
+def test_of_several_the_first_failure_ends_it(api: Api) -> None:
+    requests = [Request((name,), stream="orders") for name in "abc"]
+    only = client(api, workers=Workers(1))
+    api.answers.extend([Answer(), Answer(404, b"gone"), Answer()])
+    answers = only.each(requests, parse)
+    assert next(answers) == [1]
+    with pytest.raises(PartitionSkipped, match="gone"):
+        next(answers)
+
+
+def test_no_more_are_under_way_at_once_than_allowed(api: Api) -> None:
+    under_way, most, lock = 0, 0, threading.Lock()
+
+    def count() -> None:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.02)
+        with lock:
+            under_way -= 1
+
+    api.answers.extend(Answer(before=count) for _ in range(12))
+    paced = governor(at_once=2)
+    lanes = [Request(("x",), lane=str(number)) for number in range(12)]
+    list(client(api, paced=paced, workers=Workers(6)).each(lanes, parse))
+    assert most == 2
+
 
 FAILURES = {
     "server error": Answer(500, b"oops"),
