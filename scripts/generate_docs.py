@@ -71,7 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
 
     changed = []
-    for part in (part for tap in TAPS for part in parts(tap)):
+    for part in [
+        Part("README.md", "the taps", taps_in_short()),
+        *(part for tap in TAPS for part in parts(tap)),
+    ]:
         file = asked.root / part.file
         try:
             before = file.read_text(encoding="utf-8")
@@ -91,10 +94,8 @@ def parts(tap: type[CommerceTap]) -> Iterator[Part]:
     """List what is generated from a tap."""
     settings, streams = f"settings of {tap.name}", f"streams of {tap.name}"
     page = f"docs/{tap.name}.md"
-    yield Part("README.md", settings, settings_in_short(tap))
-    yield Part("README.md", streams, streams_in_short(tap))
-    yield Part(page, settings, settings_in_full(tap))
-    yield Part(page, streams, streams_in_full(tap))
+    yield Part(page, settings, settings_table(tap))
+    yield Part(page, streams, streams_table(tap))
     yield Part("meltano.yml", settings, [*meltano_settings(tap)])
     yield Part("meltano.yml", streams, [*meltano_select(tap)])
 
@@ -134,23 +135,13 @@ def settings_of(tap: type[CommerceTap]) -> tuple[dict[str, Setting], dict[str, S
     )
 
 
-def settings_in_short(tap: type[CommerceTap]) -> list[str]:
+def settings_table(tap: type[CommerceTap]) -> list[str]:
     """Describe a tap's settings."""
     own, _ = settings_of(tap)
     return table(
-        ("Setting", "Default", "What it does"),
-        ((f"`{name}`", default(schema), schema["description"]) for name, schema in own.items()),
-    )
-
-
-def settings_in_full(tap: type[CommerceTap]) -> list[str]:
-    """Say how a tap's settings are written."""
-    own, _ = settings_of(tap)
-    prefix = tap.name.upper().replace("-", "_")
-    return table(
-        ("Setting", "Environment variable", "Value", "Default"),
+        ("Setting", "Value", "Default", "What it does"),
         (
-            (f"`{name}`", f"`{prefix}_{name.upper()}`", value(schema), default(schema))
+            (f"`{name}`", value(schema), default(schema), schema["description"])
             for name, schema in own.items()
         ),
     )
@@ -223,38 +214,46 @@ def streams_of(tap: type[CommerceTap]) -> Sequence[CommerceStream]:
     )
 
 
-def streams_in_short(tap: type[CommerceTap]) -> list[str]:
+def taps_in_short() -> list[str]:
+    """List the taps."""
+    return table(
+        ("Tap", "Streams", "What it does"),
+        (
+            (f"[{tap.name}](docs/{tap.name}.md)", str(len(streams_of(tap))), summary(tap))
+            for tap in TAPS
+        ),
+    )
+
+
+def streams_table(tap: type[CommerceTap]) -> list[str]:
     """Describe a tap's streams."""
     return table(
-        ("Stream", "Key", "Replication", "On by default", "What a row is"),
+        ("Stream", "What a row is", "Key", "Replication", "On by default", "Endpoint"),
         (
             (
                 f"`{stream.name}`",
+                summary(type(stream)),
                 ", ".join(f"`{name}`" for name in stream.primary_keys),
                 f"by `{stream.replication_key}`" if stream.replication_key else "full table",
                 "yes" if stream.selected_by_default else "no",
-                " ".join((stream.__doc__ or "").split("\n\n")[0].split()),
+                endpoint(stream),
             )
             for stream in streams_of(tap)
         ),
     )
 
 
-def streams_in_full(tap: type[CommerceTap]) -> list[str]:
-    """Say where a tap's streams come from."""
-    return table(
-        ("Stream", "Asked for", "Endpoint", "Columns from the partition"),
-        (
-            (
-                f"`{stream.name}`",
-                asked_for(path),
-                f"`/{path}`",
-                ", ".join(f"`{name}`" for name in stream.context_keys),
-            )
-            for stream in streams_of(tap)
-            for path in [str(getattr(stream, "path", ""))]
-        ),
-    )
+def endpoint(stream: CommerceStream) -> str:
+    """Say where a stream's rows come from."""
+    parent = stream.parent_stream_type
+    if parent is not None:
+        return f"inside of `{cast('CommerceStream', parent).name}`"
+    return f"`/{getattr(stream, 'path', '')}`"
+
+
+def summary(documented: type) -> str:
+    """Take the first paragraph of a docstring."""
+    return " ".join((documented.__doc__ or "").split("\n\n")[0].split())
 
 
 def meltano_select(tap: type[CommerceTap]) -> Iterator[str]:
@@ -263,12 +262,8 @@ def meltano_select(tap: type[CommerceTap]) -> Iterator[str]:
     for stream in streams_of(tap):
         if not stream.selected_by_default:
             yield f"    - '!{stream.name}.*'"
-
-
-def asked_for(path: str) -> str:
-    """Say how often an endpoint is asked: its innermost id is that of the partition."""
-    ids = re.findall(r"\{(\w+)Id\}", path)
-    return f"each {ids[-1]}" if ids else "once"
+        for column in stream.unselected_columns:
+            yield f"    - '!{stream.name}.{column}'"
 
 
 # --- tables -------------------------------------------------------------------------------------

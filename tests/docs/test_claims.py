@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -15,21 +14,24 @@ import duckdb
 import pytest
 
 from commerce_taps.errors import NO_ANSWER, Action
-from tap_codat.client import ERRORS
+from tap_codat.tap import TapCodat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from commerce_taps.errors import Rule
+    from commerce_taps.tap import CommerceTap
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SQL = re.findall(
-    r"^```sql\n(.*?)^```$",
-    (ROOT / "docs" / "tap-codat.md").read_text(encoding="utf-8"),
-    re.MULTILINE | re.DOTALL,
-)
+TAPS: tuple[type[CommerceTap], ...] = (TapCodat,)
+"""The taps; what is claimed of each stands on its page."""
+
+
+def page(tap: type[CommerceTap]) -> str:
+    return (ROOT / "docs" / f"{tap.name}.md").read_text(encoding="utf-8")
+
 
 # --- links --------------------------------------------------------------------------------------
 
@@ -61,7 +63,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_files_that_are_named_exist() -> None:
     for document in DOCUMENTS:
         text = without_code(document.read_text(encoding="utf-8"))
-        for path in re.findall(r"`((?:commerce_\w+|tap_codat|scripts|tests)/[\w./]*)`", text):
+        for path in re.findall(r"`((?:commerce_\w+|tap_\w+|scripts|tests)/[\w./]*)`", text):
             made = "banking" in path  # the example of docs/add-a-stream.md
             assert made or (ROOT / path).exists(), f"{document.name}: {path}"
 
@@ -69,18 +71,21 @@ def test_files_that_are_named_exist() -> None:
 # --- sentences ----------------------------------------------------------------------------------
 
 
-def in_readme() -> list[str]:
-    """The sentences of the table "Troubleshooting", without what differs at their end."""
-    table = README.partition("| The tap says |")[2].partition("\n\n")[0]
+def told(document: str) -> list[str]:
+    """The sentences of a page's table, without what differs at their end."""
+    table = document.partition("| The tap says |")[2].partition("\n\n")[0]
     said = re.findall(r"^\| (`{1,2})(.+?)\1 \| ", table, re.MULTILINE)
     return [sentence.strip().rstrip("…: ") for _, sentence in said]
+
+
+COMMON = told((ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"))
 
 
 @cache
 def in_the_code() -> tuple[str, ...]:
     """Every text in the core and the taps, with `…` for what is filled in."""
     found = []
-    for file in [*ROOT.glob("commerce_taps/*.py"), *ROOT.glob("tap_codat/**/*.py")]:
+    for file in [*ROOT.glob("commerce_taps/*.py"), *ROOT.glob("tap_*/**/*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = [part.value if isinstance(part, ast.Constant) else "…"
@@ -91,16 +96,24 @@ def in_the_code() -> tuple[str, ...]:
     return tuple(re.sub(r"\{message\}|%s", "…", text) for text in found)
 
 
-@pytest.mark.parametrize("sentence", in_readme())
-def test_the_tap_says_what_troubleshooting_names(sentence: str) -> None:
+@pytest.mark.parametrize(
+    "sentence", [*COMMON, *(sentence for tap in TAPS for sentence in told(page(tap)))]
+)
+def test_the_tap_says_what_the_documents_name(sentence: str) -> None:
     assert any(sentence in text for text in in_the_code())
 
 
-@pytest.mark.parametrize("rule", [*ERRORS._rules, NO_ANSWER], ids=lambda rule: rule.sentence[:30])
-def test_troubleshooting_names_every_row_of_the_error_table(rule: Rule) -> None:
+@pytest.mark.parametrize(
+    ("tap", "rule"),
+    [(tap, rule) for tap in TAPS for rule in (*tap.errors._rules, NO_ANSWER)],
+    ids=lambda value: value.sentence[:30] if hasattr(value, "sentence") else value.name,
+)
+def test_the_documents_name_every_row_of_the_error_table(
+    tap: type[CommerceTap], rule: Rule
+) -> None:
     sentence = rule.sentence.replace("{message}", "…")
     if rule.action is not Action.UNFILTER:  # the only one nobody sees
-        assert any(sentence.startswith(named) for named in in_readme())
+        assert any(sentence.startswith(named) for named in (*COMMON, *told(page(tap))))
 
 
 # --- figures ------------------------------------------------------------------------------------
@@ -123,12 +136,14 @@ def test_the_demo_has_the_rows_the_readme_shows() -> None:
 def tables() -> Iterator[duckdb.DuckDBPyConnection]:
     """Empty tables as target-duckdb makes them."""
     with duckdb.connect() as connection:
-        connection.execute("CREATE SCHEMA tap_codat")
-        for file in (ROOT / "tap_codat" / "schemas").glob("*.json"):
-            properties = json.loads(file.read_text(encoding="utf-8"))["properties"]
-            columns = [f'"{name}" {sql_type(column)}' for name, column in properties.items()]
-            columns.append("_sdc_extracted_at TIMESTAMP")
-            connection.execute(f"CREATE TABLE tap_codat.{file.stem} ({', '.join(columns)})")
+        for tap in TAPS:
+            schema = tap.name.replace("-", "_")
+            connection.execute(f"CREATE SCHEMA {schema}")
+            for stream in tap(validate_config=False, setup_mapper=False).discover_streams():
+                properties = stream.schema["properties"]
+                columns = [f'"{name}" {sql_type(column)}' for name, column in properties.items()]
+                columns.append("_sdc_extracted_at TIMESTAMP")
+                connection.execute(f"CREATE TABLE {schema}.{stream.name} ({', '.join(columns)})")
         yield connection
 
 
@@ -140,10 +155,9 @@ def sql_type(column: dict[str, Any]) -> str:
     return types.get(kind, "JSON")
 
 
-@pytest.mark.parametrize("sql", SQL, ids=lambda sql: sql.split("FROM ")[1].split()[0])
-def test_the_sql_runs(tables: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert tables.execute(sql).fetchall() == []
-
-
-def test_there_is_sql() -> None:
-    assert len(SQL) >= 5
+@pytest.mark.parametrize("tap", TAPS, ids=lambda tap: tap.name)
+def test_the_sql_runs(tables: duckdb.DuckDBPyConnection, tap: type[CommerceTap]) -> None:
+    statements = re.findall(r"^```sql\n(.*?)^```$", page(tap), re.MULTILINE | re.DOTALL)
+    assert len(statements) >= 3
+    for sql in statements:
+        assert tables.execute(sql).fetchall() == [], sql

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-FILES = ("README.md", "docs/tap-codat.md", "meltano.yml")
+FILES = ("docs/tap-codat.md", "meltano.yml")
 
 
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
-    (tmp_path / "docs").mkdir()
-    for name in FILES:
+    shutil.copytree(root / "docs", tmp_path / "docs")
+    for name in ("README.md", "meltano.yml"):
         shutil.copy(root / name, tmp_path / name)
     return tmp_path
 
@@ -40,8 +40,7 @@ def test_documents_are_what_the_taps_say(
 @pytest.mark.parametrize(
     "change",
     [
-        ("README.md", "| `concurrency` | `8` |", "| `concurrency` | `9` |", "settings"),
-        ("README.md", "| by `modifiedDate` | yes |", "| full table | yes |", "streams"),
+        ("docs/tap-codat.md", "| by `modifiedDate` | yes |", "| full table | yes |", "streams"),
         ("docs/tap-codat.md", "| whole number, 1 to 64 |", "| whole number |", "settings"),
         ("docs/tap-codat.md", "data/commerce-orders`", "data/orders`", "streams"),
         ("meltano.yml", "      sensitive: true\n", "", "settings"),
@@ -87,13 +86,14 @@ def test_a_lost_marker_is_an_error(
 def test_a_part_without_an_end_does_not_swallow_the_next(
     generator: ModuleType, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    alter(copy / "README.md", "<!-- End of what is generated -->\n", "")
+    page = copy / "docs" / "tap-codat.md"
+    alter(page, "<!-- End of what is generated -->\n", "")
 
     with pytest.raises(SystemExit):
         generator.main(["--root", str(copy)])
 
     assert "settings of tap-codat" in capsys.readouterr().err
-    assert "Generated from the tap: streams" in (copy / "README.md").read_text(encoding="utf-8")
+    assert "Generated from the tap: streams" in page.read_text(encoding="utf-8")
 
 
 def test_meltano_knows_every_setting_and_keeps_secrets(generator: ModuleType, root: Path) -> None:
