@@ -7,13 +7,12 @@ import sys
 import typing as t
 from pathlib import Path
 
+import click
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from typing_extensions import override
 
 from commerce_taps.errors import TapError
-
-if t.TYPE_CHECKING:
-    import click
 
 
 class Command(SingerCommand):
@@ -23,9 +22,18 @@ class Command(SingerCommand):
     def main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
         try:
             return super().main(*args, **kwargs)
+        except ConfigValidationError as error:
+            self.logger.error("%s", " ".join(error.errors))  # noqa: TRY400
         except TapError as error:
             self.logger.error("%s", error)  # noqa: TRY400
         sys.exit(1)
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:  # such as a file that is not there
+            raise TapError(error.format_message()) from error
 
     @override
     def invoke(self, ctx: click.Context) -> t.Any:
@@ -81,8 +89,10 @@ def load_object(
     if file is None:
         return None
     try:
-        value = json.loads(file.read())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        # As bytes: JSON tells its encoding by itself, and some shells write UTF-16.
+        value = json.loads(getattr(file, "buffer", file).read())
+        json.dumps(value, ensure_ascii=False).encode()  # half a character is none
+    except (ValueError, RecursionError) as error:
         msg = f"{option}: {file.name} is not JSON ({error}). It may be empty or cut short."
         raise TapError(msg) from error
     if not isinstance(value, dict):

@@ -13,6 +13,7 @@ import msgspec
 
 ONE_SECOND = timedelta(seconds=1)
 FIRST = datetime.min.replace(tzinfo=timezone.utc)
+LAST = datetime.max.replace(tzinfo=timezone.utc)
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+", re.ASCII)
 _EXACT = len("2024-03-01T09:30:00.000000Z")
 """Length of the longest timestamp that is read without rounding."""
@@ -117,6 +118,22 @@ def render(value: datetime) -> str:
         For example `2024-03-01T09:30:00Z`.
     """
     return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def shift(value: datetime, by: timedelta) -> datetime:
+    """Move an instant, but not beyond the calendar's edges.
+
+    Args:
+        value: An instant, in UTC.
+        by: How far, in either direction.
+
+    Returns:
+        The instant that lies so far from it.
+    """
+    try:
+        return value + by
+    except OverflowError:
+        return FIRST if by < timedelta() else LAST
 
 
 def floor(value: datetime) -> datetime:

@@ -6,8 +6,10 @@ sentence the user reads::
     TapError                what the user reads; every error below is one
     ├── TapStopped          nothing more can be read (wrong key, quota spent): state is flushed
     ├── PartitionSkipped    there is nothing to read here, which is ordinary (not supported, ...)
+    │   └── PartitionDenied what is here may not be read with this credential
     ├── PartitionFailed     this partition could not be read; the others go on, the run exits 1
     ├── FilterRefused       the server cannot filter by the replication key: read unfiltered
+    ├── TooMuchAsked        the server answers less: fewer rows at once, or fewer fields
     ├── MalformedAnswer     an answer that is cut short, not JSON, or contradicts itself: retried
     └── Refused             an answer that is to be looked up in the table
 """
@@ -52,12 +54,20 @@ class PartitionSkipped(TapError):
     """The partition holds nothing to read, and that is ordinary."""
 
 
+class PartitionDenied(PartitionSkipped):
+    """The credential does not open the partition, and that is for its owner to decide."""
+
+
 class PartitionFailed(TapError):
     """The partition should have been read and could not be."""
 
 
 class FilterRefused(TapError):
     """The server does not know the field it was asked to filter or sort by."""
+
+
+class TooMuchAsked(TapError):
+    """The server answers a smaller question only: fewer rows at once, or fewer fields."""
 
 
 class MalformedAnswer(TapError):
@@ -89,16 +99,20 @@ class Action(enum.Enum):
 
     RETRY = "retry"
     SKIP = "skip"
+    DENY = "deny"
     FAIL = "fail"
     STOP = "stop"
     UNFILTER = "unfilter"
+    LESSEN = "lessen"
 
 
 _RAISED = {
     Action.SKIP: PartitionSkipped,
+    Action.DENY: PartitionDenied,
     Action.FAIL: PartitionFailed,
     Action.STOP: TapStopped,
     Action.UNFILTER: FilterRefused,
+    Action.LESSEN: TooMuchAsked,
 }
 
 
@@ -163,17 +177,23 @@ class ErrorTable:
     """The rows of one API, first match wins."""
 
     def __init__(
-        self, *rules: Rule, no_answer: Rule = NO_ANSWER, malformed: Rule = MALFORMED
+        self,
+        *rules: Rule,
+        no_answer: Rule = NO_ANSWER,
+        late: Rule | None = None,
+        malformed: Rule = MALFORMED,
     ) -> None:
         """Keep the rows.
 
         Args:
             rules: The rows for answers with a failing status.
-            no_answer: The row for a connection that broke, was refused or timed out.
+            no_answer: The row for a connection that broke or was refused.
+            late: The row for an answer that did not come in time; `no_answer` if none.
             malformed: The row for an answer that cannot be read although its status is 200.
         """
         self._rules = rules
         self.no_answer = no_answer
+        self.late = late or no_answer
         self.malformed = malformed
 
     def classify(self, status: int, body: bytes) -> Rule:

@@ -25,11 +25,14 @@ import requests
 import requests.adapters
 import urllib3.exceptions
 
+from commerce_taps import dates
 from commerce_taps.errors import (
     Action,
     MalformedAnswer,
     Message,
+    PartitionDenied,
     PartitionFailed,
+    PartitionSkipped,
     Refused,
     TapError,
     TapStopped,
@@ -41,6 +44,7 @@ if t.TYPE_CHECKING:
 
     from requests.auth import AuthBase
 
+    from commerce_taps.buckets import Bucket
     from commerce_taps.errors import ErrorTable, Rule
     from commerce_taps.records import Page
 
@@ -60,6 +64,9 @@ UNREACHABLE = 10
 LONGEST_SENSIBLE_ASK = 25 * 3600.0
 """Quotas are refilled daily at the latest: a `Retry-After` beyond that is a slip."""
 
+EPOCH_SECONDS = 1e9
+"""A `Retry-After` beyond that is no wait but a moment: a second since 1970."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -72,6 +79,7 @@ class Request:
         stream: The stream it is for; requests are counted by stream.
         context: The partition it is for.
         lane: Requests of one lane share the vendor's limit on concurrent requests.
+        costs: What it takes out of the vendor's token buckets, by their unit.
     """
 
     path: tuple[str, ...]
@@ -80,6 +88,7 @@ class Request:
     stream: str = ""
     context: Mapping[str, t.Any] = field(default_factory=dict)
     lane: str = ""
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -117,7 +126,12 @@ def where(stream: str, context: Mapping[str, t.Any] | None) -> str:
 
 
 class Governor:
-    """Keeps the whole tap inside the vendor's limits, whichever thread asks."""
+    """Keeps the whole tap inside the vendor's limits, whichever thread asks.
+
+    Attributes:
+        buckets: The vendor's token buckets, once they are known.
+        waiting: Requests that wait for their turn.
+    """
 
     def __init__(
         self, *, per_minute: int, at_once: int, per_lane: int, check: Callable[[], None]
@@ -139,14 +153,16 @@ class Governor:
         self._paused_until = 0.0
         self._lock = threading.Lock()
         self._check = check
+        self.buckets: Sequence[Bucket] = ()
         self.waiting = 0
 
     @contextlib.contextmanager
-    def turn(self, lane: str) -> Iterator[None]:
+    def turn(self, lane: str, costs: Mapping[str, float] | None = None) -> Iterator[None]:
         """Wait until a request may be sent, and hold its place while it is under way.
 
         Args:
             lane: The request's lane.
+            costs: What it takes out of the buckets, by their unit.
 
         Yields:
             Nothing.
@@ -154,31 +170,49 @@ class Governor:
         with self._lock:
             semaphore = self._lanes[lane]
         with semaphore, self._at_once:
-            while (wait := self._reserve()) is not None:
+            while (wait := self._reserve(costs or {})) is not None:
                 self.sleep(wait)
             yield
 
-    def _reserve(self) -> float | None:
+    def _reserve(self, costs: Mapping[str, float]) -> float | None:
         """Take a place in this minute: `None` once it is taken, else the seconds to wait."""
         now = time.monotonic()
         with self._lock:
             if now < self._paused_until:
                 return self._paused_until - now
+            if wait := max((b.wait(costs.get(b.unit, 0), now) for b in self.buckets), default=0):
+                return wait
             if self._per_minute:
                 while self._sent and self._sent[0] <= now - 60:
                     self._sent.popleft()
                 if len(self._sent) >= self._per_minute:
                     return self._sent[0] + 60 - now
                 self._sent.append(now)
+            self._take(costs)
             return None
 
+    def _take(self, costs: Mapping[str, float]) -> None:
+        for bucket in self.buckets:
+            bucket.take(costs.get(bucket.unit, 0))
+
+    def charge(self, costs: Mapping[str, float]) -> None:
+        """Correct what a request took out of the buckets.
+
+        Args:
+            costs: What it has cost beyond what was thought, by unit; negative for less.
+        """
+        with self._lock:
+            self._take(costs)
+
     def pause(self, seconds: float) -> None:
-        """Let nobody send for a while: the vendor asked for it.
+        """Let nobody send for a while: the vendor asked for it, so the buckets are empty.
 
         Args:
             seconds: How long from now.
         """
         with self._lock:
+            for bucket in self.buckets:
+                bucket.drain()
             self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def sleep(self, seconds: float) -> None:
@@ -255,6 +289,7 @@ class Client:
         self._max_bytes = max_bytes
         self._quota_header = quota_header
         self.quota_left: str | None = None
+        self._date = ""
         self._answered = False
         self._unanswered = 0
         self._local = threading.local()
@@ -281,13 +316,15 @@ class Client:
         for tries in itertools.count(1):
             status, headers, body = 0, t.cast("Mapping[str, str]", {}), b""
             try:
-                with self._governor.turn(request.lane):
+                with self._governor.turn(request.lane, request.costs):
                     status, headers, body = self._send(request)
                 return self._opened(status, body, parse)
             except Refused:
                 rule, message = self._errors.classify(status, body), self._message(body)
             except MalformedAnswer as error:
                 rule, message = self._errors.malformed, Message(str(error))
+            except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
+                rule, message = self._errors.late, Message(type(error).__name__)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 rule, message = self._errors.no_answer, Message(type(error).__name__)
             if rule.action is Action.RETRY:
@@ -308,6 +345,13 @@ class Client:
         self._answered, self._unanswered = True, 0
         return answer
 
+    @property
+    def now(self) -> datetime:
+        """The moment by the server's clock, as its last answer told; by ours if it did not."""
+        with contextlib.suppress(ValueError, TypeError):
+            return email.utils.parsedate_to_datetime(self._date).astimezone(timezone.utc)
+        return datetime.now(timezone.utc)
+
     def each(
         self, requests: Iterable[Request], parse: Callable[[bytes], Answer]
     ) -> Iterator[Answer]:
@@ -317,15 +361,47 @@ class Client:
             requests: What to ask.
             parse: As for `get`.
 
-        Yields:
+        Returns:
             The answers, in the order of the requests.
 
         Raises:
             TapError: What the first request that fails ended in; later ones may not be made.
         """
-        futures = deque(
-            self._workers.submit(partial(self.get, request, parse)) for request in requests
-        )
+        return self.all(partial(self.get, request, parse) for request in requests)
+
+    def find(self, request: Request, parse: Callable[[bytes], Answer]) -> Answer | None:
+        """Make a request for something that may not be there.
+
+        Args:
+            request: What to ask.
+            parse: As for `get`.
+
+        Returns:
+            What `parse` made of the body; `None` if nothing is there, by the error table.
+
+        Raises:
+            TapError: As for `get`.
+        """
+        try:
+            return self.get(request, parse)
+        except PartitionDenied:
+            raise
+        except PartitionSkipped:
+            return None
+
+    def all(self, works: Iterable[Callable[[], Answer]]) -> Iterator[Answer]:
+        """Do several things at once. Not for use in what the same workers do.
+
+        Args:
+            works: What to do, such as to make a request.
+
+        Yields:
+            The results, in order.
+
+        Raises:
+            TapError: What the first that fails ended in; later ones may not be done.
+        """
+        futures = deque(self._workers.submit(work) for work in works)
         try:
             while futures:
                 yield futures.popleft().result()
@@ -361,6 +437,7 @@ class Client:
         ) as response:
             body = self._read(response)
         self.quota_left = response.headers.get(self._quota_header, self.quota_left)
+        self._date = response.headers.get("Date", "")
         return response.status_code, response.headers, body
 
     def _session(self) -> tuple[requests.Session, Mapping[str, t.Any]]:
@@ -428,7 +505,8 @@ def retry_after(value: str | None) -> float | None:
     """Read a `Retry-After` header.
 
     Args:
-        value: Seconds, or an HTTP date (RFC 9110); anything else counts as absent.
+        value: Seconds, or an HTTP date (RFC 9110); some vendors send the moment itself, as ISO
+            8601 or as seconds since 1970. Anything else counts as absent.
 
     Returns:
         Seconds from now, never negative.
@@ -437,12 +515,15 @@ def retry_after(value: str | None) -> float | None:
         return None
     with contextlib.suppress(ValueError):
         seconds = float(value)
+        if seconds > EPOCH_SECONDS:
+            seconds -= datetime.now(timezone.utc).timestamp()
         return max(seconds, 0.0) if seconds == seconds else None  # noqa: PLR0124 - not a NaN
-    with contextlib.suppress(ValueError, TypeError):
-        when = email.utils.parsedate_to_datetime(value)
-        if when.tzinfo is None:
-            when = when.replace(tzinfo=timezone.utc)
-        return max((when - datetime.now(timezone.utc)).total_seconds(), 0.0)
+    for read in (email.utils.parsedate_to_datetime, dates.parse):
+        with contextlib.suppress(ValueError, TypeError):
+            when = read(value)
+            if when.tzinfo is None:
+                when = when.replace(tzinfo=timezone.utc)
+            return max((when - datetime.now(timezone.utc)).total_seconds(), 0.0)
     return None
 
 

@@ -10,6 +10,7 @@ end of the order, and the row behind it slides over the page boundary unseen. So
 - `by_number` elsewhere: the pages are counted against the announced total, and read again until
   one reading is whole. Only if a row is deleted and another one added between the same two
   requests, the count is right though a row may have slipped.
+- `by_page` where the list does not tell how many pages it has, or cannot be believed: see there.
 
 Each reader is a generator that asks through a function, so it runs in any thread and in tests
 without a server. It sets `Page.bookmark` where a bookmark is safe.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import typing as t
 from dataclasses import dataclass
+from itertools import compress
 
 from typing_extensions import override
 
@@ -28,7 +30,7 @@ from commerce_taps.errors import MalformedAnswer, PartitionFailed
 from commerce_taps.records import Page
 
 if t.TYPE_CHECKING:
-    from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -36,6 +38,10 @@ if t.TYPE_CHECKING:
 
 READINGS = 5
 """How often a list that changes while it is read by page number is read before giving up."""
+
+GROWTH = 1_000
+"""How many pages more than were announced, `READINGS` times over, are read by key before giving up:
+a list that grows as fast as it is read has no end."""
 
 
 class Range(t.NamedTuple):
@@ -64,29 +70,33 @@ NO_INSTANT: t.Final = Range(dates.FIRST, dates.FIRST)
 
 
 @dataclass(slots=True)
-class Reply:
-    """One page as the API gave it.
+class Rows:
+    """Records of one page.
 
     Attributes:
         records: The records as raw bytes.
         fits: Whether each can be emitted as it is.
         stamps: The replication value of each; `None` where a record has none.
-        total: How many records the whole list has, as the API says.
-        size: How many records a page has, as the API says.
-        has_next: Whether the API says that another page follows.
     """
 
     records: Sequence[msgspec.Raw]
     fits: Sequence[bool]
     stamps: Sequence[datetime | None]
-    total: int
-    size: int
-    has_next: bool
 
-    @property
-    def pages(self) -> int:
-        """How many pages the whole list has."""
-        return max(-(-self.total // self.size), 1)
+    def only(self, wanted: Sequence[bool]) -> Rows:
+        """Leave records out.
+
+        Args:
+            wanted: For each record, whether it stays.
+
+        Returns:
+            The others.
+        """
+        return Rows(
+            list(compress(self.records, wanted)),
+            list(compress(self.fits, wanted)),
+            list(compress(self.stamps, wanted)),
+        )
 
     def page(
         self,
@@ -117,6 +127,39 @@ class Reply:
             and ((new_from and stamp and stamp >= new_from) or digest(raw) not in seen)
         ]
         return Page([raw for raw, _ in fresh], [fit for _, fit in fresh], bookmark)
+
+
+@dataclass(slots=True)
+class Reply(Rows):
+    """One page as the API gave it.
+
+    Attributes:
+        total: How many records the whole list has, as the API says.
+        size: How many records a page has, as the API says.
+        has_next: Whether the API says that another page follows.
+    """
+
+    total: int
+    size: int
+    has_next: bool
+
+    @property
+    def pages(self) -> int:
+        """How many pages the whole list has."""
+        return max(-(-self.total // self.size), 1)
+
+
+@dataclass(slots=True)
+class Loose(Rows):
+    """One page of a list that says little of itself, or what is not so.
+
+    Attributes:
+        number: Which page it is, as the API says; it may send another one than was asked for.
+        total: How many records the whole list has, as the API says.
+    """
+
+    number: int | None
+    total: int | None
 
 
 Ask = t.Callable[[Range, int], Reply]
@@ -194,7 +237,9 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
     announced, count = reply.total, 0
     seen: set[bytes] = set()
     new_from: datetime | None = None
-    while _ascending(reply.stamps):
+    for _ in range(READINGS * reply.pages + GROWTH):
+        if not _ascending(reply.stamps):
+            break
         edge = reply.stamps[-1] if reply.stamps else None
         yield reply.page(seen, new_from=new_from, bookmark=edge)
         if not reply.has_next or edge is None:
@@ -202,7 +247,7 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
             if count >= announced or count >= ask(whole, 1).total:  # or else rows were deleted
                 return
             break  # the pages were in order by chance
-        second = Range(dates.floor(edge), dates.floor(edge) + dates.ONE_SECOND)
+        second = Range(dates.floor(edge), dates.shift(dates.floor(edge), dates.ONE_SECOND))
         if reply.stamps[0] in second:
             # The whole page is of one second, and there may be more of it.
             seen.update(map(digest, reply.records))
@@ -217,6 +262,9 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
             }
             count += len(reply.records) - len(seen)
         reply = ask(asked, 1)
+    else:
+        msg = "the list grew as fast as it was read: run again, it goes on from there"
+        raise PartitionFailed(msg)
     # Without an order there is no last value to go on from, nor one to keep as a bookmark.
     yield from _unmarked(by_number(ask, identify, asked=whole))
 
@@ -310,3 +358,135 @@ def by_number(
             return
     msg = "the list kept changing while it was read"
     raise PartitionFailed(msg)
+
+
+def by_page(
+    ask: Callable[[int], Loose], identify: Identify, size: int, *, ascending: bool = False
+) -> Iterator[Rows]:
+    """Read a list whose page numbers and totals cannot be relied on.
+
+    There may be no total, or one that is too high or that of the page; the last page may come again
+    for every number beyond it. So a page without anything new ends the list, one that is not full
+    does unless the total says otherwise, and a total that has not been reached has the list read
+    once more; if that brings nothing new, the total is wrong.
+
+    A list in ascending order of something that rows only get more of, such as an id or the time of
+    the last change, is read from the last page to the first. Rows that go, or move to the end, let
+    the others slide towards the pages still to come, so none is missed.
+
+    Args:
+        ask: Asks for a page.
+        identify: Gives a record's identity within the list.
+        size: How many records a page is asked to have.
+        ascending: Whether the list is in such an order.
+
+    Yields:
+        The pages that have something new, and of them what is new. That it ends well tells that the
+        list was read whole.
+
+    Raises:
+        PartitionFailed: The list kept changing while it was read.
+    """
+    walk = _Walk(ask, identify, size)
+    for reading in range(READINGS):
+        known = len(walk.keys)
+        walk.begin()
+        pages = walk.backward() if ascending and not reading else walk.forward(1)
+        yield from (rows for rows in pages if rows.records)
+        stood_still = len(walk.totals) <= 1
+        if len(walk.found) >= walk.total and (stood_still or walk.slides_back):
+            return
+        if reading and stood_still and len(walk.keys) == known:
+            return
+    msg = "the list kept changing while it was read"
+    raise PartitionFailed(msg)
+
+
+class _Walk:
+    """Readings of one list, page by page.
+
+    Attributes:
+        keys: The records seen in all readings, by their identity.
+        found: Those of this reading.
+        total: How many records there are, as far as that can be believed; else 0.
+        totals: What was said of it in this reading.
+        slides_back: Whether the reading went from the last page to the first.
+    """
+
+    def __init__(self, ask: Callable[[int], Loose], identify: Identify, size: int) -> None:
+        self._ask = ask
+        self._identify = identify
+        self._size = size
+        self._seen: set[bytes] = set()
+        self.keys: set[Hashable] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin another reading."""
+        self.found: set[Hashable] = set()
+        self.total = 0
+        self.totals: set[int] = set()
+        self.slides_back = False
+
+    def _take(self, number: int) -> tuple[Loose, Rows]:
+        """Ask for a page. Returns it, and of it what is new."""
+        reply = self._ask(number)
+        if reply.total is not None and reply.total > len(reply.records):
+            self.total = reply.total  # any other may be the number of rows of this page
+            self.totals.add(reply.total)
+        keys = list(map(self._identify, reply.records))
+        self.found.update(keys)
+        self.keys.update(keys)
+        marks = list(map(digest, reply.records))
+        fresh = reply.only([mark not in self._seen for mark in marks])
+        self._seen.update(marks)
+        return reply, fresh
+
+    def forward(self, number: int) -> Iterator[Rows]:
+        """Read from a page to the end."""
+        while True:
+            before = len(self.found)
+            reply, fresh = self._take(number)
+            yield fresh
+            if (
+                not self._is(reply, number)
+                or len(self.found) == before
+                or (len(reply.records) < self._size and len(self.found) >= self.total)
+            ):
+                return
+            number += 1
+
+    def backward(self) -> Iterator[Rows]:
+        """Read from the last page to the first, then what has come to the end meanwhile."""
+        reply, fresh = self._take(1)
+        yield fresh
+        last = -(-self.total // self._size)
+        if last <= 1 or len(reply.records) != self._size:
+            if reply.records and (len(reply.records) >= self._size or last):
+                yield from self.forward(2)
+            return
+        number, barren = last, 0
+        while number:
+            before = len(self.found)
+            reply, fresh = self._take(number)
+            yield fresh
+            is_there = self._is(reply, number)
+            barren = 0 if len(self.found) > before or not is_there else barren + 1
+            now = -(-self.total // self._size)
+            if barren > 1 or (not is_there and now >= number):
+                yield from self.forward(1)  # there are not as many as the total says
+                return
+            number = number - 1 if is_there else now
+            last = last if is_there else max(now, 1)
+        for number in range(last, 0, -1):
+            reply, fresh = self._take(number)
+            yield fresh
+            if number == last and len(reply.records) >= self._size:
+                yield from self.forward(last + 1)
+            if not fresh.records:
+                break
+        self.slides_back = True
+
+    def _is(self, reply: Loose, number: int) -> bool:
+        """Tell whether a page is one of the list, and not the last one once more."""
+        return bool(reply.records) and reply.number in (None, number)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import typing as t
+from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 
 from commerce_taps import dates
+from commerce_taps.errors import TapError
+from commerce_taps.redact import redact
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from jsonschema import ValidationError
 
 LOOPBACK: t.Final = ("localhost", "127.0.0.1", "::1")
 
@@ -50,7 +56,7 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
     ),
     th.Property(
         "request_timeout",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(minimum=0.1, maximum=3600),  # type: ignore[arg-type] # wrongly for whole ones
         title="Request timeout",
         default=120,
         description="Seconds without a byte after which a request is given up and repeated.",
@@ -74,7 +80,7 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
     ),
     th.Property(
         "max_response_mb",
-        th.IntegerType(minimum=1),
+        th.IntegerType(minimum=1, maximum=8192),
         title="Largest answer",
         default=256,
         description="Megabytes beyond which an answer is not taken; smaller pages help.",
@@ -102,7 +108,7 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
     ),
     th.Property(
         "user_agent",
-        th.StringType,
+        th.StringType(pattern="^[ -~]+$"),
         title="User agent",
         description="Sent with every request, so that the vendor can tell whose it is.",
     ),
@@ -124,7 +130,14 @@ def from_texts(texts: dict[str, str], schema: dict[str, t.Any]) -> dict[str, t.A
 
     Returns:
         Each setting in its type. What is not of its type stays a text: `mistakes` names it.
+
+    Raises:
+        TapError: A text holds bytes that are no text.
     """
+    for name, text in texts.items():
+        if not text.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in text):
+            msg = f"Setting `{name}` holds bytes that are not UTF-8."
+            raise TapError(msg)
     return {name: _from_text(text, schema["properties"][name]) for name, text in texts.items()}
 
 
@@ -136,9 +149,9 @@ def _from_text(text: str, schema: dict[str, t.Any]) -> t.Any:  # noqa: ANN401 (J
         return TRUTH.get(text.strip().lower(), text)
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         is_plain_list = "array" in kinds and text.strip() and not text.lstrip().startswith("[")
-        return [part.strip() for part in text.split(",")] if is_plain_list else text
+        return [part for part in text.split(",") if part.strip()] if is_plain_list else text
 
 
 def tidy(config: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -149,10 +162,19 @@ def tidy(config: dict[str, t.Any]) -> dict[str, t.Any]:
 
     Returns:
         The settings without blanks around texts, and without those that are empty or null: an
-        empty variable of the environment is a setting that is not set.
+        empty variable of the environment is a setting that is not set. Numbers without a fraction
+        are whole: a form may send 100 as 100.0.
     """
-    stripped = {k: v.strip() if isinstance(v, str) else v for k, v in config.items()}
-    return {k: v for k, v in stripped.items() if v is not None and v != ""}
+    tidied = {name: _tidy_value(value) for name, value in config.items()}
+    return {name: value for name, value in tidied.items() if value is not None and value != ""}
+
+
+def _tidy_value(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        return [_tidy_value(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def mistakes(config: dict[str, t.Any], schema: dict[str, t.Any]) -> list[str]:
@@ -165,15 +187,81 @@ def mistakes(config: dict[str, t.Any], schema: dict[str, t.Any]) -> list[str]:
     Returns:
         A sentence for each mistake, without any secret's value.
     """
-    found = []
-    for error in JSONSchemaValidator(schema).iter_errors(config):
-        if not error.path:
-            found.append(f"Settings: {error.message}.")
-        elif schema["properties"].get(error.path[0], {}).get("secret"):
-            found.append(f"Setting `{error.path[0]}` must be a text.")
-        else:
-            found.append(f"Setting `{error.path[0]}`: {error.message}.")
+    missing = [name for name in schema.get("required", ()) if name not in config]
+    found = [f"Setting `{name}` is missing." for name in missing]
+    found += [
+        f"Setting `{name}`: {value} is not a number."
+        for name, value in config.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+    for error in JSONSchemaValidator(_sound(schema)).iter_errors(config):
+        if error.path:
+            secret = schema["properties"].get(error.path[0], {}).get("secret")
+            found.append(_mistake(error, secret=bool(secret)))
     return found
+
+
+def _sound(schema: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+    """Take out what is no schema: the SDK's for `stream_maps` names a type among its choices."""
+    if isinstance(schema, list):
+        return [_sound(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    sound = {name: _sound(value) for name, value in schema.items()}
+    if "anyOf" in sound:
+        sound["anyOf"] = [choice for choice in sound["anyOf"] if isinstance(choice, dict)]
+    return sound
+
+
+KINDS: t.Final = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+"""The types of JSON Schema, as the user knows them; null is a setting that is not set."""
+
+FAULTS: t.Final = {
+    "type": "is not {}",
+    "enum": "is not one of {}",
+    "minimum": "is less than the minimum of {}",
+    "maximum": "is more than the maximum of {}",
+    "pattern": "holds characters that cannot be sent",
+}
+"""What is said of a value that breaks a rule of JSON Schema."""
+
+LONGEST_SHOWN: t.Final = 60
+"""Characters of a wrong value that are quoted."""
+
+
+def _mistake(error: ValidationError, *, secret: bool) -> str:
+    """Say what is wrong with one setting."""
+    name, rule = ".".join(map(str, error.path)), t.cast("t.Any", error.validator_value)
+    if error.validator == "type":
+        kinds = [rule] if isinstance(rule, str) else rule
+        rule = " or ".join(KINDS[kind] for kind in kinds if kind != "null")
+    elif error.validator == "enum":
+        rule = ", ".join(f"`{choice}`" for choice in rule)
+    if secret and error.validator == "type":
+        return f"Setting `{name}` must be {rule}."
+    fault = FAULTS.get(str(error.validator), "is not what this setting takes").format(rule)
+    value = "what is given" if secret else shown(error.instance)
+    return f"Setting `{name}`: {value} {fault}."
+
+
+def shown(value: object) -> str:
+    """Quote a value that is wrong.
+
+    Args:
+        value: The value.
+
+    Returns:
+        Its beginning, redacted before it is cut: half a secret would not be known any more.
+    """
+    text = redact(repr(value))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def unknown(config: dict[str, t.Any], schema: dict[str, t.Any]) -> Iterator[str]:
@@ -192,6 +280,20 @@ def unknown(config: dict[str, t.Any], schema: dict[str, t.Any]) -> Iterator[str]
         yield f"Setting `{name}` is not known and has no effect.{hint}"
 
 
+def doubtful(config: dict[str, t.Any]) -> Iterator[str]:
+    """Look for settings that are right and probably not meant.
+
+    Args:
+        config: The settings, without mistakes.
+
+    Yields:
+        A sentence for each.
+    """
+    start = config.get("start_date")
+    if start is not None and dates.parse(start) > datetime.now(timezone.utc):
+        yield f"Setting `start_date` is in the future: what changes before {start} is not read."
+
+
 def check_date(name: str, value: str) -> Iterator[str]:
     """Check a date.
 
@@ -206,7 +308,7 @@ def check_date(name: str, value: str) -> Iterator[str]:
         dates.parse(value)
     except ValueError:
         yield (
-            f"Setting `{name}` is not a date: {value!r}. "
+            f"Setting `{name}` is not a date: {shown(value)}. "
             "Write it as 2024-01-31 or 2024-01-31T00:00:00Z."
         )
 
@@ -223,10 +325,17 @@ def check_url(name: str, url: str) -> Iterator[str]:
     """
     try:
         parts = urlsplit(url)
-        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+        scheme, host, user, _ = parts.scheme, parts.hostname, parts.username, parts.port
     except ValueError:
-        scheme, host = "", None
-    if scheme not in ("http", "https") or not host:
-        yield f"Setting `{name}` is not an address: {url!r}. It looks like https://host."
+        scheme, host, user = "", None, None
+    if user is not None:
+        yield f"Setting `{name}` holds a user name or password: give the address alone."
+    elif scheme not in ("http", "https") or not host or not _is_bare(url):
+        yield f"Setting `{name}` is not an address: {shown(url)}. It looks like https://host."
     elif scheme == "http" and host not in LOOPBACK:
         yield f"Setting `{name}` must begin with https://, or the credential could be read."
+
+
+def _is_bare(url: str) -> bool:
+    """Tell whether a path can be put behind an address: no query, no fragment, no blank."""
+    return url.isprintable() and not any(mark in url for mark in " ?#")

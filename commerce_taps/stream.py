@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 
 from singer_sdk import Stream
+from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -32,6 +33,9 @@ if t.TYPE_CHECKING:
 MARK = "synced"
 """Key of a bookmark's mark."""
 
+UNMAPPABLE: t.Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What an expression in `stream_maps` raises for a record it was not made for."""
+
 
 class CommerceStream(Stream, abc.ABC):
     """A stream read page by page and partition by partition.
@@ -51,7 +55,8 @@ class CommerceStream(Stream, abc.ABC):
     """Names of the columns that come from the partition."""
 
     unselected_columns: t.ClassVar[tuple[str, ...]] = ()
-    """Top-level columns that are only emitted if the user selects them, such as secrets."""
+    """Columns that are only emitted if the user selects them, such as secrets. A dot leads into an
+    object: `user_data.password`."""
 
     _tap: CommerceTap
 
@@ -93,8 +98,12 @@ class CommerceStream(Stream, abc.ABC):
         """
         # Taken first: what changes while the partition is read shows the next time.
         mark = self.mark(context)
-        if mark is not None and all(
-            mark == stream.known(context).get(MARK) for stream in self._written
+        # What could be read by its changes and is read as a full table is read whatever the mark.
+        forced = self.replication_key and self.replication_method != REPLICATION_INCREMENTAL
+        if (
+            mark is not None
+            and not forced
+            and all(mark == stream.known(context).get(MARK) for stream in self._written)
         ):
             msg = "nothing has changed since the last run"
             raise PartitionSkipped(msg, where(self.name, context))
@@ -113,7 +122,7 @@ class CommerceStream(Stream, abc.ABC):
         """What the catalog says, in which some columns are off unless it selects them."""
         metadata = super().metadata
         for name in self.unselected_columns:
-            entry = metadata[("properties", name)]
+            entry = metadata[tuple(s for part in name.split(".") for s in ("properties", part))]
             if entry.selected is None and entry.selected_by_default is None:
                 entry.selected_by_default = False
         return metadata
@@ -279,6 +288,8 @@ class CommerceStream(Stream, abc.ABC):
         source = self.source
         if value is None or source.replication_method != REPLICATION_INCREMENTAL:
             return
+        # A row that is stamped in the future must not keep those from being read that follow.
+        value = min(value, datetime.now(timezone.utc))
         state = self.get_context_state(context)
         known = state.get("replication_key_value")
         if state.get("replication_key") != source.replication_key:
@@ -434,13 +445,27 @@ class CommerceStream(Stream, abc.ABC):
             records = records[: max(limit - report.records, 0)]
         if self._mapped:
             for raw in records:
-                self._write_record_message(self._conform(raw, context))
+                self._write_mapped(self._conform(raw, context))
         else:
             self._tap.message_writer.write_records(self._lines(records, page.fits, context))
         report.records += len(records)
         self.state_manager.is_flushed = False
         if len(records) < len(page.records):
             self._check_max_record_limit(len(page.records) + (limit or 0))
+
+    def _write_mapped(self, record: Record) -> None:
+        """Emit a record the SDK's way.
+
+        Raises:
+            TapStopped: What the user wants made of it cannot be.
+        """
+        try:
+            self._write_record_message(record)
+        except (MappingError, *UNMAPPABLE) as error:
+            # Its own text only where it is the SDK's: others may quote the record.
+            what = error if isinstance(error, MappingError) else type(error).__name__
+            msg = f"setting `stream_maps` or `flattening_…` cannot be followed: {what}"
+            raise TapStopped(msg, self.name) from error
 
     def _lines(
         self,

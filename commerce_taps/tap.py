@@ -12,7 +12,7 @@ from functools import cached_property
 import click
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import _ConfigInput
@@ -20,12 +20,13 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
 from commerce_taps import redact
+from commerce_taps.catalog import check_catalog, fit_catalog
 from commerce_taps.cli import Command, load_config, load_object
 from commerce_taps.emit import PageWriter
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
 from commerce_taps.fetch import Chain, Client, Governor, Prefetch, Workers
 from commerce_taps.report import Report, StreamReport
-from commerce_taps.settings import check_date, from_texts, mistakes, tidy, unknown
+from commerce_taps.settings import check_date, doubtful, from_texts, mistakes, tidy, unknown
 from commerce_taps.state import check_state
 
 if t.TYPE_CHECKING:
@@ -86,6 +87,8 @@ class CommerceTap(Tap, abc.ABC):
         self._signal: int | None = None
         self._running = ""
         self._state_written = self._progress_told = time.monotonic()
+        if type(kwargs.get("catalog")) is dict:
+            kwargs["catalog"] = check_catalog(kwargs["catalog"])
         super().__init__(**kwargs)
 
     # --- what a tap says of its API -------------------------------------------------------------
@@ -152,7 +155,22 @@ class CommerceTap(Tap, abc.ABC):
         if errors and raise_errors:
             summary = "Config validation failed"
             raise ConfigValidationError(summary, errors=errors, schema=schema)
+        for sentence in () if errors else doubtful(self._config):
+            self.logger.warning("%s", sentence)
         return errors
+
+    @override
+    def setup_mapper(self) -> None:
+        """Complete the catalog, by which streams are then mapped."""
+        if self._input_catalog is not None:
+            streams = t.cast("list[CommerceStream]", self.load_streams())
+            own = {stream.name: stream for stream in streams}
+            self._input_catalog = fit_catalog(self._input_catalog, self.name, own)
+        try:
+            super().setup_mapper()
+        except MappingError as error:
+            sentence = f"Setting `stream_maps`: {error}"
+            raise ConfigValidationError(str(error), errors=[sentence]) from error
 
     # --- requests -------------------------------------------------------------------------------
 

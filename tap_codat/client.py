@@ -301,7 +301,7 @@ class OperationStream(CompanyStream, abc.ABC):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the operations of late. See the base class."""
-        wanted = Range(dates.floor(start - self.lookback)) if start else ALL
+        wanted = Range(dates.floor(dates.shift(start, -self.lookback))) if start else ALL
         ask = self.ask(context)
         if self._filters:
             try:

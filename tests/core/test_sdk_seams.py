@@ -327,7 +327,7 @@ def test_the_constructor_validates_with_our_sentences() -> None:
         MemoryTap(config={"page_size": "many", "api_key": ["QZJX-secret"]})
     assert raised.value.errors == [
         "Setting `api_key` must be a text.",
-        "Setting `page_size`: 'many' is not of type 'integer', 'null'.",
+        "Setting `page_size`: 'many' is not a whole number.",
     ]
 
 

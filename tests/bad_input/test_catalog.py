@@ -1,0 +1,313 @@
+"""Catalogs that are not what the tap discovered: refused in a sentence, or followed rightly."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.bad_input.conftest import STREAMS, root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.bad_input.conftest import Trial
+    from tests.contract import Record
+
+
+def of_entry(**changes: Any) -> Callable[[Record], Any]:  # noqa: ANN401 (JSON)
+    """Change the selected stream's entry; a change to `...` takes a part away."""
+
+    def change(entry: Record) -> None:
+        entry.update(changes)
+        for name in [name for name, value in changes.items() if value is ...]:
+            del entry[name]
+
+    return change
+
+
+def of_root(**changes: Any) -> Callable[[Record], Any]:  # noqa: ANN401 (JSON)
+    """Change what is said of the selected stream, names as in Python."""
+    named = {name.replace("_", "-"): value for name, value in changes.items()}
+    return lambda entry: root(entry).update(named)
+
+
+def of_columns(schema: Any) -> Callable[[Record], Any]:  # noqa: ANN401 (JSON)
+    """Give the last column another schema."""
+
+    def change(entry: Record) -> None:
+        properties = entry["schema"]["properties"]
+        properties[list(properties)[-1]] = schema
+
+    return change
+
+
+def of_metadata(place: Any) -> Callable[[Record], Any]:  # noqa: ANN401 (JSON)
+    return lambda entry: entry["metadata"].append(place)
+
+
+REFUSED: dict[str, tuple[str, Callable[[Record], Any]]] = {
+    "deselected": ("selects no stream", of_root(selected=False)),
+    "no name": ("missing required field `tap_stream_id`", of_entry(tap_stream_id=...)),
+    "name null": ("`$.streams[", of_entry(tap_stream_id=None)),
+    "metadata null": ("`$.streams[", of_entry(metadata=None)),
+    "metadata by name": ("`$.streams[", of_entry(metadata={"selected": True})),
+    "a place null": ("`$.streams[", of_metadata(None)),
+    "no breadcrumb": ("`$.streams[", of_metadata({"metadata": {}})),
+    "breadcrumb as text": ("`$.streams[", of_metadata({"breadcrumb": "id", "metadata": {}})),
+    "facts null": ("`$.streams[", of_metadata({"breadcrumb": ["x"], "metadata": None})),
+    "selected as text": ("Expected `bool | null`, got `str`", of_root(selected="false")),
+    "selected as number": ("Expected `bool | null`, got `int`", of_root(selected=1)),
+    "inclusion": ("Invalid enum value", of_root(inclusion="sometimes")),
+    "schema null": ("`$.streams[", of_entry(schema=None)),
+    "schema as text": ("`$.streams[", of_entry(schema="{}")),
+    "columns null": ("`$.streams[", of_entry(schema={"properties": None})),
+    "columns listed": ("`$.streams[", of_entry(schema={"properties": ["id"]})),
+    "a column null": ("`$.streams[", of_columns(None)),
+    "a column of anything": ("`$.streams[", of_columns(schema=True)),
+    "a type that is none": ("Invalid enum value", of_columns({"type": "money"})),
+    "types that are none": ("Invalid enum value", of_columns({"type": ["money", "null"]})),
+    "no types": ("length >= 1", of_columns({"type": []})),
+    "type null": ("`$.streams[", of_columns({"type": None})),
+    "items listed": ("`$.streams[", of_columns({"type": "array", "items": [{}]})),
+    "a bound as text": ("`$.streams[", of_columns({"type": "integer", "minimum": "0"})),
+    "a bound between": ("`$.streams[", of_columns({"type": "integer", "minimum": 0.5})),
+    "keys as text": ("`$.streams[", of_entry(key_properties="id")),
+    "another key": ("the key label; its rows are known by", of_entry(key_properties=["label"])),
+    "another key by metadata": (
+        "the key label; its rows are known by",
+        lambda entry: (
+            of_entry(key_properties=...)(entry),
+            of_root(table_key_properties=["label"])(entry),
+        ),
+    ),
+    "another replication key": ("read by `label`", of_entry(replication_key="label")),
+    "log based": ("read as LOG_BASED", of_root(replication_method="LOG_BASED")),
+    "log based beside": ("read as LOG_BASED", of_entry(replication_method="LOG_BASED")),
+    "a method that is none": ("read as full_table", of_entry(replication_method="full_table")),
+    "a method as number": ("`$.streams[", of_entry(replication_method=5)),
+}
+
+
+def selected(catalog: Record, trial: Trial) -> Record:
+    """Give the entry of the stream a catalog selects."""
+    found: Record
+    (found,) = [one for one in catalog["streams"] if one["tap_stream_id"] == trial.subject.stream]
+    return found
+
+
+@pytest.mark.parametrize(("says", "change"), REFUSED.values(), ids=REFUSED)
+def test_a_catalog_that_cannot_be_followed_is_refused(
+    trial: Trial, says: str, change: Callable[[Record], Any]
+) -> None:
+    catalog = trial.catalog()
+    change(selected(catalog, trial))
+    sentence = trial(catalog=catalog).sentence
+    assert says in sentence
+    assert "catalog" in sentence
+    assert len(sentence) < 400
+
+
+WHOLE: dict[str, tuple[str, Callable[[Record], Any]]] = {
+    "no list": ("has no list `streams`", lambda _: {}),
+    "streams null": ("has no list `streams`", lambda _: {"streams": None}),
+    "streams by name": ("has no list `streams`", lambda _: {"streams": {}}),
+    "empty": ("selects no stream", lambda _: {"streams": []}),
+    "a stream null": ("`$.streams[0]`", lambda _: {"streams": [None]}),
+    "a stream as text": ("`$.streams[0]`", lambda _: {"streams": ["orders"]}),
+    "of another tap": (
+        "belongs to another tap",
+        lambda _: {"streams": [{"tap_stream_id": "issues", "schema": {}, "metadata": []}]},
+    ),
+    "with another stream": (
+        "selects what",
+        lambda catalog: {"streams": [*catalog["streams"], {"tap_stream_id": "issues"}]},
+    ),
+    "a stream twice": (
+        "a stream twice",
+        lambda catalog: {"streams": [*catalog["streams"], catalog["streams"][0]]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("says", "change"), WHOLE.values(), ids=WHOLE)
+def test_a_catalog_of_something_else_is_refused(
+    trial: Trial, says: str, change: Callable[[Record], Any]
+) -> None:
+    assert says in trial(catalog=change(trial.catalog())).sentence
+
+
+def test_a_catalog_that_is_cut_short_is_refused(trial: Trial) -> None:
+    text = json.dumps(trial.catalog())
+    for length in range(0, len(text), len(text) // 20):
+        assert "--catalog: " in trial(catalog=text[:length].encode()).sentence
+
+
+def test_every_stream_read_by_another_way_than_it_has_is_refused(trial: Trial) -> None:
+    for entry in STREAMS(trial.subject.tap):
+        name = entry["tap_stream_id"]
+        changed = json.loads(json.dumps(entry))
+        root(changed)["selected"] = True
+        if entry.get("replication_key") is None:
+            changed["replication_method"] = "INCREMENTAL"
+        else:
+            changed["replication_key"] = "label"
+        assert f"`{name}` read" in trial(catalog={"streams": [changed]}).sentence
+
+
+# --- what is followed ---------------------------------------------------------------------------
+
+
+def drop_columns(entry: Record) -> None:
+    del entry["schema"]["properties"]
+
+
+def deselect_keys(entry: Record) -> None:
+    for place in entry["metadata"]:
+        if place["metadata"].get("inclusion") == "automatic":
+            place["metadata"] = {"inclusion": "available", "selected": False}
+
+
+def forget_keys(entry: Record) -> None:
+    """Take away the columns the rows are known by, from the schema and from all that names them."""
+    for name in (*entry.pop("key_properties"), entry.pop("replication_key")):
+        del entry["schema"]["properties"][name]
+        entry["metadata"] = [
+            one for one in entry["metadata"] if one["breadcrumb"] != ["properties", name]
+        ]
+    root(entry).pop("table-key-properties")
+    root(entry).pop("replication-key", None)
+
+
+def retype_keys(entry: Record) -> None:
+    for name in (*entry["key_properties"], entry["replication_key"]):
+        entry["schema"]["properties"][name] = {"type": ["boolean", "null"]}
+
+
+SAME: dict[str, Callable[[Record], Any]] = {
+    "as discovered": lambda _: None,
+    "no schema": of_entry(schema=...),
+    "an empty schema": of_entry(schema={}),
+    "no columns": drop_columns,
+    "no metadata": of_entry(metadata=...),
+    "empty metadata": of_entry(metadata=[]),
+    "no keys": of_entry(key_properties=...),
+    "keys null": of_entry(key_properties=None),
+    "keys empty": of_entry(key_properties=[]),
+    "no replication key": of_entry(replication_key=...),
+    "keys forgotten": forget_keys,
+    "keys deselected": deselect_keys,
+    "keys of another type": retype_keys,
+    "another name beside": of_entry(stream="Orders"),
+    "names of a database": of_entry(table_name="t", database_name="d", is_view=None),
+    "no method": of_entry(replication_method=...),
+    "a fact of nothing": of_metadata(
+        {"breadcrumb": ["properties", "nothing"], "metadata": {"selected": True}}
+    ),
+    "a fact of no place": of_metadata({"breadcrumb": ["x"], "metadata": {}}),
+    "facts unknown": of_root(row_count=3, view_key_properties=None, x={"y": []}),
+}
+
+
+@pytest.mark.parametrize("change", SAME.values(), ids=SAME)
+def test_what_a_catalog_leaves_out_or_may_not_change_is_as_discovered(
+    trial: Trial, change: Callable[[Record], Any]
+) -> None:
+    catalog = trial.catalog()
+    change(selected(catalog, trial))
+    end, plain = trial(catalog=catalog), trial.plain
+    assert end.code == 0
+    stream = trial.subject.stream
+    assert end.output.rows(stream) == plain.rows(stream)
+    assert end.output.state == plain.state
+    schema, discovered = end.output.schemas[stream][0], plain.schemas[stream][0]
+    assert {**schema, "text": ""} == {**discovered, "text": ""}
+
+
+def test_a_catalog_may_hold_the_selected_stream_alone(trial: Trial) -> None:
+    catalog = trial.catalog()
+    alone = {"streams": [selected(catalog, trial)]}
+    assert trial(catalog=alone).output.timeless() == trial.plain.timeless()
+
+
+def test_another_stream_that_is_not_selected_does_no_harm(trial: Trial) -> None:
+    catalog = trial.catalog()
+    plain = trial.plain
+    other = {"tap_stream_id": "issues", "metadata": [{"breadcrumb": [], "metadata": {}}]}
+    catalog["streams"].append(other)
+    assert trial(catalog=catalog).output.timeless() == plain.timeless()
+
+
+def test_a_stream_of_which_nothing_says_that_it_is_selected_is_not(trial: Trial) -> None:
+    catalog = trial.catalog()
+    entry = selected(catalog, trial)
+    entry["metadata"] = [one for one in entry["metadata"] if one["breadcrumb"]]
+    assert "selects no stream" in trial(catalog=catalog).sentence
+
+
+def column(entry: Record) -> str:
+    """Name a column that is no key."""
+    keys = {*entry["key_properties"], entry["replication_key"]}
+    return next(str(name) for name in entry["schema"]["properties"] if name not in keys)
+
+
+def test_a_column_taken_out_of_the_schema_comes_back_as_a_new_one(trial: Trial) -> None:
+    catalog = trial.catalog()
+    plain, entry = trial.plain, selected(catalog, trial)
+    name, stream = column(entry), trial.subject.stream
+    del entry["schema"]["properties"][name]
+    output = trial(catalog=catalog).output
+    given = {key: row for key, row in plain.rows(stream).items() if row.get(name) is not None}
+    assert given
+    assert {key: output.rows(stream)[key][name] for key in given} == {
+        key: row[name] for key, row in given.items()
+    }
+
+
+def test_a_column_of_another_type_keeps_its_values_beside(trial: Trial) -> None:
+    catalog = trial.catalog()
+    plain, entry = trial.plain, selected(catalog, trial)
+    name, stream = column(entry), trial.subject.stream
+    entry["schema"]["properties"][name] = {"type": ["array", "null"]}
+    rows = trial(catalog=catalog).output.rows(stream)
+    for key, row in plain.rows(stream).items():
+        beside = [rows[key][other] for other in rows[key] if other.startswith(f"{name}__v_")]
+        assert beside == [row[name]] * (row.get(name) is not None)
+
+
+def test_a_column_added_to_the_schema_is_there_and_empty(trial: Trial) -> None:
+    catalog = trial.catalog()
+    plain = trial.plain
+    stream = trial.subject.stream
+    selected(catalog, trial)["schema"]["properties"]["added"] = {"type": ["string", "null"]}
+    end = trial(catalog=catalog)
+    assert end.output.rows(stream) == plain.rows(stream)
+    assert "added" in end.output.schemas[stream][0]["schema"]["properties"]
+
+
+# --- a full table -------------------------------------------------------------------------------
+
+FULL: dict[str, Callable[[Record], Any]] = {
+    "beside": of_entry(replication_method="FULL_TABLE"),
+    "metadata": of_root(replication_method="FULL_TABLE"),
+    "forced": of_root(forced_replication_method="FULL_TABLE"),
+    "forced alone": lambda entry: (
+        of_entry(replication_method=...)(entry),
+        of_root(forced_replication_method="FULL_TABLE")(entry),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", FULL.values(), ids=FULL)
+def test_a_full_table_that_is_asked_for_is_read_whole(
+    trial: Trial, change: Callable[[Record], Any]
+) -> None:
+    catalog, stream = trial.catalog(), trial.subject.stream
+    plain = trial.plain
+    change(selected(catalog, trial))
+    end = trial(catalog=catalog, state=plain.state)
+    assert end.output.rows(stream) == plain.rows(stream)
+    assert end.output.state == plain.state
+    late = trial(trial.config | {"start_date": "2999-01-01"}, catalog=catalog).output
+    assert late.rows(stream) == plain.rows(stream)

@@ -1,0 +1,313 @@
+"""Every setting of every tap: missing, empty, of a wrong type, out of range, with blanks around it.
+
+The table is made from the settings' schemas.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.bad_input.conftest import STREAMS, SUBJECTS, end_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk import Stream
+
+    from tests.bad_input.conftest import End, Subject, Trial
+    from tests.contract import Record
+
+CANARY = "Canary/key+9? & more=%"
+WRONG: dict[str, list[Any]] = {
+    "string": [5, 0.5, True, ["a"], {"a": 1}],
+    "integer": ["many", "7", True, 1.5, [1], {"a": 1}],
+    "number": ["many", "7", True, [1], {"a": 1}, float("nan"), float("inf"), -float("inf")],
+    "boolean": ["true", "perhaps", 1, 0, [True], {"a": 1}],
+    "array": ["one", 5, True, {"a": 1}, [5], [None], [["a"]]],
+    "object": ["x", 5, True, [], ["a"]],
+}
+UNSET = (None, "", "\t \r\n")
+NEEDS = {"flattening_enabled": {"flattening_max_depth": 1}}
+"""Settings of the SDK that have an effect, or a fault, only along with others."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A value of a setting.
+
+    Attributes:
+        name: The setting.
+        given: The value; a setting that is not given is `...`.
+        taken: What the tap makes of it: `...` for nothing. It is refused if none of these.
+    """
+
+    name: str
+    given: Any
+    taken: tuple[Any, ...] = ()
+
+
+def kind_of(schema: Record) -> str:
+    (kind,) = [one for one in schema["type"] if one != "null"]
+    return str(kind)
+
+
+def default_of(schema: Record) -> Any:  # noqa: ANN401 (JSON)
+    return schema.get("default", ...)
+
+
+def good_of(name: str, schema: Record) -> Any:  # noqa: ANN401 (JSON)
+    """Give a value a setting takes, whatever it is for."""
+    if name.endswith("_url"):
+        return "https://localhost"
+    if "default" in schema:
+        return schema["default"]
+    if schema.get("format") == "date-time":
+        return "2024-01-31"
+    examples = {"string": "good", "integer": 7, "boolean": True, "array": ["7"], "object": {}}
+    return examples[kind_of(schema)]
+
+
+def cases(subject: Subject) -> Iterator[Case]:
+    """Make the table for one tap."""
+    for name, schema in subject.schema["properties"].items():
+        for value in (*WRONG[kind_of(schema)], *beyond(schema)):
+            yield Case(name, value)
+        for value in (..., *UNSET):
+            yield Case(name, value, (default_of(schema),))
+        for value, taken in allowed(name, schema):
+            yield Case(name, value, (taken,))
+
+
+def allowed(name: str, schema: Record) -> Iterator[tuple[Any, Any]]:
+    """Give values a setting takes, and what becomes of them."""
+    kind, good = kind_of(schema), good_of(name, schema)
+    if kind == "string":
+        yield f"\t {good} \r\n", good
+    if kind == "array":
+        yield [" 7\n", "\t8 "], ["7", "8"]
+    if kind in ("integer", "number"):
+        yield float(good), good
+        for bound in ("minimum", "maximum"):
+            if bound in schema:
+                yield schema[bound], schema[bound]
+
+
+def beyond(schema: Record) -> Iterator[Any]:
+    """Give values just beyond what a setting takes, and far beyond it."""
+    if "minimum" in schema:
+        yield from (schema["minimum"] - 1, -(10**40))
+    if "maximum" in schema:
+        yield from (schema["maximum"] + 1, 10**40, 10.0**40)
+    if "enum" in schema:
+        yield from ("other", schema["enum"][0].upper())
+    if schema.get("format") == "date-time":
+        yield from ("yesterday", "2024-02-30", "31.01.2024", "2024-01-31T25:00:00Z", "x" * 10_000)
+
+
+CASES = [(subject, case) for subject in SUBJECTS for case in cases(subject)]
+SETTINGS = [(subject, name) for subject in SUBJECTS for name in subject.schema["properties"]]
+
+
+def name_of(value: object) -> str:
+    if isinstance(value, Case):
+        given = "missing" if value.given is ... else repr(value.given)
+        return f"{value.name}={given[:40]}"
+    return getattr(getattr(value, "tap", None), "name", str(value))
+
+
+def effect(trial: Trial, config: Record, *, env: bool = False, **variables: str) -> tuple[End, Any]:
+    """Run a tap that asks nobody, and give how it ended and what settings it took, if any."""
+    path = trial.folder / "config.json"
+    path.write_text(json.dumps(config))
+    arguments = [f"--config={path}", *(["--config=ENV"] if env else []), "--test=schema"]
+    taken: list[Record] = []
+
+    class Watched(trial.subject.tap):  # type: ignore[name-defined,misc]
+        def discover_streams(self) -> list[Stream]:
+            found = super().discover_streams()
+            return [stream for stream in found if stream.name == trial.subject.stream]
+
+        def setup_mapper(self) -> None:
+            super().setup_mapper()
+            taken.append(dict(self.config))
+
+    end = end_of(Watched, arguments, variables=variables)
+    return end, taken[0] if taken else None
+
+
+def given(trial: Trial, name: str, value: Any) -> Record:  # noqa: ANN401 (JSON)
+    """Give settings that work, but for one."""
+    unset = value is ... or value is None or (isinstance(value, str) and not value.strip())
+    away = {name} if unset else {name, trial.subject.instead.get(name)}
+    rest = {key: one for key, one in trial.config.items() if key not in away}
+    return rest | NEEDS.get(name, {}) | ({} if value is ... else {name: value})
+
+
+@pytest.mark.parametrize(("trial", "case"), CASES, indirect=["trial"], ids=name_of)
+def test_a_setting_is_taken_or_refused(trial: Trial, case: Case) -> None:
+    """Either one sentence that names the setting, or what the tap takes, and its schemas."""
+    end, config = effect(trial, given(trial, case.name, case.given))
+    needed = case.taken == (...,) and case.name in trial.config
+    if not case.taken or (needed and end.code):
+        assert f"Setting `{case.name}" in end.sentence
+        assert len(end.sentence) < 300
+    else:
+        assert config is not None, end.log
+        assert config.get(case.name, ...) in case.taken
+        assert end.stdout.startswith(b'{"type":"SCHEMA"')
+        assert not end.at(logging.ERROR)
+
+
+@pytest.mark.parametrize(("trial", "name"), SETTINGS, indirect=["trial"], ids=name_of)
+def test_a_setting_of_the_environment_is_taken_or_refused(trial: Trial, name: str) -> None:
+    schema = trial.subject.schema["properties"][name]
+    good, variable = good_of(name, schema), f"{trial.subject.prefix}{name.upper()}"
+    text = good if isinstance(good, str) else json.dumps(good)
+    if name in trial.config:
+        good = text = trial.config[name]
+    full = given(trial, name, text)
+    full.pop(name)
+    end, config = effect(trial, full, env=True, **{variable: f" {text}\n"})
+    assert config is not None, end.log
+    assert config[name] == good
+    rest = given(trial, name, ...)
+    for empty in ("", " \n"):
+        end, config = effect(trial, rest, env=True, **{variable: empty})
+        if config is None:
+            assert name in trial.config
+            assert f"Setting `{name}" in end.sentence
+        else:
+            assert config.get(name, ...) == default_of(schema)
+    if kind_of(schema) not in ("string", "array"):
+        end, config = effect(trial, rest, env=True, **{variable: "{not json"})
+        assert f"Setting `{name}" in end.sentence
+
+
+@pytest.mark.parametrize(
+    "value", [CANARY, [CANARY], {"a": CANARY}, f"{CANARY}\n{CANARY}", f"{CANARY}ü", [[CANARY] * 9]]
+)
+def test_a_secret_is_quoted_by_no_mistake(trial: Trial, value: object) -> None:
+    properties = trial.subject.schema["properties"]
+    for name in (name for name, schema in properties.items() if schema.get("secret")):
+        for other in properties:
+            # The same value elsewhere, as when it was put on the wrong line.
+            config = given(trial, name, value) | {other: value}
+            end, _ = effect(trial, config)
+            assert CANARY not in end.log
+            assert CANARY.encode() not in end.stdout
+
+
+def test_blanks_around_every_setting_change_nothing(trial: Trial) -> None:
+    blank = {k: f"\t {v}\r\n" if isinstance(v, str) else v for k, v in trial.config.items()}
+    assert trial.plain.counts[trial.subject.stream]
+    assert trial(blank).output.timeless() == trial.plain.timeless()
+
+
+ADDRESSES = [
+    "localhost", "https://", "https:/host", "ftp://host", "//host", "https://host:port",
+    "https://host:99999", "https://[::1", "https://ho st", "https://host/?a=b", "https://host#a",
+    "https://user:Canary-9@host", "https://ho\nst", "http://example.com", "javascript:x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_that_is_none_is_refused(trial: Trial, address: str) -> None:
+    (name,) = {"api_url", "store_url"} & trial.config.keys()
+    end, _ = effect(trial, given(trial, name, address))
+    assert f"Setting `{name}`" in end.sentence
+    assert "Canary-9" not in end.log
+
+
+@pytest.mark.parametrize("agent", ["a\nb", "ü", "a\x00b", "a\x7f"])
+def test_a_user_agent_that_cannot_be_sent_is_refused(trial: Trial, agent: str) -> None:
+    end, _ = effect(trial, given(trial, "user_agent", agent))
+    assert "Setting `user_agent`" in end.sentence
+
+
+def test_a_start_date_in_the_future_is_told(trial: Trial) -> None:
+    end, _ = effect(trial, given(trial, "start_date", "2999-01-01"))
+    assert end.code == 0
+    assert "Setting `start_date` is in the future" in end.log
+
+
+def test_a_start_date_before_all_rows_brings_them_all(trial: Trial) -> None:
+    everything = {"streams": STREAMS(trial.subject.tap)}
+    plain = trial(catalog=everything)
+    early = trial(given(trial, "start_date", "0001-01-01"), catalog=everything)
+    assert early.code == 0
+    assert {*records_of(early)} == {*records_of(plain)}
+
+
+def records_of(end: End) -> Iterator[bytes]:
+    for line in end.stdout.splitlines():
+        if line.startswith(b'{"type":"RECORD"'):
+            yield line.rpartition(b',"time_extracted":')[0]
+
+
+@pytest.mark.parametrize("name", ["stream_maps", "faker_config"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"__else__": "x"}, {"__else__": {}}, {"{}": "x"}, {"{}": 5}, {"{}": {"id": 5}},
+        {"{}": {"id": "id +"}}, {"{}": {"__filter__": "("}}, {"{}": {"__alias__": "("}},
+        {"{}": {"__key_properties__": "id"}}, {"{}": {"__key_properties__": ["nothing"]}},
+        {"{}": {"__else__": "x"}}, {"{}": {"new": "nothing"}}, {"__x__": {}},
+        {"{}": {"__source__": "nothing"}}, {"seed": []}, {"locale": "nowhere"}, {"locale": [5]},
+        {"{}": {"new": "1 / 0"}}, {"{}": {"new": "None + 1"}},
+    ],
+)  # fmt: skip
+def test_a_map_is_taken_or_refused(trial: Trial, name: str, value: Record) -> None:
+    value = {key.replace("{}", trial.subject.stream): one for key, one in value.items()}
+    end = trial(given(trial, name, value))
+    assert "Traceback" not in end.log
+    if end.code:
+        assert f"etting `{name}" in end.at(logging.ERROR)[0]
+
+
+# --- files --------------------------------------------------------------------------------------
+
+REFUSED = {
+    "empty": b"",
+    "blank": b" \n",
+    "cut short": b'{"api_key": "x',
+    "yaml": b"api_key: x",
+    "list": b"[]",
+    "null": b"null",
+    "number": b"3",
+    "not text": b"\xff\x00\xfe\x01\x80",
+    "deep": b"[" * 100_000,
+    "half a character": rb'{"bookmarks": {"\ud800": {}}, "streams": [], "api_key": "\udc00"}',
+    "a long number": b'{"page_size": ' + b"9" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("content", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("option", ["config", "state", "catalog"])
+def test_a_file_that_holds_no_object_is_refused(trial: Trial, option: str, content: bytes) -> None:
+    path = trial.folder / "file"
+    path.write_bytes(content)
+    (trial.folder / "config.json").write_text(json.dumps(trial.config))
+    arguments = [f"--config={trial.folder / 'config.json'}", f"--{option}={path}"]
+    assert f"--{option}: " in end_of(trial.subject.tap, arguments).sentence
+
+
+@pytest.mark.parametrize("option", ["config", "state", "catalog"])
+def test_a_file_that_is_not_there_is_refused(trial: Trial, option: str) -> None:
+    for path in (trial.folder / "nothing.json", trial.folder):
+        end = end_of(trial.subject.tap, [f"--{option}={path}"])
+        assert f"--{option}" in end.sentence
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_file_may_be_in_any_encoding_of_json(trial: Trial, encoding: str) -> None:
+    contents = {"config": trial.config, "state": {}, "catalog": trial.catalog()}
+    for option, content in contents.items():
+        (trial.folder / option).write_bytes(json.dumps(content).encode(encoding))
+    arguments = [f"--{option}={trial.folder / option}" for option in contents]
+    other = end_of(trial.subject.tap, arguments)
+    assert other.output.timeless() == trial.plain.timeless()
