@@ -1,0 +1,284 @@
+"""Changes of the store: in rounds between two runs of a reader, or row by row during one.
+
+What a change leaves behind is what the store leaves: editing an order stamps it, noting something
+on it does not; editing a product stamps it, selling it does not; what is deleted is simply gone.
+"""
+
+from __future__ import annotations
+
+import zlib
+from itertools import cycle
+from typing import TYPE_CHECKING, Any, Final
+
+from commerce_sandbox.cscart import carts, catalog, people, sales, truth
+from commerce_sandbox.cscart.shop import DAY, UNREFERENCED_EVERY, money, words
+from commerce_sandbox.cscart.values import Computed, Native, Stamp
+from commerce_sandbox.double import Touched
+from commerce_sandbox.seeded import rng
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from random import Random
+
+    from commerce_sandbox.cscart.store import Store
+    from commerce_sandbox.cscart.values import Row
+
+    Change = Callable[[Store, Random, Row, Stamp], bool]
+
+KEYS: Final = {
+    "orders": ("order_id",),
+    "products": ("product_id",),
+    "carts": ("user_id", "company_id"),
+    "users": ("user_id",),
+}
+"""The streams whose rows change, and what their rows are told apart by."""
+_STAMPS: Final = 3
+_CHANGED_SHARE: Final = 0.7
+_INSERTED_SHARE: Final = 0.2
+
+
+def _edit_order(store: Store, random: Random, row: Row, moment: Stamp) -> bool:
+    """Order one more of something."""
+    item = random.choice(list(row["products"].values()))
+    item["amount"] += 1
+    item["shipment_amount"] = Native(item["shipment_amount"].value + 1)
+    item["subtotal"] = item["display_subtotal"] = Computed(item["price"] * item["amount"])
+    sales.retotal(row)
+    row["updated_at"] = moment
+    return store.setup.since("4.12")
+
+
+def _set_status(store: Store, _random: Random, row: Row, moment: Stamp) -> bool:
+    """Move the order on."""
+    place = sales.STATUSES.index(row["status"])
+    row["status"] = sales.STATUSES[(place + 1) % len(sales.STATUSES)]
+    row["updated_at"] = moment
+    return store.setup.since("4.12")
+
+
+def _note(_store: Store, random: Random, row: Row, _moment: Stamp) -> bool:
+    """Note something on the order, which does not stamp it."""
+    row["notes"] = f"Called again, {random.randrange(10**6)}"
+    return False
+
+
+def _edit_product(_store: Store, random: Random, row: Row, moment: Stamp) -> bool:
+    """Rename the product and give it another price."""
+    name = f"Renamed {row['product_id']} {random.randrange(10**6)}"
+    row["product"] = words(name)
+    catalog.reprice(row, row["price"] + money(random, 1, 20))
+    row["updated_timestamp"] = moment
+    return True
+
+
+def _sell(_store: Store, random: Random, row: Row, _moment: Stamp) -> bool:
+    """Take some from the stock, which does not stamp the product."""
+    row["amount"] -= random.randint(1, 5)
+    return False
+
+
+def _fill_cart(_store: Store, random: Random, row: Row, moment: Stamp) -> bool:
+    """Put one more into the cart."""
+    random.choice(row["products"])["amount"] += 1
+    carts.recount(row)
+    row["date"] = moment
+    return True
+
+
+def _edit_user(_store: Store, random: Random, row: Row, _moment: Stamp) -> bool:
+    """Give the account another phone number; accounts have no stamp for it."""
+    row["phone"] = f"+1 202-555-{random.randrange(10**6):06}"
+    return False
+
+
+_CHANGES: Final[dict[str, tuple[Change, ...]]] = {
+    "orders": (_edit_order, _set_status, _note),
+    "products": (_edit_product, _sell),
+    "carts": (_fill_cart,),
+    "users": (_edit_user,),
+}
+
+
+def _new_order(store: Store, random: Random, key: int, moment: int) -> Row:
+    return store.sales.order(random, key, moment) | {"updated_at": Stamp(moment)}
+
+
+def _new_cart(store: Store, random: Random, key: int, moment: int) -> Row:
+    return store.cart_maker.cart(random, zlib.crc32(f"guest-{key}-{moment}".encode()), moment)
+
+
+_MAKERS: Final[dict[str, Callable[[Store, Random, int, int], Row]]] = {
+    "orders": _new_order,
+    "products": lambda store, random, key, moment: store.new_product(random, key, moment),
+    "carts": _new_cart,
+    "users": lambda _, random, key, moment: people.user(random, key, "C", moment),
+}
+
+
+def _changeable(store: Store, stream: str) -> list[Any]:
+    """Give the keys of the rows that change: those a list shows."""
+    table = store.table(stream)
+    if stream != "orders":
+        return list(table)
+    return [row["order_id"] for row in truth.listed_orders(store)]
+
+
+def _deletable(store: Store, stream: str) -> list[Any]:
+    """Give the keys of the rows that can go without a trace in others."""
+    keys = _changeable(store, stream)
+    if stream in {"products", "users"}:
+        return [key for key in keys if key % UNREFERENCED_EVERY == 0]
+    if stream == "orders":
+        return [key for key in keys if not store.orders[key]["parent_order_id"]]
+    return keys
+
+
+def _streams(stream: str | None) -> tuple[str, ...]:
+    return tuple(KEYS) if stream is None else (stream,)
+
+
+class _Hand:
+    """Changes rows, in each table every way of changing in turn.
+
+    Args:
+        store: The store to change.
+        random: What new values are drawn from.
+    """
+
+    def __init__(self, store: Store, random: Random) -> None:
+        self._store = store
+        self._random = random
+        self._ways = {stream: cycle(ways) for stream, ways in _CHANGES.items()}
+
+    def change(self, stream: str, key: Any, moment: int) -> tuple[Touched, Row]:  # noqa: ANN401
+        """Change a row."""
+        row = self._store.table(stream)[key]
+        stamped = next(self._ways[stream])(self._store, self._random, row, Stamp(moment))
+        return self._touched(stream, row, "changed" if stamped else "unmarked"), row
+
+    def insert(self, stream: str, moment: int) -> tuple[Touched, Row]:
+        """Add a row."""
+        table = self._store.table(stream)
+        number = len(table) if stream == "carts" else max(table) + 1
+        row = _MAKERS[stream](self._store, self._random, number, moment)
+        table[carts.cart_key(row) if stream == "carts" else number] = row
+        return self._touched(stream, row, "inserted"), row
+
+    def delete(self, stream: str, key: Any) -> Touched:  # noqa: ANN401 (an id, or two)
+        """Take a row out."""
+        return self._touched(stream, self._store.table(stream).pop(key), "deleted")
+
+    def _touched(self, stream: str, row: Row, change: str) -> Touched:
+        missing = self._store.setup.missing(stream)
+        key = {name: 0 if name in missing else row[name] for name in KEYS[stream]}
+        return Touched(stream=stream, key=key, change=change)
+
+
+class Mutation:
+    """One round of changes, chosen by the seed and the number of the round.
+
+    Each round happens a day after the one before. The rows it touches share three stamps. The first
+    row it adds to a table carries the latest stamp that was there before: a reader that asks for
+    later rows only, not for equal ones, misses it.
+
+    Args:
+        store: The store to change.
+        number: The number of the round.
+    """
+
+    def __init__(self, store: Store, number: int) -> None:
+        self._store = store
+        self._random = rng(store.seed, "cscart", "mutation", number)
+        self._hand = _Hand(store, self._random)
+
+    def apply(
+        self, *, changes: int, inserts: int, deletes: int, stream: str | None
+    ) -> Iterator[Touched]:
+        """Change, add and delete rows, in each stream in turn.
+
+        Args:
+            changes: How many rows to change; no row is changed twice in a round.
+            inserts: How many rows to add.
+            deletes: How many rows to delete; none that was changed or added.
+            stream: The stream to keep to; all that can change if none.
+
+        Raises:
+            ValueError: There are fewer rows than changes. Nothing is changed.
+        """
+        if min(changes, inserts, deletes) < 0:
+            raise ValueError("a number of rows is below 0")
+        streams = _streams(stream)
+        gone = self._pick(deletes, {one: _deletable(self._store, one) for one in streams})
+        kept = {
+            one: [key for key in _changeable(self._store, one) if (one, key) not in gone]
+            for one in streams
+        }
+        changed = self._pick(changes, kept)
+        self._store.now += DAY
+        stamps = [self._store.now - self._random.randrange(3600) for _ in range(_STAMPS)]
+        latest = {one: _latest(self._store, one) for one in streams}
+        for number in range(inserts):
+            one = streams[number % len(streams)]
+            moment = latest.pop(one, self._random.choice(stamps))
+            touched, _ = self._hand.insert(one, moment)
+            yield touched
+        for one, key in changed:
+            touched, _ = self._hand.change(one, key, self._random.choice(stamps))
+            yield touched
+        for one, key in gone:
+            yield self._hand.delete(one, key)
+
+    def _pick(self, count: int, keys: dict[str, list[Any]]) -> list[tuple[str, Any]]:
+        """Choose rows, from each stream in turn as long as it has any left."""
+        left = {stream: self._random.sample(known, len(known)) for stream, known in keys.items()}
+        if count > sum(map(len, left.values())):
+            raise ValueError(f"{count} rows of {', '.join(keys)} cannot be changed or deleted")
+        picked: list[tuple[str, Any]] = []
+        for stream in cycle(left):
+            if len(picked) == count:
+                break
+            if left[stream]:
+                picked.append((stream, left[stream].pop()))
+        return picked
+
+
+def _latest(store: Store, stream: str) -> int:
+    """Give the latest stamp by which a stream's rows can be asked for."""
+    column = {
+        "orders": "updated_at" if store.setup.since("4.12") else "timestamp",
+        "products": "updated_timestamp",
+        "carts": "date",
+        "users": "timestamp",
+    }[stream]
+    return max(int(row[column]) for row in store.table(stream).values())
+
+
+class Unrest:
+    """Changes row by row, while somebody reads.
+
+    Args:
+        store: The store to change.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._began = store.now + DAY
+        self._hand: _Hand | None = None
+
+    def step(self, seconds: float, random: Random, stream: str | None) -> tuple[Touched, bytes]:
+        """Change, add or delete one row. See `double.Double.churn`."""
+        store = self._store
+        if self._hand is None:
+            self._hand = _Hand(store, random)
+        store.now = self._began + int(seconds)
+        streams = _streams(stream)
+        (chosen,) = random.choices(streams, [len(store.table(one)) for one in streams])
+        draw = random.random()
+        if draw >= _CHANGED_SHARE + _INSERTED_SHARE and (keys := _deletable(store, chosen)):
+            return self._hand.delete(chosen, random.choice(keys)), b""
+        if draw < _CHANGED_SHARE:
+            key = random.choice(_changeable(store, chosen))
+            touched, row = self._hand.change(chosen, key, store.now)
+        else:
+            touched, row = self._hand.insert(chosen, store.now)
+        return touched, truth.encoded(store, chosen, row)

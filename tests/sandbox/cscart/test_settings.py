@@ -1,0 +1,64 @@
+"""What the double alone can be told, as an argument and on the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from commerce_sandbox import Sandbox, cli
+from commerce_sandbox.cscart import truth
+
+
+def _truth(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    assert cli.main(["truth", "--scale", "0.02", *arguments]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_release_is_chosen_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    newest = _truth(capsys, "cscart.orders")
+    assert "updated_at" in newest[0]
+    assert "updated_at" not in _truth(capsys, "cscart.orders", "--cscart-release", "4.9")[0]
+    assert _truth(capsys, "cscart.vendors") == []
+    assert _truth(capsys, "cscart.vendors", "--cscart-edition", "multivendor")
+
+
+def test_a_small_store_has_rows_of_every_stream() -> None:
+    with Sandbox(scale=0.02) as one, Sandbox(scale=0.02, cscart_edition="multivendor") as other:
+        for stream in truth.STREAMS:
+            name = f"cscart.{stream}"
+            if stream == "product_option_combinations":  # gone since 4.12
+                continue
+            assert one.truth_lines(name) or other.truth_lines(name), stream
+
+
+def test_the_size_of_the_demonstration() -> None:
+    with Sandbox() as sandbox:
+        sizes = {
+            stream: len(sandbox.truth_lines(f"cscart.{stream}"))
+            for stream in ("products", "orders", "users", "carts")
+        }
+    assert sizes["products"] == 3000
+    assert sizes["users"] == 2000
+    assert 4700 < sizes["orders"] <= 5000
+    assert 400 <= sizes["carts"] < 420
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"cscart_release": "5.0"}, r"cscart_release cannot be '5\.0', only one of: 4\.9, 4\.12"),
+        ({"cscart_releases": "4.9"}, r"no double knows a setting 'cscart_releases'; there are: "),
+    ],
+)
+def test_what_cannot_be_told(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said), Sandbox(**settings):
+        pass
+
+
+def test_the_command_line_refuses_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["truth", "cscart.orders", "--cscart-release", "5.0"])
+    assert ended.value.code == 2
+    assert "--cscart-release: invalid choice: '5.0'" in capsys.readouterr().err
