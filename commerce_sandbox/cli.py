@@ -13,7 +13,7 @@ from commerce_sandbox.codat.bulk import Bulk, serve
 from commerce_sandbox.double import ChurnOptions, FaultOptions, Options
 from commerce_sandbox.faults import PROFILES, describe
 from commerce_sandbox.server import Server
-from commerce_sandbox.world import World
+from commerce_sandbox.world import DOUBLES, World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _USAGE_ERROR: Final = 2
 _NOT_EXECUTABLE: Final = 126
 _NOT_FOUND: Final = 127
+
+_SETTINGS: Final = {setting.name: setting for double in DOUBLES for setting in double.settings}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         churn=ChurnOptions(rate=getattr(asked, "churn", 0.0)),
         codat_spec=getattr(asked, "codat_spec", None),
+        settings={name: value for name, value in vars(asked).items() if name in _SETTINGS},
     )
     try:
         return int(asked.run(asked, options))
@@ -87,11 +90,13 @@ def _exec(asked: argparse.Namespace, options: Options) -> int:
 
 def _truth(asked: argparse.Namespace, options: Options) -> int:
     world = World(options)
-    if asked.stream not in world.streams:
+    try:
+        rows = world.truth(asked.stream)
+    except KeyError:
         known = ", ".join(world.streams)
         print(f"no stream {asked.stream!r}; there are: {known}", file=sys.stderr)
         return _USAGE_ERROR
-    for row in world.truth(asked.stream):
+    for row in rows:
         sys.stdout.buffer.write(row + b"\n")
     sys.stdout.buffer.flush()
     return 0
@@ -121,6 +126,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="serve the examples of this official OpenAPI file of Codat instead of generated data",
     )
+    for setting in _SETTINGS.values():
+        content.add_argument(
+            f"--{setting.name.replace('_', '-')}",
+            choices=setting.choices,
+            default=setting.default,
+            help=f"{setting.help} (default {setting.default})",
+        )
     behaviour = argparse.ArgumentParser(add_help=False)
     behaviour.add_argument("--host", default="127.0.0.1", help="address to listen at")
     behaviour.add_argument(

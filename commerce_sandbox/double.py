@@ -67,6 +67,22 @@ class Envelope(msgspec.Struct, frozen=True):
     links: str
 
 
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """Something only one double can be told. On the command line, `cscart_x` is `--cscart-x`.
+
+    Attributes:
+        name: Its name, which begins with that of the double.
+        choices: The values it can have.
+        default: The value it has if nothing is said.
+        help: What it is for, in a few words.
+    """
+
+    name: str
+    choices: tuple[str, ...]
+    default: str
+    help: str
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How the sandbox is to be filled and how it behaves.
 
@@ -80,6 +96,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             generated data.
         api_key: The key the doubles take; their own if none.
         hostile_ids: Whether ids of companies and connections hold what tears a path apart.
+        settings: What single doubles are told, by the names of their `Setting`s.
     """
 
     seed: int = 7
@@ -90,6 +107,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     codat_spec: Path | None = None
     api_key: str | None = None
     hostile_ids: bool = False
+    settings: Mapping[str, str] = {}
+
+    def setting(self, setting: Setting) -> str:
+        """Give what a double is told, or the default."""
+        return self.settings.get(setting.name, setting.default)
 
 
 class Touched(msgspec.Struct, frozen=True):
@@ -98,11 +120,11 @@ class Touched(msgspec.Struct, frozen=True):
     Attributes:
         stream: The stream that carries the row.
         key: The row's key columns.
-        change: `changed`, `inserted` or `deleted`.
+        change: `changed`, `inserted` or `deleted`; `unmarked` if it changed and no stamp tells.
     """
 
     stream: str
-    key: dict[str, str]
+    key: dict[str, Any]
     change: str
 
 
@@ -121,7 +143,14 @@ class Churned(msgspec.Struct, frozen=True):
 
 
 class Double(Protocol):
-    """A double of one vendor's API with its own store."""
+    """A double of one vendor's API with its own store.
+
+    Its name is its root without the slash. Its stream `orders` is known as `name.orders`.
+    """
+
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """What this double alone can be told; known before it is made."""
 
     @property
     def root(self) -> str:

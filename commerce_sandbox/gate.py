@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from commerce_sandbox.churn import Churn
 from commerce_sandbox.faults import Faults
+from commerce_sandbox.faults.exchange import again
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from commerce_sandbox.double import Double, Options
 
 _LOGGED_AT_MOST: Final = 100_000
+_BODILESS: Final = frozenset({"GET", "HEAD"})
+_CREDENTIALS: Final = ("authorization", "api-authorization", "cookie")
 
 
 class LoggedRequest(msgspec.Struct, kw_only=True):
@@ -33,6 +36,7 @@ class LoggedRequest(msgspec.Struct, kw_only=True):
         raw_query: Its query string as it came.
         query: Its parameters, decoded.
         headers: Its headers by lower-case name, without the credentials.
+        body: Its body.
         status: The status of the answer; 0 while there is none.
         fault: The name of the fault it has met; empty if none.
     """
@@ -43,6 +47,7 @@ class LoggedRequest(msgspec.Struct, kw_only=True):
     raw_query: str
     query: dict[str, str]
     headers: dict[str, str]
+    body: str = ""
     status: int = 0
     fault: str = ""
 
@@ -104,8 +109,14 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Log a request and have it answered."""
-        logged = _log_entry(Request(scope))
+        request = Request(scope, receive)
+        logged = _log_entry(request)
         self.requests.append(logged)
+        if logged.method not in _BODILESS:
+            body = await request.body()
+            logged.body = body.decode(errors="replace")
+            scope["extensions"]["commerce_sandbox.body"] = body
+            receive = again(body, receive)
         self.churn.request()
 
         async def send_and_log(message: Message) -> None:
@@ -142,8 +153,7 @@ class Gate:
 
 def _log_entry(request: Request) -> LoggedRequest:
     raw_query = request.scope["query_string"].decode("latin-1")
-    headers = dict(request.headers)
-    headers.pop("authorization", None)
+    headers = {name: value for name, value in request.headers.items() if name not in _CREDENTIALS}
     return LoggedRequest(
         method=request.method,
         raw_path=request.scope["raw_path"].decode("latin-1"),

@@ -40,6 +40,11 @@ class Sandbox:
         api_key: The key the doubles take; their own if none.
         hostile_ids: Whether ids of companies and connections hold what tears a path apart: dots,
             slashes, question marks. Codat's are GUIDs.
+        **settings: What single doubles are told, such as `cscart_release="4.9"`; see
+            `commerce-sandbox serve --help`.
+
+    Raises:
+        ValueError: A double is told what it does not know; said on entering.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Sandbox:
         churn: ChurnOptions | float = 0.0,
         api_key: str | None = None,
         hostile_ids: bool = False,
+        **settings: str,
     ) -> None:
         self._options = Options(
             seed=seed,
@@ -63,6 +69,7 @@ class Sandbox:
             churn=churn if isinstance(churn, ChurnOptions) else ChurnOptions(rate=churn),
             api_key=api_key,
             hostile_ids=hostile_ids,
+            settings=settings,
         )
 
     def __enter__(self) -> Self:
@@ -84,6 +91,10 @@ class Sandbox:
     def url(self) -> str:
         """The address of the sandbox, without a path."""
         return self._server.url
+
+    def url_of(self, double: str) -> str:
+        """Give the root of a double, by its name."""
+        return f"{self.url}/{double}"
 
     @property
     def codat_url(self) -> str:
@@ -138,7 +149,8 @@ class Sandbox:
             changes: How many rows to change.
             inserts: How many rows to add.
             deletes: How many rows to delete.
-            stream: The stream to keep to; all that can change if none.
+            stream: The stream to keep to, or the name of a double for all of its streams that can
+                change; Codat's if none.
 
         Raises:
             ValueError: The stream's rows cannot be changed, or are too few.

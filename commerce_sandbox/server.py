@@ -61,7 +61,14 @@ class Server(uvicorn.Server):
         app = Starlette(routes=[*mounts, Mount("/_control", routes=control.routes(self.world))])
         app.state.server = self
         super().__init__(
-            uvicorn.Config(app, http=Wire, access_log=False, log_level="warning", lifespan="off")
+            uvicorn.Config(
+                app,
+                http=Wire,
+                access_log=False,
+                log_level="warning",
+                lifespan="off",
+                date_header=False,  # a double may have a clock of its own
+            )
         )
         self._socket = socket.create_server((host, port))
         self._address = self._socket.getsockname()[:2]

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from commerce_sandbox.centra import CentraDouble
 from commerce_sandbox.codat import CodatDouble
+from commerce_sandbox.cscart import CscartDouble
 from commerce_sandbox.gate import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from commerce_sandbox.double import Churned, Double, Options, Touched
     from commerce_sandbox.gate import LoggedRequest, Override
 
 
+DOUBLES: Final = (CodatDouble, CentraDouble, CscartDouble)
+"""All doubles there are."""
+
+
 class World:
     """The doubles of one sandbox.
 
+    A stream is named `double.stream`, or by its bare name where only one double has such a stream.
+
     Args:
         options: How they are to be filled and to behave.
+
+    Raises:
+        ValueError: A double is told what it does not know.
     """
 
     def __init__(self, options: Options) -> None:
-        self.doubles: tuple[Double, ...] = (CodatDouble(options),)
+        _check(options.settings)
+        self.doubles: tuple[Double, ...] = tuple(double(options) for double in DOUBLES)
         self.gates = tuple(Gate(double, options) for double in self.doubles)
 
     @property
     def streams(self) -> tuple[str, ...]:
         """Names of all streams of all doubles."""
-        return tuple(stream for double in self.doubles for stream in double.streams)
+        return tuple(
+            f"{double.root[1:]}.{stream}" for double in self.doubles for stream in double.streams
+        )
 
     def truth(self, stream: str) -> Iterator[bytes]:
         """Give the rows of a stream, each encoded as JSON.
@@ -36,10 +50,8 @@ class World:
         Raises:
             KeyError: There is no such stream.
         """
-        for double in self.doubles:
-            if stream in double.streams:
-                return double.truth(stream)
-        raise KeyError(stream)
+        double, name = self._find(stream)
+        return double.truth(name)
 
     def mutate(
         self, *, changes: int, inserts: int, deletes: int, stream: str | None = None
@@ -50,17 +62,21 @@ class World:
             changes: How many rows to change.
             inserts: How many rows to add.
             deletes: How many rows to delete.
-            stream: The stream to keep to; all that can change if none.
+            stream: The stream to keep to, or the name of a double for all of its streams that can
+                change; those of the first double if none.
 
         Raises:
             ValueError: The stream's rows cannot be changed, or are too few.
         """
-        for double in self.doubles:
-            if stream is None or stream in double.streams:
-                return double.mutate(
-                    changes=changes, inserts=inserts, deletes=deletes, stream=stream
-                )
-        raise ValueError(f"no such stream: {stream!r}")
+        wanted = self.doubles[0].root[1:] if stream is None else stream
+        double = next((one for one in self.doubles if one.root[1:] == wanted), None)
+        name = None
+        if double is None:
+            try:
+                double, name = self._find(wanted)
+            except KeyError as error:
+                raise ValueError(f"no such stream: {wanted!r}") from error
+        return double.mutate(changes=changes, inserts=inserts, deletes=deletes, stream=name)
 
     @property
     def churned(self) -> list[Churned]:
@@ -98,3 +114,25 @@ class World:
         for double in self.doubles:
             found.update(double.environment(url))
         return found
+
+    def _find(self, stream: str) -> tuple[Double, str]:
+        """Find the double that has a stream, and the stream's bare name."""
+        found = [
+            (double, name)
+            for double in self.doubles
+            for name in double.streams
+            if stream in {name, f"{double.root[1:]}.{name}"}
+        ]
+        if len(found) != 1:
+            raise KeyError(stream)
+        return found[0]
+
+
+def _check(told: Mapping[str, str]) -> None:
+    known = {setting.name: setting for double in DOUBLES for setting in double.settings}
+    for name, value in told.items():
+        if name not in known:
+            raise ValueError(f"no double knows a setting {name!r}; there are: {', '.join(known)}")
+        if value not in known[name].choices:
+            choices = ", ".join(known[name].choices)
+            raise ValueError(f"{name} cannot be {value!r}, only one of: {choices}")

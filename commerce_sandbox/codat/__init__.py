@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from commerce_sandbox.double import Options, Touched
+    from commerce_sandbox.double import Options, Setting, Touched
 
 __all__ = ["API_KEY", "ROOT", "CodatDouble"]
 
@@ -50,6 +50,7 @@ class CodatDouble:
     """
 
     root = ROOT
+    settings: tuple[Setting, ...] = ()
     streams = truth.STREAMS
     envelope = Envelope(records="results", total="totalResults", links="_links")
 

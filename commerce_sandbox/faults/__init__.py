@@ -15,7 +15,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from commerce_sandbox.faults import bodies, connections, statuses
-from commerce_sandbox.faults.exchange import Exchange, Memory
+from commerce_sandbox.faults.exchange import Exchange, Memory, question
 from commerce_sandbox.seeded import chance, rng
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ class Faults:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> str:
         """Answer a request, and give the name of the fault it has met, if any."""
-        path, query = scope["raw_path"], scope["query_string"]
-        self._asked[path, query] += 1
-        random = rng(self._options.seed, path, query, self._asked[path, query])
+        asked = question(scope)
+        self._asked[asked] += 1
+        random = rng(self._options.seed, *asked, self._asked[asked])
         exchange = Exchange(
             *(scope, receive, send),
             double=self._double,

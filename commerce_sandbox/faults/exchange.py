@@ -25,6 +25,35 @@ _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 """Closing sends a reset instead of an orderly end."""
 
 
+def body_of(scope: Scope) -> bytes:
+    """Give a request's body, as far as it is known."""
+    body: bytes = scope["extensions"].get("commerce_sandbox.body", b"")
+    return body
+
+
+def question(scope: Scope) -> tuple[bytes, bytes]:
+    """Tell what is asked: the path, and query and body in one."""
+    return scope["raw_path"], scope["query_string"] + body_of(scope)
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """Give a request's body once more, to whom has not read it.
+
+    Args:
+        body: The body.
+        receive: What gives the messages that come after it.
+
+    Returns:
+        What gives all of them.
+    """
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_again
+
+
 class Answer(msgspec.Struct):
     """A whole answer.
 
@@ -92,8 +121,7 @@ class Exchange:
         self.options: Final = options
         self.random: Final = random
         self.memory: Final = memory
-        self.path: Final[bytes] = scope["raw_path"]
-        self.query: Final[bytes] = scope["query_string"]
+        self.path, self.query = question(scope)
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -120,7 +148,8 @@ class Exchange:
             else:
                 answer.body += message.get("body", b"")
 
-        await self.double.app(self._scope, self._receive, take)
+        # A fault that has waited has listened to the client meanwhile.
+        await self.double.app(self._scope, again(body_of(self._scope), self._receive), take)
         self.memory.previous[self.path] = (self.query, msgspec.structs.replace(answer))
         return answer
 

@@ -379,3 +379,17 @@ for _ in range(30):
         check=True,
     )
     assert set(ran.stdout.split()) == {"401", "500"}
+
+
+def test_what_is_posted_outlasts_a_stall(faulty: Callable[..., Sandbox]) -> None:
+    sandbox = faulty("stall", share=1.0, stall=0.1)
+    answer = requests.post(
+        f"{sandbox.url}/centra/graphql",
+        json={"query": "{ stores { id } }"},
+        headers={"Authorization": "Bearer centra-token-full"},
+        timeout=5,
+    )
+    assert answer.json()["data"]["stores"]
+    logged = sandbox.requests[-1]
+    assert "stores" in logged.body
+    assert "centra-token" not in repr(logged)

@@ -1,0 +1,151 @@
+"""The limits of the GraphQL API: token buckets that all integrations of a client share.
+
+The figures are those of Centra's public page on rate limits, by plan. A bucket fills again bit by
+bit. Who finds one empty is told when to come back, and is turned away until then; who comes earlier
+is turned away anew, for as long again.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PLANS: Final = {
+    "growth": ((60, 5_000), (20, 1_800), (250_000, 30_000_000)),
+    "enhanced": ((150, 20_000), (50, 4_500), (900_000, 90_000_000)),
+    "high-volume": ((450, 40_000), (150, 7_000), (1_800_000, 180_000_000)),
+    "enterprise": ((1_500, 85_000), (500, 25_000), (4_000_000, 400_000_000)),
+}
+"""Requests, mutations and complexity, each within ten seconds and within an hour."""
+KINDS: Final = ("REQUEST_COUNT", "MUTATION_COUNT", "QUERY_COMPLEXITY")
+WINDOWS: Final = {"TEN_SECONDS": 10.0, "ONE_HOUR": 3600.0}
+FORMS: Final = ("unix", "iso", "date", "seconds", "mixed")
+"""How `Retry-After` is written. The documentation says it is a timestamp, not which one."""
+
+_LEAST: Final = 1.0
+"""Seconds for which one is turned away at least."""
+
+
+class Exceeded(Exception):
+    """A bucket is empty.
+
+    Attributes:
+        retry_after: The header that tells when to come back.
+    """
+
+    def __init__(self, retry_after: str) -> None:
+        super().__init__("Rate limit exceeded.")
+        self.retry_after = retry_after
+
+
+class Bucket:
+    """A bucket that fills again bit by bit.
+
+    Args:
+        quota: What it holds.
+        seconds: How long it takes from empty to full.
+        least: The seconds one is turned away for at least.
+        now: The moment.
+    """
+
+    def __init__(self, quota: int, seconds: float, least: float, now: float) -> None:
+        self.quota = quota
+        self._seconds = seconds
+        self._least = least
+        self._level = float(quota)
+        self._seen = now
+        self._closed_until = 0.0
+
+    def wait(self, amount: int, now: float) -> float:
+        """Tell for how many seconds one cannot take an amount; 0 if one can."""
+        self.level(now)
+        if now >= self._closed_until and amount <= self._level:
+            return 0.0
+        missing = (amount - self._level) / self.quota * self._seconds
+        wait = max(missing, self._least)
+        self._closed_until = now + wait
+        return wait
+
+    def take(self, amount: int) -> None:
+        """Take an amount."""
+        self._level -= amount
+
+    def level(self, now: float) -> int:
+        """Let time go by, and tell what is left."""
+        gained = (now - self._seen) / self._seconds * self.quota
+        self._level = min(float(self.quota), self._level + gained)
+        self._seen = now
+        return int(self._level)
+
+
+class Limits:
+    """All buckets of a client.
+
+    Args:
+        plan: The name of the plan, of `PLANS`.
+        speed: How much faster than in truth the buckets fill: at 10, ten seconds are one.
+        form: How `Retry-After` is written, of `FORMS`.
+        clock: Tells the moment in seconds of Unix time.
+    """
+
+    def __init__(
+        self, plan: str, speed: float, form: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._clock = clock
+        self._form = form
+        self._refused = 0
+        self._buckets = {
+            (kind, window): Bucket(quota, seconds / speed, _LEAST / speed, clock())
+            for kind, quotas in zip(KINDS, PLANS[plan], strict=True)
+            for (window, seconds), quota in zip(WINDOWS.items(), quotas, strict=True)
+        }
+
+    def take(self, **amounts: int) -> None:
+        """Take amounts, named by kind, out of their buckets; or nothing.
+
+        Raises:
+            Exceeded: One of the buckets is too empty.
+        """
+        now = self._clock()
+        wanted = [(one, amounts[one[0]]) for one in self._buckets if amounts.get(one[0])]
+        wait = max((self._buckets[one].wait(amount, now) for one, amount in wanted), default=0.0)
+        if wait:
+            raise Exceeded(self._written(now, wait))
+        for one, amount in wanted:
+            self._buckets[one].take(amount)
+
+    def report(self) -> list[dict[str, Any]]:
+        """Give the rows of `rateLimits`."""
+        now = self._clock()
+        rows = []
+        for (kind, window), bucket in self._buckets.items():
+            left = max(0, bucket.level(now))
+            rows.append(
+                {
+                    "type": kind,
+                    "intervalSeconds": window,
+                    "quota": bucket.quota,
+                    "usedQuota": bucket.quota - left,
+                    "remainingQuota": left,
+                }
+            )
+        return rows
+
+    def _written(self, now: float, wait: float) -> str:
+        form = self._form
+        if form == "mixed":
+            form = FORMS[self._refused % (len(FORMS) - 1)]
+        self._refused += 1
+        moment = datetime.fromtimestamp(math.ceil((now + wait) * 1000) / 1000, timezone.utc)
+        if form == "iso":
+            return moment.isoformat(timespec="milliseconds")
+        if form == "date":
+            whole = datetime.fromtimestamp(math.ceil(now + wait), timezone.utc)
+            return email.utils.format_datetime(whole, usegmt=True)
+        return str(math.ceil(wait if form == "seconds" else now + wait))

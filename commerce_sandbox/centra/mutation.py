@@ -1,0 +1,393 @@
+"""Changes of the store: in rounds between two runs of a reader, or row by row during one.
+
+What a change is called depends on what each API tells of it. An order that is edited is `changed`
+in the Integration API, where its `updatedAt` moves, and `unmarked` in the Order API, which knows no
+such stamp. What moves along with a row (the lines of an order, an order's customer, a size's stock)
+is named as well, so that all that was touched is told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from commerce_sandbox.centra.order_api import shipment_status
+from commerce_sandbox.centra.values import DAY, settled
+from commerce_sandbox.double import Touched
+from commerce_sandbox.seeded import rng
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from random import Random
+
+    from commerce_sandbox.centra.store import Store
+    from commerce_sandbox.centra.values import Row
+
+    Change = Callable[["Hand", Row, int], list[Touched]]
+
+_STAMPS: Final = 3
+
+
+def _here(stream: str, change: str, **key: object) -> Touched:
+    return Touched(stream=f"integration.{stream}", key=key, change=change)
+
+
+def _there(stream: str, change: str, **key: object) -> Touched:
+    return Touched(stream=f"order.{stream}", key=key, change=change)
+
+
+class Hand:
+    """Changes rows.
+
+    Args:
+        store: Whose rows.
+        random: What is drawn from.
+        names: Tells the values it makes from all others.
+    """
+
+    def __init__(self, store: Store, random: Random, names: str) -> None:
+        self.store = store
+        self.random = random
+        self._names = names
+
+    def text(self) -> str:
+        """Make a text that was never there before."""
+        return f"{self._names} {self.random.randrange(10**6)}"
+
+    def note(self, kind: str, change: str, row: Row, moment: int) -> None:
+        """Put an event into the queue."""
+        self.store.events.note(kind, change, row, moment)
+
+
+def _touch(hand: Hand, kind: str, row: Row, moment: int) -> None:
+    row["updatedAt"] = moment
+    hand.note(kind, "UPDATED", row, moment)
+
+
+def _edit_order(hand: Hand, row: Row, moment: int) -> list[Touched]:
+    row["otherComment"] = hand.text()
+    row["isOnHold"] = not row["isOnHold"]
+    _touch(hand, "Order", row, moment)
+    return _order_touched(row, "changed", "unmarked")
+
+
+def _order_touched(row: Row, here: str, there: str) -> list[Touched]:
+    number, key = row["number"], row["id"]
+    return [
+        _here("orders", here, id=key),
+        *(_here("order_lines", here, orderId=key, id=line["id"]) for line in row["lines"]),
+        *(
+            _here("payment_history", here, orderId=key, id=one["id"])
+            for one in row["paymentHistory"]
+        ),
+        _there("orders", there, orderId=number),
+        *(_there("shipments", there, shipmentId=one["number"]) for one in row["shipments"]),
+    ] + [
+        _there("order_lines", there, orderId=number, lineId=line["id"])
+        for line in row["lines"]
+        if there == "inserted"
+    ]
+
+
+def _send(hand: Hand, row: Row, moment: int) -> list[Touched]:
+    """Send a shipment; one that is sent already gets another tracking number."""
+    row["trackingNumber"] = f"TR-{hand.text()}"
+    if shipment_status(row) != "completed":
+        row |= {"isGoodToGo": True, "isPrinted": True, "isShipped": True, "shippedAt": moment}
+        row["order"]["status"] = "SHIPPED"
+    _touch(hand, "Shipment", row, moment)
+    _touch(hand, "Order", row["order"], moment)
+    others = _order_touched(row["order"], "changed", "unmarked")
+    return [_here("shipments", "changed", id=row["id"]), *others]
+
+
+def _complete_return(hand: Hand, row: Row, moment: int) -> list[Touched]:
+    """Edit a return, which has no stamp of its changes in either API."""
+    row["returnStatus"] = "COMPLETED" if row["returnStatus"] == "PENDING" else "CANCELLED"
+    row["comment"] = hand.text()
+    hand.note("Return", "UPDATED", row, moment)
+    return [
+        _here("returns", "unmarked", id=row["id"]),
+        _there("returns", "unmarked", returnId=row["id"]),
+    ]
+
+
+def _rename_product(hand: Hand, row: Row, moment: int) -> list[Touched]:
+    row["name"] = f"{row['name'].split(' round')[0]} {hand.text()}"
+    _touch(hand, "Product", row, moment)
+    return [_here("products", "changed", id=row["id"]), *_items_touched(row["variants"])]
+
+
+def _items_touched(variants: list[Row], *streams: str) -> list[Touched]:
+    return [
+        _there(stream, "changed", stockItemId=size["id"])
+        for variant in variants
+        for size in variant["productSizes"]
+        for stream in streams or ("products", "stock")
+    ]
+
+
+def _change_price(hand: Hand, row: Row, moment: int) -> list[Touched]:
+    money = row["pricelist"]["_money"]
+    row["price"] = money(row["price"]["valueInCents"] + 100)
+    product, variant = row["product"], row["productVariant"]
+    _touch(hand, "ProductVariant", variant, moment)
+    _touch(hand, "Product", product, moment)
+    return [
+        _here("prices", "unmarked", id=row["id"]),
+        _here("product_variants", "changed", id=variant["id"]),
+        _here("products", "changed", id=product["id"]),
+        *_items_touched([variant], "products"),
+    ]
+
+
+def _edit(stream: str, kind: str, column: str) -> Change:
+    """Make a change of one column of a row that only the Integration API lists by its stamp."""
+
+    def change(hand: Hand, row: Row, moment: int) -> list[Touched]:
+        row[column] = hand.text()
+        _touch(hand, kind, row, moment)
+        return [_here(stream, "changed", id=row["id"])]
+
+    return change
+
+
+def _edit_customer(hand: Hand, row: Row, moment: int) -> list[Touched]:
+    row["lastName"] = hand.text()
+    _touch(hand, "Customer", row, moment)
+    return _customer_touched(row, "changed")
+
+
+def _customer_touched(row: Row, change: str) -> list[Touched]:
+    return [
+        _here("customers", change, id=row["id"]),
+        _there("customers", change, customerId=row["id"]),
+    ]
+
+
+def _rename_voucher(hand: Hand, row: Row, moment: int) -> list[Touched]:
+    touched = _edit("vouchers", "Voucher", "name")(hand, row, moment)
+    return [*touched, _there("vouchers", "unmarked", id=row["id"])]
+
+
+CHANGES: Final[Mapping[str, tuple[str, Change]]] = {
+    "orders": ("orders", _edit_order),
+    "shipments": ("shipments", _send),
+    "returns": ("returns", _complete_return),
+    "invoices": ("invoices", _edit("invoices", "Invoice", "purchaseOrderNumber")),
+    "products": ("products", _rename_product),
+    "product_variants": (
+        "productVariants",
+        _edit("product_variants", "ProductVariant", "internalName"),
+    ),
+    "product_sizes": ("productSizes", _edit("product_sizes", "ProductSize", "GTIN")),
+    "displays": ("displays", _edit("displays", "Display", "comment")),
+    "prices": ("prices", _change_price),
+    "customers": ("customers", _edit_customer),
+    "accounts": ("accounts", _edit("accounts", "Account", "otherComment")),
+    "vouchers": ("vouchers", _rename_voucher),
+    "campaigns": ("campaigns", _edit("campaigns", "Campaign", "name")),
+    "purchase_orders": (
+        "purchaseOrders",
+        _edit("purchase_orders", "PurchaseOrder", "internalComment"),
+    ),
+}
+"""What is done to a row, and to which table's rows, by the stream."""
+
+
+def _new_order(hand: Hand, moment: int) -> list[Touched]:
+    store = hand.store
+    made = store.orders.add(len(store.orders.orders) + 1, moment, moment)
+    hand.note("Order", "CREATED", made, moment)
+    touched = _order_touched(made, "inserted", "inserted")
+    touched += [_here("shipments", "inserted", id=one["id"]) for one in made["shipments"]]
+    for one in (row for row in store.orders.returns if row["order"] is made):
+        touched.append(_here("returns", "inserted", id=one["id"]))
+        touched.append(_there("returns", "inserted", returnId=one["id"]))
+    for one in (row for row in store.orders.invoices if row["_order"] is made):
+        touched.append(_here("invoices", "inserted", id=one["id"]))
+    if made["_requested"]:
+        touched.append(_there("allocation_requests", "inserted", id=len(store.orders.orders)))
+    if "customer" in made:
+        _touch(hand, "Customer", made["customer"], moment)
+        touched += _customer_touched(made["customer"], "changed")
+    return touched
+
+
+def _new_stock_change(hand: Hand, moment: int) -> list[Touched]:
+    store, random = hand.store, hand.random
+    sizes = random.sample(store.catalogue.sizes, 2)
+    warehouse = random.choice(store.setup.warehouses)
+    known = set(store.stock.rows)
+    made = store.stock.add(moment, warehouse, sizes, "INCOMING")
+    hand.note("StockChange", "CREATED", made, moment)
+    touched = [_here("stock_changes", "inserted", id=made["id"])]
+    for line in made["lines"]:
+        size = line["productSize"]
+        size["updatedAt"] = size["_stockModified"] = moment
+        pair = warehouse["id"], size["id"]
+        key = {"warehouseId": pair[0], "productSizeId": pair[1]}
+        touched += [
+            _here("stock_change_lines", "inserted", id=line["id"]),
+            _here("stock", "unmarked" if pair in known else "inserted", **key),
+            _here("product_sizes", "changed", id=size["id"]),
+            _there("stock", "changed", stockItemId=size["id"]),
+        ]
+    return touched
+
+
+def _new_customer(hand: Hand, moment: int) -> list[Touched]:
+    made = hand.store.people.add_customer(moment)
+    hand.note("Customer", "CREATED", made, moment)
+    return _customer_touched(made, "inserted")
+
+
+INSERTS: Final[Mapping[str, Callable[[Hand, int], list[Touched]]]] = {
+    "orders": _new_order,
+    "stock_changes": _new_stock_change,
+    "customers": _new_customer,
+}
+"""How a row is added, by the stream."""
+
+
+def _delete_customer(hand: Hand, row: Row, moment: int) -> list[Touched]:
+    hand.store.people.customers.remove(row)
+    hand.note("Customer", "DELETED", row, moment)
+    return _customer_touched(row, "deleted")
+
+
+DELETES: Final[Mapping[str, tuple[str, Change]]] = {"customers": ("customers", _delete_customer)}
+"""How a row is deleted, by the stream. What refers to it goes on doing so."""
+
+
+def kind_of(stream: str | None) -> str | None:
+    """Give the kind of rows a stream consists of.
+
+    Raises:
+        ValueError: They cannot be changed.
+    """
+    if stream is None:
+        return None
+    kind = stream.partition(".")[2]
+    kind = {"stock": "stock_changes", "order_lines": "orders"}.get(kind, kind)
+    if kind not in {*CHANGES, *INSERTS, *DELETES}:
+        raise ValueError(f"the rows of {stream!r} cannot be changed")
+    return kind
+
+
+def mutate(
+    store: Store, number: int, *, changes: int, inserts: int, deletes: int, stream: str | None
+) -> Iterator[Touched]:
+    """Change, add and delete rows, in one round.
+
+    Each round happens a day after the one before. The rows it touches share three stamps, so they
+    tie among themselves. The first row it adds of a kind carries the latest stamp there was before:
+    a reader that asks for later rows only, not for equal ones, misses it.
+
+    Args:
+        store: The store to change.
+        number: The number of the round.
+        changes: How many rows to change.
+        inserts: How many rows to add.
+        deletes: How many rows to delete, first of all.
+        stream: The stream to keep to; all that can change if none.
+
+    Raises:
+        ValueError: There are fewer rows than changes, or such rows cannot be changed so.
+    """
+    random = rng(store.seed, "centra", "mutation", number)
+    hand = Hand(store, random, f"round-{number}")
+    kind = kind_of(stream)
+    if min(changes, inserts, deletes) < 0:
+        raise ValueError("a number of rows is below 0")
+    doomed = _chosen(hand, DELETES, kind, deletes, done="deleted")
+    edited = _chosen(
+        hand, CHANGES, kind, changes, done="changed", spared=[row for _, row in doomed]
+    )
+    added = _inserts(kind, inserts)
+    latest = {one: _latest(store, one) for one in added}
+    store.now = now = store.now + DAY
+    stamps = [settled(now - random.randrange(3600)) for _ in range(_STAMPS)]
+    for act, row in doomed:
+        yield from act(hand, row, now)
+    for one in added:
+        yield from INSERTS[one](hand, latest.pop(one, random.choice(stamps)))
+    for act, row in edited:
+        yield from act(hand, row, random.choice(stamps))
+
+
+def _chosen(
+    hand: Hand,
+    acts: Mapping[str, tuple[str, Change]],
+    kind: str | None,
+    count: int,
+    *,
+    done: str,
+    spared: Iterable[Row] = (),
+) -> list[tuple[Change, Row]]:
+    names = list(acts) if kind is None else [kind] if kind in acts else []
+    if count and not names:
+        raise ValueError(f"the rows of {kind!r} cannot be {done}")
+    ids = {id(row) for row in spared}
+    rows = {
+        name: [row for row in hand.store.tables[acts[name][0]] if id(row) not in ids]
+        for name in names
+    }
+    if count > sum(map(len, rows.values())):
+        raise ValueError(f"there are not {count} rows that can be {done}")
+    chosen: list[tuple[Change, Row]] = []
+    for one in rows.values():
+        hand.random.shuffle(one)
+    while len(chosen) < count:
+        for name, left in rows.items():
+            if left and len(chosen) < count:
+                chosen.append((acts[name][1], left.pop()))
+    return chosen
+
+
+def _inserts(kind: str | None, count: int) -> list[str]:
+    names = list(INSERTS) if kind is None else [kind] if kind in INSERTS else []
+    if count and not names:
+        raise ValueError(f"rows of {kind!r} cannot be added")
+    return [names[place % len(names)] for place in range(count)]
+
+
+def _latest(store: Store, kind: str) -> int:
+    table, column = {
+        "orders": ("orders", "updatedAt"),
+        "customers": ("customers", "updatedAt"),
+        "stock_changes": ("stockChanges", "createdAt"),
+    }[kind]
+    return max(int(row[column]) for row in store.tables[table])
+
+
+def churn(
+    store: Store, number: int, moment: int, random: Random, stream: str | None
+) -> list[Touched]:
+    """Change, add or delete one row. See `double.Double.churn`.
+
+    Args:
+        store: The store to change.
+        number: How many rows were churned before.
+        moment: When it happens.
+        random: Chooses.
+        stream: The stream to keep to; all that can change if none.
+    """
+    hand = Hand(store, random, f"churn-{number}")
+    kind = kind_of(stream)
+    store.now = moment = max(store.now, settled(moment))
+    draw = random.random()
+    chosen: Any
+    if draw < _DELETED and (kind is None or kind in DELETES):
+        chosen = _chosen(hand, DELETES, kind, 1, done="deleted")
+    elif draw > _CHANGED and (kind is None or kind in INSERTS):
+        names = list(INSERTS) if kind is None else [kind]
+        return INSERTS[random.choice(names)](hand, moment)
+    else:
+        table_kind = kind if kind in CHANGES else random.choice(list(CHANGES))
+        chosen = _chosen(hand, CHANGES, table_kind, 1, done="changed")
+    ((act, row),) = chosen
+    return list(act(hand, row, moment))
+
+
+_DELETED: Final = 0.1
+_CHANGED: Final = 0.8

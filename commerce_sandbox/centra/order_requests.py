@@ -1,0 +1,92 @@
+"""Reading the parameters of a request to the Order API, and what is answered to a bad one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from commerce_sandbox.centra.order_wire import read_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+class NotOk(Exception):
+    """A request is answered with a status other than `ok`.
+
+    Attributes:
+        http: The HTTP status.
+        body: The body.
+    """
+
+    def __init__(self, http: int, **body: Any) -> None:  # noqa: ANN401 (JSON)
+        super().__init__()
+        self.http = http
+        self.body = body
+
+
+class Parameters:
+    """The parameters of a request, read one by one.
+
+    Args:
+        given: The parameters as they came.
+        known: The names there are.
+
+    Raises:
+        NotOk: One of them is not known.
+    """
+
+    def __init__(self, given: Mapping[str, str], known: Iterable[str]) -> None:
+        self._given = given
+        unknown = {name: "Unknown parameter." for name in given if name not in set(known)}
+        if unknown:
+            raise NotOk(200, status="no", errorMessages=unknown)
+
+    def text(self, name: str) -> str | None:
+        """Give a parameter as it came."""
+        return self._given.get(name)
+
+    def texts(self, name: str) -> set[str] | None:
+        """Give the parts of a list with commas."""
+        given = self._given.get(name)
+        return None if given is None else set(given.split(","))
+
+    def number(self, name: str, usual: int | None, largest: int, least: int = 1) -> int | None:
+        """Give a whole number.
+
+        Raises:
+            NotOk: It is none, or outside of its range.
+        """
+        given = self._given.get(name)
+        if given is None:
+            return usual
+        if not given.isdecimal() or not least <= int(given) <= largest:
+            raise bad(name, f"Must be a number from {least} to {largest}.")
+        return int(given)
+
+    def moment(self, name: str) -> int | None:
+        """Give a moment.
+
+        Raises:
+            NotOk: It is not written as one.
+        """
+        given = self._given.get(name)
+        try:
+            return None if given is None else read_moment(given)
+        except ValueError as error:
+            raise bad(name, "Must be a date, or a date and a time.") from error
+
+    def choice(self, name: str, choices: Sequence[str], usual: str) -> str:
+        """Give one of several words.
+
+        Raises:
+            NotOk: It is another one.
+        """
+        given = self._given.get(name, usual)
+        if given not in choices:
+            raise bad(name, f"Must be one of {', '.join(choices)}.")
+        return given
+
+
+def bad(name: str, reason: str) -> NotOk:
+    """Give what a bad parameter is answered with."""
+    return NotOk(200, status="no", errorMessages={name: reason})

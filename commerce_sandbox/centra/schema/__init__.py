@@ -1,0 +1,99 @@
+"""The schema of the GraphQL API: one source for two variants of it.
+
+The `.graphql` files beside this module are written after what Centra's public reference says of
+names and types. They say three things that a client cannot see: which permission a type or a field
+asks of a token (`@needs`), which variant alone has something (`@only`), and, by leaving them out,
+that a type has the fields of its interfaces. Here they become ordinary GraphQL.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from graphql import (
+    Visitor,
+    build_ast_schema,
+    get_named_type,
+    parse,
+    print_schema,
+    validate_schema,
+    visit,
+)
+from graphql.language import REMOVE, InterfaceTypeDefinitionNode, ObjectTypeDefinitionNode
+
+if TYPE_CHECKING:
+    from graphql import GraphQLField, GraphQLSchema
+    from graphql.language import DocumentNode, Node
+
+VARIANTS: Final = ("current", "older")
+"""The variants: the older one lacks some fields and root fields and has one field more."""
+
+_FILES: Final = sorted(Path(__file__).parent.glob("*.graphql"))
+_OURS: Final = {"needs", "only", "Variant"}
+
+
+@cache
+def _document() -> DocumentNode:
+    return parse("\n".join(file.read_text("utf-8") for file in _FILES))
+
+
+def schema(variant: str = VARIANTS[0]) -> GraphQLSchema:
+    """Build a variant of the schema. Its fields have no resolvers yet."""
+    interfaces = {
+        one.name.value: one
+        for one in _document().definitions
+        if isinstance(one, InterfaceTypeDefinitionNode)
+    }
+    document = visit(_document(), _Writer(variant, interfaces))
+    built = build_ast_schema(document, assume_valid_sdl=True)
+    problems = validate_schema(built)
+    if problems:
+        raise ValueError("\n".join(map(str, problems)))
+    return built
+
+
+def sdl(variant: str = VARIANTS[0]) -> str:
+    """Give a variant of the schema as a client would print it."""
+    return print_schema(schema(variant))
+
+
+def permissions(field: GraphQLField) -> tuple[str, ...]:
+    """Tell what a token must be allowed to, to ask for a field: its type, and the field itself."""
+    nodes = (get_named_type(field.type).ast_node, field.ast_node)
+    return tuple(found for node in nodes if (found := _argument(node, "needs")) is not None)
+
+
+class _Writer(Visitor):
+    """Writes ordinary GraphQL: without what other variants have, and with inherited fields."""
+
+    def __init__(self, variant: str, interfaces: dict[str, InterfaceTypeDefinitionNode]) -> None:
+        super().__init__()
+        self._variant = variant.upper()
+        self._interfaces = interfaces
+
+    def enter(self, node: Node, *_: object) -> Any:  # noqa: ANN401 (what graphql-core expects)
+        """Leave out what is not of this variant, and our own directives."""
+        name = getattr(getattr(node, "name", None), "value", None)
+        definition = node.kind in {"directive_definition", "enum_type_definition"}
+        if (definition and name in _OURS) or _argument(node, "only") not in {None, self._variant}:
+            return REMOVE
+        if not isinstance(node, ObjectTypeDefinitionNode) or not node.interfaces:
+            return None
+        inherited = {
+            field.name.value: field
+            for interface in node.interfaces
+            for field in self._interfaces[interface.name.value].fields or ()
+        }
+        fields = inherited | {field.name.value: field for field in node.fields or ()}
+        return dataclasses.replace(node, fields=tuple(fields.values()))
+
+
+def _argument(node: Any, directive: str) -> str | None:  # noqa: ANN401 (nodes of many kinds)
+    """Give the argument of one of our directives on a node, if it is there."""
+    for one in getattr(node, "directives", None) or ():
+        if one.name.value == directive:
+            return str(one.arguments[0].value.value)
+    return None

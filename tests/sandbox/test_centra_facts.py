@@ -1,0 +1,95 @@
+"""Centra's schema and store against what is known of the real ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema
+
+from commerce_sandbox.centra.schema import schema
+from commerce_sandbox.centra.store import Store
+
+SPECS = Path(
+    os.environ.get(
+        "COMMERCE_TAPS_SPECS", Path(__file__).parents[2].parent.joinpath("shared", "apis")
+    )
+)
+# Told of by name alone, or with a type that is only described.
+VAGUE: Final = {("Affiliate", "id"), ("Counters", "graphQLAccess"), ("Weight", "unit")}
+
+
+def test_every_known_field_is_there_with_its_type() -> None:
+    path = SPECS / "centra" / "integration_api.graphql"
+    if not path.is_file():
+        pytest.skip(f"the collected facts {path} are not here; set COMMERCE_TAPS_SPECS")
+    known = build_schema(path.read_text("utf-8"))
+    ours = schema()
+    compared = 0
+    for name, kind in known.type_map.items():
+        if not isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)) or name[:2] == "__":
+            continue
+        for field_name, field in kind.fields.items():
+            if (name, field_name) in VAGUE:
+                continue
+            own: Any = ours.type_map[name]
+            assert str(own.fields[field_name].type) == str(field.type), (name, field_name)
+            arguments = {key: str(one.type) for key, one in field.args.items()}
+            found = {key: str(one.type) for key, one in own.fields[field_name].args.items()}
+            assert arguments.items() <= found.items(), (name, field_name)
+            compared += 1
+    assert compared > 700
+
+
+def test_the_size_of_the_demonstration() -> None:
+    store = Store(7, 1.0)
+    counts = {name: len(rows) for name, rows in store.tables.items()}
+    assert counts["products"] == 2000
+    assert counts["orders"] == 6000
+    assert counts["customers"] == 3000
+    assert counts["stockChanges"] == 20_000
+    assert 11_500 <= counts["productSizes"] <= 12_500
+    kinds = [row["__typename"] for row in store.tables["orders"]]
+    assert kinds.count("WholesaleOrder") == 1000
+    assert {row["status"] for row in store.tables["orders"]} == {
+        *("PENDING", "CONFIRMED", "PROCESSING", "SHIPPED", "ARCHIVED", "CANCELLED"),
+    }
+
+
+def test_what_is_in_stock_is_what_its_movements_add_up_to() -> None:
+    store = Store(7, 0.01)
+    sums: dict[tuple[int, int], int] = {}
+    for line in store.tables["stockChangeLines"]:
+        key = line["warehouse"]["id"], line["productSize"]["id"]
+        sums[key] = sums.get(key, 0) + line["deliveredQuantity"]
+    assert sums == {key: row["physicalQuantity"] for key, row in store.stock.rows.items()}
+    for size in store.catalogue.sizes:
+        free = sum(row["freeToAllocateQuantity"] for row in size["stock"])
+        assert size["quantity"] == free
+
+
+def test_orders_agree_with_what_hangs_on_them() -> None:
+    store = Store(7, 0.05)
+    for order in store.orders.orders:
+        lines = sum(line["lineValue"]["valueInCents"] for line in order["lines"])
+        totals = order["totals"]
+        assert totals["lineValues"]["valueInCents"] == lines
+        rest = totals["shipping"]["valueInCents"] + totals["discounts"]["valueInCents"]
+        assert order["grandTotal"]["valueInCents"] == lines + rest
+        assert order["createdAt"] <= order["updatedAt"]
+        sent: dict[int, int] = {}
+        for shipment in order["shipments"]:
+            for line in shipment["lines"]:
+                number = line["orderLine"]["id"]
+                sent[number] = sent.get(number, 0) + line["quantity"]
+        assert sent == {
+            line["id"]: line["shippedQuantity"]
+            for line in order["lines"]
+            if line["shippedQuantity"]
+        }
+    for customer in store.people.customers:
+        placed = [row for row in store.orders.orders if row.get("customer") is customer]
+        assert customer["totalOrders"] == len(placed)
+        assert customer["lastOrder"] is (placed[-1] if placed else None)
