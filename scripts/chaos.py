@@ -1,0 +1,166 @@
+"""Play through what may go wrong, many times, and count what it costs.
+
+    make chaos              20 seeds, which takes 40 minutes on two cores
+    make chaos SEEDS=3      fewer
+    make chaos ARGS="churn hostile"    only scenarios with one of these words in their names
+
+Real processes over real HTTP. The exit code is 0 if no row was lost, none invented, no secret
+printed, and every run ended as it should.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from commerce_sandbox.faults import FAULTS
+from tests.chaos import churn, crashes, meltano, scenarios
+from tests.chaos.harness import Outcome
+from tests.chaos.loaders import DuckDBLoader, Loader
+from tests.chaos.taps import TAPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tests.chaos.taps import Tested
+
+    Scenario = Callable[[Tested, int, Path], Outcome]
+
+SEEDS: Final = int(os.environ.get("SEEDS") or 20)
+LOSING: Final = "(the same, by page number)"
+"""The reading that must lose rows, or the changes would prove nothing."""
+EVERY_FIFTH: Final = 5
+PROMPT: Final = 2.0
+"""Seconds in which an interrupted tap must have ended."""
+
+
+def faults(profile: str, tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Play a profile of faults; every fifth time with their full measures."""
+    return scenarios.faults(tested, profile, seed, folder, quick=seed % EVERY_FIFTH != 0)
+
+
+def each_fault(tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Play the faults, each alone."""
+    outcome = Outcome()
+    for profile in FAULTS:
+        inner = folder / profile
+        inner.mkdir()
+        streams = tested.of_each_kind
+        outcome += scenarios.faults(tested, profile, seed, inner, only=streams)
+    return outcome
+
+
+def failing(what: str, tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Play a fault that does not end."""
+    return scenarios.failing_for_ever(tested, what, seed, folder)
+
+
+def by_page_number(tested: Tested, seed: int, _folder: Path) -> Outcome:
+    """Read as others do."""
+    return churn.churn_by_page_number(tested, seed)
+
+
+def killed(victims: tuple[str, ...], tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Kill parts of a pipeline into the small loader."""
+    return crashes.killed(tested, victims, seed, folder, times=3)
+
+
+def killed_with_duckdb(tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Kill parts of a pipeline into DuckDB."""
+    victims = (("tap",), ("target",), ("tap", "target"))[seed % 3]
+    return crashes.killed(tested, victims, seed, folder, loader=DuckDBLoader)
+
+
+def disk_full(tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Fill the disk, in turns of both loaders."""
+    loader = DuckDBLoader if seed % 2 and tested.job else Loader
+    return crashes.disk_full(tested, seed, folder, loader=loader)
+
+
+def interrupted(number: signal.Signals, tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Ask the tap to end."""
+    return crashes.interrupted(tested, number, seed, folder, prompt=PROMPT)
+
+
+def scenarios_of(tested: Tested) -> Iterator[tuple[str, Scenario]]:
+    """List what is played with a tap, each with its name."""
+    yield "faults: flaky, 5 % of requests", partial(faults, "flaky")
+    yield "faults: hostile, 30 % of requests", partial(faults, "hostile")
+    yield f"faults: each of {len(FAULTS)} alone", each_fault
+    for what, (_, status) in tested.failing.items():
+        yield f"always {status}: {what}", partial(failing, what)
+    if tested.hostile_ids:
+        yield "hostile ids", scenarios.hostile_ids
+    yield "churn", churn.churn
+    if tested.by_page_number:
+        yield LOSING, by_page_number
+    yield "SIGKILL: tap", partial(killed, ("tap",))
+    yield "SIGKILL: loader, SIGPIPE: tap", partial(killed, ("target",))
+    yield "SIGKILL: tap and loader", partial(killed, ("tap", "target"))
+    if tested.job:
+        yield "SIGKILL: with target-duckdb", killed_with_duckdb
+        yield "SIGKILL: within meltano run", meltano.killed
+    yield "disk full", disk_full
+    yield "SIGTERM", partial(interrupted, signal.SIGTERM)
+    yield "Ctrl-C", partial(interrupted, signal.SIGINT)
+
+
+def main(words: Sequence[str]) -> int:
+    """Play the scenarios, and print a row for each.
+
+    Args:
+        words: Only scenarios with one of them in their names are played; all if there are none.
+
+    Returns:
+        The exit code.
+    """
+    print(
+        f"{'scenario':<45}  {'runs':>5}  {'expected':>9}  {'lost':>6}  {'invented':>8}  "
+        f"{'leaked':>6}  {'stall':>7}",
+        flush=True,
+    )
+    notes: list[str] = []
+    for tested in TAPS:
+        for title, scenario in scenarios_of(tested):
+            name = f"{tested}: {title}"
+            if words and not any(word in name for word in words):
+                continue
+            outcome = play(tested, scenario)
+            print(
+                f"{name:<45}  {outcome.runs:>5}  {outcome.expected:>9,}  {outcome.lost:>6}  "
+                f"{outcome.invented:>8}  {outcome.leaked:>6}  {outcome.stall:>5.1f} s",
+                flush=True,
+            )
+            if title == LOSING:
+                notes += [] if outcome.lost else [f"{name}: no row was lost: nothing is proven"]
+            elif not outcome.clean:
+                notes += [f"{name}: {note}" for note in outcome.notes or ["see the figures"]]
+    print(*notes, sep="\n", file=sys.stderr)
+    return 1 if notes else 0
+
+
+def play(tested: Tested, scenario: Scenario) -> Outcome:
+    """Play a scenario with every seed."""
+    total = Outcome()
+    for seed in range(1, SEEDS + 1):
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                outcome = scenario(tested, seed, Path(folder))
+            except Exception as error:  # noqa: BLE001 - one that breaks must not hide the others
+                outcome = Outcome(notes=[repr(error)])
+        outcome.notes = [f"seed {seed}: {note}" for note in outcome.notes]
+        total += outcome
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\rseed {seed} of {SEEDS}, {time.monotonic() - started:.0f} s \r")
+    return total
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,235 @@
+"""Runs of a tap under bad conditions, and the count of what that cost."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, quote_plus
+
+from typing_extensions import Self
+
+from tests.chaos.processes import listen, started
+from tests.chaos.taps import CANARY
+from tests.contract import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
+
+    from commerce_sandbox import Sandbox
+    from tests.chaos.processes import Process
+    from tests.chaos.taps import Tested
+    from tests.contract import Key, Record, State
+
+
+def _base64(secret: str) -> Iterator[str]:
+    """Give what base64 makes of a secret, alone and within a longer text at any place."""
+    plain = secret.encode()
+    yield base64.b64encode(plain).decode().rstrip("=")
+    for before in (1, 2):
+        # Each character stands for six bits; those it shares with a neighbour are left out.
+        encoded = base64.b64encode(bytes(before) + plain).decode()
+        yield encoded[-(-before * 8 // 6) : (before + len(plain)) * 8 // 6]
+
+
+FORMS: Final = tuple(
+    form.encode()
+    for form in {
+        CANARY,
+        *_base64(CANARY),
+        quote(CANARY),
+        quote(CANARY, safe=""),
+        quote_plus(CANARY),
+        repr(CANARY)[1:-1],
+        json.dumps(CANARY)[1:-1],
+        CANARY[:14],
+    }
+)
+"""What must never be seen: the secret in every form it is likely to take, and its beginning."""
+
+
+def leaks(printed: bytes) -> int:
+    """Count the forms of the secret in what was printed."""
+    return sum(form in printed for form in FORMS)
+
+
+@dataclass
+class Outcome:
+    """What a scenario has cost, summed over its runs.
+
+    Attributes:
+        runs: Processes of the tap that were run.
+        expected: Rows there are in truth.
+        lost: Rows, or their last version, that did not arrive.
+        invented: Rows that arrived and are nowhere in truth.
+        leaked: Times a form of the secret was printed.
+        stall: The longest time, in seconds, in which no process said anything.
+        notes: What else went wrong, in sentences.
+    """
+
+    runs: int = 0
+    expected: int = 0
+    lost: int = 0
+    invented: int = 0
+    leaked: int = 0
+    stall: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was lost, invented or leaked, and nothing else went wrong."""
+        return not (self.lost or self.invented or self.leaked or self.notes)
+
+    def __iadd__(self, other: Outcome) -> Self:
+        """Add another scenario's."""
+        self.runs += other.runs
+        self.expected += other.expected
+        self.lost += other.lost
+        self.invented += other.invented
+        self.leaked += other.leaked
+        self.stall = max(self.stall, other.stall)
+        self.notes += other.notes
+        return self
+
+    def ran(self, run: Run) -> None:
+        """Count a process, and check what it has written, as far as it came."""
+        self.runs += 1
+        self.leaked += run.leaked
+        self.stall = max(self.stall, run.stall)
+        try:
+            assert run.output.raw == run.stdout
+        except AssertionError as error:
+            self.notes.append(f"the output breaks the contract: {error}")
+
+    def expect(self, condition: object, sentence: str) -> None:
+        """Note a sentence unless a condition holds."""
+        if not condition:
+            self.notes.append(sentence)
+
+    def expect_code(self, run: Run, code: int) -> None:
+        """Note the end of a log unless a run has ended with a code."""
+        self.expect(run.code == code, f"exit code {run.code}, not {code}: {run.log[-1500:]}")
+
+    def compare(self, found: dict[Key, Record], truth: dict[Key, Record]) -> None:
+        """Count the rows that differ from truth, each field by its exact value."""
+        self.expected += len(truth)
+        self.lost += sum(found.get(key) != row for key, row in truth.items())
+        self.invented += len(found.keys() - truth.keys())
+
+
+@dataclass
+class Run:
+    """A process of the tap that has ended.
+
+    Attributes:
+        code: Its exit code.
+        stdout: What it wrote.
+        stderr: What it logged.
+        stall: The longest time it said nothing, in seconds.
+        before: The state it was given.
+    """
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+    stall: float
+    before: State | None = None
+
+    @cached_property
+    def output(self) -> Output:
+        """The output, which keeps the contract: every STATE covers only what came before it."""
+        return Output(self.stdout, self.before)
+
+    def rows(self, stream: str) -> dict[Key, Record]:
+        """Give a stream as it ends up in a table: the last record of each key."""
+        return self.output.rows(stream) if stream in self.output.schemas else {}
+
+    @property
+    def log(self) -> str:
+        """The log as text."""
+        return self.stderr.decode(errors="replace")
+
+    @property
+    def leaked(self) -> int:
+        """How often a form of the secret was printed."""
+        return leaks(self.stdout) + leaks(self.stderr)
+
+    def failed(self, stream: str) -> int:
+        """Read from the summary how many of a stream's partitions failed."""
+        lines = re.findall(rf"\b{stream} +((?:\d+ +){{6}})[\d.]+$", self.log, re.MULTILINE)
+        return int(lines[-1].split()[3]) if lines else 0
+
+
+class Tap:
+    """Runs a tap as a process against a sandbox.
+
+    Args:
+        tested: The tap.
+        sandbox: Whom to ask.
+        folder: Where to write its files.
+        quick: Whether it waits for moments only before it repeats a request.
+        debug: Whether it logs everything.
+        only: The streams to read; all if none are named.
+        settings: Settings besides the sandbox's.
+    """
+
+    def __init__(
+        self,
+        tested: Tested,
+        sandbox: Sandbox,
+        folder: Path,
+        *,
+        quick: bool = True,
+        debug: bool = False,
+        only: Collection[str] = (),
+        **settings: Any,  # noqa: ANN401 (JSON)
+    ) -> None:
+        self.tested = tested
+        self.sandbox = sandbox
+        self.package = tested.package
+        self.streams = [one for one in tested.streams if not only or one in only]
+        self.options = {"quick": quick, "debug": debug}
+        self._folder = folder
+        self._config = tested.config(sandbox) | settings
+        self._files = 0
+
+    def arguments(self, state: State | None = None, **settings: Any) -> list[str]:  # noqa: ANN401
+        """Write the files of a run, and give its arguments."""
+        arguments = []
+        self._files += 1
+        for option, content in (
+            ("config", self._config | settings),
+            ("catalog", self.tested.catalog(self.streams)),
+            ("state", state),
+        ):
+            if content is not None:
+                path = self._folder / f"{option}-{self._files}.json"
+                path.write_text(json.dumps(content), encoding="utf-8")
+                arguments += [f"--{option}", str(path)]
+        return arguments
+
+    def run(
+        self,
+        state: State | None = None,
+        *,
+        watch: Callable[[Process], None] = lambda _: None,
+        **settings: Any,  # noqa: ANN401
+    ) -> Run:
+        """Run it to its end.
+
+        Args:
+            state: The state of an earlier run.
+            watch: Called again and again while it runs.
+            settings: Settings for this run.
+        """
+        with started(self.package, self.arguments(state, **settings), **self.options) as running:
+            stdout, stderr, stall = listen(running, lambda: watch(running))
+            return Run(running.wait(), stdout, stderr, stall, state)
+
+    def truth(self, stream: str) -> dict[Key, Record]:
+        """Give what a stream should end up as."""
+        return self.tested.truth(self.sandbox, stream)

@@ -1,0 +1,99 @@
+"""What loads a tap's output, and the comparison of what it has loaded with truth."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import msgspec
+from typing_extensions import override
+
+from tests.chaos.processes import ROOT
+from tests.chaos.taps import decode
+from tests.e2e import conftest as e2e
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from commerce_sandbox import Sandbox
+    from tests.chaos.harness import Outcome, Tap
+    from tests.chaos.taps import Tested
+    from tests.contract import Key, Record
+
+TARGET: Final = Path(__file__).with_name("target.py")
+TARGET_DUCKDB: Final = ROOT.joinpath(
+    *(".meltano", "loaders", "target-duckdb", "venv", "bin", "target-duckdb")
+)
+
+
+class Loader:
+    """Loads into SQLite.
+
+    Args:
+        tap: Whose output it loads.
+        folder: Where its database is.
+    """
+
+    def __init__(self, tap: Tap, folder: Path) -> None:
+        self._tap = tap
+        self._database = folder / "rows.sqlite"
+        self.command = [sys.executable, str(TARGET), str(self._database)]
+
+    def compare(self, outcome: Outcome) -> None:
+        """Compare what has been loaded with truth."""
+        database = sqlite3.connect(self._database)
+        rows: dict[str, dict[Key, Record]] = {stream: {} for stream in self._tap.streams}
+        for stream, key, row in database.execute("SELECT stream, key, row FROM rows"):
+            rows[stream][tuple(msgspec.json.decode(key))] = decode(row)
+        database.close()
+        for stream, found in rows.items():
+            outcome.compare(found, self._tap.truth(stream))
+
+
+class DuckDBLoader(Loader):
+    """Loads into DuckDB with the loader that Meltano has installed. See the base class."""
+
+    def __init__(self, tap: Tap, folder: Path) -> None:
+        super().__init__(tap, folder)
+        self._database = folder / "rows.duckdb"
+        config = folder / "target.json"
+        settings = {
+            "filepath": str(self._database),
+            "default_target_schema": tap.package,
+            "add_metadata_columns": True,
+        }
+        config.write_bytes(msgspec.json.encode(settings))
+        if not TARGET_DUCKDB.exists():
+            install = [str(e2e.BIN / "meltano"), "install", "loader", "target-duckdb"]
+            subprocess.run(install, cwd=ROOT, check=True, capture_output=True)
+        self.command = [str(TARGET_DUCKDB), "--config", str(config)]
+
+    @override
+    def compare(self, outcome: Outcome) -> None:
+        compare_tables(
+            outcome, self._tap.tested, self._tap.sandbox, self._database, self._tap.streams
+        )
+
+
+def compare_tables(
+    outcome: Outcome, tested: Tested, sandbox: Sandbox, database: Path, streams: Iterable[str]
+) -> None:
+    """Compare the tables of a DuckDB file with truth, field by field.
+
+    Args:
+        outcome: Where to count.
+        tested: Whose rows have been loaded.
+        sandbox: Where they come from.
+        database: The file. A loader that was killed may have left tables of its own there.
+        streams: The streams that must be there.
+    """
+    with duckdb.connect(str(database), read_only=True) as connection:
+        connection.execute(f"SET schema = '{tested.package}'")
+        there = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
+        for stream in {*streams, *(there & tested.streams.keys())}:
+            table = e2e._read(connection, stream) if stream in there else {}
+            outcome.compare(table, e2e.expected(sandbox, stream, table))

@@ -1,0 +1,105 @@
+"""`meltano run`, parts of which are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from commerce_sandbox import Sandbox
+from tests.chaos.harness import Outcome, leaks
+from tests.chaos.loaders import compare_tables
+from tests.chaos.processes import ROOT, listen
+from tests.chaos.taps import CANARY
+from tests.e2e.conftest import Pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.chaos.taps import Tested
+
+VICTIMS: Final = ("{tap}", "target-duckdb", "meltano", "")
+"""Whom to kill: the process whose command line has this name, or all there are."""
+
+
+def killed(tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Kill a part of a Meltano run, or all of it, then run again."""
+    outcome = Outcome()
+    random = Random(f"meltano {seed}")  # noqa: S311 (moments, not secrets)
+    victim = VICTIMS[seed % len(VICTIMS)].format(tap=tested.name)
+    moment = random.randrange(1, tested.requests // 2)
+    with Sandbox(seed=seed, scale=tested.scale, api_key=CANARY, latency_ms=40) as sandbox:
+        pipeline = Pipeline(sandbox, folder / "chaos.duckdb", folder / "meltano.db")
+        level = f"--log-level={'debug' if seed % 2 else 'info'}"
+        code, log = _run(outcome, pipeline, level, tested.job, victim=victim, moment=moment)
+        outcome.expect(code != 0, f"Meltano did not notice the kill of {victim!r}: {log[-1500:]}")
+        tested.mutate(sandbox, changes=2, inserts=1)
+        # Meltano takes a run that was killed for one under way, for five minutes.
+        code, log = _run(outcome, pipeline, level, tested.job, "--force")
+        outcome.expect(code == 0, f"exit code {code} of Meltano: {log[-1500:]}")
+        compare_tables(outcome, tested, sandbox, pipeline.database, tested.by_default)
+    return outcome
+
+
+def _run(
+    outcome: Outcome,
+    pipeline: Pipeline,
+    level: str,
+    *arguments: str,
+    victim: str | None = None,
+    moment: int = 0,
+) -> tuple[int, str]:
+    """Run Meltano once, and kill a part of it once a number of requests have come in.
+
+    Returns:
+        Its exit code and its log.
+    """
+    program, *command, _ = pipeline.command()
+    pipeline.sandbox.clear_requests()
+    with subprocess.Popen(
+        [program, level, *command, *arguments],
+        cwd=ROOT,
+        env=pipeline.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as running:
+        struck = False
+
+        def strike() -> None:
+            nonlocal struck
+            if victim is not None and not struck and len(pipeline.sandbox.requests) >= moment:
+                struck = True
+                for process in _group(running.pid, victim):
+                    with suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
+
+        try:
+            stdout, stderr, stall = listen(running, strike)
+        finally:
+            for process in _group(running.pid, ""):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+        outcome.runs += 1
+        outcome.leaked += leaks(stdout) + leaks(stderr)
+        outcome.stall = max(outcome.stall, stall)
+        return running.wait(), stderr.decode(errors="replace")
+
+
+def _group(leader: int, name: str) -> list[int]:
+    """List the processes of a group whose command line has a name in it."""
+    listing = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,pgid=,args="],  # noqa: S607
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    found = []
+    for line in listing.splitlines():
+        process, group, command = line.split(maxsplit=2)
+        if int(group) == leader and f"bin/{name}" in command:
+            found.append(int(process))
+    return found

@@ -1,0 +1,191 @@
+"""Processes of a tap: started, listened to, and never left behind."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+ROOT: Final = Path(__file__).parents[2]
+PATIENCE: Final = 240.0
+"""Seconds after which a process that has not ended is taken for hung."""
+
+
+class Forked:
+    """A process that was forked off, with what is needed of a `Popen`'s interface.
+
+    Attributes:
+        args: Its arguments.
+        stdout: What it writes.
+        stderr: What it logs.
+
+    Args:
+        replies: Where its id and its exit code come from.
+        args: Its arguments.
+        pipes: The ends of its pipes that are ours.
+    """
+
+    def __init__(self, replies: socket.socket, args: Sequence[str], pipes: Sequence[int]) -> None:
+        self.args = args
+        self.stdout: IO[bytes] | None = os.fdopen(pipes[0], "rb", 0)
+        self.stderr: IO[bytes] | None = os.fdopen(pipes[1], "rb", 0)
+        self._replies = replies
+        self._code: int | None = None
+        self._id = self._reply()
+
+    def _reply(self) -> int:
+        (number,) = struct.unpack("!i", self._replies.recv(4, socket.MSG_WAITALL))
+        return int(number)
+
+    def wait(self) -> int:
+        """Wait for its end, and give its exit code as `Popen` does."""
+        if self._code is None:
+            self._code = self._reply()
+        return self._code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self._code is None and not select.select([self._replies], [], [], 0)[0]:
+            with suppress(ProcessLookupError):
+                os.kill(self._id, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+
+Process = subprocess.Popen[bytes] | Forked
+
+
+class Forks:
+    """Starts processes of a tap, one after another. See `tests.chaos.forks`.
+
+    Args:
+        package: The tap's package.
+    """
+
+    def __init__(self, package: str) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._program = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.forks", str(theirs.fileno()), package],
+                pass_fds=[theirs.fileno()],
+                env=_environment(),
+                cwd=ROOT,
+            )
+        atexit.register(self.close)
+
+    def start(self, arguments: Sequence[str], variables: dict[str, str]) -> Forked:
+        """Start a process.
+
+        Args:
+            arguments: Its arguments.
+            variables: Its variables of the environment, besides those all have.
+        """
+        (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
+        order = json.dumps({"arguments": arguments, "variables": variables}).encode()
+        socket.send_fds(self._socket, [order], [to_stdout, to_stderr])
+        os.close(to_stdout)
+        os.close(to_stderr)
+        return Forked(self._socket, arguments, (stdout, stderr))
+
+    def close(self) -> None:
+        """End the program."""
+        self._socket.close()
+        self._program.wait(PATIENCE)
+
+
+_forks: Final = cache(Forks)
+
+
+@contextmanager
+def started(
+    package: str, arguments: Sequence[str], *, quick: bool = True, debug: bool = False
+) -> Iterator[Process]:
+    """Start a process of a tap; it does not outlive the context.
+
+    Args:
+        package: The tap's package.
+        arguments: Its arguments.
+        quick: Whether it is forked off, and waits for moments only before it repeats a request.
+        debug: Whether it logs everything.
+    """
+    variables = {f"{package.upper()}_LOGLEVEL": "DEBUG"} if debug else {}
+    running: Process
+    if quick:
+        running = _forks(package).start(arguments, variables)
+    else:
+        running = subprocess.Popen(
+            [sys.executable, "-m", package, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment() | variables,
+        )
+    try:
+        yield running
+    finally:
+        running.kill()
+        for pipe in (running.stdout, running.stderr):
+            if pipe is not None:
+                pipe.close()
+        running.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Give the environment without what would set a tap or its log."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TAP_", "SINGER_SDK_")) and name != "LOGLEVEL"
+    }
+
+
+def listen(
+    running: Process, watch: Callable[[], None] = lambda: None
+) -> tuple[bytes, bytes, float]:
+    """Read what a process prints until it ends.
+
+    Args:
+        running: The process, its outputs being pipes, or only its log.
+        watch: Called again and again meanwhile.
+
+    Returns:
+        Its output, its log, and the longest time it said nothing.
+
+    Raises:
+        TimeoutError: It does not end.
+    """
+    heard: dict[Any, list[bytes]] = {running.stdout: [], running.stderr: []}
+    began = last = time.monotonic()
+    stall = 0.0
+    with selectors.DefaultSelector() as selector:
+        for pipe in filter(None, heard):
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            watch()
+            for key, _ in selector.select(0.01):
+                if data := os.read(key.fd, 1 << 20):
+                    heard[key.fileobj].append(data)
+                else:
+                    selector.unregister(key.fileobj)
+                now = time.monotonic()
+                stall, last = max(stall, now - last), now
+            if time.monotonic() - began > PATIENCE:
+                running.send_signal(signal.SIGABRT)
+                raise TimeoutError(f"{running.args!r} does not end")
+    return b"".join(heard[running.stdout]), b"".join(heard[running.stderr]), stall

@@ -1,0 +1,135 @@
+"""What may go wrong between an API and a tap, played through with real processes.
+
+Each scenario counts what it has cost. The tests play each a few times, `make chaos` many times.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote
+
+from commerce_sandbox import FaultOptions, Sandbox
+from tests.chaos.harness import Outcome, Tap
+from tests.chaos.taps import CANARY
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from tests.chaos.taps import Tested
+    from tests.contract import Record
+
+QUICK: Final[dict[str, Any]] = {"wait": 0.05, "stall": 0.9, "size": 2_000_000}
+LONG: Final[dict[str, Any]] = {"wait": 1.0, "stall": 30.0, "size": 40_000_000}
+"""Measures of the faults, for the short form and for the long one."""
+PATIENT: Final = 25
+"""Retries with which a request outlasts any row of faults that is likely."""
+
+
+def read_all(outcome: Outcome, tap: Tap) -> None:
+    """Run a tap that should bring all, and compare that with truth."""
+    run = tap.run()
+    outcome.ran(run)
+    outcome.expect_code(run, 0)
+    for stream in tap.streams:
+        outcome.compare(run.rows(stream), tap.truth(stream))
+
+
+def faults(
+    tested: Tested,
+    profile: str,
+    seed: int,
+    folder: Path,
+    *,
+    quick: bool = True,
+    only: Collection[str] = (),
+) -> Outcome:
+    """Read while requests meet the faults of a profile.
+
+    Args:
+        tested: The tap.
+        profile: The profile.
+        seed: Names which requests are struck.
+        folder: Where to write files.
+        quick: Whether waits and sizes are small.
+        only: The streams to read; all if none are named.
+    """
+    outcome = Outcome()
+    options = FaultOptions(profile=profile, seed=seed, **(QUICK if quick else LONG))
+    with Sandbox(scale=tested.scale, api_key=CANARY, faults=options) as sandbox:
+        tap = Tap(
+            *(tested, sandbox, folder),
+            quick=quick,
+            debug=bool(seed % 2),
+            only=only,
+            max_retries=PATIENT,
+            request_timeout=options.stall / 3,
+        )
+        read_all(outcome, tap)
+        outcome.expect(any(one.fault for one in sandbox.requests), "no request met a fault")
+        outcome.expect(not sandbox.strayed, f"a redirect was followed: {sandbox.strayed}")
+    return outcome
+
+
+def failing_for_ever(tested: Tested, what: str, seed: int, folder: Path) -> Outcome:
+    """Read everything but what always fails, and that the next time.
+
+    Args:
+        tested: The tap.
+        what: What fails, one of `tested.failing`.
+        seed: Names the data.
+        folder: Where to write files.
+    """
+    outcome = Outcome()
+    path, status = tested.failing[what]
+    with Sandbox(seed=seed, scale=tested.scale, api_key=CANARY) as sandbox:
+        tap = Tap(tested, sandbox, folder, max_retries=2)
+        rows = list(tap.truth(tested.main).values())
+        row = {name: re.escape(str(value)) for name, value in rows[seed % len(rows)].items()}
+        sandbox.override(path.format_map(row), status=status)
+        first = tap.run()
+        outcome.ran(first)
+        outcome.expect_code(first, 1)
+        struck = {one.path for one in sandbox.requests if one.status == status}
+        outcome.expect(struck, "nothing failed")
+
+        sandbox.clear_overrides()
+        second = tap.run(first.output.state)
+        outcome.ran(second)
+        outcome.expect_code(second, 0)
+        for stream in tap.streams:
+            came, right = first.rows(stream), tap.truth(stream)
+            missing = [row for key, row in right.items() if came.get(key) != row]
+            outcome.expect(
+                all(_is_of(tested, row, struck) for row in missing),
+                f"{stream}: more is missing than what failed",
+            )
+            outcome.expect(
+                not missing or first.failed(stream), f"{stream}: the summary names no failure"
+            )
+            outcome.compare(came | second.rows(stream), right)
+    return outcome
+
+
+def _is_of(tested: Tested, row: Record, paths: set[str]) -> bool:
+    """Tell whether a row belongs to one of the partitions that are asked for by these paths."""
+    ids = [row[name] for name in tested.partition if name in row]
+    return any(all(one in path.split("/") for one in ids) for path in paths)
+
+
+def hostile_ids(tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Read everything where ids hold what tears a path apart."""
+    outcome = Outcome()
+    with Sandbox(seed=seed, scale=tested.scale, api_key=CANARY, hostile_ids=True) as sandbox:
+        tap = Tap(tested, sandbox, folder, debug=bool(seed % 2))
+        read_all(outcome, tap)
+        odd = [one.raw_path for one in sandbox.requests if one.status not in {200, 404, 409}]
+        outcome.expect(not odd, f"requests that were not understood: {odd}")
+        # The sandbox's own word for it: each id came as one part of a path.
+        parts = {unquote(part) for one in sandbox.requests for part in one.raw_path.split("/")}
+        lists = [tap.truth(stream).values() for stream in tested.changing]
+        ids = {row[name] for rows in lists for row in rows for name in tested.partition}
+        outcome.expect(any(quote(one, safe="") != one for one in ids), "the ids are harmless")
+        outcome.expect(ids <= parts, f"ids that were never asked for: {ids - parts}")
+    return outcome

@@ -1,0 +1,162 @@
+"""What does not end by itself ends in a sentence, and nothing that is printed holds the key."""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from commerce_sandbox import FaultOptions, Sandbox
+from commerce_taps.errors import PartitionFailed
+from commerce_taps.paging import Range, Reply, by_key
+from tests.chaos.harness import Run, Tap
+from tests.chaos.taps import CANARY, CODAT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ONLY = ("commerce_orders", "commerce_payments", "commerce_products")
+
+
+@pytest.fixture(scope="module")
+def _shared() -> Iterator[Sandbox]:
+    with Sandbox(scale=0.02, api_key=CANARY) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(_shared: Sandbox) -> Iterator[Sandbox]:
+    _shared.clear_requests()
+    yield _shared
+    _shared.clear_overrides()
+
+
+def ended(run: Run, *parts: str) -> None:
+    """Check that a run has failed with a sentence, and has kept the secret."""
+    assert run.code == 1, run.log
+    for part in parts:
+        assert part in run.log
+    assert "Traceback" not in run.log
+    assert not run.leaked
+    assert run.output.raw == run.stdout
+
+
+def struck(folder: Path, profile: str, **settings: Any) -> Run:  # noqa: ANN401
+    """Run the tap while a fault strikes each request."""
+    faults = FaultOptions(profile=profile, share=1.0, size=2_000_000, wait=0.1)
+    with Sandbox(scale=0.02, api_key=CANARY, faults=faults) as sandbox:
+        return Tap(CODAT, sandbox, folder, only=ONLY, max_retries=1, **settings).run()
+
+
+def test_pages_without_end(tmp_path: Path) -> None:
+    ended(struck(tmp_path, "endless"), "contradicts itself")
+
+
+def test_a_total_that_is_never_right(tmp_path: Path) -> None:
+    ended(struck(tmp_path, "false-total"), "Stopped: companies")
+
+
+def test_an_answer_beyond_the_ceiling(tmp_path: Path) -> None:
+    ended(struck(tmp_path, "huge", max_response_mb=1), "`max_response_mb`")
+    assert struck(tmp_path, "huge", max_response_mb=4).code == 0
+
+
+def test_nesting_without_end(tmp_path: Path) -> None:
+    ended(struck(tmp_path, "deep"), "cannot be read")
+
+
+def test_redirects_without_end(tmp_path: Path) -> None:
+    ended(struck(tmp_path, "redirect"), "redirect", "`api_url`")
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1", "https://127.0.0.1", "http://localhost"])
+def test_a_redirect_to_another_address_is_not_followed(
+    address: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Another port, another scheme and another host: whoever listens there hears nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        location = f"{address}:{elsewhere.getsockname()[1]}/codat/companies"
+        sandbox.override("commerce-payments", status=307, headers={"Location": location})
+        ended(Tap(CODAT, sandbox, tmp_path, only=ONLY, max_retries=1).run(), "redirect")
+        elsewhere.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+def test_a_list_that_grows_as_fast_as_it_is_read_is_given_up() -> None:
+    now = datetime(2024, 6, 1, tzinfo=timezone.utc)
+
+    def ask(asked: Range, _number: int) -> Reply:
+        """Ten rows were there at first; two more come with each question, a second apart."""
+        nonlocal now
+        now += timedelta(seconds=2)
+        first = asked.start or now
+        stamps = [first, first + timedelta(seconds=1)]
+        records = [msgspec.Raw(b'{"id":"%b"}' % str(stamp).encode()) for stamp in stamps]
+        return Reply(records, [True, True], stamps, total=10, size=2, has_next=True)
+
+    pages = by_key(ask, bytes, datetime(2024, 1, 1, tzinfo=timezone.utc))
+    with pytest.raises(PartitionFailed, match="grew as fast as it was read"):
+        list(islice(pages, 2000))
+
+
+def test_a_key_that_is_refused_from_the_start(sandbox: Sandbox, tmp_path: Path) -> None:
+    ended(
+        Tap(CODAT, sandbox, tmp_path, debug=True, api_key=CANARY[::-1]).run(),
+        "does not accept the key",
+    )
+    assert [one.status for one in sandbox.requests] == [401]
+
+
+def test_a_key_that_is_refused_in_the_middle_for_good(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.override("commerce-payments", status=401)
+    run = Tap(CODAT, sandbox, tmp_path, only=ONLY, concurrency=1).run()
+    ended(run, "does not accept the key")
+    assert 1 < sum(one.status == 401 for one in sandbox.requests) < 10
+    assert run.rows("commerce_orders")
+
+
+def test_a_wait_beyond_the_ceiling_stops_the_run_and_an_absurd_one_does_not(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    tap = Tap(CODAT, sandbox, tmp_path, only=ONLY)
+
+    def run(hours: int) -> Run:
+        headers = {"Retry-After": str(hours * 3600)}
+        sandbox.override("commerce-payments", status=429, headers=headers, times=1)
+        return tap.run()
+
+    ended(run(3), "wait until", "`max_wait`")
+    sandbox.clear_overrides()
+    assert run(26).code == 0
+
+
+def test_a_strict_run_stops_at_the_first_failure(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.override("commerce-payments", status=403)
+    tap = Tap(CODAT, sandbox, tmp_path, only=ONLY)
+    strict = tap.run(strict=True)
+    ended(strict, "Stopped: commerce_payments")
+    assert strict.rows("commerce_orders")
+    assert not strict.rows("commerce_products")
+    lenient = tap.run()
+    ended(lenient)
+    assert lenient.rows("commerce_products")
+    sandbox.clear_overrides()
+    rest = tap.run(strict.output.state)
+    assert rest.code == 0
+    assert rest.rows("commerce_payments")
+    assert rest.rows("commerce_products")
+
+
+def test_a_log_of_everything_holds_no_secret(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.override("commerce-payments", status=500, body={"error": f"key {CANARY}"}, times=3)
+    run = Tap(CODAT, sandbox, tmp_path, only=ONLY, debug=True).run()
+    assert run.code == 0
+    assert " GET http" in run.log
+    assert "***" in run.log
+    assert not run.leaked

@@ -1,0 +1,72 @@
+"""What the scenarios rely on: a secret, a loss and a breach of the contract are seen."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from commerce_sandbox import Sandbox
+from tests.chaos.harness import Outcome, Run, Tap, leaks
+from tests.chaos.taps import CANARY, TAPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.chaos.taps import Tested
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+WRAPPED: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "in Python": repr,
+    "in JSON": json.dumps,
+    "in a path": quote,
+    "in a form": lambda secret: urlencode({"key": secret}),
+    "in base64": _base64,
+    "as a password": lambda secret: _base64(f":{secret}"),
+    "with a user": lambda secret: _base64(f"someone@example.com:{secret}:and more"),
+    "with another": lambda secret: _base64(f"other@example.com:{secret}"),
+    "cut": lambda secret: secret[: len(secret) * 2 // 3],
+}
+
+
+@pytest.mark.parametrize("form", WRAPPED)
+def test_a_secret_is_seen_in_any_form(form: str) -> None:
+    assert leaks(f"before {WRAPPED[form](CANARY)} after".encode())
+    assert not leaks(f"before {WRAPPED[form](CANARY[::-1])} after".encode())
+
+
+def test_what_differs_from_truth_is_counted() -> None:
+    outcome = Outcome()
+    outcome.compare({(1,): {"a": 1}, (2,): {"a": 2}}, {(1,): {"a": 1}, (2,): {"a": 1}, (3,): {}})
+    outcome.compare({(1,): {}, (4,): {}}, {(1,): {}})
+    assert (outcome.expected, outcome.lost, outcome.invented) == (4, 2, 1)
+    assert not outcome.clean
+
+
+def test_a_state_that_is_ahead_of_its_records_is_noted() -> None:
+    outcome = Outcome()
+    ahead = b'{"type":"STATE","value":{"bookmarks":{"a":{"replication_key_value":"2024-01-01"}}}}\n'
+    outcome.ran(Run(code=0, stdout=ahead, stderr=b"", stall=0.0))
+    assert "the output breaks the contract" in outcome.notes[0]
+
+
+@pytest.mark.parametrize("tested", TAPS, ids=str)
+def test_a_forked_process_is_like_any_other(tested: Tested, tmp_path: Path) -> None:
+    """Both end in the same way and write the same."""
+    with Sandbox(scale=tested.scale, api_key=CANARY) as sandbox:
+        forked, started = (
+            Tap(tested, sandbox, tmp_path, only=[tested.main], quick=quick).run()
+            for quick in (True, False)
+        )
+    assert forked.code == started.code == 0
+    assert forked.output.timeless() == started.output.timeless()
+    assert forked.rows(tested.main) == started.rows(tested.main)
