@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+ROUNDING = 1e-9
+"""What may be missing of a whole bucket, since levels are not exact."""
+
 
 class Bucket:
     """What a vendor allows of one thing: requests, or the complexity of queries."""
@@ -34,7 +37,8 @@ class Bucket:
         if self._at is not None:
             self._level = min(self._level + (now - self._at) * self._rate, self._size)
         self._at = now
-        return max(min(cost, self._size) - self._level, 0.0) / self._rate
+        missing = min(cost, self._size) - self._level
+        return missing / self._rate if missing > self._size * ROUNDING else 0.0
 
     def take(self, cost: float) -> None:
         """Take something out, or give back what was too much.

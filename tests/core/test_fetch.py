@@ -32,12 +32,14 @@ from commerce_taps.errors import (
     ErrorTable,
     FilterRefused,
     Message,
+    PartitionDenied,
     PartitionFailed,
     PartitionSkipped,
     Refused,
     Rule,
     TapError,
     TapStopped,
+    TooMuchAsked,
 )
 from commerce_taps.fetch import Chain, Client, Governor, Prefetch, Request, Workers, retry_after
 from commerce_taps.records import Page, open_envelope
@@ -52,6 +54,7 @@ ERRORS = ErrorTable(
     Rule((400,), Action.UNFILTER, "{message}", body=b"Could not resolve"),
     Rule((400,), Action.STOP, "not understood: {message}"),
     Rule((401,), Action.STOP, "the key is wrong", doubts=1),
+    Rule((403,), Action.DENY, "the key does not open it: {message}"),
     Rule((404,), Action.SKIP, "nothing there: {message}"),
     Rule((429,), Action.RETRY, "too many requests", finally_=Action.STOP),
     Rule((500,), Action.RETRY, "a fault of its own: {message}"),
@@ -202,12 +205,13 @@ def client(
     *,
     paced: Governor | None = None,
     workers: Workers | None = None,
+    errors: ErrorTable = ERRORS,
     timeout: float = 5.0,
 ) -> Client:
     return Client(
         api.url,
         auth=HeaderAuth(SECRET),
-        errors=ERRORS,
+        errors=errors,
         headers={"User-Agent": "tap-test/1"},
         message=lambda body: Message(body[:20].decode(errors="replace")),
         governor=paced or governor(),
@@ -281,6 +285,29 @@ def test_of_several_the_first_failure_ends_it(api: Api) -> None:
     assert next(answers) == [1]
     with pytest.raises(PartitionSkipped, match="gone"):
         next(answers)
+
+
+def test_what_is_not_there_is_found_to_be_none(api: Api) -> None:
+    asked = client(api)
+    assert asked.find(ORDERS, parse) == [1]
+    api.answers.append(Answer(404, b"gone"))
+    assert asked.find(ORDERS, parse) is None
+
+
+def test_what_may_not_be_read_is_not_taken_for_nothing(api: Api) -> None:
+    api.answers.append(Answer(403, b"orders"))
+    with pytest.raises(PartitionDenied, match="the key does not open it: orders"):
+        client(api).find(ORDERS, parse)
+
+
+def test_an_answer_that_does_not_come_has_a_row_of_its_own(api: Api) -> None:
+    rule = Rule((), Action.LESSEN, "too slow for so much ({message})")
+    errors = ErrorTable(late=rule)
+    api.answers.append(Answer(before=lambda: time.sleep(0.5)))
+    with pytest.raises(TooMuchAsked, match="too slow for so much"):
+        client(api, errors=errors, timeout=0.1).get(ORDERS, parse)
+    api.answers.append(Answer(reset=True))
+    assert client(api, errors=errors).get(ORDERS, parse) == [1]  # that was no matter of size
 
 
 def test_no_more_are_under_way_at_once_than_allowed(api: Api) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from commerce_taps.errors import NO_ANSWER, Action
 from tap_codat.tap import TapCodat
+from tap_cscart.tap import TapCSCart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TAPS: tuple[type[CommerceTap], ...] = (TapCodat,)
+TAPS: tuple[type[CommerceTap], ...] = (TapCodat, TapCSCart)
 """The taps; what is claimed of each stands on its page."""
 
 
