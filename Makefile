@@ -4,6 +4,7 @@
 #   make test ARGS="-k dates -x"      arguments for the program behind the target
 
 PYTHON ?= python3
+TAP ?= codat
 ARGS ?=
 IN := $(PYTHON) scripts/bootstrap.py
 
@@ -14,8 +15,8 @@ IN := $(PYTHON) scripts/bootstrap.py
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## Load a sandbox's shop data into output/demo.duckdb, through Meltano, and show it
-	@$(IN) --group e2e -- python -u scripts/demo.py $(ARGS)
+demo: ## Load a sandbox's shop data into output/demo.duckdb, through Meltano, and show it (TAP=codat)
+	@$(IN) --group e2e -- python -u scripts/demo.py $(TAP) $(ARGS)
 
 test: ## Run all tests
 	$(IN) --group test --group e2e -- pytest $(ARGS)

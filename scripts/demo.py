@@ -1,14 +1,19 @@
 """Load the sandbox's shop data into DuckDB through Meltano, check the counts and look at it.
 
-`make demo` runs it. Nothing in it is pretended but the vendor: the tap asks over HTTP, Meltano
-runs tap and loader, and what is printed is read from the file they have written.
+    python scripts/demo.py [codat | centra | cscart]
+
+`make demo` runs it, `make demo TAP=cscart` with another tap. Nothing in it is pretended but the
+vendor: the tap asks over HTTP, Meltano runs tap and loader, and what is printed is read from the
+file they have written.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,23 +21,53 @@ import duckdb
 
 from commerce_sandbox.double import Options
 from commerce_sandbox.world import World
+from tap_cscart.streams import STREAMS as CSCART_STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DATABASE: Final = ROOT / "output" / "demo.duckdb"
 LOG: Final = ROOT / "output" / "demo.log"
-SCHEMA: Final = "tap_codat"
 
-# A state of its own, not looked at: the file is new each time, so every row is needed.
-PIPELINE: Final = (
-    *("commerce-sandbox", "exec", "--"),
-    *("meltano", "--environment=sandbox", "--log-format=uncolored", "run"),
-    *("--full-refresh", "--state-id-suffix=demo", "tap-codat", "target-duckdb"),
-)
 
-QUESTIONS: Final = {
+@dataclass(frozen=True)
+class Demo:
+    """The demonstration of one tap.
+
+    Attributes:
+        name: The double's name, which is the tap's without its first word.
+        questions: SQL by what it answers.
+        left_out: Streams the demonstration does not read.
+        part: What stands before the names of its streams in the double, if that has several APIs.
+    """
+
+    name: str
+    questions: Mapping[str, str]
+    left_out: Iterable[str] = ()
+    part: str = ""
+
+    @property
+    def tap(self) -> str:
+        """The tap."""
+        return f"tap-{self.name}"
+
+    @property
+    def schema(self) -> str:
+        """The schema the loader writes to."""
+        return f"tap_{self.name}"
+
+    @property
+    def pipeline(self) -> tuple[str, ...]:
+        """The command line. Its state is its own and not looked at: the file is new each time."""
+        return (
+            *("commerce-sandbox", "exec", "--"),
+            *("meltano", "--environment=sandbox", "--log-format=uncolored", "run"),
+            *("--full-refresh", "--state-id-suffix=demo", self.tap, "target-duckdb"),
+        )
+
+
+CODAT: Final = {
     "Orders by month (the last six)": """
         SELECT
             strftime(date_trunc('month', createddate), '%Y-%m') AS month,
@@ -78,23 +113,121 @@ QUESTIONS: Final = {
     """,
 }
 
+CENTRA: Final = {
+    "Turnover by month (the last six), without cancelled orders": """
+        SELECT
+            strftime(date_trunc('month', orderdate), '%Y-%m') AS month,
+            grandtotal ->> '$.currency.code' AS currency,
+            count(*) AS orders,
+            round(sum((grandtotal ->> '$.value')::DOUBLE))::BIGINT AS total
+        FROM orders
+        WHERE status <> 'CANCELLED'
+        GROUP BY ALL
+        ORDER BY month DESC, total DESC
+        LIMIT 6
+    """,
+    "Top products (by units sold)": """
+        WITH left_over AS (
+            SELECT productsizeid, sum(availablenowquantity) AS pieces FROM stock GROUP BY ALL
+        )
+        SELECT
+            productname AS product,
+            sum(quantity - coalesce(cancelledquantity, 0))::BIGINT AS units,
+            count(*) AS order_lines,
+            sum(left_over.pieces)::BIGINT AS left_over
+        FROM order_lines
+        LEFT JOIN left_over ON left_over.productsizeid = (productsize ->> '$.id')::BIGINT
+        GROUP BY productname
+        ORDER BY units DESC, productname
+        LIMIT 5
+    """,
+    "Stock by warehouse (the five fullest)": """
+        SELECT
+            any_value(warehouses.name) AS warehouse,
+            count(*) FILTER (physicalquantity > 0) AS sizes,
+            sum(physicalquantity)::BIGINT AS pieces,
+            sum(allocatedquantity)::BIGINT AS set_aside
+        FROM stock
+        JOIN warehouses ON warehouses.id = stock.warehouseid
+        GROUP BY warehouses.id
+        ORDER BY pieces DESC, warehouse
+        LIMIT 5
+    """,
+}
 
-def main() -> int:
+CSCART: Final = {
+    "Abandoned carts by week (the last six)": """
+        SELECT
+            strftime(date_trunc('week', date), '%Y-%m-%d') AS week,
+            count(*) AS carts,
+            count(*) FILTER (user_data::VARCHAR <> '{}') AS of_customers,
+            round(sum(total))::BIGINT AS worth
+        FROM carts
+        WHERE total > 0
+        GROUP BY week
+        ORDER BY week DESC
+        LIMIT 6
+    """,
+    "Top products (by units sold)": """
+        SELECT
+            any_value(products.product) AS product,
+            sum(order_items.amount)::BIGINT AS units,
+            count(*) AS order_lines,
+            any_value(products.amount) AS in_stock
+        FROM order_items
+        JOIN products ON products.product_id = order_items.product_id
+        GROUP BY order_items.product_id
+        ORDER BY units DESC, product
+        LIMIT 5
+    """,
+    "Orders by status": """
+        SELECT
+            coalesce(statuses.description, orders.status) AS status,
+            count(*) AS orders,
+            round(sum(orders.total))::BIGINT AS total
+        FROM orders
+        LEFT JOIN statuses ON statuses.type = 'O' AND statuses.status = orders.status
+        GROUP BY ALL
+        ORDER BY orders DESC, status
+    """,
+}
+
+DEMOS: Final = {
+    demo.name: demo
+    for demo in (
+        Demo("codat", CODAT),
+        Demo("centra", CENTRA, ["events"], part="integration."),
+        Demo(
+            "cscart",
+            CSCART,
+            [str(vars(one)["name"]) for one in CSCART_STREAMS if not one.selected_by_default],
+        ),
+    )
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demonstration.
+
+    Args:
+        arguments: The arguments; those of the process if none.
 
     Returns:
         The exit code: 0 if the file holds exactly as many rows as the sandbox.
     """
+    parser = argparse.ArgumentParser(description="Load a sandbox into DuckDB and look at it.")
+    parser.add_argument("tap", nargs="?", choices=DEMOS, default="codat", help="which tap")
+    demo = DEMOS[parser.parse_args(arguments).tap]
     started = time.monotonic()
     DATABASE.parent.mkdir(exist_ok=True)
     for path in DATABASE.parent.glob(f"{DATABASE.name}*"):
         path.unlink()
 
     print(f"Loading the sandbox into {shown(DATABASE)} (log: {shown(LOG)})")
-    print(f"  $ {' '.join(PIPELINE)}")
+    print(f"  $ {' '.join(demo.pipeline)}")
     with LOG.open("wb") as log:
         code = subprocess.run(
-            PIPELINE, check=False, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+            demo.pipeline, check=False, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
         ).returncode
     if code:
         lines = LOG.read_text(errors="replace").splitlines()
@@ -106,16 +239,23 @@ def main() -> int:
 
     world = World(Options())
     with duckdb.connect(str(DATABASE), read_only=True) as connection:
-        connection.execute(f"SET schema = '{SCHEMA}'")
+        connection.execute(f"SET schema = '{demo.schema}'")
+        prefix = f"{demo.name}.{demo.part}"
+        names = [name.removeprefix(prefix) for name in world.streams if name.startswith(prefix)]
+        streams = [name for name in names if name not in demo.left_out]
         counts = [
-            (stream, sum(1 for _ in world.truth(stream)), rows_in(connection, stream))
-            for stream in world.streams
+            (
+                stream,
+                sum(1 for _ in world.truth(f"{prefix}{stream}")),
+                rows_in(connection, stream),
+            )
+            for stream in streams
         ]
         print_table("Rows", ("stream", "in the sandbox", "in DuckDB"), counts)
-        for title, sql in QUESTIONS.items():
+        for title, sql in demo.questions.items():
             answer = connection.execute(sql)
-            names = [column[0] for column in answer.description or ()]
-            print_table(title, names, answer.fetchall())
+            columns = [column[0] for column in answer.description or ()]
+            print_table(title, columns, answer.fetchall())
 
     short = [stream for stream, expected, found in counts if expected != found]
     if short:
@@ -128,8 +268,9 @@ def main() -> int:
 def rows_in(connection: duckdb.DuckDBPyConnection, stream: str) -> int:
     """Count the rows of a stream's table, which does not exist if the stream had none."""
     exists = connection.execute(
-        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
-        [SCHEMA, stream],
+        "SELECT 1 FROM information_schema.tables "
+        "WHERE table_schema = current_schema() AND table_name = ?",
+        [stream],
     ).fetchone()
     if exists is None:
         return 0

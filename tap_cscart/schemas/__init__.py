@@ -1,0 +1,1 @@
+"""JSON schemas, one file a stream; `quirks` decides what the types of the columns are."""

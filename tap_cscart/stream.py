@@ -1,0 +1,280 @@
+"""The base of the store's lists: how one is read to its end, with what belongs to its rows."""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+from datetime import datetime, timezone
+
+from msgspec import Raw
+from typing_extensions import override
+
+from commerce_taps import dates
+from commerce_taps.conform import UNREADABLE, decode, encode
+from commerce_taps.errors import PartitionFailed
+from commerce_taps.paging import Range, Rows, by_page
+from commerce_taps.records import Page
+from commerce_taps.shape import Shape
+from tap_cscart import quirks
+from tap_cscart.asking import StoreStream
+from tap_cscart.client import Answer, listing, opened
+from tap_cscart.pages import Book
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_cscart.client import Params
+
+
+class CSCartStream(StoreStream, abc.ABC):
+    """A list of the store's, declared by class attributes."""
+
+    # --- what a stream may say ------------------------------------------------------------------
+
+    def filters(self, start: datetime | None) -> Params:  # noqa: ARG002
+        """Say how the store itself narrows the list. The tap looks at each row all the same.
+
+        Args:
+            start: As for `read`.
+
+        Returns:
+            Parameters.
+        """
+        return {}
+
+    def adjust(self, record: Record) -> None:
+        """Change a record after what is odd about it was undone.
+
+        Args:
+            record: The record, changed in place.
+        """
+
+    def opened(self, body: bytes) -> Answer:
+        """Open a page of this list.
+
+        Args:
+            body: The answer's body.
+
+        Returns:
+            The page, its rows as they were sent.
+        """
+        return listing(body, self.path if self.key is None else self.key)
+
+    def completed(self, context: Context | None, rows: Rows) -> Rows:
+        """Add to new rows what the list does not tell.
+
+        Args:
+            context: The partition.
+            rows: Rows of the list.
+
+        Returns:
+            The same rows, whole.
+        """
+        wanted = any(self._emits(name) for name in self.detail_columns)
+        return self.detailed(context, rows) if wanted else rows
+
+    def inner(self, parent: Record) -> Iterable[Record]:
+        """Take this stream's rows out of a record of the stream they come inside of.
+
+        Args:
+            parent: The other stream's record.
+
+        Returns:
+            The rows.
+        """
+        raise NotImplementedError
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read the list from one end to the other. See the base class."""
+        return self.pages(context, start, self.filters(start))
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def undone(self, raw: Raw, added: Mapping[str, t.Any] | None = None) -> Raw:
+        """Undo what is odd about a row.
+
+        Args:
+            raw: The row as it was sent.
+            added: Columns it gets.
+
+        Returns:
+            The record. What is no object is left to be refused where records are checked.
+        """
+        try:
+            sent = decode(raw)
+        except UNREADABLE:
+            return raw
+        if not isinstance(sent, dict):
+            return raw
+        record = {**(added or {}), **quirks.undone(sent, self.name)}
+        self.adjust(record)
+        return Raw(encode(record))
+
+    def rows(self, raws: Iterable[Raw], added: Mapping[str, t.Any] | None = None) -> Rows:
+        """Undo what is odd about rows, and check them against the schema.
+
+        Args:
+            raws: The rows as they were sent.
+            added: Columns they get.
+
+        Returns:
+            The records.
+        """
+        return Rows(*self.shape.examine([self.undone(raw, added) for raw in raws]))
+
+    def listed(
+        self,
+        context: Context | None,
+        params: Params,
+        added: Mapping[str, t.Any] | None = None,
+    ) -> Iterator[Rows]:
+        """Read one list to its end.
+
+        Args:
+            context: The partition.
+            params: Parameters of this list, beyond those of all of this stream.
+            added: Columns each row gets.
+
+        Yields:
+            The rows, page by page, none of them twice.
+
+        Raises:
+            PartitionFailed: The list kept changing, or a row cannot be read.
+        """
+        sort: Params = {"sort_by": self.sort_by, "sort_order": "asc"} if self.sort_by else {}
+        book = Book(self, context, {**self.params, **sort, **params}, added)
+        yield from by_page(book.page, self.shape.key, self.page_size, ascending=bool(sort))
+        book.close()
+
+    def pages(
+        self,
+        context: Context | None,
+        start: datetime | None,
+        params: Params,
+        added: Mapping[str, t.Any] | None = None,
+    ) -> Iterator[Page]:
+        """Read one list to its end, whole rows and what comes inside of them.
+
+        Args:
+            context: The partition.
+            start: Rows stamped before it are left out; `None` for none.
+            params: As for `listed`.
+            added: As for `listed`.
+
+        Yields:
+            The pages; the last one has the bookmark.
+        """
+        began, latest = datetime.now(timezone.utc), None
+        wanted = Range(dates.floor(start) if start else None)
+        for found in self.listed(context, params, added):
+            rows = _within(self.completed(context, _within(found, wanted)), wanted)
+            stamps = [stamp for stamp in (latest, *rows.stamps) if stamp is not None]
+            latest = max(stamps, default=None)
+            if rows.records:
+                yield self.with_derived(context, rows)
+        if latest is not None:
+            # A row that changed after it was read is stamped later than the reading began.
+            yield Page((), bookmark=min(latest, began))
+
+    def several(self, lists: Iterable[Iterator[Page]]) -> Iterator[Page]:
+        """Read one list after the other, whatever becomes of each.
+
+        Args:
+            lists: The lists' pages.
+
+        Yields:
+            The pages of all.
+
+        Raises:
+            PartitionFailed: What the first list that failed ended in, once all are read.
+        """
+        failed: PartitionFailed | None = None
+        for pages in lists:
+            try:
+                yield from pages
+            except PartitionFailed as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def with_derived(self, context: Context | None, rows: Rows) -> Page:  # noqa: ARG002
+        """Make a page of rows, with what comes inside of them.
+
+        Args:
+            context: The partition.
+            rows: The rows.
+
+        Returns:
+            The page.
+        """
+        page = Page(rows.records, rows.fits)
+        if self.derived:
+            records = [decode(raw) for raw in rows.records]
+            page.derived = {
+                child.name: child.checked(
+                    [Raw(encode(row)) for record in records for row in child.inner(record)]
+                )
+                for child in t.cast("list[CSCartStream]", self.derived)
+            }
+        return page
+
+    def sample(self) -> Iterator[tuple[str, dict[str, t.Any]]]:
+        """Read a few rows, and learn their columns.
+
+        Yields:
+            Name and schema of this stream and of those whose rows come inside of its own, as far
+            as they have new columns.
+        """
+        vars(self)["derived"] = list(self.child_streams)
+        context = next(iter(self.partitions or ()), None)
+        page = next((page for page in self.read(context, None) if page.records), Page(()))
+        for stream in (self, *self.derived):
+            own = page if stream is self else page.derived.get(stream.name, Page(()))
+            shape = Shape(stream.schema, keys=stream.primary_keys, context_keys=stream.context_keys)
+            for raw, fit in zip(own.records, own.fits, strict=True):
+                if not fit:
+                    shape.conform(raw, context or {})
+            if shape.new_columns:
+                yield stream.name, shape.schema
+
+    def detailed(self, context: Context | None, rows: Rows) -> Rows:
+        """Ask for each row alone, several at once.
+
+        Args:
+            context: The partition.
+            rows: Rows of the list.
+
+        Returns:
+            The same rows with what their own answers tell. A row that has just been deleted stays
+            as the list has it.
+        """
+        sent = [decode(raw) for raw in rows.records]
+        id_ = type(self).primary_keys[0]
+        details = self.each(context, [(self.path, str(row[id_])) for row in sent], self.detail)
+        whole = [
+            Raw(encode({**row, **detail})) if detail else raw
+            for raw, row, detail in zip(rows.records, sent, details, strict=True)
+        ]
+        return Rows(*self.shape.examine(whole))
+
+    def detail(self, body: bytes) -> Record:
+        """Open the answer of one row.
+
+        Args:
+            body: The answer's body.
+
+        Returns:
+            The record.
+        """
+        record: Record = decode(self.undone(opened(body, Raw)))
+        return record
+
+
+def _within(rows: Rows, wanted: Range) -> Rows:
+    """Leave out rows that are stamped outside of a range."""
+    if wanted.start is None:
+        return rows
+    return rows.only([stamp is None or stamp in wanted for stamp in rows.stamps])

@@ -1,0 +1,340 @@
+"""The catalog: products, what hangs on them, and how they are filed."""
+
+from __future__ import annotations
+
+import abc
+import math
+import typing as t
+from datetime import datetime, timezone
+
+from typing_extensions import override
+
+from commerce_taps import dates
+from commerce_taps.conform import decode
+from commerce_taps.errors import PartitionSkipped
+from commerce_taps.fetch import where
+from tap_cscart.client import collection
+from tap_cscart.stream import CSCartStream
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from msgspec import Raw
+    from singer_sdk.helpers.types import Context, Record
+
+    from commerce_taps.paging import Rows
+    from commerce_taps.records import Page
+    from tap_cscart.client import Params
+
+EXTENSIONS: t.Final = (
+    "description",
+    "full_description",
+    "meta_data",
+    "search_words",
+    "page_title",
+    "promo_text",
+    "popularity",
+    "companies",
+)
+"""What a list of products can be told to bring along."""
+EXTENDED: t.Final = (
+    "short_description",
+    "full_description",
+    "meta_keywords",
+    "meta_description",
+    "search_words",
+    "page_title",
+    "promo_text",
+    "popularity",
+    "company_name",
+)
+"""The columns these bring."""
+OVERLAP: t.Final = 1
+"""Hours or days asked for in excess: the store's clock is not ours."""
+
+
+def since(start: datetime, seconds: int) -> int:
+    """Count the hours or days since an instant, for filters that go by the store's clock.
+
+    Args:
+        start: The instant.
+        seconds: How long one of them is.
+
+    Returns:
+        Rather too many than too few.
+    """
+    passed = (datetime.now(timezone.utc) - start).total_seconds()
+    return max(math.ceil(passed / seconds), 0) + OVERLAP
+
+
+class Products(CSCartStream):
+    """Products with prices, stock, texts and pictures; variations are products, too."""
+
+    name = "products"
+    path = "products"
+    primary_keys = ("product_id",)
+    replication_key = "updated_timestamp"
+    privilege = "view_catalog"
+    size = 100
+    sort_by = "updated_timestamp"
+    detail_columns = (
+        "shortname",
+        "lang_code",
+        "age_warning_message",
+        "min_items_in_box",
+        "max_items_in_box",
+        "box_length",
+        "box_width",
+        "box_height",
+        "shared_product",
+        "detailed_params",
+    )
+    unselected_columns = detail_columns
+
+    @override
+    def filters(self, start: datetime | None) -> Params:
+        """Ask for what was edited of late, and for texts, if the store can. See the base class."""
+        found: dict[str, t.Any] = {}
+        if start is not None and start > dates.FIRST:
+            found["updated_in_hours"] = since(start, 3600)
+        if self._tap.store.extends_products:
+            found["extend[]"] = EXTENSIONS
+        if not self.derived and not self._emits("product_features"):
+            found["get_features"] = 0  # they cost the store a query for each product
+        return found
+
+    @override
+    def completed(self, context: Context | None, rows: Rows) -> Rows:
+        """Ask for each product alone where the list has no texts. See the base class."""
+        if not self._tap.store.extends_products and any(map(self._emits, EXTENDED)):
+            return self.detailed(context, rows)
+        return super().completed(context, rows)
+
+
+class MasterProducts(Products):
+    """Products vendors can offer in common (add-on of Multi-Vendor)."""
+
+    name = "master_products"
+    path = "master_products"
+    key = "products"
+    add_on = "master_products"
+    selected_by_default = False
+
+
+class ProductFeatureValues(CSCartStream):
+    """Values of features, one row a product, feature and variant; they come with the products."""
+
+    name = "product_feature_values"
+    path = Products.path
+    primary_keys = ("product_id", "feature_id", "variant_id")
+    privilege = Products.privilege
+    parent_stream_type = Products
+
+    @override
+    def inner(self, parent: Record) -> Iterable[Record]:
+        """Take one row a chosen variant, or one a value. See the base class."""
+        for feature in objects(parent.get("product_features")):
+            whole = {name: value for name, value in feature.items() if name != "variants"}
+            for variant in objects(feature.get("variants")) or [{}]:
+                row = {"product_id": parent["product_id"], **whole, **variant}
+                yield row | {"variant_id": row.get("variant_id") or 0}
+
+
+def objects(value: object) -> list[dict[str, t.Any]]:
+    """List the objects in a value.
+
+    Args:
+        value: A list, or whatever the store may have sent in its place.
+
+    Returns:
+        The objects.
+    """
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+class OfProductStream(CSCartStream, abc.ABC):
+    """What is asked for product by product: of those with options, for others have none of it."""
+
+    key = ""
+    privilege = Products.privilege
+    size = Products.size
+    selected_by_default = False
+    adds_product: t.ClassVar[str] = ""
+    """The column that gets the product's id."""
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read the rows of one page of products after the other. See the base class."""
+        products = t.cast("Products", self._tap.streams[Products.name])
+        for listed in products.listed(context, {"get_features": 0}):
+            ids = [
+                product["product_id"]
+                for product in map(decode, listed.records)
+                if product.get("has_options") is not False
+            ]
+            answers = self.each(
+                context,
+                [(self.path,) for _ in ids],
+                collection,
+                [{"product_id": id_} for id_ in ids],
+            )
+            rows: list[Raw] = []
+            for id_, raws in zip(ids, answers, strict=True):
+                added = {self.adds_product: id_} if self.adds_product else {}
+                rows += [self.undone(raw, added) for raw in raws or []]
+            yield self.checked(rows)
+
+
+class ProductOptions(OfProductStream):
+    """Options a product can be chosen with, global ones included: a request a product."""
+
+    name = "product_options"
+    path = "options"
+    primary_keys = ("parent_product_id", "option_id")
+    adds_product = "parent_product_id"
+
+
+class ProductOptionExceptions(OfProductStream):
+    """Combinations of options that are forbidden or allowed: a request a product."""
+
+    name = "product_option_exceptions"
+    path = "exceptions"
+    primary_keys = ("exception_id",)
+
+
+class ProductOptionCombinations(OfProductStream):
+    """Combinations of options with stock of their own, before 4.12: a request a product."""
+
+    name = "product_option_combinations"
+    path = "combinations"
+    primary_keys = ("product_id", "combination_hash")
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read them, unless the release is known to have none. See the base class."""
+        if self._tap.store.filters_orders:
+            msg = "releases from 4.12 on have none: a variation is a product there"
+            raise PartitionSkipped(msg, where(self.name, context))
+        yield from super().read(context, start)
+
+
+class ProductVariationGroups(CSCartStream):
+    """Groups of products that are variations of one another (add-on)."""
+
+    name = "product_variation_groups"
+    path = "product_variations_groups"
+    key = "groups"
+    primary_keys = ("id",)
+    replication_key = "updated_at"
+    privilege = "view_catalog"
+    add_on = "product_variations"
+
+
+class Categories(CSCartStream):
+    """The tree products are filed in."""
+
+    name = "categories"
+    path = "categories"
+    primary_keys = ("category_id",)
+    privilege = "view_catalog"
+    detail_columns = (
+        "level",
+        "usergroup_ids",
+        "timestamp",
+        "is_op",
+        "localization",
+        "age_verification",
+        "age_limit",
+        "parent_age_verification",
+        "parent_age_limit",
+        "selected_views",
+        "default_view",
+        "product_details_view",
+        "product_columns",
+        "is_trash",
+        "is_default",
+        "lang_code",
+        "description",
+        "meta_keywords",
+        "meta_description",
+        "page_title",
+        "age_warning_message",
+        "main_pair",
+    )
+    unselected_columns = detail_columns
+
+    @property
+    @override
+    def page_size(self) -> int:
+        """All at once: 4.9 has no second page where a size is given. See the base class."""
+        return super().page_size if self._tap.sampling else 100_000
+
+
+class Features(CSCartStream):
+    """Features products are described by, with the variants that can be chosen."""
+
+    name = "features"
+    path = "features"
+    primary_keys = ("feature_id",)
+    replication_key = "updated_timestamp"
+    privilege = "view_catalog"
+    params: t.ClassVar[Params] = {"exclude_group": 1, "variants": 1, "skip_variants_threshould": 1}
+
+    @override
+    def filters(self, start: datetime | None) -> Params:
+        """Ask for what was edited of late. See the base class."""
+        return {"updated_in_days": since(start, 86_400)} if start and start > dates.FIRST else {}
+
+    @override
+    def completed(self, context: Context | None, rows: Rows) -> Rows:
+        """Ask for the variants that were too many for the list. See the base class."""
+        short = [bool(decode(raw).get("use_variant_picker")) for raw in rows.records]
+        if not any(short):
+            return rows
+        whole = self.detailed(context, rows.only(short))
+        kept = rows.only([not one for one in short])
+        return type(rows)(
+            [*kept.records, *whole.records],
+            [*kept.fits, *whole.fits],
+            [*kept.stamps, *whole.stamps],
+        )
+
+
+class FeatureGroups(CSCartStream):
+    """Groups features are shown in."""
+
+    name = "feature_groups"
+    path = "features"
+    primary_keys = ("feature_id",)
+    privilege = "view_catalog"
+    params: t.ClassVar[Params] = {"feature_types": "G", "exclude_group": 1}
+
+
+class FeatureVariants(CSCartStream):
+    """Variants of features, one row each; they come with the features."""
+
+    name = "feature_variants"
+    path = Features.path
+    primary_keys = ("variant_id",)
+    privilege = Features.privilege
+    parent_stream_type = Features
+
+    @override
+    def inner(self, parent: Record) -> Iterable[Record]:
+        """Take the variants out of a feature. See the base class."""
+        return [{"feature_id": parent["feature_id"], **v} for v in objects(parent.get("variants"))]
+
+
+STREAMS: t.Final = (
+    Products,
+    ProductFeatureValues,
+    ProductOptions,
+    ProductOptionExceptions,
+    ProductOptionCombinations,
+    ProductVariationGroups,
+    Categories,
+    Features,
+    FeatureGroups,
+    FeatureVariants,
+    MasterProducts,
+)

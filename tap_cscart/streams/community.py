@@ -1,0 +1,87 @@
+"""What visitors write: add-ons of the store, so each may be missing."""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+
+from typing_extensions import override
+
+from tap_cscart.client import Answer, reviews
+from tap_cscart.stream import CSCartStream
+from tap_cscart.streams.sales import period
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+    from tap_cscart.client import Params
+
+
+class PostStream(CSCartStream, abc.ABC):
+    """Something visitors write, of which the store can list what is new."""
+
+    replication_key = "timestamp"
+    sort_by = "timestamp"
+    selected_by_default = False
+
+    @override
+    def filters(self, start: datetime | None) -> Params:
+        """Ask for what was written of late. See the base class."""
+        return period(start)
+
+
+class Discussions(PostStream):
+    """Comments on products, pages, orders and vendors (add-on)."""
+
+    name = "discussions"
+    path = "discussions"
+    primary_keys = ("post_id",)
+    privilege = "view_discussions"
+    add_on = "discussion"
+
+
+class ProductReviews(PostStream):
+    """Reviews of products (add-on, from 4.13 on)."""
+
+    name = "product_reviews"
+    path = "product_reviews"
+    primary_keys = ("product_review_id",)
+    replication_key = "product_review_timestamp"
+    privilege = "view_product_reviews"
+    add_on = "product_reviews"
+    sort_by = "product_review_id"
+
+    @override
+    def opened(self, body: bytes) -> Answer:
+        """Open a page of reviews, which has a form of its own. See the base class."""
+        return reviews(body, self.path)
+
+
+class CallRequests(PostStream):
+    """Wishes to be called back (add-on)."""
+
+    name = "call_requests"
+    path = "call_requests"
+    primary_keys = ("request_id",)
+    privilege = "view_call_requests"
+    add_on = "call_requests"
+    sort_by = "id"
+
+    @override
+    def filters(self, start: datetime | None) -> Params:
+        """Ask for all: the store cannot tell what is new. See the base class."""
+        return {}
+
+
+class Subscribers(PostStream):
+    """Subscribers of the newsletter (add-on)."""
+
+    name = "subscribers"
+    path = "subscribers"
+    primary_keys = ("subscriber_id",)
+    privilege = "view_email_marketing"
+    add_on = "email_marketing"
+    unselected_columns = ("unsubscribe_key",)
+
+
+STREAMS: t.Final = (Discussions, ProductReviews, CallRequests, Subscribers)

@@ -1,0 +1,191 @@
+"""Sales: orders, what was ordered and shipped, and the carts that became none."""
+
+from __future__ import annotations
+
+import typing as t
+
+from msgspec import Raw
+from typing_extensions import override
+
+from commerce_taps.conform import decode, encode
+from commerce_taps.paging import Rows
+from commerce_taps.records import Page
+from tap_cscart.asking import COMPANY
+from tap_cscart.client import listing
+from tap_cscart.stream import CSCartStream
+from tap_cscart.streams.catalog import objects
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_cscart.client import Params
+
+
+def period(start: datetime | None, prefix: str = "") -> Params:
+    """Ask for rows stamped from an instant on. Without `period=C` the store ignores the instant.
+
+    Args:
+        start: The instant, inclusive; `None` for all rows.
+        prefix: What the names of the parameters begin with.
+
+    Returns:
+        The parameters.
+    """
+    if start is None:
+        return {}
+    return {f"{prefix}period": "C", f"{prefix}time_from": max(int(start.timestamp()), 0)}
+
+
+class Orders(CSCartStream):
+    """Orders with addresses, lines, taxes, shipping and payment."""
+
+    name = "orders"
+    path = "orders"
+    primary_keys = ("order_id",)
+    replication_key = "updated_at"  # before 4.12 there is none: see `TapCSCart.adapt`
+    privilege = "view_orders"
+    size = 100
+    sort_by = "order_id"
+    unselected_columns = ("payment_info", "payment_method.processor_params", "api_key")
+    list_columns: t.ClassVar[tuple[str, ...]] = (
+        "issuer_name",
+        "issuer_email",
+        "invoice_id",
+        "credit_memo_id",
+        "points",
+    )
+    """Columns that a list has, and neither the answer of an order nor a list of those."""
+
+    @property
+    @override
+    def page_size(self) -> int:
+        """Half as many where each order comes whole, which costs the store many queries."""
+        size = super().page_size
+        whole = "page_size" not in self.config and self._tap.store.embeds_orders
+        return min(size, 50) if whole else size
+
+    @override
+    def filters(self, start: datetime | None) -> Params:
+        """Ask for whole orders that changed of late, as far as it can. See the base class."""
+        store = self._tap.store
+        found: dict[str, str | int] = {"get_orders_data": 1} if store.embeds_orders else {}
+        if start is None:
+            return found
+        if store.filters_orders:
+            return {**found, "updated_at_from": max(int(start.timestamp()), 0)}
+        return {**found, **period(start)}
+
+    @override
+    def completed(self, context: Context | None, rows: Rows) -> Rows:
+        """Add the details to orders, or to details what only lists have. See the base class."""
+        if not self._tap.store.embeds_orders:
+            return self.detailed(context, rows)
+        if not rows.records or not any(map(self._emits, self.list_columns)):
+            return rows
+        orders = [decode(raw) for raw in rows.records]
+        ids = [str(order["order_id"]) for order in orders]
+        request = self.request(
+            context,
+            self.path,
+            params={"order_id": ",".join(ids), "items_per_page": len(ids), "page": 1},
+        )
+        more = {row["order_id"]: row for row in self.client.get(request, self._plain)}
+        whole = [Raw(encode({**more.get(order["order_id"], {}), **order})) for order in orders]
+        return Rows(*self.shape.examine(whole))
+
+    def _plain(self, body: bytes) -> list[Record]:
+        return [decode(self.undone(raw)) for raw in listing(body, self.path).records]
+
+
+class OrderItems(CSCartStream):
+    """Lines of orders, one row a product ordered; they come with the orders."""
+
+    name = "order_items"
+    path = Orders.path
+    primary_keys = ("order_id", "item_id")
+    privilege = Orders.privilege
+    parent_stream_type = Orders
+
+    @override
+    def inner(self, parent: Record) -> Iterable[Record]:
+        """Take the lines out of an order. See the base class."""
+        return [{"order_id": parent["order_id"], **i} for i in objects(parent.get("products"))]
+
+
+class Shipments(CSCartStream):
+    """Shipments, with what they hold; one that changes later leaves no trace."""
+
+    name = "shipments"
+    path = "shipments"
+    primary_keys = ("shipment_id",)
+    replication_key = "shipment_timestamp"
+    privilege = "view_orders"
+    sort_by = "id"
+    unselected_columns = ("group_key", "one_full")
+
+    @override
+    def filters(self, start: datetime | None) -> Params:
+        """Ask for those made of late. See the base class."""
+        return period(start, "shipment_")
+
+
+class Carts(CSCartStream):
+    """Carts of customers and guests that have not become orders, abandoned ones among them."""
+
+    name = "carts"
+    path = "carts"
+    primary_keys = ("user_id", "company_id")
+    privilege = "view_users"
+    sort_by = "date"
+    unselected_columns = tuple(
+        f"user_data.{name}" for name in ("password", "salt", "last_passwords", "api_key")
+    )
+
+    @override
+    def adjust(self, record: Record) -> None:
+        """Give carts of a Multi-Vendor, which belong to no store, the store 0."""
+        record.setdefault("company_id", 0)
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read each storefront's: a list of all has but one cart of a customer."""
+        stores = self._tap.store.storefronts
+        if context or len(stores) < 2:  # noqa: PLR2004
+            return super().read(context, start)
+        return self.several(self.pages({COMPANY: store}, start, {}) for store in stores)
+
+    @override
+    def with_derived(self, context: Context | None, rows: Rows) -> Page:
+        """Ask for the lines of each cart, if they are wanted. See the base class."""
+        page = Page(rows.records, rows.fits)
+        if self.derived:
+            (items,) = t.cast("list[CartItems]", self.derived)
+            carts = [decode(raw) for raw in rows.records]
+            paths = [(self.path, str(cart["user_id"])) for cart in carts]
+            found = zip(carts, self.each(context, paths, self.detail), strict=True)
+            lines = [line for cart, more in found if more for line in items.inner({**cart, **more})]
+            page.derived = {items.name: items.checked([Raw(encode(line)) for line in lines])}
+        return page
+
+
+class CartItems(CSCartStream):
+    """Lines of carts and wish lists: a request a cart."""
+
+    name = "cart_items"
+    path = "carts/{user_id}"
+    primary_keys = ("user_id", "company_id", "item_id")
+    privilege = Carts.privilege
+    selected_by_default = False
+    parent_stream_type = Carts
+
+    @override
+    def inner(self, parent: Record) -> Iterable[Record]:
+        """Take the lines out of a cart. See the base class."""
+        owner = {name: parent[name] for name in ("user_id", "company_id")}
+        return [{**owner, **line} for line in objects(parent.get("products"))]
+
+
+STREAMS: t.Final = (Orders, OrderItems, Shipments, Carts, CartItems)

@@ -1,0 +1,213 @@
+"""How the store is set up: who sells, how one pays and ships, languages, pages, settings."""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+
+from typing_extensions import override
+
+from commerce_taps.conform import decode
+from commerce_taps.errors import PartitionSkipped
+from commerce_taps.fetch import where
+from tap_cscart.probe import CSCART, MULTIVENDOR
+from tap_cscart.stream import CSCartStream
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context
+
+    from commerce_taps.paging import Rows
+    from commerce_taps.records import Page
+    from tap_cscart.client import Params
+
+
+class CompanyStream(CSCartStream, abc.ABC):
+    """Those who sell: storefronts of a CS-Cart, vendors of a Multi-Vendor."""
+
+    primary_keys = ("company_id",)
+    sort_by = "id"
+    of_company = False
+    detail_columns = (
+        *("address", "city", "state", "country", "zipcode", "phone", "url"),
+        *("tax_number", "categories", "request_user_id"),
+    )
+    unselected_columns = ("request_account_data",)
+
+    edition: t.ClassVar[str]
+    """The edition that has them."""
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read them, unless the edition has none: it answers with its own. See the base class."""
+        if self._tap.store.edition not in (self.edition, ""):
+            msg = f"the store is a {self._tap.store.edition} and has none"
+            raise PartitionSkipped(msg, where(self.name, context))
+        yield from super().read(context, start)
+
+    @override
+    def completed(self, context: Context | None, rows: Rows) -> Rows:
+        """Leave out what `company_ids` does not name. See the base class."""
+        ids = self._tap.company_ids
+        wanted = [not ids or decode(raw).get("company_id") in ids for raw in rows.records]
+        return super().completed(context, rows.only(wanted))
+
+
+class Stores(CompanyStream):
+    """Storefronts of a CS-Cart."""
+
+    name = "stores"
+    path = "stores"
+    privilege = "view_stores"
+    edition = CSCART
+
+
+class Vendors(CompanyStream):
+    """Vendors of a Multi-Vendor."""
+
+    name = "vendors"
+    path = "vendors"
+    privilege = "view_vendors"
+    edition = MULTIVENDOR
+
+
+class Payments(CSCartStream):
+    """Ways of payment."""
+
+    name = "payments"
+    path = "payments"
+    primary_keys = ("payment_id",)
+    privilege = "view_payments"
+    unselected_columns = ("processor_params",)
+
+
+class Shippings(CSCartStream):
+    """Ways of shipping, with their rates."""
+
+    name = "shippings"
+    path = "shippings"
+    primary_keys = ("shipping_id",)
+    privilege = "view_shipping"
+    detail_columns = ("rates",)
+
+
+class Taxes(CSCartStream):
+    """Taxes."""
+
+    name = "taxes"
+    path = "taxes"
+    primary_keys = ("tax_id",)
+    privilege = "view_taxes"
+
+
+class Statuses(CSCartStream):
+    """Statuses of orders and shipments."""
+
+    name = "statuses"
+    path = "statuses"
+    primary_keys = ("status_id",)
+    privilege = "manage_order_statuses"
+    of_company = False
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read those of orders, then those of shipments. See the base class."""
+        return self.several(self.pages(context, start, {"type": kind}) for kind in ("O", "S"))
+
+
+class Languages(CSCartStream):
+    """Languages of the store."""
+
+    name = "languages"
+    path = "languages"
+    primary_keys = ("lang_id",)
+    privilege = "view_languages"
+    of_company = False
+    speaks = False  # told a language, the store answers with that one alone
+
+
+class Settings(CSCartStream):
+    """Settings of the store and its add-ons."""
+
+    name = "settings"
+    path = "settings"
+    primary_keys = ("object_id",)
+    privilege = "view_settings"
+    selected_by_default = False
+    unselected_columns = ("value",)
+
+
+class Pages(CSCartStream):
+    """Pages, forms, links and blog posts."""
+
+    name = "pages"
+    path = "pages"
+    primary_keys = ("page_id",)
+    privilege = "view_pages"
+    sort_by = "timestamp"
+    selected_by_default = False
+
+
+class Blocks(CSCartStream):
+    """Blocks the storefront is laid out with."""
+
+    name = "blocks"
+    path = "blocks"
+    key = ""
+    primary_keys = ("block_id",)
+    privilege = "edit_blocks"
+    selected_by_default = False
+
+
+class Langvars(CSCartStream):
+    """Texts of the storefront and the admin panel, thousands in each language."""
+
+    name = "langvars"
+    path = "langvars"
+    primary_keys = ("lang_code", "name")
+    privilege = "view_languages"
+    of_company = False
+    selected_by_default = False
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read one language after the other, or that of `lang_code`. See the base class."""
+        wanted = self.config.get("lang_code")
+        codes = [wanted] if wanted else self._tap.store.languages or [""]
+        asked: dict[str, Params] = {code: {"lang_code": code, "sl": code} for code in codes}
+        return self.several(
+            self.pages(context, start, params, {"lang_code": code})
+            for code, params in asked.items()
+        )
+
+
+class Currencies(CSCartStream):
+    """Currencies with their rates (add-on)."""
+
+    name = "currencies"
+    path = "sra_currencies"
+    key = "currencies"
+    version = "4.0"
+    primary_keys = ("currency_code",)
+    privilege = "view_catalog"
+    add_on = "storefront_rest_api"
+    of_company = False
+    selected_by_default = False
+
+
+STREAMS: t.Final = (
+    Stores,
+    Vendors,
+    Payments,
+    Shippings,
+    Taxes,
+    Statuses,
+    Languages,
+    Settings,
+    Pages,
+    Blocks,
+    Langvars,
+    Currencies,
+)

@@ -1,0 +1,301 @@
+"""tap-cscart: the tap's settings and streams."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from functools import cached_property
+
+from requests.auth import HTTPBasicAuth
+from singer_sdk import typing as th
+from singer_sdk.plugin_base import _ConfigInput
+from typing_extensions import override
+
+from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
+from commerce_taps.fetch import aside
+from commerce_taps.settings import COMMON, check_url
+from commerce_taps.tap import CommerceTap
+from tap_cscart.client import ERRORS, api_message, store_address
+from tap_cscart.probe import NAME, Probe, Store
+from tap_cscart.streams import STREAMS
+from tap_cscart.streams.catalog import EXTENSIONS, Products
+from tap_cscart.streams.sales import Orders
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import click
+    from requests.auth import AuthBase
+
+    from commerce_taps.errors import Message
+    from tap_cscart.stream import CSCartStream
+
+REQUIRED: t.Final = ("store_url", "email", "api_key")
+
+OWN: t.Final = (
+    th.Property(
+        "store_url",
+        th.StringType,
+        title="Store address",
+        description=(
+            "Address of the store, with the folder it is in, such as https://shop.example/en. "
+            "https, but for loopback addresses. Required."
+        ),
+    ),
+    th.Property(
+        "email",
+        th.StringType,
+        title="E-mail",
+        description="E-mail of the administrator's account whose API key is used. Required.",
+    ),
+    th.Property(
+        "api_key",
+        th.StringType,
+        secret=True,
+        title="API key",
+        description="The API key of that account, from its tab *API access*. Required.",
+    ),
+    th.Property(
+        "api_version",
+        th.StringType,
+        title="API version",
+        default="2.0",
+        description="Version of the API. Other versions send other columns.",
+    ),
+    th.Property(
+        "use_rewrite",
+        th.BooleanType,
+        title="Rewritten addresses",
+        default=True,
+        description=(
+            "Whether the store's web server rewrites addresses. If not, `api.php?_d=…` is called."
+        ),
+    ),
+    th.Property(
+        "lang_code",
+        th.StringType,
+        title="Language",
+        description="Code of the language texts are read in. Default: the store's own.",
+    ),
+    th.Property(
+        "company_ids",
+        th.ArrayType(th.StringType),
+        title="Stores or vendors",
+        description=(
+            "Read through each of these storefronts or vendors, rather than the store as a whole; "
+            "the column `read_company_id` tells through which."
+        ),
+    ),
+    th.Property(
+        "user_types",
+        th.ArrayType(th.StringType),
+        title="Types of accounts",
+        default=["C", "A", "V"],
+        description="Types of accounts to read: `C` customers, `A` administrators, `V` vendors.",
+    ),
+    th.Property(
+        "lookback",
+        th.IntegerType(minimum=0),
+        title="Overlap",
+        default=86_400,
+        description=(
+            "Seconds before the bookmark that are read again, for clocks that differ and changes "
+            "that come late."
+        ),
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=5000),
+        title="Page size",
+        description=(
+            "Rows asked for at once. Default: 250, 100 of products and orders, 50 of orders that "
+            "come whole."
+        ),
+    ),
+)
+
+
+class TapCSCart(CommerceTap):
+    """Reads a whole CS-Cart or Multi-Vendor store, whatever its version."""
+
+    name = "tap-cscart"
+    errors = ERRORS
+    config_jsonschema = th.PropertiesList(
+        *OWN, *(one for one in COMMON if one.name != "page_size")
+    ).to_dict()
+
+    def __init__(
+        self,
+        *,
+        sampled: Mapping[str, dict[str, t.Any]] | None = None,
+        **kwargs: t.Any,  # noqa: ANN401
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            sampled: Schemas with the columns that were seen in the store, by stream.
+            **kwargs: As for the base class.
+        """
+        self.sampled = sampled or {}
+        self.sampling = False
+        self._probing = threading.Lock()
+        super().__init__(**kwargs)
+
+    @override
+    def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
+        """Check what a JSON Schema cannot. See the base class."""
+        yield from super().check_config(config)
+        hints = {
+            "store_url": "the address of the store, such as https://shop.example",
+            "email": "the e-mail of the account whose key it is",
+            "api_key": "the key from the account's tab API access",
+        }
+        for name in REQUIRED:
+            if name not in config:
+                yield f"Setting `{name}` is missing: give {hints[name]}."
+        if "store_url" in config:
+            yield from check_url("store_url", config["store_url"])
+        if not str(config.get("api_key", "")).isprintable():
+            yield "Setting `api_key` holds characters that no key has: copy it once more."
+        if not str(config["api_version"]).replace(".", "", 1).isdigit():
+            yield "Setting `api_version` is not a version: write it as 2.0."
+        for name in ("company_ids", "user_types"):
+            if config.get(name) == []:
+                yield f"Setting `{name}` is empty, so nothing would be read: fill or remove it."
+        for id_ in config.get("company_ids", []):
+            if not (id_.isascii() and id_.isdigit()):
+                yield f"Setting `company_ids`: {id_!r} is not a number."
+
+    @override
+    @property
+    def base_url(self) -> str:
+        """Address of the store. See the base class."""
+        return store_address(self.config["store_url"])
+
+    @override
+    @property
+    def auth(self) -> AuthBase:
+        """The account's e-mail and key."""
+        return HTTPBasicAuth(self.config["email"].encode(), self.config["api_key"].encode())
+
+    @override
+    def api_message(self, body: bytes) -> Message:
+        """Find the store's own words. See the base class."""
+        return api_message(body)
+
+    @property
+    def company_ids(self) -> list[int]:
+        """The stores or vendors to read; none for the store as a whole."""
+        return [int(id_) for id_ in self.config.get("company_ids", [])]
+
+    @override
+    def discover_streams(self) -> Sequence[CSCartStream]:
+        """List the streams. Nothing is asked of the store.
+
+        Returns:
+            One object a stream.
+        """
+        return [stream(self) for stream in STREAMS]
+
+    # --- the store ------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """What the store can do, found out by whoever needs it first.
+
+        Raises:
+            TapStopped: The store cannot be asked.
+        """
+        with self._probing:
+            return self._store
+
+    @cached_property
+    def _store(self) -> Store:
+        store = Probe(self.client, self.config).store(EXTENSIONS, self.company_ids)
+        self.logger.info("The store: %s.", store)
+        return store
+
+    @override
+    def _set_compatible_replication_methods(self) -> None:
+        """Find out what the store can do, before the first SCHEMA tells by what orders are read."""
+        super()._set_compatible_replication_methods()
+        try:
+            aside(lambda: self.store, self.tick)
+        except TapStopped as error:
+            self.stop(TapStopped(error.reason, error.where or NAME))
+        self._adapt()
+
+    def _adapt(self) -> None:
+        """Choose how orders are read by what the store can do, and say so where that costs."""
+        orders, products = self.streams[Orders.name], self.streams[Products.name]
+        incremental = "updated_at" if self.store.filters_orders else "timestamp"
+        if orders.replication_key in ("updated_at", "timestamp"):
+            orders.replication_key = incremental
+        if orders.selected or orders.has_selected_descendents:
+            if not self.store.filters_orders:
+                self.logger.warning(
+                    "orders: the store cannot tell what has changed, only what is new: an older "
+                    "order that changes is read again within `lookback`, or with a full refresh."
+                )
+            if not self.store.embeds_orders:
+                self.logger.info("orders: the details are asked for order by order.")
+        if not self.store.extends_products and (
+            products.selected or products.has_selected_descendents
+        ):
+            self.logger.info("products: the texts are asked for product by product.")
+
+    @override
+    def check_access(self) -> Iterator[str]:
+        """Tell what the store can do. See the base class."""
+        yield from super().check_access()
+        yield f"The key is accepted. The store: {self.store}."
+
+    # --- discovery ------------------------------------------------------------------------------
+
+    @override
+    @classmethod
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        """Print the catalog; with a store in the settings, its own columns are in it.
+
+        Args:
+            ctx: Click context.
+            param: Click option.
+            value: Whether that was asked for.
+        """
+        given: _ConfigInput = ctx.params.get("config", _ConfigInput())
+        if value:
+            known = cls(
+                config=given.config,
+                parse_env_config=given.parse_env,
+                validate_config=False,
+                setup_mapper=False,
+            ).config
+            if all(known.get(name) for name in REQUIRED):
+                sampled = cls._configured(given, setup_mapper=False).sample()
+                cls._configured(given, setup_mapper=False, sampled=sampled).run_discovery()
+                ctx.exit()
+        super().cb_discover(ctx, param, value)
+
+    def sample(self) -> dict[str, dict[str, t.Any]]:
+        """Read a few rows of each stream, to see which columns the store has.
+
+        Returns:
+            The schemas of those that have columns of their own, by stream.
+
+        Raises:
+            TapStopped: The store cannot be asked.
+        """
+        self.sampling = True
+        found: dict[str, dict[str, t.Any]] = {}
+        for stream in t.cast("Sequence[CSCartStream]", list(self.streams.values())):
+            if stream.source is not stream:
+                continue
+            try:
+                found.update(stream.sample())
+            except PartitionSkipped as error:
+                self.logger.info("%s: not looked into: %s", stream.name, error.reason)
+            except TapStopped:
+                raise
+            except TapError as error:
+                self.logger.warning("%s: could not be looked into: %s", stream.name, error.reason)
+        return found

@@ -1,0 +1,271 @@
+"""Runs of tap-cscart against a store of the sandbox, in this process, through its command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import signal
+import sys
+from contextlib import ExitStack, redirect_stdout
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from commerce_sandbox import Sandbox
+from commerce_taps import fetch
+from tap_cscart.streams import STREAMS
+from tap_cscart.tap import TapCSCart
+from tests.codat.conftest import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tests.contract import Key, Output, Record, State
+
+SPECS = os.environ.get("COMMERCE_TAPS_SPECS", Path(__file__).parents[3] / "shared" / "apis")
+SAMPLES = Path(SPECS) / "cscart" / "samples"
+RELEASES = ("4.9", "4.12", "4.20")
+KINDS = {str(vars(kind)["name"]): kind for kind in STREAMS}
+"""Every stream of the tap, by name."""
+SCALE = 0.04
+
+
+class Taps:
+    """Runs tap-cscart in this process, through its command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = 0
+
+    def __call__(
+        self,
+        sandbox: Sandbox,
+        *,
+        state: State | None = None,
+        catalog: Record | None = None,
+        **settings: Any,  # noqa: ANN401 (JSON)
+    ) -> Run:
+        """Run the tap against a sandbox.
+
+        Args:
+            sandbox: Whom to ask.
+            state: The state of an earlier run.
+            catalog: What to read; what the tap reads by default if none.
+            settings: Settings besides the sandbox's, or instead of them.
+        """
+        config = {k: v for k, v in (settings_for(sandbox) | settings).items() if v is not None}
+        arguments = self.arguments(config=config, state=state, catalog=catalog)
+        return in_process(*arguments, before=state or {})
+
+    def arguments(self, **files: Record | None) -> list[str]:
+        """Write files, and give the command line that names them."""
+        self._files += 1
+        found = []
+        for option, content in files.items():
+            if content is not None:
+                path = self._folder / f"{option}-{self._files}.json"
+                path.write_text(json.dumps(content), encoding="utf-8")
+                found += [f"--{option}", str(path)]
+        return found
+
+
+def settings_for(sandbox: Sandbox) -> Record:
+    """Give the settings of a run against a sandbox."""
+    prefix = "TAP_CSCART_"
+    found: Record = {
+        name.removeprefix(prefix).lower(): value
+        for name, value in sandbox.environment.items()
+        if name.startswith(prefix)
+    }
+    return found | {"requests_per_minute": 0}
+
+
+def in_process(*arguments: str, before: State | None = None) -> Run:
+    """Run the tap's command line in this process, leaving no trace in it."""
+    written = io.BytesIO()
+    stdout = io.TextIOWrapper(written, encoding="utf-8")
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    root = logging.getLogger()
+    level, hook, factory = root.level, sys.excepthook, logging.getLogRecordFactory()
+    signals = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    root.setLevel(logging.DEBUG)
+    root.addHandler(handler)
+    try:
+        with redirect_stdout(stdout), pytest.raises(SystemExit) as end:
+            TapCSCart.get_singer_command().main(arguments, "tap-cscart")
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        sys.excepthook = hook
+        logging.captureWarnings(capture=False)
+        logging.setLogRecordFactory(factory)
+        for number, action in signals.items():
+            signal.signal(number, action)
+    stdout.flush()
+    return Run(int(end.value.code or 0), written.getvalue(), log.getvalue(), before or {})
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Taps:
+    """Runs the tap in this process, where it repeats a request at once."""
+    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.001)
+    return Taps(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[Callable[..., Sandbox]]:
+    """Gives a running store of each kind, whose data no test changes."""
+    with ExitStack() as stack:
+
+        @cache
+        def store(release: str = "4.20", edition: str = "cscart", addons: str = "on") -> Sandbox:
+            store = Sandbox(
+                scale=SCALE,
+                cscart_release=release,
+                cscart_edition=edition,
+                cscart_addons=addons,
+            )
+            return stack.enter_context(store)
+
+        yield store
+
+
+@pytest.fixture
+def sandbox(stores: Callable[..., Sandbox]) -> Iterator[Sandbox]:
+    """A store of release 4.20 whose data no test changes."""
+    store = stores()
+    store.clear_requests()
+    yield store
+    store.clear_overrides()
+
+
+@pytest.fixture
+def own_sandbox() -> Iterator[Sandbox]:
+    """A store of release 4.20 for a test that changes it."""
+    with Sandbox(scale=SCALE) as running:
+        yield running
+
+
+@cache
+def _discovered() -> str:
+    return in_process("--discover").stdout.decode()
+
+
+def catalog(
+    *names: str, columns: Iterable[str] = (), without: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Make a catalog.
+
+    Args:
+        names: The streams to read; all if none.
+        columns: Columns to read that are off by default; "*" for all of those.
+        without: Columns not to read.
+    """
+    made: dict[str, Any] = json.loads(_discovered())
+    for entry in made["streams"]:
+        for place in entry["metadata"]:
+            if not place["breadcrumb"]:
+                place["metadata"]["selected"] = not names or entry["tap_stream_id"] in names
+                continue
+            column = ".".join(place["breadcrumb"][1::2])
+            off = place["metadata"].get("selected-by-default") is False
+            if column in columns or (off and "*" in columns):
+                place["metadata"]["selected"] = True
+            elif column in without:
+                place["metadata"]["selected"] = False
+    return made
+
+
+# --- truth --------------------------------------------------------------------------------------
+
+
+def truth(sandbox: Sandbox, output: Output, stream: str) -> dict[Key, Record]:
+    """Give what a stream should end up as, in neutral form, arranged as `Output.rows` does."""
+    names = output.key_names(stream)
+    rows = [json.loads(line) for line in sandbox.truth_lines(f"cscart.{stream}")]
+    arranged = {tuple(row.get(name, 0) for name in names): row for row in rows}
+    assert len(arranged) == len(rows), f"{stream}: rows of truth share a key"
+    return arranged
+
+
+def differences(
+    got: dict[Key, Record], wanted: dict[Key, Record], *, ignored: Iterable[str] = ()
+) -> list[str]:
+    """List what rows have otherwise than they should.
+
+    Args:
+        got: The tap's rows.
+        wanted: Rows in neutral form.
+        ignored: Columns that are not compared.
+    """
+    return [
+        *(f"{key} is missing" for key in wanted.keys() - got.keys()),
+        *(f"{key} is too much" for key in got.keys() - wanted.keys()),
+        *(
+            f"{key} {name}: {got[key].get(name, '-')!r} and not {value!r}"
+            for key in wanted.keys() & got.keys()
+            for name, value in wanted[key].items()
+            if name not in ignored and not same(got[key].get(name, MISSING), value)
+        ),
+    ]
+
+
+MISSING = object()
+
+
+def off(stream: str) -> set[str]:
+    """Name the columns that are off by default, or have parts that are."""
+    return {name.partition(".")[0] for name in KINDS[stream].unselected_columns} | {
+        *(("products",) if stream == "carts" else ())  # a stream of their own
+    }
+
+
+def same(got: Any, wanted: Any) -> bool:  # noqa: ANN401 (JSON)
+    """Tell whether a value the tap emits is the neutral one, however it is written.
+
+    Neutral values know no schema: money is a text, an object keyed by id is one, and an empty text
+    may stand for none.
+    """
+    if got is MISSING or got is None:
+        # An undeclared column is not there as long as it is null, nor is a picture that is none.
+        return wanted is None or wanted == {} or (got is None and wanted in ("", False, []))
+    if isinstance(wanted, dict):
+        return _same_object(got, wanted)
+    if isinstance(wanted, list) and isinstance(got, list):
+        return len(got) == len(wanted) and all(map(same, got, wanted))
+    if wanted == [] and got == {}:
+        return True
+    if isinstance(wanted, str) and not isinstance(got, (str, bool)):
+        return _same_text(got, wanted)
+    return bool(got == wanted) and isinstance(got, bool) == isinstance(wanted, bool)
+
+
+def _same_text(got: Any, wanted: str) -> bool:  # noqa: ANN401 (JSON)
+    """Compare with a text, which may have become a number or a list of ids."""
+    if isinstance(got, list):
+        return wanted == ",".join(map(str, got))
+    if isinstance(got, float):
+        return float(wanted) == got
+    return isinstance(got, (int, Decimal)) and Decimal(wanted) == got
+
+
+def _same_object(got: Any, wanted: Record) -> bool:  # noqa: ANN401 (JSON)
+    """Compare with an object, which may have become a list if it is keyed by id."""
+    if isinstance(got, dict):
+        return all(same(got.get(name, MISSING), value) for name, value in wanted.items())
+    return (
+        isinstance(got, list)
+        and len(got) == len(wanted)
+        and all(
+            same(item, value)
+            if isinstance(value, dict)
+            else str(list(item.values())[-1]) == str(value)
+            for item, value in zip(got, wanted.values(), strict=True)
+        )
+    )

@@ -1,0 +1,262 @@
+"""The command line: the user's mistakes in a sentence each, discovery with a store, and --test."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_cscart.client import store_address
+from tests.cscart.conftest import KINDS, catalog, in_process, settings_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from commerce_sandbox import Sandbox
+    from tests.contract import Record
+    from tests.cscart.conftest import Taps
+
+KEY = "Canary0key9with8letters7and6digits"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Something a user gets wrong.
+
+    Attributes:
+        says: What the one sentence has to say.
+        settings: Settings besides those of the sandbox; `None` takes one away.
+    """
+
+    says: str
+    settings: Record = field(default_factory=dict)
+
+
+MISTAKES = {
+    "no address": Mistake("Setting `store_url` is missing: give the address", {"store_url": None}),
+    "no e-mail": Mistake("Setting `email` is missing: give the e-mail", {"email": ""}),
+    "no key": Mistake("Setting `api_key` is missing: give the key", {"api_key": None}),
+    "a key with a line end inside": Mistake(
+        "Setting `api_key` holds characters that no key has", {"api_key": f"{KEY}\n{KEY}"}
+    ),
+    "http": Mistake(
+        "Setting `store_url` must begin with https://", {"store_url": "http://shop.example"}
+    ),
+    "no scheme": Mistake("Setting `store_url` is not an address", {"store_url": "shop.example"}),
+    "no version": Mistake("Setting `api_version` is not a version", {"api_version": "two"}),
+    "no types": Mistake("Setting `user_types` is empty", {"user_types": []}),
+    "no id": Mistake("Setting `company_ids`: 'one' is not a number", {"company_ids": ["one"]}),
+    "another key": Mistake("Stopped: probe: the store does not accept the key", {"api_key": KEY}),
+    "another e-mail": Mistake("does not accept the key; check `email`", {"email": "a@b.example"}),
+    "another folder": Mistake(
+        "finds nothing at this address; check `store_url`", {"store_url": "{url}/elsewhere"}
+    ),
+    "another version": Mistake(
+        "the store has no API of version 9.9; set `api_version` to 2.0", {"api_version": "9.9"}
+    ),
+    "no such language": Mistake(
+        "Setting `lang_code`: the store has no language xx, only en, de", {"lang_code": "xx"}
+    ),
+    "no such company": Mistake(
+        "Setting `company_ids`: the store has none with the id 77", {"company_ids": ["1", "77"]}
+    ),
+    "a web page": Mistake("a web page came instead of an answer", {"store_url": "{url}/html"}),
+    "nobody there": Mistake(
+        "no answer .ConnectionError.: look at the network",
+        {"store_url": "http://127.0.0.1:9", "max_retries": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_ends_in_one_sentence(run: Taps, sandbox: Sandbox, name: str) -> None:
+    mistake = MISTAKES[name]
+    html = "<html><title>Shop</title><body>Welcome</body></html>"
+    if name == "a web page":  # the sandbox knows no such folder: the whole store answers so
+        sandbox.override("/api/2.0/version", status=200, body=html)
+    settings: dict[str, Any] = {"max_retries": 2} | {
+        key: value.replace("{url}", sandbox.url) if isinstance(value, str) else value
+        for key, value in mistake.settings.items()
+        if name != "a web page"
+    }
+    ended = run(sandbox, **settings)
+    told = [line for line in ended.log.splitlines() if re.search(mistake.says, line)]
+    assert told, ended.log[-2000:]
+    assert ended.code == 1
+    assert "Traceback" not in ended.log
+    assert b'"RECORD"' not in ended.stdout
+    for secret in (KEY, base64.b64encode(KEY.encode()).decode(), settings_for(sandbox)["api_key"]):
+        assert secret not in ended.log
+
+
+@pytest.mark.parametrize(
+    "tail",
+    ["", "/", "/api", "/api/", "/api/2.0", "/api/2.0/", "/api.php", "/index.php", "//",
+     "/admin.php?dispatch=orders.manage", "/?sl=en", "/#top"],
+)  # fmt: skip
+def test_what_is_copied_along_with_an_address_is_taken_off(tail: str) -> None:
+    assert store_address(f"https://shop.example/en{tail}") == "https://shop.example/en"
+    assert store_address(f"https://shop.example{tail}") == "https://shop.example"
+
+
+def test_a_store_under_a_folder_with_api_appended_is_read(run: Taps, sandbox: Sandbox) -> None:
+    url = settings_for(sandbox)["store_url"]
+    assert url.endswith("/cscart")
+    output = run(sandbox, store_url=f"{url}/api/2.0/", catalog=catalog("taxes")).output
+    assert len(output.records["taxes"]) == 2
+
+
+def test_a_store_without_rewritten_addresses_is_read_through_its_program(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    streams = ("taxes", "products", "cart_items", "currencies", "product_feature_values")
+    ended = run(sandbox, use_rewrite=False, catalog=catalog(*streams))
+    assert ended.code == 0
+    assert all(ended.output.counts[stream] for stream in streams)
+    assert {one.path for one in sandbox.requests} == {"/cscart/api.php"}
+    assert {one.query["ajax_custom"] for one in sandbox.requests} == {"1"}
+
+
+def test_an_unknown_setting_is_told_and_does_no_harm(run: Taps, sandbox: Sandbox) -> None:
+    ended = run(sandbox, catalog=catalog("taxes"), look_back=7)
+    assert ended.code == 0
+    assert "Setting `look_back` is not known and has no effect. Did you mean `lookback`?" in (
+        ended.log
+    )
+
+
+# --- discovery ----------------------------------------------------------------------------------
+
+
+def test_without_settings_nobody_is_asked_and_the_catalog_is_whole() -> None:
+    ended = in_process("--discover")
+    streams = json.loads(ended.stdout)["streams"]
+    assert ended.code == 0
+    assert [one["tap_stream_id"] for one in streams] == sorted(KINDS)
+
+
+def test_with_a_store_its_own_columns_are_in_the_catalog(run: Taps, sandbox: Sandbox) -> None:
+    ended = in_process(*run.arguments(config=settings_for(sandbox)), "--discover")
+    assert ended.code == 0
+    streams = {one["tap_stream_id"]: one for one in json.loads(ended.stdout)["streams"]}
+    for stream in ("products", "orders", "users"):
+        assert streams[stream]["schema"]["properties"]["erp_code"]["type"] == ["string", "null"]
+        assert ["properties", "erp_code"] in [
+            one["breadcrumb"] for one in streams[stream]["metadata"]
+        ]
+    assert streams["products"]["schema"]["properties"]["price"]["type"] == ["number", "null"]
+    sizes = {one.query.get("items_per_page") for one in sandbox.requests}
+    assert sizes <= {"1", "10", "1000", None}
+    again = run(sandbox, catalog=json.loads(ended.stdout))
+    assert [len(sent) for sent in again.output.schemas.values()] == [1] * len(again.output.schemas)
+
+
+def test_discovery_with_another_key_ends_in_one_sentence(run: Taps, sandbox: Sandbox) -> None:
+    config = settings_for(sandbox) | {"api_key": KEY}
+    ended = in_process(*run.arguments(config=config), "--discover")
+    assert ended.code == 1
+    assert "the store does not accept the key" in ended.log
+    assert KEY not in ended.log
+
+
+# --- --test -------------------------------------------------------------------------------------
+
+
+def test_a_test_proves_the_key_and_tells_what_is_reachable(
+    run: Taps, stores: Callable[..., Sandbox]
+) -> None:
+    ended = in_process(*run.arguments(config=settings_for(stores())), "--test")
+    told = ended.stdout.decode()
+    assert ended.code == 0
+    assert "The key is accepted. The store: API 2.0, CS-Cart with 2 storefronts, languages" in told
+    for stream in KINDS:
+        assert re.search(rf"^{stream} +(reachable|comes with)", told, re.MULTILINE), stream
+
+
+# --- languages and companies --------------------------------------------------------------------
+
+
+def test_texts_are_read_in_the_language_of_the_settings(run: Taps, sandbox: Sandbox) -> None:
+    some = catalog("products", "payments", "languages", "langvars")
+    ended = run(sandbox, lang_code="de", catalog=some)
+    output = ended.output
+    german = json.loads(sandbox.truth_lines("cscart.products")[0])
+    found = output.rows("products")[(german["product_id"],)]["product"]
+    assert found != german["product"]
+    assert {row["lang_code"] for row in output.records["langvars"]} == {"de"}
+    assert len(output.records["languages"]) == 2
+    asked = [one.query for one in sandbox.requests if "/products" in one.path]
+    assert {(one.get("lang_code"), one.get("sl")) for one in asked[1:]} == {("de", "de")}
+
+
+def of(run: Taps, sandbox: Sandbox, company: str, *streams: str) -> Record:
+    """Make a catalog of a store read through a company."""
+    config = settings_for(sandbox) | {"company_ids": [company]}
+    made: Record = json.loads(in_process(*run.arguments(config=config), "--discover").stdout)
+    for entry in made["streams"]:
+        for place in entry["metadata"]:
+            if not place["breadcrumb"]:
+                place["metadata"]["selected"] = entry["tap_stream_id"] in streams
+    return made
+
+
+def test_companies_are_read_one_by_one_and_rows_tell_through_which(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    streams = ("products", "product_feature_values", "orders", "carts", "stores", "taxes", "users")
+    output = run(sandbox, company_ids=["2"], catalog=of(run, sandbox, "2", *streams)).output
+    assert output.key_names("products") == ["read_company_id", "product_id"]
+    assert output.key_names("stores") == ["company_id"]
+    assert {row["read_company_id"] for row in output.records["products"]} == {2}
+    assert {row["read_company_id"] for row in output.records["product_feature_values"]} == {2}
+    wanted = {
+        row["product_id"]
+        for row in map(json.loads, sandbox.truth_lines("cscart.products"))
+        if row["company_id"] == 2
+    }
+    assert {row["product_id"] for row in output.records["products"]} == wanted
+    assert {row["company_id"] for row in output.records["stores"]} == {2}
+    places = {
+        json.dumps(one["context"]) for one in output.state["bookmarks"]["products"]["partitions"]
+    }
+    assert places == {'{"read_company_id": 2}'}
+
+
+def test_vendors_of_a_multi_vendor_are_asked_below_their_own_path(
+    run: Taps, stores: Callable[..., Sandbox]
+) -> None:
+    store = stores("4.20", "multivendor")
+    store.clear_requests()
+    some = of(run, store, "1", "products", "vendors")
+    assert run(store, company_ids=["1", "3"], catalog=some).code == 0
+    paths = {one.path for one in store.requests if one.path.endswith("/products")}
+    assert paths >= {"/cscart/api/2.0/vendors/1/products", "/cscart/api/2.0/vendors/3/products"}
+
+
+# --- children -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("child", "parent"),
+    [
+        ("order_items", "orders"),
+        ("product_feature_values", "products"),
+        ("feature_variants", "features"),
+        ("cart_items", "carts"),
+    ],
+)
+def test_rows_inside_of_others_can_be_read_without_the_others(
+    run: Taps, sandbox: Sandbox, child: str, parent: str
+) -> None:
+    both = run(sandbox, catalog=catalog(child, parent))
+    alone = run(sandbox, catalog=catalog(child))
+    assert alone.code == 0
+    assert set(alone.output.schemas) == {child}
+    assert alone.output.rows(child) == both.output.rows(child)
+    assert alone.output.rows(child)
+    kinds = {one.path.split("/")[4] for one in sandbox.requests}
+    assert kinds <= {parent, "version", "stores", "languages", "orders", "products"}

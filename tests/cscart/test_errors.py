@@ -1,0 +1,230 @@
+"""Answers other than the expected: what the run makes of each, and says of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from commerce_sandbox.cscart.accounts import accounts
+from tests.contract import bookmarks
+from tests.cscart.conftest import catalog, differences, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from commerce_sandbox import Sandbox
+    from tests.cscart.conftest import Taps
+
+TAXES = catalog("taxes", "languages")
+USERS = catalog("users", "languages")
+PAGE = "<html><head><style>b{}</style></head><body><h1>Closed</h1> back soon</body></html>"
+
+
+def api_error(status: int, text: str = "something in the store's language") -> dict[str, Any]:
+    return {"message": text, "status": status}
+
+
+# --- what the account may read ------------------------------------------------------------------
+
+
+def test_what_an_account_may_not_read_is_skipped_and_the_privilege_named(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    email = "sales@shop.example"
+    key = accounts("")[email].key
+    ended = run(sandbox, email=email, api_key=key)
+    assert ended.code == 0
+    assert set(ended.output.counts) == {"orders", "order_items", "shipments", "users", "carts"}
+    for stream, privilege in {
+        "products": "view_catalog",
+        "taxes": "view_taxes",
+        "statuses": "manage_order_statuses",
+        "stores": "view_stores",
+    }.items():
+        sentence = f"the account may not read this: give it the privilege `{privilege}`"
+        assert f"{stream}: {sentence}" in ended.log
+        assert ended.summary(stream)["skipped"] == 1
+    output = ended.output
+    wanted = truth(sandbox, output, "orders")
+    assert differences(output.rows("orders"), wanted, ignored=("api_key", "payment_info")) == []
+
+
+@pytest.mark.parametrize("email", ["disabled@shop.example", "nobody@shop.example"])
+def test_an_account_that_is_not_taken_stops_the_run(
+    run: Taps, sandbox: Sandbox, email: str
+) -> None:
+    ended = run(sandbox, email=email)
+    assert ended.code == 1
+    assert "Stopped: probe: the store does not accept the key; check `email` and `api_key`" in (
+        ended.log
+    )
+    assert not ended.output.records
+
+
+def test_an_add_on_that_is_off_is_skipped(run: Taps, stores: Callable[..., Sandbox]) -> None:
+    bare = stores("4.20", "cscart", "off")
+    ended = run(bare, catalog=catalog())
+    assert ended.code == 0
+    for stream, add_on in {
+        "discussions": "discussion",
+        "subscribers": "email_marketing",
+        "product_variation_groups": "product_variations",
+        "currencies": "storefront_rest_api",
+    }.items():
+        assert f"{stream}: the store has no such thing: the add-on {add_on} is off" in ended.log
+        assert ended.summary(stream)["skipped"] == 1
+
+
+# --- what stands in front of the store ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (200, PAGE, "a web page came instead of an answer, .* it begins with 'Closed back soon'"),
+        (403, PAGE, "something in front of the store answers in its place, .*Closed back soon"),
+        (406, "Blocked by rule 9", "something in front of the store .*Blocked by rule 9"),
+        (404, PAGE, "the web server finds nothing at this address; check `store_url`, and set"),
+        (400, api_error(400), "the store does not take the request: something in the store's"),
+        (500, PAGE, "the store has a fault of its own: Closed back soon"),
+        (200, '{"taxes": [', "the answer cannot be read"),
+        (200, '{"other": []}', "the answer has no `taxes`; it begins with"),
+        (200, '{"taxes": ["no object"]}', "a record is no object"),
+    ],
+    ids=["web page", "firewall", "rule", "no such page", "bad request", "fault", "cut", "other",
+         "no object"],
+)  # fmt: skip
+def test_a_stream_that_cannot_be_read_fails_and_the_others_go_on(
+    run: Taps,
+    sandbox: Sandbox,
+    status: int,
+    body: Any,  # noqa: ANN401 (JSON)
+    says: str,
+) -> None:
+    sandbox.override("/taxes", status=status, body=body)
+    ended = run(sandbox, catalog=TAXES, max_retries=2)
+    told = [line for line in ended.log.splitlines() if line.startswith("Failed taxes: ")]
+    assert len(told) == 1
+    assert re.search(says, told[0])
+    assert ended.code == 1
+    assert ended.output.counts == {"languages": 2}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "says"),
+    [
+        (301, {"Location": "https://elsewhere.example/"}, "answers with a redirect, along which"),
+        (401, {}, "the store does not accept the key"),
+        (429, {"Retry-After": "0"}, "the host limits requests"),
+        (429, {"Retry-After": "7200"}, "The API asks to wait until"),
+        (503, {"Retry-After": "0"}, "the store is closed or down for maintenance: Closed"),
+    ],
+    ids=["redirect", "key", "too many", "much too many", "closed"],
+)
+def test_what_holds_for_the_whole_store_stops_the_run(
+    run: Taps, sandbox: Sandbox, status: int, headers: dict[str, str], says: str
+) -> None:
+    sandbox.override("/taxes", status=status, body=PAGE, headers=headers)
+    ended = run(sandbox, catalog=TAXES, max_retries=1)
+    (told,) = [line for line in ended.log.splitlines() if line.startswith("Stopped: ")]
+    assert says in told
+    assert ended.code == 1
+    assert sandbox.strayed == []
+
+
+def test_a_secret_in_a_strange_answer_is_masked(run: Taps, sandbox: Sandbox) -> None:
+    key = sandbox.environment["TAP_CSCART_API_KEY"]
+    sandbox.override("/taxes", status=200, body=f"<p>no such key: {key}</p>")
+    ended = run(sandbox, catalog=TAXES, max_retries=0)
+    assert "no such key: ***" in ended.log
+    assert key not in ended.log
+
+
+def test_a_fault_that_passes_is_waited_out(run: Taps, sandbox: Sandbox) -> None:
+    sandbox.override("/taxes", status=200, body=PAGE, times=2)
+    sandbox.override("/taxes", status=503, body=PAGE, times=1)
+    ended = run(sandbox, catalog=TAXES)
+    assert ended.code == 0
+    assert ended.output.counts["taxes"] == 2
+
+
+def test_a_mark_of_byte_order_before_an_answer_does_no_harm(run: Taps, sandbox: Sandbox) -> None:
+    body = '\ufeff{"taxes": [{"tax_id": "6", "tax": "VAT"}], "params": []}'
+    sandbox.override("/taxes", status=200, body=body)
+    assert run(sandbox, catalog=TAXES).output.keys("taxes") == [(6,)]
+
+
+# --- smaller pages ------------------------------------------------------------------------------
+
+
+def test_a_blank_answer_has_the_page_asked_for_in_parts(run: Taps, sandbox: Sandbox) -> None:
+    sandbox.override("user_type=C.*items_per_page=(250|125)$", status=200, body="")
+    ended = run(sandbox, catalog=USERS)
+    assert ended.code == 0
+    assert "the store answers with nothing at all; asking for 125 rows at once" in ended.log
+    output = ended.output
+    assert differences(output.rows("users"), truth(sandbox, output, "users")) == []
+
+
+def test_a_row_that_blanks_every_page_it_is_on_is_named_and_the_others_are_read(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    # Of 80 accounts with 6 administrators and 4 vendors, customer 24 cannot be written by PHP.
+    sandbox.override("user_type=C.*items_per_page=(250|125)$", status=200, body="")
+    sandbox.override("user_type=C.*page=1&items_per_page=25$", status=200, body="")
+    sandbox.override("user_type=C.*page=5&items_per_page=5$", status=200, body="")
+    sandbox.override("user_type=C.*page=24&items_per_page=1$", status=200, body="")
+    ended = run(sandbox, catalog=USERS)
+    assert ended.code == 1
+    assert "users: 1 failed: 1 rows could not be read, the first of them row 24 of the list" in (
+        ended.log
+    )
+    output = ended.output
+    wanted = truth(sandbox, output, "users")
+    customers = [key for key, row in wanted.items() if row["user_type"] == "C"]
+    assert set(output.rows("users")) == set(wanted) - {customers[23]}
+
+
+def test_a_page_that_takes_too_long_is_asked_for_in_parts(run: Taps, sandbox: Sandbox) -> None:
+    sandbox.override("user_type=C.*items_per_page=250$", delay=1.5)
+    ended = run(sandbox, catalog=USERS, request_timeout=0.5)
+    assert ended.code == 0
+    assert "the store did not answer within `request_timeout`; asking for 125 rows" in ended.log
+    output = ended.output
+    assert differences(output.rows("users"), truth(sandbox, output, "users")) == []
+    sizes = [one.query["items_per_page"] for one in sandbox.requests if "/users" in one.path]
+    assert sizes.count("250") == 3, "what is too much is asked for again"
+
+
+def test_an_order_that_is_gone_when_its_details_are_asked_for_stays_as_listed(
+    run: Taps, stores: Callable[..., Sandbox]
+) -> None:
+    old = stores("4.9")
+    key = json.loads(old.truth_lines("cscart.orders")[3])["order_id"]
+    old.override(f"/orders/{key}", status=404, body=api_error(404))
+    try:
+        output = run(old, catalog=catalog("orders", "order_items")).output
+    finally:
+        old.clear_overrides()
+    row = output.rows("orders")[(key,)]
+    assert row["total"]
+    assert "products" not in row
+    assert (key,) not in {item[:1] for item in output.rows("order_items")}
+    assert len(output.rows("orders")) == len(truth(old, output, "orders"))
+
+
+def test_a_fault_leaves_the_bookmark_where_it_was(run: Taps, own_sandbox: Sandbox) -> None:
+    only = catalog("orders", "order_items")
+    first = run(own_sandbox, catalog=only).output
+    own_sandbox.mutate(changes=20, inserts=5, stream="cscart.orders")
+    own_sandbox.override("/orders.*updated_at_from=1", status=500)
+    second = run(own_sandbox, catalog=only, state=first.state, max_retries=0)
+    assert second.code == 1
+    assert list(bookmarks(second.output.state)) == list(bookmarks(first.state))
+    own_sandbox.clear_overrides()
+    third = run(own_sandbox, catalog=only, state=second.output.state).output
+    together = first.rows("orders") | third.rows("orders")
+    assert not {key for key in truth(own_sandbox, third, "orders") if key not in together}

@@ -1,0 +1,199 @@
+"""The stop rule: a pager that repeats, lies, shrinks and moves its rows, and no row is missed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from commerce_taps.errors import PartitionFailed
+from commerce_taps.paging import Loose, by_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TOTALS = ("true", "none", "rows of the page", "too high", "too low")
+
+
+@dataclass
+class Pager:
+    """A list in pages, with the habits of the store's.
+
+    Attributes:
+        rows: Its rows, each an id and a version, in order.
+        size: Rows a page.
+        total: What it says of the number of rows.
+        repeats: Whether the last page is sent for every number beyond it.
+        tells: Whether it says which page it sends.
+        changes: What happens to the rows before each of the first answers.
+        asked: The numbers asked for.
+    """
+
+    rows: list[tuple[int, int]]
+    size: int
+    total: str = "true"
+    repeats: bool = False
+    tells: bool = True
+    changes: Iterator[Callable[[Pager], None]] = field(default_factory=lambda: iter(()))
+    asked: list[int] = field(default_factory=list)
+
+    def __call__(self, number: int) -> Loose:
+        assert len(self.asked) < 10_000, "it never ends"
+        self.asked.append(number)
+        for change in self.changes:
+            change(self)
+            break
+        last = max(-(-len(self.rows) // self.size), 1)
+        page = min(number, last) if self.repeats else number
+        shown = self.rows[(page - 1) * self.size : page * self.size]
+        count = len(self.rows)
+        total = {
+            "true": count,
+            "none": None,
+            "rows of the page": len(shown),
+            "too high": 2 * count + 3,
+            "too low": count // 2,
+        }[self.total]
+        raws = [Raw(b"[%d,%d]" % row) for row in shown]
+        return Loose(
+            raws, [True] * len(raws), [None] * len(raws), page if self.tells else None, total
+        )
+
+    def read(self, *, ascending: bool) -> list[tuple[int, int]]:
+        """Read it to its end."""
+        found = []
+        for rows in by_page(self, identify, self.size, ascending=ascending):
+            assert rows.records, "an empty page is handed on"
+            found += [eval(bytes(raw)) for raw in rows.records]  # noqa: S307 - [1,2]
+        return [(id_, version) for id_, version in found]
+
+
+def identify(raw: Raw) -> bytes:
+    return bytes(raw).partition(b",")[0]
+
+
+def rows_of(count: int) -> list[tuple[int, int]]:
+    return [(number, 0) for number in range(count)]
+
+
+counts = st.integers(0, 40)
+sizes = st.integers(1, 7)
+
+
+@given(
+    count=counts,
+    size=sizes,
+    total=st.sampled_from(TOTALS),
+    repeats=st.booleans(),
+    tells=st.booleans(),
+    ascending=st.booleans(),
+)
+def test_of_a_list_that_stays_the_same_each_row_comes_once(
+    *, count: int, size: int, total: str, repeats: bool, tells: bool, ascending: bool
+) -> None:
+    pager = Pager(rows_of(count), size, total, repeats=repeats, tells=tells)
+    assert sorted(pager.read(ascending=ascending)) == rows_of(count)
+
+
+@given(count=counts, size=sizes, repeats=st.booleans())
+def test_a_true_total_costs_few_requests_more_than_pages(
+    *, count: int, size: int, repeats: bool
+) -> None:
+    pager = Pager(rows_of(count), size, repeats=repeats)
+    pager.read(ascending=True)
+    assert len(pager.asked) <= -(-count // size) + 3
+
+
+def delete(place: int) -> Callable[[Pager], None]:
+    def change(pager: Pager) -> None:
+        if pager.rows:
+            del pager.rows[place % len(pager.rows)]
+
+    return change
+
+
+def touch(place: int) -> Callable[[Pager], None]:
+    def change(pager: Pager) -> None:
+        if pager.rows:
+            id_, version = pager.rows.pop(place % len(pager.rows))
+            pager.rows.append((id_, version + 1))
+
+    return change
+
+
+def append(place: int) -> Callable[[Pager], None]:
+    return lambda pager: pager.rows.append((10_000 + 100 * len(pager.asked) + place, 0))
+
+
+def nothing(_: int) -> Callable[[Pager], None]:
+    return lambda _: None
+
+
+changes = st.lists(
+    st.builds(
+        lambda kind, place: kind(place),
+        st.sampled_from([delete, touch, append, nothing]),
+        st.integers(0, 60),
+    ),
+    max_size=12,
+)
+
+
+@given(count=counts, size=sizes, what=changes, repeats=st.booleans())
+def test_of_a_list_in_ascending_order_no_row_is_missed_whatever_happens_to_others(
+    *, count: int, size: int, what: list[Callable[[Pager], None]], repeats: bool
+) -> None:
+    pager = Pager(rows_of(count), size, repeats=repeats, changes=iter(what))
+    found = pager.read(ascending=True)
+    stayed = {row for row in pager.rows if row in rows_of(count)}
+    assert stayed <= set(found)
+
+
+@given(
+    count=counts,
+    size=sizes,
+    what=changes,
+    total=st.sampled_from(TOTALS),
+    repeats=st.booleans(),
+    ascending=st.booleans(),
+)
+def test_it_ends_whatever_happens(
+    *,
+    count: int,
+    size: int,
+    what: list[Callable[[Pager], None]],
+    total: str,
+    repeats: bool,
+    ascending: bool,
+) -> None:
+    pager = Pager(rows_of(count), size, total, repeats=repeats, changes=iter(what))
+    with suppress(PartitionFailed):
+        found = pager.read(ascending=ascending)
+        assert len(found) == len(set(found))
+
+
+@given(counts, sizes, changes)
+def test_of_a_list_in_no_order_a_count_that_is_wrong_has_it_read_again(
+    count: int, size: int, what: list[Callable[[Pager], None]]
+) -> None:
+    deletions = [change for change in what if "delete" in repr(change)]
+    pager = Pager(rows_of(count), size, changes=iter(deletions))
+    found = set(pager.read(ascending=False))
+    assert set(pager.rows) <= found
+
+
+def test_a_list_that_never_stands_still_is_given_up() -> None:
+    def forever() -> Iterator[Callable[[Pager], None]]:
+        while True:
+            yield delete(0)
+            yield append(0)
+            yield append(1)
+
+    pager = Pager(rows_of(30), 5, changes=forever())
+    with pytest.raises(PartitionFailed, match="kept changing"):
+        pager.read(ascending=False)

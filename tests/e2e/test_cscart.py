@@ -1,0 +1,165 @@
+"""A store of each release through Meltano into DuckDB: at first, again, and after changes.
+
+Three runs follow each other into one file; each is a fixture that keeps what it left.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+import pytest
+from typing_extensions import override
+
+from commerce_sandbox import Sandbox
+from commerce_taps import dates
+from tests.cscart.conftest import KINDS, RELEASES, differences, off
+from tests.e2e.conftest import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from commerce_sandbox.double import Touched
+
+pytestmark = pytest.mark.e2e
+
+Record = dict[str, Any]
+Table = dict[tuple[Any, ...], Record]
+
+ELSEWHERE = {"order_items": "orders", "product_feature_values": "products"}
+"""The stream whose stamps decide about rows that come inside of its own."""
+
+
+class StorePipeline(Pipeline):
+    """The project's job for tap-cscart."""
+
+    @override
+    def command(self, *options: str) -> list[str]:
+        """Give the command line of a run of the job."""
+        return [*super().command(*options)[:-1], "cscart-to-duckdb"]
+
+    @override
+    def tables(self) -> dict[str, Table]:
+        """Read the whole file, but for the loader's own columns."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            connection.execute("SET schema = 'tap_cscart'")
+            names = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
+            return {name: read(connection, name) for name in names}
+
+    def truth(self, stream: str) -> Table:
+        """Give what a stream's table should hold."""
+        return keyed(stream, map(json.loads, self.sandbox.truth_lines(f"cscart.{stream}")))
+
+
+def read(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
+    result = connection.table(name).select("COLUMNS(c -> c NOT LIKE '_sdc_%')")
+    is_json = [str(kind) == "JSON" for kind in result.types]
+    rows = (
+        {
+            column: plain(value, is_json=json_)
+            for column, json_, value in zip(result.columns, is_json, row, strict=True)
+        }
+        for row in result.fetchall()
+    )
+    return keyed(name, rows)
+
+
+def plain(value: Any, *, is_json: bool) -> Any:  # noqa: ANN401 (JSON)
+    """Give a value of a table as the tap has emitted it."""
+    if isinstance(value, datetime):
+        return dates.normalise(value.isoformat())
+    return json.loads(value, parse_float=Decimal) if is_json and value is not None else value
+
+
+def keyed(stream: str, rows: Any) -> Table:  # noqa: ANN401 (an iterable of rows)
+    """Arrange rows by key. That two share one is a mistake."""
+    listed = list(rows)
+    found = {tuple(row.get(key, 0) for key in KINDS[stream].primary_keys): row for row in listed}
+    assert len(found) == len(listed), f"{stream}: {len(listed) - len(found)} rows share a key"
+    return found
+
+
+class Story(NamedTuple):
+    """Three runs of one store.
+
+    Attributes:
+        first: The tables after the first run, and what they should be.
+        second: The tables after the second, for which nothing had changed.
+        third: The tables after the third, and what they should be.
+        loaded: How many rows of each stream the second run loaded.
+        touched: What was changed before the third.
+    """
+
+    first: tuple[dict[str, Table], dict[str, Table]]
+    second: dict[str, Table]
+    third: tuple[dict[str, Table], dict[str, Table]]
+    loaded: dict[str, int]
+    touched: list[Touched]
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def story(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
+    folder = tmp_path_factory.mktemp("store")
+    with Sandbox(scale=0.02, cscart_release=request.param) as sandbox:
+        pipeline = StorePipeline(sandbox, folder / "store.duckdb", folder / "meltano.db")
+        pipeline.run()
+        tables = pipeline.tables()
+        first = tables, {stream: pipeline.truth(stream) for stream in tables}
+        pipeline.run()
+        second, loaded = pipeline.tables(), dict(pipeline.loaded)
+        touched = sandbox.mutate(changes=24, inserts=8, deletes=4, stream="cscart")
+        pipeline.run()
+        tables = pipeline.tables()
+        third = tables, {stream: pipeline.truth(stream) for stream in tables}
+        yield Story(first, second, third, loaded, touched)
+
+
+def test_the_first_run_brings_everything(story: Story) -> None:
+    tables, wanted = story.first
+    on = {name for name, kind in KINDS.items() if kind.selected_by_default}
+    assert on - tables.keys() <= {"vendors", "product_variation_groups"}  # nothing is in them
+    for stream, table in tables.items():
+        found = differences(table, wanted[stream], ignored=off(stream))
+        assert (stream, found[:5]) == (stream, [])
+
+
+def test_a_second_run_brings_few_rows_and_changes_nothing(story: Story) -> None:
+    tables, _ = story.first
+    assert story.second == tables
+    for stream in ("orders", "products"):
+        assert story.loaded[stream] < len(tables[stream]) / 2
+
+
+def test_a_third_run_brings_what_the_release_can_tell_of(story: Story) -> None:
+    tables, wanted = story.third
+    quiet = {(one.stream, tuple(one.key.values())) for one in story.touched
+             if one.change == "unmarked" and one.stream in ("orders", "products")}  # fmt: skip
+    deleted = {(one.stream, tuple(one.key.values())) for one in story.touched
+               if one.change == "deleted"}  # fmt: skip
+    for stream, table in tables.items():
+        of = ELSEWHERE.get(stream, stream)
+        size = len(KINDS[of].primary_keys)
+        loud = {
+            key: row
+            for key, row in table.items()
+            if (of, key[:size]) not in quiet | deleted
+            and ("orders", (row.get("order_id"),)) not in deleted
+        }
+        rows = {key: row for key, row in wanted[stream].items() if (of, key[:size]) not in quiet}
+        found = differences(loud, rows, ignored=off(stream))
+        assert (stream, found[:5]) == (stream, [])
+
+
+def test_what_was_deleted_stays_in_the_tables(story: Story) -> None:
+    tables, wanted = story.third
+    gone = [one for one in story.touched if one.change == "deleted"]
+    assert gone
+    for one in gone:
+        key = tuple(one.key.values())
+        assert key in tables[one.stream]
+        assert key not in wanted[one.stream]
