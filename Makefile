@@ -19,7 +19,7 @@ demo: ## Load a sandbox's shop data into output/demo.duckdb, through Meltano, an
 	@$(IN) --group e2e -- python -u scripts/demo.py $(TAP) $(ARGS)
 
 test: ## Run all tests
-	$(IN) --group test --group e2e -- pytest $(ARGS)
+	$(IN) --group test --group e2e -- pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
 lint: ## Check style, types and safety
 	$(IN) --group lint --group test --group e2e -- ruff check

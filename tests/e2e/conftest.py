@@ -1,6 +1,6 @@
 """Real Meltano runs: the repository's own project, its tap and its loader, into a file of our own.
 
-Meltano installs both once, into the project's `.meltano` folder, where `make demo` finds them too.
+Meltano installs them once, into the project's `.meltano` folder, where `make demo` finds them too.
 Its state is kept apart, in a database that lasts as long as the tests.
 """
 
@@ -15,10 +15,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
+from filelock import FileLock
 
 from commerce_taps import dates
 from tap_codat.streams import STREAMS
@@ -48,6 +50,26 @@ COMMERCE_SPEC = Path(SPECS) / "codat" / "openapi" / "Codat-Commerce.json"
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marker, by which these tests can be left out: `-m 'not e2e'`."""
     config.addinivalue_line("markers", "e2e: runs Meltano, which takes some ten seconds each time")
+
+
+@cache
+def install() -> None:
+    """Have Meltano install all plugins, once for all processes of a test run."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    folder = ROOT / ".meltano"
+    folder.mkdir(exist_ok=True)
+    done = folder / "tests.installed"
+    with FileLock(folder / "tests.lock"):
+        if not (done.exists() and done.read_text() == run):
+            subprocess.run(
+                [BIN / "meltano", "install"], cwd=ROOT, env=_environment(), check=True, timeout=300
+            )
+            done.write_text(run)
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join([str(BIN), str(ROOT / ".tools" / "bin"), os.environ["PATH"]])
+    return os.environ | {"PATH": path}
 
 
 @dataclass
@@ -91,6 +113,7 @@ class Pipeline:
 
     def command(self, *options: str) -> list[str]:
         """Give the command line of a run of the job."""
+        install()
         return [
             *(str(BIN / "meltano"), "--environment=sandbox", "--log-format=uncolored", "run"),
             *(f"--state-id-suffix={self.database.stem}", *options, "codat-to-duckdb"),
@@ -100,11 +123,10 @@ class Pipeline:
     def environment(self) -> dict[str, str]:
         """The environment of a run of the job."""
         project = {
-            "PATH": os.pathsep.join([str(BIN), str(ROOT / ".tools" / "bin"), os.environ["PATH"]]),
             "MELTANO_DATABASE_URI": f"sqlite:///{self.state}",
             "TARGET_DUCKDB_FILEPATH": str(self.database),
         }
-        return os.environ | project | self.sandbox.environment
+        return _environment() | project | self.sandbox.environment
 
     def execute(self, statement: str) -> None:
         """Change the file behind the loader's back."""
