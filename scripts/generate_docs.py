@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from tap_centra.tap import TapCentra
 from tap_codat.tap import TapCodat
+from tap_cscart.tap import TapCSCart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     from commerce_taps.stream import CommerceStream
     from commerce_taps.tap import CommerceTap
 
-TAPS: Final[tuple[type[CommerceTap], ...]] = (TapCodat,)
+TAPS: Final[tuple[type[CommerceTap], ...]] = (TapCentra, TapCodat, TapCSCart)
+
+# Settings that choose another catalog, by what the plugin with these is called in meltano.yml.
+OTHER_CATALOGS: Final = {"tap-centra": {"tap-centra-order": {"api": "order"}}}
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -95,9 +100,13 @@ def parts(tap: type[CommerceTap]) -> Iterator[Part]:
     settings, streams = f"settings of {tap.name}", f"streams of {tap.name}"
     page = f"docs/{tap.name}.md"
     yield Part(page, settings, settings_table(tap))
-    yield Part(page, streams, streams_table(tap))
+    yield Part(page, streams, streams_table(streams_of(tap)))
     yield Part("meltano.yml", settings, [*meltano_settings(tap)])
-    yield Part("meltano.yml", streams, [*meltano_select(tap)])
+    yield Part("meltano.yml", streams, [*meltano_select(streams_of(tap))])
+    for name, config in OTHER_CATALOGS.get(tap.name, {}).items():
+        others = streams_of(tap, config)
+        yield Part(page, f"streams of {name}", streams_table(others))
+        yield Part("meltano.yml", f"streams of {name}", [*meltano_select(others)])
 
 
 def insert(text: str, part: Part) -> str:
@@ -182,7 +191,7 @@ def meltano_settings(tap: type[CommerceTap]) -> Iterator[str]:
                     yield f"      - label: {one.capitalize()}"
                     yield f"        value: {one}"
             if "default" in schema:
-                yield f"      value: {scalar(schema['default'])}"
+                yield f"      value: {plain(schema['default'])}"
             if schema.get("secret"):
                 yield "      sensitive: true"
             yield f"      description: {json.dumps(schema['description'], ensure_ascii=False)}"
@@ -203,15 +212,21 @@ def scalar(given: object) -> str:
     return given if isinstance(given, str) else json.dumps(given)
 
 
+def plain(given: object) -> str:
+    """Write a default value as YAML: with quotes only where it would be read as a number."""
+    is_like_a_number = isinstance(given, str) and given.replace(".", "", 1).isdigit()
+    return json.dumps(given) if is_like_a_number else scalar(given)
+
+
 # --- streams ------------------------------------------------------------------------------------
 
 
-def streams_of(tap: type[CommerceTap]) -> Sequence[CommerceStream]:
+def streams_of(
+    tap: type[CommerceTap], config: dict[str, str] | None = None
+) -> Sequence[CommerceStream]:
     """List a tap's streams in the order they are declared in. Nothing is asked of the API."""
-    return cast(
-        "Sequence[CommerceStream]",
-        tap(validate_config=False, setup_mapper=False).discover_streams(),
-    )
+    made = tap(config=config, validate_config=False, setup_mapper=False)
+    return cast("Sequence[CommerceStream]", made.discover_streams())
 
 
 def taps_in_short() -> list[str]:
@@ -219,14 +234,16 @@ def taps_in_short() -> list[str]:
     return table(
         ("Tap", "Streams", "What it does"),
         (
-            (f"[{tap.name}](docs/{tap.name}.md)", str(len(streams_of(tap))), summary(tap))
+            (f"[{tap.name}](docs/{tap.name}.md)", str(count), summary(tap))
             for tap in TAPS
+            for others in [OTHER_CATALOGS.get(tap.name, {}).values()]
+            for count in [sum(len(streams_of(tap, config)) for config in [None, *others])]
         ),
     )
 
 
-def streams_table(tap: type[CommerceTap]) -> list[str]:
-    """Describe a tap's streams."""
+def streams_table(streams: Iterable[CommerceStream]) -> list[str]:
+    """Describe streams."""
     return table(
         ("Stream", "What a row is", "Key", "Replication", "On by default", "Endpoint"),
         (
@@ -238,7 +255,7 @@ def streams_table(tap: type[CommerceTap]) -> list[str]:
                 "yes" if stream.selected_by_default else "no",
                 endpoint(stream),
             )
-            for stream in streams_of(tap)
+            for stream in streams
         ),
     )
 
@@ -256,10 +273,10 @@ def summary(documented: type) -> str:
     return " ".join((documented.__doc__ or "").split("\n\n")[0].split())
 
 
-def meltano_select(tap: type[CommerceTap]) -> Iterator[str]:
+def meltano_select(streams: Iterable[CommerceStream]) -> Iterator[str]:
     """Tell Meltano what is off by default: left alone, it selects all there is."""
     yield "    - '*.*'"
-    for stream in streams_of(tap):
+    for stream in streams:
         if not stream.selected_by_default:
             yield f"    - '!{stream.name}.*'"
         for column in stream.unselected_columns:

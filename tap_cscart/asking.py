@@ -119,7 +119,7 @@ class StoreStream(CommerceStream, abc.ABC):
             return start
         begin = dates.parse(self.config.get("start_date", "0001-01-01"))
         overlap = timedelta(seconds=self.config["lookback"])
-        return start if start <= begin else max(start - overlap, begin)
+        return start if start <= begin else max(dates.shift(start, -overlap), begin)
 
     def request(self, context: Context | None, *path: str, params: Params | None = None) -> Request:
         """Make a request in the form the store understands.

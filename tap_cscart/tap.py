@@ -95,7 +95,7 @@ OWN: t.Final = (
     ),
     th.Property(
         "lookback",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=100 * 365 * 86_400),
         title="Overlap",
         default=86_400,
         description=(

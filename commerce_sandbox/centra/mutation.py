@@ -114,15 +114,18 @@ def _complete_return(hand: Hand, row: Row, moment: int) -> list[Touched]:
 def _rename_product(hand: Hand, row: Row, moment: int) -> list[Touched]:
     row["name"] = f"{row['name'].split(' round')[0]} {hand.text()}"
     _touch(hand, "Product", row, moment)
-    return [_here("products", "changed", id=row["id"]), *_items_touched(row["variants"])]
-
-
-def _items_touched(variants: list[Row], *streams: str) -> list[Touched]:
     return [
-        _there(stream, "changed", stockItemId=size["id"])
+        _here("products", "changed", id=row["id"]),
+        *_items_touched(row["variants"], "products", "changed"),
+        *_items_touched(row["variants"], "stock", "unmarked"),
+    ]
+
+
+def _items_touched(variants: list[Row], stream: str, change: str) -> list[Touched]:
+    return [
+        _there(stream, change, stockItemId=size["id"])
         for variant in variants
         for size in variant["productSizes"]
-        for stream in streams or ("products", "stock")
     ]
 
 
@@ -136,7 +139,7 @@ def _change_price(hand: Hand, row: Row, moment: int) -> list[Touched]:
         _here("prices", "unmarked", id=row["id"]),
         _here("product_variants", "changed", id=variant["id"]),
         _here("products", "changed", id=product["id"]),
-        *_items_touched([variant], "products"),
+        *_items_touched([variant], "products", "changed"),
     ]
 
 
@@ -208,7 +211,7 @@ def _new_order(hand: Hand, moment: int) -> list[Touched]:
     if made["_requested"]:
         touched.append(_there("allocation_requests", "inserted", id=len(store.orders.orders)))
     if "customer" in made:
-        _touch(hand, "Customer", made["customer"], moment)
+        _touch(hand, "Customer", made["customer"], store.now)
         touched += _customer_touched(made["customer"], "changed")
     return touched
 
@@ -223,7 +226,7 @@ def _new_stock_change(hand: Hand, moment: int) -> list[Touched]:
     touched = [_here("stock_changes", "inserted", id=made["id"])]
     for line in made["lines"]:
         size = line["productSize"]
-        size["updatedAt"] = size["_stockModified"] = moment
+        size["updatedAt"] = size["_stockModified"] = store.now
         pair = warehouse["id"], size["id"]
         key = {"warehouseId": pair[0], "productSizeId": pair[1]}
         touched += [

@@ -1,0 +1,241 @@
+"""Asks the Integration API: one query at a time, inside of the client's rate limits.
+
+Centra's limits are token buckets for requests and for the complexity of queries, each over ten
+seconds and over an hour, shared by all integrations of the client (Centra's documentation, "API
+rate limits"). What is left of them is asked once a run; what a query costs is told with its answer.
+Only queries are sent, never a mutation.
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections import Counter
+
+import msgspec
+from msgspec import Raw
+
+from commerce_taps.buckets import Bucket
+from commerce_taps.errors import (
+    MalformedAnswer,
+    PartitionFailed,
+    PartitionSkipped,
+    Refused,
+    TapStopped,
+    TooMuchAsked,
+)
+from commerce_taps.fetch import Request
+from commerce_taps.records import open_envelope
+from tap_centra.integration.errors import QueryError, errors_in
+from tap_centra.integration.introspection import QUERY, LiveSchema
+
+if t.TYPE_CHECKING:
+    from commerce_taps.fetch import Client, Governor
+    from tap_centra.integration.introspection import Field
+
+Data = t.TypeVar("Data")
+
+SHARE: t.Final = 0.95
+"""How much of what the client may ask the tap takes at most: the rest is for its neighbours."""
+
+UNITS: t.Final = {"REQUEST_COUNT": "requests", "QUERY_COMPLEXITY": "complexity"}
+SECONDS: t.Final = {"TEN_SECONDS": 10.0, "ONE_HOUR": 3600.0}
+RATE_LIMITS: t.Final = "{ rateLimits { type intervalSeconds quota remainingQuota } }"
+
+
+class QueryRefused(TooMuchAsked):
+    """A query that may be answered if less is asked for.
+
+    Attributes:
+        errors: What Centra says.
+    """
+
+    def __init__(self, reason: str, errors: list[QueryError]) -> None:
+        """Keep what Centra says.
+
+        Args:
+            reason: As the user reads it.
+            errors: As it came.
+        """
+        super().__init__(reason)
+        self.errors = errors
+
+
+class Query:
+    """A query under construction: its variables, each with the type its argument has."""
+
+    def __init__(self) -> None:
+        """Begin without variables."""
+        self._types: dict[str, str] = {}
+        self.variables: dict[str, t.Any] = {}
+
+    def call(self, field: Field, alias: str, inside: str, **arguments: t.Any) -> str:  # noqa: ANN401
+        """Write a field with arguments.
+
+        Args:
+            field: The field.
+            alias: Its name in the answer.
+            inside: What is asked of its value.
+            arguments: Values of its arguments; what is `None`, or what it does not know, is
+                left out.
+
+        Returns:
+            The text, with a variable for each argument.
+        """
+        given = []
+        for name, value in arguments.items():
+            if value is not None and name in field.arguments:
+                variable = f"{alias}_{name}"
+                self._types[variable] = field.arguments[name].type.text
+                self.variables[variable] = value
+                given.append(f"{name}: ${variable}")
+        arguments_given = f"({', '.join(given)})" if given else ""
+        return f"{alias}: {field.name}{arguments_given} {{ {inside} }}"
+
+    def text(self, *calls: str) -> str:
+        """Write the whole query.
+
+        Args:
+            calls: The fields.
+
+        Returns:
+            The text.
+        """
+        declared = ", ".join(f"${name}: {kind}" for name, kind in self._types.items())
+        head = f"query({declared})" if declared else "query"
+        return f"{head} {{ {' '.join(calls)} }}"
+
+
+class _RateLimit(msgspec.Struct, rename="camel"):
+    type: str
+    interval_seconds: str
+    quota: float
+    remaining_quota: float
+
+
+class _RateLimits(msgspec.Struct, rename="camel"):
+    rate_limits: list[_RateLimit]
+
+
+class _Extensions(msgspec.Struct):
+    complexity: float | None = None
+
+
+class _Answer(msgspec.Struct):
+    data: Raw = Raw(b"null")
+    errors: list[Raw] | None = None
+    extensions: _Extensions | None = None
+
+
+class Api:
+    """The API as one run sees it.
+
+    Attributes:
+        complexity: What the queries have cost, by stream.
+    """
+
+    def __init__(self, client: Client, governor: Governor) -> None:
+        """Ask nothing yet.
+
+        Args:
+            client: Makes the requests.
+            governor: Paces them.
+        """
+        self.complexity: Counter[str] = Counter()
+        self._client = client
+        self._governor = governor
+        self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._live: LiveSchema | TapStopped | None = None
+        self._costs: dict[tuple[str, int], float] = {}
+
+    @property
+    def live(self) -> LiveSchema:
+        """What the environment has, looked up once.
+
+        Raises:
+            TapStopped: It could not be looked up; nothing can be asked for without.
+        """
+        with self._lock:
+            if self._live is None:
+                self._live = self._look()
+        if isinstance(self._live, TapStopped):
+            raise self._live
+        return self._live
+
+    def _look(self) -> LiveSchema | TapStopped:
+        """Look the schema up, and what is left of the limits."""
+        try:
+            live = LiveSchema(self.post(Raw, QUERY), self._client.now)
+            if "rateLimits" in live.roots:
+                self._measure(self.post(_RateLimits, RATE_LIMITS).rate_limits)
+        except TapStopped as error:
+            return error
+        except (PartitionFailed, PartitionSkipped, TooMuchAsked) as error:
+            return TapStopped(error.reason)
+        except msgspec.DecodeError as error:
+            return TapStopped(f"this is no GraphQL schema ({error}); check `base_url`")
+        return live
+
+    def _measure(self, limits: list[_RateLimit]) -> None:
+        """Keep inside of the limits from now on."""
+        self._governor.buckets = [
+            Bucket(
+                UNITS[limit.type],
+                limit.quota * SHARE,
+                SECONDS[limit.interval_seconds],
+                limit.remaining_quota - limit.quota * (1 - SHARE),
+            )
+            for limit in limits
+            if limit.type in UNITS and limit.interval_seconds in SECONDS and limit.quota > 0
+        ]
+
+    def post(
+        self,
+        kind: type[Data],
+        query: str,
+        variables: dict[str, t.Any] | None = None,
+        *,
+        stream: str = "",
+        size: int = 0,
+    ) -> Data:
+        """Ask a query.
+
+        Args:
+            kind: The msgspec type of the answer's data.
+            query: The query.
+            variables: Its variables.
+            stream: The stream it is for.
+            size: How many rows are asked for: the same query with more rows costs more.
+
+        Returns:
+            The data.
+
+        Raises:
+            QueryRefused: Less of it may be answered.
+            TapError: As the error table says.
+        """
+        thought = {"requests": 1.0, "complexity": self._costs.get((query, size), 0.0)}
+        body = msgspec.json.encode({"query": query, "variables": variables or {}})
+        errors: list[QueryError] = []
+
+        def parse(body: bytes) -> Data:
+            answer = open_envelope(body, _Answer)
+            if answer.extensions and answer.extensions.complexity is not None:
+                cost = answer.extensions.complexity
+                self._governor.charge({"complexity": cost - thought["complexity"]})
+                with self._counting:
+                    self._costs[query, size] = cost
+                    self.complexity[stream] += int(cost)
+            if answer.errors:
+                errors[:] = errors_in(body)
+                raise Refused
+            if bytes(answer.data) == b"null":
+                msg = "the answer has neither data nor errors"
+                raise MalformedAnswer(msg)
+            return open_envelope(bytes(answer.data), kind)
+
+        try:
+            return self._client.get(Request((), body=body, stream=stream, costs=thought), parse)
+        except TooMuchAsked as error:
+            raise QueryRefused(error.reason, errors or [QueryError(error.reason)]) from error

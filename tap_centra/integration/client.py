@@ -1,0 +1,236 @@
+"""What a stream of the Integration API is: a declaration, and how its rows become records."""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+from functools import cached_property
+
+import msgspec
+from msgspec import Raw
+from singer_sdk import StreamSchema
+from typing_extensions import override
+
+from commerce_taps.records import Page, open_envelope
+from commerce_taps.stream import CommerceStream
+from tap_centra.bookmarks import Latest, look_back
+from tap_centra.integration.reading import Reading
+from tap_centra.integration.selection import LONGEST
+from tap_centra.schemas import Declarations, integration
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context
+
+    from commerce_taps.conform import Schema
+    from tap_centra.integration.api import Api
+    from tap_centra.integration.paging import Id
+    from tap_centra.integration.selection import Path
+    from tap_centra.tap import TapCentra
+
+
+class IntegrationStream(CommerceStream, abc.ABC):
+    """A list of the Integration API.
+
+    What its schema declares is what is asked for, as far as it is selected and there.
+    """
+
+    schema = StreamSchema(Declarations(integration))
+    primary_keys: t.ClassVar[tuple[str, ...]] = ("id",)
+    _tap: TapCentra
+
+    root: str
+    """The field of the query; a connection takes its place where that is safer."""
+
+    type_name: str
+    """The type of the root's rows, after which its connection is named."""
+
+    filter_key: t.ClassVar[str | None] = None
+    """The rows' field that the API filters by."""
+
+    looks_back: t.ClassVar[bool] = False
+    """Whether rows change after the moment they are filtered by."""
+
+    nested: t.ClassVar[str | None] = None
+    """The list inside of each row whose entries are the records."""
+
+    nested_limit: t.ClassVar[int] = 20
+    """Entries asked for at once: complexity grows with it, whether they are there or not."""
+
+    nested_sort: t.ClassVar[tuple[str, ...]] = ("id_ASC",)
+    """Sorts that tell the entries apart."""
+
+    nested_arguments: t.ClassVar[Mapping[str, t.Any]] = {}
+    """Further arguments of the list."""
+
+    parent_fields: t.ClassVar[Mapping[str, str]] = {}
+    """Fields of the row that its entries take over, with the column of each."""
+
+    lifted: t.ClassVar[Mapping[str, str]] = {}
+    """Columns that hold the id of an object inside of the entry, with the object's name."""
+
+    @property
+    def path(self) -> str:
+        """Where the records are, for the documentation."""
+        return f"graphql: {self.root}" + (f".{self.nested}" if self.nested else "")
+
+    @property
+    def api(self) -> Api:
+        """The API, as this run sees it."""
+        return self._tap.api
+
+    # --- what is wanted -------------------------------------------------------------------------
+
+    @property
+    def declared(self) -> Mapping[str, Schema]:
+        """The columns that are fields of the records."""
+        columns: Mapping[str, Schema] = self.schema["properties"]
+        given = {*self.parent_fields.values(), *self.lifted}
+        return {name: column for name, column in columns.items() if name not in given}
+
+    @property
+    def own_keys(self) -> list[str]:
+        """Fields of the records without which there is no key."""
+        given = set(self.parent_fields.values())
+        return [self.lifted.get(key, key) for key in self.primary_keys if key not in given]
+
+    def wants(self, path: Path) -> bool:
+        """Tell whether the catalog selects a field, or the key needs it.
+
+        Args:
+            path: The field, seen from the record.
+
+        Returns:
+            Whether to ask for it.
+        """
+        if path[0] in self.lifted.values() and path[1:] in {(), ("id",)}:
+            return True
+        breadcrumb = tuple(part for name in path for part in ("properties", name))
+        return path[0] in self.primary_keys or self.mask[breadcrumb]
+
+    def wants_new(self, name: str) -> bool:
+        """Tell whether a field that the schema does not declare is asked for.
+
+        Args:
+            name: The field.
+
+        Returns:
+            Whether new fields become columns, or the catalog has this one.
+        """
+        known = self.effective_schema["properties"]
+        given = {*self.parent_fields.values(), *self.lifted}
+        if name in known:
+            return name not in given and self.mask["properties", name]
+        return bool(self.config["new_fields"] == "evolve")
+
+    @cached_property
+    def _told(self) -> set[Path]:
+        return set()
+
+    def tell_missing(self, paths: Sequence[Path]) -> None:
+        """Log the fields that this environment does not have, once.
+
+        Args:
+            paths: The fields.
+        """
+        new = [path for path in paths if path not in self._told]
+        if new:
+            self._told.update(new)
+            fields = ", ".join(f"`{'.'.join(path)}`" for path in new)
+            self.logger.info("%s: this environment has no %s.", self.name, fields)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read the list. See the base class."""
+        reading = Reading(self)
+        latest = Latest(self.api.live.began)
+        begin = look_back(start, self.config) if self.looks_back else start
+        for rows, safe in reading.pages(begin):
+            records, fits, stamps = self.shape.examine(self._records(rows, reading))
+            latest.add(stamps)
+            yield Page(records, fits, latest.value if safe else None)
+
+    def _records(self, rows: Sequence[Raw], reading: Reading) -> Sequence[Raw]:
+        """Make records of rows."""
+        if self.nested is not None:
+            return list(self._entries(rows, reading))
+        return self._completed(rows, reading) if reading.cut else rows
+
+    def _completed(self, rows: Sequence[Raw], reading: Reading) -> list[Raw]:
+        """Add to lists that did not come whole."""
+        opened = [_open(raw) for raw in rows]
+        for name in reading.cut:
+            lists = {_id(row): _list(row, name) for row in opened}
+            full = [one for one, entries in lists.items() if len(entries) >= LONGEST]
+            rest = reading.rest(full, name)
+            for row in opened:
+                if more := rest.get(_id(row)):
+                    row[name] = Raw(msgspec.json.encode([*lists[_id(row)], *more]))
+        return [Raw(msgspec.json.encode(row)) for row in opened]
+
+    def _entries(self, rows: Sequence[Raw], reading: Reading) -> Iterator[Raw]:
+        """Take the records out of rows, and give them what they need of these."""
+        opened = [_open(raw) for raw in rows]
+        full = [_id(row) for row in opened if len(_list(row, "nested")) >= self.nested_limit]
+        rest = reading.rest(full) if reading.is_paged else {}
+        for row in opened:
+            columns = {
+                column: row[name] for name, column in self.parent_fields.items() if name in row
+            }
+            for entry in (*_list(row, "nested"), *rest.get(_id(row), ())):
+                record = _open(entry)
+                for column, name in self.lifted.items():
+                    columns[column] = (_object(record, name) or {}).get("id", Raw(b"null"))
+                yield Raw(msgspec.json.encode(columns | record))
+
+
+def _open(raw: Raw) -> dict[str, Raw]:
+    return open_envelope(bytes(raw), dict[str, Raw])
+
+
+def _object(row: Mapping[str, Raw], name: str) -> Mapping[str, Raw] | None:
+    """Open an object inside of a row; there may be none."""
+    return _open(row[name]) if bytes(row.get(name, b"null")) != b"null" else None
+
+
+def _list(row: Mapping[str, Raw], name: str) -> Sequence[Raw]:
+    """Open a list inside of a row; there may be none."""
+    inside = bytes(row.get(name, b"null"))
+    return open_envelope(inside, list[Raw]) if inside != b"null" else ()
+
+
+def _id(row: Mapping[str, Raw]) -> Id:
+    return t.cast("Id", msgspec.json.decode(row["id"]))
+
+
+class UpdatedStream(IntegrationStream, abc.ABC):
+    """A list that can be filtered by the last change."""
+
+    replication_key = "updatedAt"
+    filter_key = "updatedAt"
+
+
+class CreatedStream(IntegrationStream, abc.ABC):
+    """A list that can be filtered by the moment its rows came into being."""
+
+    replication_key = "createdAt"
+    filter_key = "createdAt"
+
+
+class OrderEntryStream(IntegrationStream, abc.ABC):
+    """A list inside of each order, read anew when the order has changed."""
+
+    root = "orders"
+    type_name = "Order"
+    primary_keys = ("orderId", "id")
+    replication_key = "orderUpdatedAt"
+    filter_key = "updatedAt"
+    parent_fields: t.ClassVar[Mapping[str, str]] = {
+        "id": "orderId",
+        "number": "orderNumber",
+        "updatedAt": "orderUpdatedAt",
+    }

@@ -1,0 +1,137 @@
+"""What a failed answer of the Integration API means.
+
+Facts come from Centra's documentation (pages "Authorization", "API rate limits") and from public
+code that asks the API; the HTTP status of a refused query is documented nowhere, so a refusal is
+known by its text, whatever its status.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import msgspec
+
+from commerce_taps.errors import Action, ErrorTable, Message, Rule
+from commerce_taps.redact import redact
+
+SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
+ANY_REFUSAL: t.Final = (200, 400, 401, 403, 422)
+
+ERRORS: t.Final = ErrorTable(
+    Rule(
+        range(300, 400),
+        Action.RETRY,
+        "the address answers with a redirect, where the token is not sent; check `base_url`",
+    ),
+    Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b'"authorization"'),
+    Rule(
+        (401, 403),
+        Action.STOP,
+        "Centra does not accept the token: it has expired or was revoked, or it is the secret of "
+        "the Order API (`api: order`). Make a new one in the admin, System > API Tokens: {message}",
+        doubts=3,
+    ),
+    Rule(
+        ANY_REFUSAL,
+        Action.STOP,
+        "Centra does not accept the token: it has expired or was revoked: {message}",
+        body=b'"authentication"',
+    ),
+    Rule(
+        (404, 405, 410),
+        Action.STOP,
+        "no Integration API at this address; `base_url` is https://<customer>.centra.com: "
+        "{message}",
+    ),
+    Rule((408,), Action.RETRY, "Centra took too long"),
+    Rule((413,), Action.LESSEN, "the query is too large"),
+    Rule((429,), Action.RETRY, "Centra's rate limit is reached", finally_=Action.STOP),
+    Rule(
+        ANY_REFUSAL,
+        Action.FAIL,
+        "Centra does not know what was asked for, so its schema has changed since the run began: "
+        "{message}",
+        body=b"Cannot query field",
+    ),
+    Rule(ANY_REFUSAL, Action.FAIL, "Centra does not know an argument: {message}", body=b"nknown "),
+    Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"omplexity"),
+    Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"limit"),
+    Rule((503,), Action.RETRY, "Centra is down for maintenance", finally_=Action.STOP),
+    Rule(SERVER_ERRORS, Action.RETRY, "Centra has a fault of its own: {message}"),
+    Rule((200,), Action.RETRY, "Centra has a fault of its own: {message}", body=b"nternal"),
+    Rule(ANY_REFUSAL, Action.FAIL, "Centra refuses the query: {message}"),
+)
+
+_PERMISSION: t.Final = re.compile(r"[\w.]+:(?:read|write)")
+_FIELD: t.Final = re.compile(r"to access `?(\w+)")
+
+
+class Extensions(msgspec.Struct):
+    """What stands beside an error."""
+
+    category: str | None = None
+
+
+class QueryError(msgspec.Struct):
+    """One error of an answer.
+
+    Attributes:
+        message: Centra's own words.
+        path: The field it is about, as keys and numbers of the answer.
+        extensions: What stands beside it.
+    """
+
+    message: str = ""
+    path: list[str | int] | None = None
+    extensions: Extensions | None = None
+
+    @property
+    def permission(self) -> str | None:
+        """The permission that is missing; `None` where the error is about something else."""
+        if self.extensions is None or self.extensions.category != "authorization":
+            return None
+        found = _PERMISSION.search(self.message)
+        return found[0] if found else "a permission"
+
+    @property
+    def field(self) -> str | None:
+        """The name of the field that was refused, by Centra's own words."""
+        found = _FIELD.search(self.message)
+        return found[1] if found else None
+
+
+class _Refusal(msgspec.Struct):
+    errors: list[QueryError]
+
+
+def errors_in(body: bytes) -> list[QueryError]:
+    """Read the errors of an answer.
+
+    Args:
+        body: The answer, of any kind.
+
+    Returns:
+        The errors, if there are any.
+    """
+    try:
+        return msgspec.json.decode(body, type=_Refusal).errors
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
+def api_message(body: bytes) -> Message:
+    """Find Centra's own words in the body of a failed answer.
+
+    Args:
+        body: A GraphQL answer with errors, or anything a proxy may have put in its place.
+
+    Returns:
+        The words of each error.
+    """
+    found = errors_in(body)
+    if found:
+        words = [one.message.strip().rstrip(".") for one in found]
+        return Message(redact("; ".join(dict.fromkeys(words)))[:400])
+    # Redacted before it is cut: half a secret would not be known any more.
+    return Message(" ".join(redact(body[:10_000].decode(errors="replace")).split())[:80])

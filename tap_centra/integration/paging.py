@@ -1,0 +1,209 @@
+"""Reads all pages of a list that announces no total, so that nothing slips between two of them.
+
+Three readers, each a generator over a function that asks:
+
+- `by_key`, where the list can be filtered and sorted by the replication key: each page begins at
+  the last value seen, so rows that move to the end meanwhile do not matter. The rows come in
+  order, so a bookmark is safe after each page.
+- `by_cursor`, where there is a connection with a unique sort: the cursor holds on to a row.
+- `by_number` elsewhere. With each page the row before it is asked for once more, in the same
+  request; if it is not the one that ended the page before, rows have moved, and the list is read
+  again from its beginning.
+
+Whether the bounds of a filter are inclusive is not documented: windows are asked for a second
+wider than they are, and the rows beyond are left out here.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from commerce_taps import dates
+from commerce_taps.errors import PartitionFailed
+from commerce_taps.paging import ALL, READINGS, Range, digest
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from msgspec import Raw
+
+Id = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One page of a list.
+
+    Attributes:
+        window: The replication values asked for.
+        in_time: Whether to sort by the replication key; else by what tells the rows apart.
+        number: The page's number, counted from 1.
+        cursor: Where the page begins, in place of a number.
+    """
+
+    window: Range = ALL
+    in_time: bool = False
+    number: int = 1
+    cursor: str | None = None
+
+
+@dataclass(slots=True)
+class Rows:
+    """One page as it came.
+
+    Attributes:
+        records: The rows.
+        ids: Their ids.
+        stamps: Their replication values.
+        size: How many rows were asked for.
+        more: Whether another page may follow.
+        before: The id of the row before the page, asked for beyond the first page.
+        cursor: Where the next page begins.
+        ascending: Whether the rows come in the order of their ids.
+    """
+
+    records: Sequence[Raw]
+    ids: Sequence[Id]
+    stamps: Sequence[datetime | None]
+    size: int
+    more: bool
+    before: Id | None = None
+    cursor: str | None = None
+    ascending: bool = False
+
+    def fresh(self, seen: set[bytes], window: Range) -> list[Raw]:
+        """Pick the rows to hand on, and remember them.
+
+        Args:
+            seen: Digests of rows that were handed on; those of this page are added.
+            window: Rows of other replication values are left out; those without one are not.
+
+        Returns:
+            The rows.
+        """
+        found = []
+        for raw, stamp in zip(self.records, self.stamps, strict=True):
+            if (stamp is None or stamp in window) and (mark := digest(raw)) not in seen:
+                seen.add(mark)
+                found.append(raw)
+        return found
+
+
+Ask = t.Callable[[Question], Rows]
+
+Pages = t.Iterator[tuple[t.Sequence["Raw"], bool]]
+"""Rows to hand on, and whether all rows up to the latest of them have been handed on."""
+
+
+def by_key(ask: Ask, start: datetime | None) -> Pages:
+    """Read a list in the order of its replication key.
+
+    Args:
+        ask: Asks for a page.
+        start: The first replication value, inclusive; `None` for everything.
+
+    Yields:
+        The rows; a bookmark is safe after each page.
+    """
+    begin = dates.floor(start) if start else None
+    seen: set[bytes] = set()
+    while True:
+        window = Range(begin)
+        rows = ask(Question(window, in_time=True))
+        known = [stamp for stamp in rows.stamps if stamp is not None]
+        if known != sorted(known) or (rows.more and (not known or rows.stamps[-1] is None)):
+            yield from by_number(ask, window)  # there is no order to rely on
+            return
+        if not rows.more:
+            yield rows.fresh(seen, window), True
+            return
+        edge = dates.floor(known[-1])
+        if begin is None or edge > begin:
+            yield rows.fresh(seen, window), True
+            seen = {
+                digest(raw)
+                for raw, stamp in zip(rows.records, rows.stamps, strict=True)
+                if stamp is not None and stamp >= edge
+            }
+            begin = edge
+        else:  # one page does not hold what changed within one second
+            second = Range(begin, begin + dates.ONE_SECOND)
+            for records, _ in by_number(ask, second, seen):
+                yield records, True
+            begin, seen = begin + dates.ONE_SECOND, set()
+
+
+def by_number(ask: Ask, window: Range = ALL, seen: set[bytes] | None = None) -> Pages:
+    """Read a list by page numbers, and again from its beginning when rows have moved.
+
+    Args:
+        ask: Asks for a page.
+        window: The replication values wanted.
+        seen: Digests of rows that were handed on already.
+
+    Yields:
+        The rows; a bookmark is safe at the end only.
+
+    Raises:
+        PartitionFailed: The list kept changing while it was read.
+    """
+    seen = set() if seen is None else seen
+    size: int | None = None
+    readings = 0
+    while readings < READINGS:
+        number, last = 1, None
+        while True:
+            rows = ask(Question(window, number=number))
+            if number > 1 and rows.size != size:
+                break  # the pages have become smaller: their numbers mean other rows
+            if number > 1 and _moved(rows, last):
+                readings += 1
+                break
+            yield rows.fresh(seen, window), not rows.more
+            if not rows.more:
+                return
+            size, number, last = rows.size, number + 1, rows.ids[-1]
+        size = rows.size
+    msg = "the list kept changing while it was read"
+    raise PartitionFailed(msg)
+
+
+def _moved(rows: Rows, last: Id | None) -> bool:
+    """Tell whether rows may have slipped past: the one before the page is not the last one seen.
+
+    Where the ids are numbers in ascending order, a lesser one tells of rows that were added: they
+    move the others back, which only brings some of them twice.
+    """
+    if rows.ascending and isinstance(rows.before, int) and isinstance(last, int):
+        return rows.before > last
+    return rows.before != last
+
+
+def by_cursor(ask: Ask, window: Range = ALL) -> Pages:
+    """Read a connection from cursor to cursor.
+
+    Args:
+        ask: Asks for a page.
+        window: The replication values wanted.
+
+    Yields:
+        The rows; a bookmark is safe at the end only.
+
+    Raises:
+        PartitionFailed: A page leads back to where it began.
+    """
+    seen: set[bytes] = set()
+    cursor: str | None = None
+    while True:
+        rows = ask(Question(window, cursor=cursor))
+        yield rows.fresh(seen, window), not rows.more
+        if not rows.more:
+            return
+        if rows.cursor is None or rows.cursor == cursor:
+            msg = (
+                "a page of the list leads nowhere: it says that another one follows, and not where"
+            )
+            raise PartitionFailed(msg)
+        cursor = rows.cursor

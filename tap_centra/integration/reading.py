@@ -1,0 +1,410 @@
+"""One reading of a stream's list: what is asked, in which order, in pages of which size.
+
+All of it follows from what the environment has (`introspection`), what is selected (`selection`)
+and what was refused so far: a field the token may not read is left out and the same page asked for
+again, and pages that are too large become smaller.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+from functools import cached_property
+
+import msgspec
+from msgspec import Raw
+
+from commerce_taps import dates
+from commerce_taps.errors import PartitionFailed, PartitionSkipped
+from commerce_taps.paging import Range
+from commerce_taps.records import open_envelope
+from tap_centra.integration.api import Query, QueryRefused
+from tap_centra.integration.paging import Id, Question, Rows, by_cursor, by_key, by_number
+from tap_centra.integration.selection import LONGEST, Selection
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from tap_centra.integration.client import IntegrationStream
+    from tap_centra.integration.errors import QueryError
+    from tap_centra.integration.introspection import Field
+    from tap_centra.integration.paging import Pages
+    from tap_centra.integration.selection import Path
+
+UNIQUE: t.Final[tuple[str, ...]] = ("id_ASC", "number_ASC", "id_DESC")
+"""Sorts in which no two rows are equal, the best one first."""
+
+ENVELOPE: t.Final = frozenset({"rows", "before", "edges", "node", "nested"})
+"""Names of an answer that are no fields of a record."""
+
+_WIDER: t.Final = timedelta(seconds=1)
+"""Whether the bounds of a filter are inclusive is not documented."""
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    id: Id
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class _Page(msgspec.Struct):
+    rows: list[Raw]
+    before: list[_Head] = []
+
+
+class _Edge(msgspec.Struct):
+    node: Raw
+
+
+class _PageInfo(msgspec.Struct, rename="camel"):
+    has_next_page: bool
+    end_cursor: str | None = None
+
+
+class _Edges(msgspec.Struct, rename="camel"):
+    edges: list[_Edge]
+    page_info: _PageInfo
+
+
+class _Connection(msgspec.Struct):
+    rows: _Edges
+
+
+class _Nested(msgspec.Struct):
+    nested: list[Raw]
+
+
+class Root(t.NamedTuple):
+    """The field of the query a stream is read from.
+
+    Attributes:
+        field: The field.
+        type_name: The type of its rows.
+        is_connection: Whether it is read by cursor.
+    """
+
+    field: Field
+    type_name: str
+    is_connection: bool
+
+
+def _can_ask(field: Field) -> bool:
+    """Tell whether a root field can be asked for with the arguments we know."""
+    return not field.needs_more_than("where", "sort", "limit", "page", "first", "after")
+
+
+class Reading:
+    """One reading of one stream."""
+
+    def __init__(self, stream: IntegrationStream) -> None:
+        """Look at what there is to read.
+
+        Args:
+            stream: The stream.
+
+        Raises:
+            PartitionSkipped: The environment does not have it.
+        """
+        self._stream = stream
+        self._api = stream.api
+        self._live = stream.api.live
+        self._limit: int = stream.config["page_size"]
+        self._refused: set[Path] = set()
+        self.root = self._choose()
+        self._is_paged = self.root.is_connection or "page" in self.root.field.arguments
+        if not self._is_paged:
+            self._limit = LONGEST  # what comes at once is all there is
+        self.nested = self._inner_field()
+        self._select()
+
+    # --- what there is --------------------------------------------------------------------------
+
+    def _choose(self) -> Root:
+        """Choose between the list and the connection, where there are both."""
+        name = self._stream.root
+        kind = f"{self._stream.type_name[0].lower()}{self._stream.type_name[1:]}"
+        fields = (self._live.roots.get(one) for one in (name, f"{kind}Connection"))
+        plain, connection = (field if field and _can_ask(field) else None for field in fields)
+        if plain is None and connection is None:
+            msg = f"this environment has no `{name}`"
+            if name in self._live.roots:
+                msg = f"`{name}` of this environment wants to know what the tap does not"
+            raise PartitionSkipped(msg)
+        if plain is not None:
+            found = Root(plain, str(plain.type.inner.name), is_connection=False)
+            if connection is None or self._sorts(found.field, in_time=True):
+                return found
+            if not self._sorts(connection):
+                return found
+        field = t.cast("Field", connection)
+        edges = self._live.fields(str(field.type.inner.name))["edges"]
+        node = self._live.fields(str(edges.type.inner.name))["node"]
+        return Root(field, str(node.type.inner.name), is_connection=True)
+
+    def _inner_field(self) -> Field | None:
+        """Find the list inside of each row, for a stream of such lists."""
+        name = self._stream.nested
+        if name is None:
+            return None
+        field = self._live.fields(self.root.type_name).get(name)
+        if field is None:
+            msg = f"this environment has no `{name}` in `{self.root.field.name}`"
+            raise PartitionSkipped(msg)
+        return field
+
+    def _sorts(self, field: Field, *, in_time: bool = False) -> list[str]:
+        """Find the sort to ask for; none where the list cannot be sorted so."""
+        argument, key = field.arguments.get("sort"), self._stream.filter_key
+        choices = self._live.choices(argument) if argument else set()
+        unique = [sort for sort in UNIQUE if sort in choices][:1]
+        if not in_time:
+            return unique
+        return [f"{key}_ASC", *unique] if key and f"{key}_ASC" in choices else []
+
+    @cached_property
+    def _filters(self) -> bool:
+        """Whether the list can be filtered by the replication key."""
+        argument, key = self.root.field.arguments.get("where"), self._stream.filter_key
+        return bool(argument and key and key in self._live.inputs(argument))
+
+    # --- what is asked --------------------------------------------------------------------------
+
+    def _select(self) -> None:
+        """Write the selection anew, and tell what it lacks."""
+        stream, parent = self._stream, self.root.type_name
+        self._selection = Selection(
+            self._live, wanted=stream.wants, refused=self._refused, is_new=stream.wants_new
+        )
+        kind = str(self.nested.type.inner.name) if self.nested else parent
+        self._inside = self._selection.text(stream.declared, kind)
+        absent = [key for key in stream.own_keys if (key,) in self._selection.missing]
+        if absent:
+            msg = f"this environment has no `{absent[0]}` in `{kind}`"
+            raise PartitionSkipped(msg)
+        stream.tell_missing(self._selection.missing)
+        fields = self._live.fields(parent)
+        self._parent = " ".join(name for name in stream.parent_fields if name in fields)
+
+    @property
+    def cut(self) -> Mapping[str, tuple[Field, str]]:
+        """Columns that are lists of which more may exist than come at once."""
+        return self._selection.cut
+
+    def _rows(self, query: Query, **arguments: t.Any) -> str:  # noqa: ANN401 (JSON)
+        """Write the field that gives the rows, with what is asked of each."""
+        inside = self._inside if self.nested is None else f"{self._parent} {self._nested(query)}"
+        return self._call(query, inside, **arguments)
+
+    def _call(self, query: Query, inside: str, **arguments: t.Any) -> str:  # noqa: ANN401 (JSON)
+        """Write the root field, with what is asked of each row."""
+        if self.root.is_connection:
+            inside = f"edges {{ node {{ {inside} }} }} pageInfo {{ hasNextPage endCursor }}"
+        return query.call(self.root.field, "rows", inside, **arguments)
+
+    @property
+    def is_paged(self) -> bool:
+        """Whether the list inside of each row comes in pages."""
+        return self.nested is not None and {"limit", "page"} <= self.nested.arguments.keys()
+
+    def _nested(self, query: Query, number: int = 1) -> str:
+        """Write the list inside of each row."""
+        field, stream = t.cast("Field", self.nested), self._stream
+        argument = field.arguments.get("sort")
+        choices = self._live.choices(argument) if argument else set()
+        return query.call(
+            field,
+            "nested",
+            self._inside,
+            limit=stream.nested_limit,
+            page=number,
+            sort=[sort for sort in stream.nested_sort if sort in choices] or None,
+            **stream.nested_arguments,
+        )
+
+    def _where(self, question: Question) -> dict[str, t.Any] | None:
+        """Write the filter."""
+        start, end = question.window
+        if end is None and question.in_time:
+            end = self._live.began
+        if not self._filters or (start is None and end is None):
+            return None
+        bounds = {"from": dates.shift(start, -_WIDER) if start else None, "to": end}
+        return {
+            str(self._stream.filter_key): {
+                name: dates.floor(value).isoformat() for name, value in bounds.items() if value
+            }
+        }
+
+    def _write(self, question: Question) -> tuple[str, dict[str, t.Any]]:
+        """Write the query for a page."""
+        query, place = Query(), (question.number - 1) * self._limit
+        order: dict[str, t.Any] = {
+            "where": self._where(question),
+            "sort": self._sorts(self.root.field, in_time=question.in_time) or None,
+        }
+        size = {"first" if self.root.is_connection else "limit": self._limit}
+        calls = [
+            self._rows(query, **order, **size, page=question.number, after=question.cursor),
+            *(
+                [query.call(self.root.field, "before", "id", **order, limit=1, page=place)]
+                if question.number > 1
+                else []
+            ),
+        ]
+        return query.text(*calls), query.variables
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    def pages(self, start: datetime | None) -> Pages:
+        """Read the list.
+
+        Args:
+            start: The first replication value, inclusive; `None` for everything.
+
+        Returns:
+            The rows as they came, by page.
+        """
+        if self.root.is_connection:
+            return by_cursor(self.ask, Range(start))
+        if self._filters and self._sorts(self.root.field, in_time=True):
+            return by_key(self.ask, start)
+        return by_number(self.ask, Range(start))
+
+    def ask(self, question: Question) -> Rows:
+        """Ask for a page, in as many ways as it takes.
+
+        Args:
+            question: The page.
+
+        Returns:
+            The page.
+
+        Raises:
+            PartitionFailed: It is refused however it is asked for.
+            PartitionSkipped: The token may not read any of it.
+        """
+        while True:
+            text, variables = self._write(question)
+            try:
+                return self._answer(text, variables)
+            except QueryRefused as refusal:
+                self._lessen(refusal)
+
+    def _answer(self, text: str, variables: dict[str, t.Any]) -> Rows:
+        """Ask for a page once."""
+        size, stream, before, cursor = self._limit, self._stream.name, None, None
+        if self.root.is_connection:
+            found = self._api.post(_Connection, text, variables, stream=stream, size=size).rows
+            records = [edge.node for edge in found.edges]
+            more, cursor = found.page_info.has_next_page, found.page_info.end_cursor
+        else:
+            page = self._api.post(_Page, text, variables, stream=stream, size=size)
+            records = page.rows
+            more = len(records) >= size and self._is_paged
+            if len(records) >= size and not self._is_paged and "limit" in self.root.field.arguments:
+                self._stream.logger.warning(
+                    "%s: only the first %d can be read, and there may be more.", stream, size
+                )
+            before = page.before[0].id if page.before else None
+        heads = [open_envelope(bytes(raw), _Head) for raw in records]
+        return Rows(
+            records,
+            [head.id for head in heads],
+            [self._stamp(head) for head in heads],
+            size,
+            more,
+            before,
+            cursor,
+            ascending=self._sorts(self.root.field)[:1] == ["id_ASC"],
+        )
+
+    def _stamp(self, head: _Head) -> datetime | None:
+        """Read a row's replication value."""
+        values = {"createdAt": head.created_at, "updatedAt": head.updated_at}
+        text = values.get(self._stream.filter_key or "")
+        return None if text is None else dates.parse(text)
+
+    def rest(self, parents: Sequence[Id], column: str | None = None) -> dict[Id, list[Raw]]:
+        """Read what did not come at once of the lists inside of rows, of many rows together.
+
+        Args:
+            parents: The rows' ids.
+            column: The column that is the list; `None` for a stream of such lists.
+
+        Returns:
+            The entries from the second page on, by the row's id.
+
+        Raises:
+            PartitionFailed: They cannot be asked for.
+        """
+        found: dict[Id, list[Raw]] = {one: [] for one in parents}
+        size = self._stream.nested_limit if column is None else LONGEST
+        number, ids = 2, list(parents)
+        while ids:
+            query = Query()
+            if column is None:
+                inside = self._nested(query, number)
+            else:
+                field, entries = self.cut[column]
+                inside = query.call(field, "nested", entries, limit=size, page=number)
+            length = {"first" if self.root.is_connection else "limit": len(ids)}
+            call = self._call(query, f"id {inside}", where={"id": ids}, **length)
+            try:
+                rows = self._answer(query.text(call), query.variables)
+            except QueryRefused as refusal:
+                raise PartitionFailed(refusal.reason) from refusal
+            ids = []
+            for one, raw in zip(rows.ids, rows.records, strict=True):
+                nested = open_envelope(bytes(raw), _Nested).nested
+                found[one] += nested
+                if len(nested) >= size:
+                    ids.append(one)
+            number += 1
+        return found
+
+    # --- asking for less ------------------------------------------------------------------------
+
+    def _lessen(self, refusal: QueryRefused) -> None:
+        """Leave out what was refused, or make the pages smaller."""
+        denied = {
+            path: error.permission
+            for error in refusal.errors
+            if error.permission
+            for path in self._denied(error)
+        }
+        if denied:
+            self._leave_out(denied)
+        elif self._limit > 1:
+            self._limit //= 2
+            self._stream.logger.info(
+                "%s: pages of %d rows from here on: %s",
+                self._stream.name,
+                self._limit,
+                refusal.reason,
+            )
+        else:
+            raise PartitionFailed(refusal.reason)
+
+    def _denied(self, error: QueryError) -> Iterator[Path]:
+        """Find the fields an error is about; () stands for the stream itself."""
+        around = {*ENVELOPE, self.root.field.name, self._stream.nested}
+        path = tuple(n for n in error.path or () if isinstance(n, str) and n not in around)
+        if error.path is not None:
+            yield path if path in self._selection.asked else ()
+            return
+        named = [path for path in self._selection.asked if path[-1] == error.field]
+        yield from named or [()]
+
+    def _leave_out(self, denied: Mapping[Path, str | None]) -> None:
+        """Ask no more for what the token may not read."""
+        names = ", ".join(f"`{name}`" for name in sorted({str(name) for name in denied.values()}))
+        msg = f"the token lacks the permission {names}: tick it in the admin, System > API Tokens"
+        if self._stream.config.get("on_missing_permission") == "fail":
+            raise PartitionFailed(msg)
+        if any(path == () or path[0] in self._stream.own_keys for path in denied):
+            raise PartitionSkipped(msg)
+        self._refused |= denied.keys()
+        fields = ", ".join(f"`{'.'.join(path)}`" for path in sorted(denied))
+        self._stream.logger.warning("%s: left out %s: %s.", self._stream.name, fields, msg)
+        self._select()

@@ -1,0 +1,1 @@
+"""Columns of the streams of the Order API."""

@@ -1,0 +1,227 @@
+"""tap-centra: the tap's settings, and which of Centra's two APIs they choose."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import cached_property
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from commerce_taps.auth import HeaderAuth
+from commerce_taps.settings import COMMON, check_url
+from commerce_taps.tap import CommerceTap
+from tap_centra.integration import errors as integration
+from tap_centra.integration.api import Api
+from tap_centra.order import errors as order
+from tap_centra.streams.integration import STREAMS as INTEGRATION_STREAMS
+from tap_centra.streams.order import STREAMS as ORDER_STREAMS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from commerce_taps.errors import Message
+    from commerce_taps.stream import CommerceStream
+
+INTEGRATION: t.Final = "integration"
+ORDER: t.Final = "order"
+
+OWN: t.Final = {
+    INTEGRATION: ("token", "on_missing_permission"),
+    ORDER: ("api_key", "timezone", "voucher_ids"),
+}
+"""Settings that one of the two APIs has no use for."""
+
+NAMES: t.Final = {INTEGRATION: "Integration API", ORDER: "Order API"}
+
+
+class TapCentra(CommerceTap):
+    """Reads a Centra environment through the Integration API, or through the Order API."""
+
+    name = "tap-centra"
+    errors = integration.ERRORS
+
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "api",
+            th.StringType,
+            title="API",
+            allowed_values=[INTEGRATION, ORDER],
+            default=INTEGRATION,
+            description=(
+                "Which of Centra's APIs to read: `integration`, the GraphQL API of the whole "
+                "environment, or `order`, the older REST API of an Order API plugin."
+            ),
+        ),
+        th.Property(
+            "base_url",
+            th.StringType,
+            required=True,
+            title="Address",
+            description=(
+                "Address of the API: `https://<customer>.centra.com` for the Integration API, the "
+                "address the plugin shows for the Order API. https, but for loopback addresses."
+            ),
+        ),
+        th.Property(
+            "token",
+            th.StringType,
+            secret=True,
+            title="Token",
+            description="Integration API: a token from the admin, System > API Tokens.",
+        ),
+        th.Property(
+            "api_key",
+            th.StringType,
+            secret=True,
+            title="Shared secret",
+            description="Order API: the shared secret of the plugin.",
+        ),
+        th.Property(
+            "timezone",
+            th.StringType,
+            title="Time zone",
+            description=(
+                "Order API, required: the zone of the environment's times, which the API does not "
+                "tell, such as `Europe/Stockholm`."
+            ),
+        ),
+        th.Property(
+            "voucher_ids",
+            th.ArrayType(th.CustomType({"type": ["string", "integer"]})),
+            title="Vouchers",
+            description="Order API: ids of the vouchers to read; it has no list of them.",
+        ),
+        th.Property(
+            "lookback_days",
+            th.IntegerType(minimum=0, maximum=100 * 365),
+            title="Days to look back",
+            default=30,
+            description=(
+                "How many days before the bookmark are read again, for streams that the API "
+                "filters by creation only: later changes show for so long."
+            ),
+        ),
+        th.Property(
+            "on_missing_permission",
+            th.StringType,
+            title="Missing permission",
+            allowed_values=["drop_field", "fail"],
+            description=(
+                "Integration API: what becomes of a field the token may not read. `drop_field` "
+                "leaves it out, or skips the stream where all of it is meant; `fail` fails the "
+                "stream. Default: `drop_field`."
+            ),
+        ),
+        th.Property(
+            "page_size",
+            th.IntegerType(minimum=1, maximum=200),
+            title="Page size",
+            default=100,
+            description="Rows asked for per page. It becomes smaller where the API asks for less.",
+        ),
+        *(setting for setting in COMMON if setting.name != "page_size"),
+    ).to_dict()
+
+    @override
+    def __init__(self, **kwargs: t.Any) -> None:
+        super().__init__(**kwargs)
+        if not self.is_integration:
+            self.errors = order.ERRORS  # type: ignore[misc] # each API has its own
+
+    @override
+    def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
+        """Check what a JSON Schema cannot. See the base class."""
+        yield from super().check_config(config)
+        yield from check_url("base_url", config["base_url"])
+        api = config["api"]
+        other = ORDER if api == INTEGRATION else INTEGRATION
+        for name in OWN[other]:
+            if name in config:
+                yield (
+                    f"Setting `{name}` belongs to the {NAMES[other]}, and `api` is `{api}`: remove "
+                    f"it, or set `api` to `{other}`."
+                )
+        credential = OWN[api][0]
+        if credential not in config:
+            where = {INTEGRATION: "System > API Tokens", ORDER: "the Order API plugin's settings"}
+            yield f"Setting `{credential}` is missing: give the one from the admin, {where[api]}."
+        elif not (config[credential].isascii() and config[credential].isprintable()):
+            yield f"Setting `{credential}` holds characters that none has: copy it once more."
+        if api == ORDER and "timezone" not in config:
+            yield (
+                "Setting `timezone` is missing: the Order API writes times by the clock of the "
+                "environment and does not tell its zone. Give it, such as Europe/Stockholm."
+            )
+        elif "timezone" in config and _zone(config["timezone"]) is None:
+            yield (
+                f"Setting `timezone` is not a time zone: {config['timezone']!r}. Write it as in "
+                "the IANA database, such as Europe/Stockholm."
+            )
+
+    @property
+    def is_integration(self) -> bool:
+        """Whether the Integration API is read."""
+        return bool(self.config.get("api", INTEGRATION) == INTEGRATION)
+
+    @override
+    @property
+    def base_url(self) -> str:
+        """Address of the API: of its one endpoint, or of what is below. See the base class."""
+        address = str(self.config["base_url"]).rstrip("/")
+        if not self.is_integration or address.endswith("/graphql"):
+            return address
+        return f"{address}/graphql"
+
+    @override
+    @property
+    def auth(self) -> HeaderAuth:
+        """A bearer token, or the bare secret. See the base class."""
+        if self.is_integration:
+            return HeaderAuth(f"Bearer {self.config['token'].removeprefix('Bearer ')}")
+        return HeaderAuth(self.config["api_key"], "API-Authorization")
+
+    @override
+    def api_message(self, body: bytes) -> Message:
+        """Find Centra's own words. See the base class."""
+        return integration.api_message(body) if self.is_integration else order.api_message(body)
+
+    @override
+    def discover_streams(self) -> Sequence[CommerceStream]:
+        """List the streams of the API that is chosen. Nothing is asked of it.
+
+        Returns:
+            One object a stream.
+        """
+        kinds: Sequence[type[CommerceStream]] = INTEGRATION_STREAMS
+        if not self.is_integration:
+            kinds = ORDER_STREAMS
+        return [stream(self) for stream in kinds]
+
+    @override
+    def log_report(self) -> None:
+        """Log the summary of the run, and what its queries have cost. See the base class."""
+        super().log_report()
+        costs = self.api.complexity if self.is_integration else None
+        if costs:
+            told = ", ".join(f"{name or 'schema'} {cost:,}" for name, cost in costs.most_common())
+            self.logger.info("Complexity of the queries: %s in all; %s", f"{costs.total():,}", told)
+
+    @cached_property
+    def api(self) -> Api:
+        """The Integration API, as this run sees it."""
+        return Api(self.client, self.governor)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone of the Order API's times."""
+        return ZoneInfo(self.config["timezone"])
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """Look a time zone up."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None

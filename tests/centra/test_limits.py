@@ -1,0 +1,217 @@
+"""The rate limits: how the tap keeps inside of them, and what it does when it cannot."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from commerce_sandbox import Sandbox
+from commerce_taps.buckets import Bucket
+from commerce_taps.fetch import Governor, retry_after
+from tap_centra.integration import api
+from tests.centra.conftest import INTEGRATION, differences, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.centra.conftest import Catalogs, Taps
+
+HANDFUL = 5
+SPEED = 10
+"""How much faster than in truth the sandbox's buckets come back."""
+
+
+class Clock:
+    """A clock that goes on when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 1e-6)  # or else it would stand still
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(time, "monotonic", made.monotonic)
+    monkeypatch.setattr(time, "sleep", made.sleep)
+    return made
+
+
+def governor(*buckets: Bucket) -> Governor:
+    made = Governor(per_minute=0, at_once=1, per_lane=1, check=lambda: None)
+    made.buckets = buckets
+    return made
+
+
+def seconds(clock: Clock, made: Governor, times: int, **costs: float) -> float:
+    """How long requests take that need no time themselves."""
+    start = clock.now
+    for _ in range(times):
+        with made.turn("", costs):
+            pass
+    return clock.now - start
+
+
+# --- buckets ------------------------------------------------------------------------------------
+
+
+def test_what_is_in_a_bucket_goes_at_once_and_the_rest_as_it_is_filled(clock: Clock) -> None:
+    made = governor(Bucket("requests", 60, 10, 60))
+    assert seconds(clock, made, 60, requests=1) == 0
+    assert seconds(clock, made, 120, requests=1) == pytest.approx(20)
+
+
+def test_a_run_of_three_buckets_takes_little_more_than_they_dictate(clock: Clock) -> None:
+    """The vendor's bucket, full at first, would let three of them through in two intervals."""
+    share = api.SHARE
+    made = governor(Bucket("complexity", 250_000 * share, 10, 250_000 * share))
+    assert seconds(clock, made, 300, complexity=2_500) <= 1.2 * 20
+
+
+def test_the_emptiest_bucket_decides(clock: Clock) -> None:
+    made = governor(Bucket("requests", 60, 10, 60), Bucket("complexity", 1000, 10, 1000))
+    assert seconds(clock, made, 20, requests=1, complexity=100) == pytest.approx(10)
+
+
+def test_what_a_query_really_costs_is_charged_after_it(clock: Clock) -> None:
+    made = governor(Bucket("complexity", 1000, 10, 1000))
+    made.charge({"complexity": 3000})
+    assert seconds(clock, made, 1, complexity=100) == pytest.approx(21)
+    made.charge({"complexity": -500})
+    assert seconds(clock, made, 1, complexity=500) == 0
+
+
+def test_more_than_a_bucket_holds_waits_for_a_full_one(clock: Clock) -> None:
+    made = governor(Bucket("complexity", 1000, 10, 1000))
+    assert seconds(clock, made, 2, complexity=5000) == pytest.approx(50)
+
+
+def test_who_is_turned_away_has_nothing_left(clock: Clock) -> None:
+    made = governor(Bucket("requests", 60, 10, 60))
+    made.pause(0)
+    assert seconds(clock, made, 60, requests=1) == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda moment: f"{moment.timestamp():.0f}",
+        lambda moment: moment.isoformat(timespec="milliseconds"),
+        lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        lambda moment: format_datetime(moment, usegmt=True),
+        lambda _: "30",
+    ],
+    ids=["unix", "iso", "zulu", "http", "seconds"],
+)
+def test_a_moment_or_seconds_tell_when_to_come_back(write: Callable[[datetime], str]) -> None:
+    moment = datetime.now(timezone.utc) + timedelta(seconds=30)
+    assert retry_after(write(moment)) == pytest.approx(30, abs=5)
+
+
+# --- over HTTP ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def hurried(monkeypatch: pytest.MonkeyPatch, form: str = "unix") -> Iterator[Sandbox]:
+    """A double with the smallest plan, whose time goes faster, which the tap is told."""
+    faster = {name: length / SPEED for name, length in api.SECONDS.items()}
+    monkeypatch.setattr(api, "SECONDS", faster)
+    with Sandbox(
+        scale=0.05, centra_plan="growth", centra_speed=str(SPEED), centra_retry_after=form
+    ) as sandbox:
+        yield sandbox
+
+
+def turned_away(sandbox: Sandbox) -> int:
+    return sum(request.status == 429 for request in sandbox.requests)
+
+
+@pytest.mark.parametrize(
+    ("streams", "page_size"),
+    [
+        pytest.param(("stock_changes",), 5, id="requests"),
+        pytest.param(
+            ("orders", "order_lines", "stock_change_lines", "stock"), 100, id="complexity"
+        ),
+    ],
+)
+def test_a_run_of_three_buckets_is_hardly_ever_turned_away(
+    run: Taps,
+    catalog: Catalogs,
+    monkeypatch: pytest.MonkeyPatch,
+    streams: tuple[str, ...],
+    page_size: int,
+) -> None:
+    with hurried(monkeypatch) as sandbox:
+        some = catalog(INTEGRATION, **dict.fromkeys(streams))
+        output = run(sandbox, catalog=some, page_size=page_size).output
+        for stream in streams:
+            wanted = truth(sandbox, INTEGRATION, output, stream)
+            assert output.rows(stream).keys() == wanted.keys()
+        asked = len(sandbox.requests)
+        assert asked > 180 or len(streams) > 1
+        assert turned_away(sandbox) <= HANDFUL
+
+
+@pytest.mark.parametrize("form", ["unix", "iso", "date", "seconds"])
+def test_who_is_turned_away_comes_back_when_told(
+    run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Buckets that the tap does not know of, such as those others have emptied."""
+    monkeypatch.setattr(api.Api, "_measure", lambda *_: None)
+    with hurried(monkeypatch, form) as sandbox:
+        some = catalog(INTEGRATION, stock_changes=None)
+        found = run(sandbox, catalog=some, page_size=10, concurrency=1)
+        assert found.code == 0
+        wanted = truth(sandbox, INTEGRATION, found.output, "stock_changes")
+        rows = found.output.rows("stock_changes")
+        assert differences(INTEGRATION, "stock_changes", rows, wanted)[:5] == []
+        assert 0 < turned_away(sandbox) < 20
+        assert "Centra's rate limit is reached" in found.log
+
+
+def test_fewer_columns_cost_less(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
+    def cost(**streams: set[str] | None) -> int:
+        log = run(sandbox, catalog=catalog(INTEGRATION, **streams)).log
+        line = next(line for line in log.splitlines() if line.startswith("Complexity of the"))
+        return int(line.partition("orders ")[2].split(", schema")[0].replace(",", ""))
+
+    assert cost(orders={"number", "status", "grandTotal"}) < cost(orders=None) / 10
+
+
+def test_pages_become_smaller_where_a_query_is_too_complex(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from commerce_sandbox.centra import survey  # noqa: PLC0415
+
+    monkeypatch.setattr(survey, "LARGEST", 8_000)
+    found = run(sandbox, catalog=catalog(INTEGRATION, orders=None, order_lines=None))
+    assert found.code == 0
+    assert "orders: pages of 50 rows from here on: Query complexity" in found.log
+    for stream in ("orders", "order_lines"):
+        wanted = truth(sandbox, INTEGRATION, found.output, stream)
+        rows = found.output.rows(stream)
+        assert differences(INTEGRATION, stream, rows, wanted)[:5] == []
+        assert len(found.output.records[stream]) == len(rows)
+
+
+def test_where_a_single_row_is_too_complex_the_stream_fails(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from commerce_sandbox.centra import survey  # noqa: PLC0415
+
+    monkeypatch.setattr(survey, "LARGEST", 150)
+    found = run(sandbox, catalog=catalog(INTEGRATION, orders=None, brands={"id"}))
+    assert found.code == 1
+    assert "Failed orders: Query complexity" in found.log
+    assert found.output.counts == {"brands": 6}

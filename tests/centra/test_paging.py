@@ -1,0 +1,280 @@
+"""Lists that change while they are read: nothing slips between two pages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+from typing_extensions import override
+
+from commerce_taps.errors import PartitionFailed
+from commerce_taps.paging import Range
+from tap_centra.integration.paging import Question, Rows, by_cursor, by_key, by_number
+from tap_centra.order.client import Answer, OffsetStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_centra.integration.paging import Pages
+
+T0 = datetime(2024, 6, 1, tzinfo=timezone.utc)
+
+
+def at(second: int) -> datetime:
+    return T0 + timedelta(seconds=second)
+
+
+@dataclass
+class Api:
+    """A list behind an API whose bounds are exclusive, as nobody knows what Centra's are.
+
+    Attributes:
+        rows: The second of each row's last change, by its id.
+        size: Rows of a page.
+        by_id: Whether it can be sorted by id.
+        acts: What happens before the request of a number, counted from 0.
+        asked: How many requests there were.
+    """
+
+    rows: dict[int, int]
+    size: int = 3
+    by_id: bool = True
+    acts: dict[int, Callable[[dict[int, int]], Any]] = field(default_factory=dict)
+    asked: int = 0
+
+    def __call__(self, question: Question) -> Rows:
+        if self.asked in self.acts:
+            self.acts[self.asked](self.rows)
+        self.asked += 1
+        assert self.asked < 500, "it never ends"
+        start, end = question.window
+        low = start - timedelta(seconds=1) if start else None
+        found = [
+            one
+            for one, second in self.rows.items()
+            if (low is None or at(second) > low) and (end is None or at(second) < end)
+        ]
+        if question.in_time:
+            found.sort(key=lambda one: (self.rows[one], one))
+        elif self.by_id:
+            found.sort()
+        first = (question.number - 1) * self.size
+        if question.cursor is not None:
+            first = next((n for n, one in enumerate(found) if one > int(question.cursor)), 10**6)
+        page = found[first : first + self.size]
+        return Rows(
+            [Raw(json.dumps([one, self.rows[one]]).encode()) for one in page],
+            page,
+            [at(self.rows[one]) for one in page],
+            self.size,
+            more=len(page) == self.size,
+            before=found[first - 1] if 0 < first <= len(found) else None,
+            cursor=str(page[-1]) if page else None,
+            ascending=self.by_id and not question.in_time,
+        )
+
+
+def read(pages: Pages) -> list[tuple[int, int]]:
+    return [(one, second) for raws, _ in pages for one, second in map(json.loads, map(bytes, raws))]
+
+
+def rows(*seconds: int) -> dict[int, int]:
+    return dict(enumerate(seconds, 1))
+
+
+# --- by key -------------------------------------------------------------------------------------
+
+
+def test_by_key_reads_each_row_once_in_order() -> None:
+    api = Api(rows(5, 1, 9, 1, 7, 3, 3, 20))
+    found = read(by_key(api, None))
+    assert [second for _, second in found] == [1, 1, 3, 3, 5, 7, 9, 20]
+    assert len(set(found)) == 8
+
+
+def test_by_key_begins_at_the_bookmark_inclusively() -> None:
+    api = Api(rows(1, 2, 3, 3, 4))
+    assert sorted(read(by_key(api, at(3)))) == [(3, 3), (4, 3), (5, 4)]
+
+
+@pytest.mark.parametrize("ties", [3, 4, 10, 11])
+def test_by_key_gets_past_more_rows_of_one_second_than_a_page_holds(ties: int) -> None:
+    api = Api(rows(1, *[2] * ties, 3, 3))
+    assert sorted(read(by_key(api, None))) == sorted(api.rows.items())
+
+
+def test_a_row_that_moves_to_the_end_takes_none_with_it() -> None:
+    """With page numbers, the row behind it would slide over the border unseen."""
+    api = Api(rows(1, 2, 3, 4, 5, 6, 7, 8), acts={1: lambda r: r.update({1: 30, 2: 31})})
+    assert {one for one, _ in read(by_key(api, None))} == set(range(1, 9))
+    assert (1, 30) in read(by_key(api, None))
+
+
+def test_without_the_order_that_was_promised_the_list_is_read_by_number() -> None:
+    api = Api(rows(3, 1, 2, 5, 4))
+    shuffled = api.rows
+
+    def ask(question: Question) -> Rows:
+        return api(Question(question.window, number=question.number))
+
+    assert sorted(read(by_key(ask, None))) == sorted(shuffled.items())
+
+
+@given(
+    st.lists(st.integers(0, 6), max_size=25),
+    st.integers(1, 5),
+    st.dictionaries(st.integers(0, 20), st.tuples(st.integers(1, 25), st.booleans()), max_size=6),
+)
+def test_by_key_never_misses_a_row_that_stays(
+    seconds: list[int], size: int, changes: dict[int, tuple[int, bool]]
+) -> None:
+    """Rows change, which moves them to the end, or go; all others must come, changed ones anew."""
+    api = Api(rows(*seconds), size=size)
+
+    def change(number: int, *, goes: bool) -> Callable[[dict[int, int]], Any]:
+        def act(found: dict[int, int]) -> None:
+            if number in found:
+                found.pop(number)
+                if not goes:
+                    found[number] = 100 + api.asked
+
+        return act
+
+    api.acts = {when: change(one, goes=goes) for when, (one, goes) in changes.items()}
+    found = read(by_key(api, None))
+    for one, second in api.rows.items():
+        if second < 100:
+            assert (one, second) in found
+        else:
+            assert one in {seen for seen, _ in found}
+
+
+# --- by number ----------------------------------------------------------------------------------
+
+
+def test_by_number_reads_each_row_once() -> None:
+    api = Api(rows(*range(10)))
+    assert read(by_number(api)) == sorted(api.rows.items())
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_by_number_sees_that_rows_have_gone(moment: int, by_id: bool) -> None:  # noqa: FBT001
+    api = Api(rows(*range(10)), by_id=by_id, acts={moment: lambda r: r.pop(1)})
+    assert {one for one, _ in read(by_number(api))} >= set(range(2, 11))
+    assert len(read(by_number(api))) == 9
+
+
+def test_rows_that_are_added_in_front_do_not_begin_it_anew() -> None:
+    api = Api({one: one for one in range(5, 15)}, acts={1: lambda r: r.update({1: 1, 2: 2})})
+    found = read(by_number(api))
+    assert {one for one, _ in found} >= set(range(5, 15))
+    assert api.asked == 5
+
+
+def test_a_list_that_never_comes_to_rest_fails() -> None:
+    api = Api(
+        {one: one for one in range(60)},
+        acts={n: lambda r: r.pop(min(r)) for n in range(1, 60)},
+    )
+    with pytest.raises(PartitionFailed, match="kept changing"):
+        read(by_number(api))
+
+
+def test_smaller_pages_begin_it_anew() -> None:
+    api = Api(rows(*range(10)), size=4)
+
+    def ask(question: Question) -> Rows:
+        if question.number == 2 and api.size == 4:
+            api.size = 2
+        return api(question)
+
+    assert sorted(read(by_number(ask))) == sorted(api.rows.items())
+
+
+def test_by_number_keeps_to_its_window() -> None:
+    api = Api(rows(1, 2, 3, 4, 5))
+    assert read(by_number(api, Range(at(2), at(4)))) == [(2, 2), (3, 3)]
+
+
+# --- by cursor ----------------------------------------------------------------------------------
+
+
+def test_by_cursor_holds_on_to_rows() -> None:
+    api = Api(rows(*range(10)), acts={1: lambda r: (r.pop(1), r.pop(2), r.update({0: 5}))})
+    assert {one for one, _ in read(by_cursor(api))} >= set(range(3, 11))
+
+
+def test_a_cursor_that_leads_nowhere_is_a_failure() -> None:
+    api = Api(rows(*range(10)))
+
+    def ask(_: Question) -> Rows:
+        return api(Question())
+
+    with pytest.raises(PartitionFailed, match="leads nowhere"):
+        read(by_cursor(ask))
+
+
+# --- the Order API's offsets --------------------------------------------------------------------
+
+
+class Offsets(OffsetStream):
+    """A list with offsets, without an API."""
+
+    name = "offsets"
+    path = "orders"
+    selector = "orders"
+    primary_keys = ("orderId",)
+
+    def __init__(self, listed: list[int], largest: int = 1000) -> None:
+        self.listed = listed
+        self.largest = largest
+        self.acts: dict[int, Callable[[list[int]], Any]] = {}
+        self.asked = 0
+
+    @override
+    @property
+    def _limit(self) -> int:
+        return 3
+
+    @override
+    def answer(self, params: Any, one: str = "") -> Answer:
+        if self.asked in self.acts:
+            self.acts[self.asked](self.listed)
+        self.asked += 1
+        assert self.asked < 200, "it never ends"
+        first, size = params["offset"], min(params["limit"], self.largest)
+        return Answer([Raw(b"%d" % n) for n in self.listed[first : first + size]], None)
+
+    @override
+    def _key(self, raw: Raw) -> int:
+        return int(bytes(raw))
+
+    def numbers(self) -> list[int]:
+        return [int(bytes(raw)) for page in self.pages({}) for raw in page]
+
+
+@pytest.mark.parametrize("count", range(12))
+@pytest.mark.parametrize("largest", [1000, 2])
+def test_offsets_read_each_row_once_even_if_pages_are_shorter(count: int, largest: int) -> None:
+    assert Offsets(list(range(count)), largest).numbers() == list(range(count))
+
+
+def test_offsets_see_that_rows_have_gone() -> None:
+    stream = Offsets(list(range(10)))
+    stream.acts = {2: lambda listed: listed.pop(0)}
+    assert set(stream.numbers()) >= set(range(1, 10))
+
+
+def test_a_server_that_repeats_its_first_page_is_a_failure() -> None:
+    stream = Offsets(list(range(10)))
+    answer = stream.answer
+    stream.answer = lambda params, one="": answer({**params, "offset": 0}, one)  # type: ignore[method-assign]
+    with pytest.raises(PartitionFailed, match="kept changing"):
+        stream.numbers()

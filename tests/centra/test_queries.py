@@ -1,0 +1,319 @@
+"""Every query the tap can build is one the API would take, whatever is selected.
+
+graphql-core judges, by both variants of the schema. Nothing is sent here.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from functools import cache
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+import pytest
+from graphql import (
+    build_schema,
+    get_operation_ast,
+    graphql_sync,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.execution import get_variable_values
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from commerce_sandbox.centra.schema import schema
+from commerce_taps.errors import PartitionSkipped
+from commerce_taps.paging import Range
+from tap_centra.integration.introspection import QUERY, LiveSchema
+from tap_centra.integration.paging import Question
+from tap_centra.integration.reading import Reading
+from tap_centra.tap import TapCentra
+from tests.centra.conftest import INTEGRATION, KINDS, VARIANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from graphql import GraphQLSchema
+
+    from tap_centra.integration.client import IntegrationStream
+    from tests.contract import Record
+
+STREAMS = KINDS[INTEGRATION]
+NOW = datetime(2024, 6, 1, tzinfo=timezone.utc)
+QUESTIONS = (
+    Question(),
+    Question(number=7),
+    Question(Range(NOW), in_time=True),
+    Question(Range(NOW, NOW), number=2),
+    Question(cursor="bnVtYmVyOjE2Ng=="),
+)
+CONFIG = {"base_url": "https://customer.example", "token": "pretended-token"}
+
+
+@cache
+def whole(variant: str) -> GraphQLSchema:
+    return schema(variant)
+
+
+@cache
+def live(variant: str) -> LiveSchema:
+    """The schema as a client sees it."""
+    answer = graphql_sync(whole(variant), QUERY)
+    assert answer.errors is None
+    return LiveSchema(json.dumps(answer.data).encode(), NOW)
+
+
+def tap(variant: str, catalog: Record | None = None, **config: Any) -> TapCentra:  # noqa: ANN401
+    """A tap that knows the schema and has asked nothing."""
+    made = TapCentra(config=CONFIG | config, catalog=catalog)
+    made.api._live = live(variant)
+    return made
+
+
+def queries(
+    stream: IntegrationStream, questions: Sequence[Question] = QUESTIONS
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give the queries a stream can be read with."""
+    reading = Reading(stream)
+    for question in questions:
+        numbered = question.number > 1 and reading.root.is_connection
+        yield reading._write(Question(question.window) if numbered else question)
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def answer(text: str, variables: dict[str, Any]) -> None:
+        asked.append((text, variables))
+        raise StopIteration
+
+    reading._answer = answer  # type: ignore[assignment, method-assign]
+    for column in [None, *reading.cut] if reading.is_paged else [*reading.cut]:
+        with pytest.raises(StopIteration):
+            reading.rest(["1", "2"] if stream.root == "orders" else [1, 2], column)
+    yield from asked
+
+
+def judge(variant: str, text: str, variables: dict[str, Any]) -> list[str]:
+    """List what is wrong with a query."""
+    document = parse(text)
+    problems = validate(whole(variant), document, specified_rules)
+    operation = get_operation_ast(document)
+    assert operation is not None
+    assert operation.operation.value == "query"
+    declared = list(operation.variable_definitions or ())
+    given_ = get_variable_values(whole(variant), declared, variables)
+    problems += given_ if isinstance(given_, list) else []
+    return [str(problem) for problem in problems]
+
+
+def check(variant: str, made: TapCentra, questions: Sequence[Question] = QUESTIONS) -> int:
+    """Judge the queries of every stream. Returns how many streams have any."""
+    found = [
+        [judge(variant, *query) for query in asked]
+        for stream in made.streams.values()
+        if (asked := asked_of(cast("IntegrationStream", stream), questions))
+    ]
+    assert [problem for problems in found for problem in problems if problem] == []
+    return len(found)
+
+
+def asked_of(
+    stream: IntegrationStream, questions: Sequence[Question] = QUESTIONS
+) -> list[tuple[str, dict[str, Any]]]:
+    """Give the queries of a stream; none if the environment does not have it."""
+    try:
+        return list(queries(stream, questions))
+    except PartitionSkipped:
+        return []
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_with_all_columns(variant: str) -> None:
+    found = check(variant, tap(variant))
+    assert found == (len(STREAMS) if variant == "current" else len(STREAMS) - 9)
+
+
+def selecting(columns: dict[str, set[str]]) -> Record:
+    """A catalog with these columns of each stream."""
+    made = json.loads(json.dumps(TapCentra(config=CONFIG).catalog_dict))
+    for entry in made["streams"]:
+        chosen = columns[entry["tap_stream_id"]]
+        for place in entry["metadata"]:
+            name = ".".join(place["breadcrumb"][1::2])
+            place["metadata"]["selected"] = not name or name in chosen
+    return cast("Record", made)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_with_keys_only(variant: str) -> None:
+    made = tap(variant, selecting({name: set() for name in STREAMS}), new_fields="drop")
+    assert check(variant, made) >= len(STREAMS) - 9
+    (text, _), *_ = queries(cast("IntegrationStream", made.streams["products"]))
+    assert text.endswith("{ id updatedAt } }")
+
+
+@cache
+def columns() -> dict[str, list[str]]:
+    """The columns of each stream, those inside of objects among them."""
+    found: dict[str, list[str]] = {}
+    for entry in TapCentra(config=CONFIG).catalog_dict["streams"]:
+        names = [".".join(place["breadcrumb"][1::2]) for place in entry["metadata"]]
+        found[entry["tap_stream_id"]] = [name for name in names if name]
+    return found
+
+
+@settings(
+    max_examples=50,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(
+    variant=st.sampled_from(VARIANTS), share=st.sampled_from((0.1, 0.5, 0.9)), seed=st.integers()
+)
+def test_with_a_random_selection_of_every_stream(variant: str, share: float, seed: int) -> None:
+    random = Random(seed)  # noqa: S311 (no secret)
+    chosen = {
+        name: {one for one in names if random.random() < share} for name, names in columns().items()
+    }
+    check(variant, tap(variant, selecting(chosen)), QUESTIONS[1:2])
+
+
+def test_fewer_columns_make_a_smaller_query() -> None:
+    (full, _), *_ = queries(cast("IntegrationStream", tap("current").streams["orders"]))
+    few = tap("current", selecting({name: {"number", "status"} for name in STREAMS}))
+    (small, _), *_ = queries(cast("IntegrationStream", few.streams["orders"]))
+    assert small.endswith("{ id number status updatedAt } }")
+    assert len(small) < len(full) / 4
+
+
+def test_a_part_of_an_object_can_be_left_out() -> None:
+    everything = {name: set(names) for name, names in columns().items()}
+    everything["orders"] -= {"billingAddress.city", "customer.id", "customer.email"}
+    made = tap("current", selecting(everything))
+    (text, _), *_ = queries(cast("IntegrationStream", made.streams["orders"]))
+    billing = text.partition("billingAddress { ")[2].partition("shippingAddress {")[0]
+    assert " zipCode " in billing
+    assert " city " not in billing
+    assert "customer" not in text
+
+
+def test_rows_of_several_types_say_which_and_have_the_fields_of_each() -> None:
+    (text, _), *_ = queries(cast("IntegrationStream", tap("current").streams["orders"]))
+    assert "{ id __typename number " in text
+    assert "... on DirectToConsumerOrder { customer { id email } }" in text
+    assert "... on WholesaleOrder { account { id name }" in text
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_never_a_mutation(variant: str) -> None:
+    texts = [
+        text
+        for stream in tap(variant).streams.values()
+        for text, _ in asked_of(cast("IntegrationStream", stream))
+    ]
+    assert texts
+    assert all(text.startswith("query") and "mutation" not in text for text in texts)
+
+
+# --- environments that differ from both ---------------------------------------------------------
+
+ODD = """
+type Query {
+  brands(limit: Int, page: Int, audience: String!): [Brand!]!
+  collections(limit: Int = 20, page: Int = 1): [Collection!]!
+  folders: [Folder!]!
+  stores(limit: Int, page: Int): [Store!]!
+}
+type Brand { id: Int! name: String! }
+type Collection {
+  id: Int! name(language: String!): String status: Status!
+  founded: Int labels: [String!]! logo: Logo stock(limit: Int = 20, page: Int = 1): [Logo!]!
+}
+type Logo { url: String }
+enum Status { ON OFF }
+type Folder { name: String! }
+interface Store { id: Int! }
+type Shop implements Store { id: Int! name: String! floor: Int tills: Int! old: Int @deprecated }
+type Site implements Store { id: Int! name: String! floor: String tills: Int! host: String }
+"""
+
+
+@pytest.fixture
+def odd() -> TapCentra:
+    """A tap that faces a schema unlike any that was seen."""
+    answer = graphql_sync(build_schema(ODD), QUERY)
+    made = TapCentra(config=CONFIG)
+    made.api._live = LiveSchema(json.dumps(answer.data).encode(), NOW)
+    return made
+
+
+def first(made: TapCentra, stream: str) -> str:
+    (text, _), *_ = queries(cast("IntegrationStream", made.streams[stream]))
+    return text
+
+
+def test_what_takes_an_argument_we_do_not_know_is_not_asked_for(odd: TapCentra) -> None:
+    assert "name" not in first(odd, "collections")
+    with pytest.raises(PartitionSkipped, match="wants to know"):
+        first(odd, "brands")
+
+
+def test_new_simple_values_are_asked_for_and_new_objects_are_not(odd: TapCentra) -> None:
+    text = first(odd, "collections")
+    assert text.endswith("{ id status founded labels } }")
+
+
+def test_without_its_key_a_stream_is_skipped(odd: TapCentra) -> None:
+    with pytest.raises(PartitionSkipped, match="no `id`"):
+        first(odd, "folders")
+
+
+def test_a_name_of_two_types_is_asked_of_one(odd: TapCentra) -> None:
+    text = first(odd, "stores")
+    assert "... on Shop { name floor tills }" in text
+    assert "... on Site { name tills host }" in text
+
+
+LONG = """
+type Query { sizeCharts(where: Where, limit: Int, page: Int): [SizeChart!]! }
+input Where { id: [Int!] }
+type SizeChart { id: Int! name: String! sizes(limit: Int = 20, page: Int = 1): [Size!]! }
+type Size { id: Int! name: String! }
+"""
+
+
+def test_a_list_inside_of_a_row_that_turns_out_to_have_pages_is_read_to_its_end() -> None:
+    whole_ = build_schema(LONG)
+    sizes = {1: 450, 2: 3, 3: 200, 4: 201}
+
+    def page(rows: list[Any], limit: int, number: int) -> list[Any]:
+        return rows[(number - 1) * limit : number * limit]
+
+    def charts(*_: Any, limit: int, page: int = 1, where: Any = None) -> list[Record]:  # noqa: ANN401
+        wanted = (where or {"id": list(sizes)})["id"]
+        rows = [{"id": one, "name": str(one)} for one in sizes if one in wanted]
+        return rows[(page - 1) * limit : page * limit]
+
+    query = whole_.type_map["Query"]
+    chart = whole_.type_map["SizeChart"]
+    query.fields["sizeCharts"].resolve = charts  # type: ignore[attr-defined]
+    chart.fields["sizes"].resolve = lambda row, _, **asked: page(  # type: ignore[attr-defined]
+        [{"id": n, "name": str(n)} for n in range(sizes[row["id"]])], asked["limit"], asked["page"]
+    )
+
+    def post(kind: Any, text: str, variables: Any = None, **_: Any) -> Any:  # noqa: ANN401
+        answer = graphql_sync(whole_, text, variable_values=variables)
+        assert answer.errors is None, answer.errors
+        return msgspec.json.decode(json.dumps(answer.data), type=kind)
+
+    made = TapCentra(config=CONFIG)
+    made.api._live = LiveSchema(json.dumps(graphql_sync(whole_, QUERY).data).encode(), NOW)
+    made.api.post = post  # type: ignore[assignment, method-assign]
+    stream = cast("IntegrationStream", made.streams["size_charts"])
+    found = [json.loads(bytes(raw)) for page in stream.read(None, None) for raw in page.records]
+    assert {row["id"]: [one["id"] for one in row["sizes"]] for row in found} == {
+        one: list(range(count)) for one, count in sizes.items()
+    }

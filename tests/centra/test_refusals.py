@@ -1,0 +1,308 @@
+"""What is refused: permissions, credentials, settings, answers that are none; and what is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from commerce_sandbox.centra import NARROW_API_KEY
+from tests.centra.conftest import (
+    INTEGRATION,
+    KINDS,
+    ORDER,
+    differences,
+    in_process,
+    settings_for,
+    truth,
+)
+
+if TYPE_CHECKING:
+    from commerce_sandbox import Sandbox
+    from tests.centra.conftest import Catalogs, Taps
+    from tests.codat.conftest import Run
+    from tests.contract import Record
+
+PLAIN = "centra-token-plain"
+"""A token with the permissions of types, and none of single fields."""
+FEW = "centra-token-few"
+OUTLET = "centra-token-outlet"
+EXPIRED = "centra-token-expired"
+
+
+def ended(run: Run) -> list[str]:
+    """The lines of the log that tell of an error."""
+    return [
+        line
+        for line in run.log.splitlines()
+        if line.startswith(("Stopped: ", "Failed ", "Setting"))
+    ]
+
+
+# --- permissions --------------------------------------------------------------------------------
+
+
+def without(rows: dict[Any, Record], *columns: str) -> dict[Any, Record]:
+    return {key: {k: v for k, v in row.items() if k not in columns} for key, row in rows.items()}
+
+
+def test_fields_without_a_permission_are_left_out_and_named(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    refused = ("attributes", "billingAddress", "internalComment", "shippingAddress", "userIP")
+    found = run(sandbox, token=PLAIN, catalog=catalog(orders=None))
+    assert found.code == 0
+    said = next(line for line in found.log.splitlines() if "orders: left out" in line)
+    assert said.startswith(f"orders: left out {', '.join(f'`{one}`' for one in refused)}: ")
+    assert "the token lacks the permission `Order.attributes:read`, " in said
+    output = found.output
+    wanted = without(truth(sandbox, INTEGRATION, output, "orders"), *refused)
+    assert differences(INTEGRATION, "orders", output.rows("orders"), wanted)[:5] == []
+
+
+def test_a_field_inside_of_another_is_left_out_alone(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    output = run(sandbox, token=FEW, catalog=catalog(orders=None)).output
+    discounts = [one for row in output.records["orders"] for one in row["discountsApplied"]]
+    assert discounts
+    assert all({"__typename", "value"} <= one.keys() for one in discounts)
+    assert not any("voucher" in one for one in discounts)
+
+
+def test_a_stream_without_a_permission_is_skipped_and_the_permission_named(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    found = run(sandbox, token=PLAIN, catalog=catalog(brands=None, payment_history=None))
+    assert found.code == 0
+    assert (
+        "payment_history: 1 skipped: the token lacks the permission `PaymentHistory:read`: tick it "
+        "in the admin, System > API Tokens" in found.log
+    )
+    assert set(found.output.counts) == {"brands"}
+
+
+def test_a_stream_without_its_key_is_skipped(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    found = run(sandbox, token=FEW, catalog=catalog(stock=None))
+    assert found.code == 0
+    assert "`Warehouse:read`" in found.log
+    assert found.summary("stock")["skipped"] == 1
+
+
+@pytest.mark.parametrize("stream", ["orders", "payment_history"])
+def test_by_the_setting_a_missing_permission_is_a_failure(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str
+) -> None:
+    some = catalog(**{stream: None, "brands": None})
+    found = run(sandbox, token=PLAIN, catalog=some, on_missing_permission="fail")
+    assert found.code == 1
+    (said,) = ended(found)
+    assert said.startswith(f"Failed {stream}: the token lacks the permission `")
+    assert set(found.output.counts) == {"brands"}
+
+
+def test_a_column_that_is_not_selected_needs_no_permission(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    some = catalog(orders={"number", "status", "customer"})
+    found = run(sandbox, token=PLAIN, catalog=some, on_missing_permission="fail")
+    assert found.code == 0
+    assert len(found.output.records["orders"]) == 300
+
+
+def test_a_token_of_one_store_reads_its_rows(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    output = run(sandbox, token=OUTLET, catalog=catalog(orders=None)).output
+    rows = truth(sandbox, INTEGRATION, output, "orders").items()
+    wanted = {key: row for key, row in rows if row["store"]["id"] == 3}
+    assert differences(INTEGRATION, "orders", output.rows("orders"), wanted)[:5] == []
+
+
+def test_endpoints_the_plugin_does_not_allow_are_skipped(run: Taps, sandbox: Sandbox) -> None:
+    found = run(sandbox, ORDER, api_key=NARROW_API_KEY, voucher_ids=["1"])
+    assert found.code == 0
+    for stream in ("returns", "supplier_orders", "supplier_order_details", "vouchers"):
+        assert (
+            f"{stream}: 1 skipped: the plugin does not allow it: switch it on in the settings of "
+            "the Order API plugin, under `Allow access to the following endpoints`" in found.log
+        )
+    assert set(found.output.counts) == {
+        *("customers", "orders", "order_lines", "shipments", "products", "stock"),
+    }
+    shown = {row["marketId"] for row in found.output.records["orders"]}
+    assert shown == {1}
+
+
+# --- credentials --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [EXPIRED, "made-up"])
+def test_a_token_that_is_refused_ends_the_run_with_one_sentence(
+    run: Taps, sandbox: Sandbox, token: str
+) -> None:
+    found = run(sandbox, token=token)
+    assert found.code == 1
+    (said,) = ended(found)
+    assert said.startswith("Stopped: Centra does not accept the token: it has expired or was")
+    assert token not in found.log
+    assert sum(request.status == 401 for request in sandbox.requests) == 1
+
+
+def test_the_token_of_the_one_api_is_refused_by_the_other(run: Taps, sandbox: Sandbox) -> None:
+    order, integration = settings_for(sandbox, ORDER), settings_for(sandbox, INTEGRATION)
+    found = run(sandbox, token=order["api_key"])
+    assert "the secret of the Order API (`api: order`)" in ended(found)[0]
+    found = run(sandbox, ORDER, api_key=integration["token"])
+    (said,) = ended(found)
+    assert "a token of the Integration API needs `api: integration`" in said
+    assert found.code == 1
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("api", "settings", "sentence"),
+    [
+        (INTEGRATION, {"token": None}, "Setting `token` is missing"),
+        (ORDER, {"api_key": None}, "Setting `api_key` is missing"),
+        (ORDER, {"timezone": None}, "Setting `timezone` is missing"),
+        (INTEGRATION, {"base_url": None}, "Setting `base_url` is missing"),
+        (INTEGRATION, {"api_key": "x"}, "Setting `api_key` belongs to the Order API"),
+        (INTEGRATION, {"timezone": "UTC"}, "Setting `timezone` belongs to the Order API"),
+        (INTEGRATION, {"voucher_ids": ["1"]}, "Setting `voucher_ids` belongs to the Order API"),
+        (ORDER, {"token": "x"}, "Setting `token` belongs to the Integration API"),
+        (ORDER, {"on_missing_permission": "fail"}, "belongs to the Integration API"),
+        (ORDER, {"timezone": "Mars/Olympus"}, "Setting `timezone` is not a time zone"),
+        (ORDER, {"timezone": "../etc/passwd"}, "Setting `timezone` is not a time zone"),
+        (INTEGRATION, {"base_url": "http://shop.example"}, "must begin with https://"),
+        (INTEGRATION, {"base_url": "shop.example"}, "is not an address"),
+        (INTEGRATION, {"token": "two\nlines"}, "holds characters that none has"),
+        (INTEGRATION, {"page_size": 500}, "Setting `page_size`"),
+        (INTEGRATION, {"lookback_days": -1}, "Setting `lookback_days`"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named_in_a_sentence(
+    run: Taps, sandbox: Sandbox, api: str, settings: Record, sentence: str
+) -> None:
+    found = run(sandbox, api, **settings)
+    assert found.code == 1
+    assert sentence in found.log
+    assert "Traceback" not in found.log
+
+
+def test_there_are_two_apis_and_no_third(run: Taps) -> None:
+    arguments = run.arguments(config={"api": "checkout", "base_url": "https://shop.example"})
+    found = in_process(*arguments)
+    assert found.code == 1
+    assert "Setting `api`: 'checkout' is not one of" in found.log
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/graphql", "/graphql/"])
+def test_any_form_of_the_address_will_do(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, ending: str
+) -> None:
+    address = settings_for(sandbox, INTEGRATION)["base_url"]
+    found = run(sandbox, base_url=f"{address}{ending}", catalog=catalog(brands=None))
+    assert found.output.counts == {"brands": 6}
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+ANSWERS: list[tuple[str, Record, str]] = [
+    (INTEGRATION, {"status": 404, "body": "<h1>Nothing here</h1>"}, "no Integration API at this"),
+    (INTEGRATION, {"status": 405, "body": "no"}, "no Integration API at this address"),
+    (INTEGRATION, {"status": 200, "body": "<html>Welcome</html>"}, "begins with '<html>Welcome"),
+    (INTEGRATION, {"status": 200, "body": "{}"}, "neither data nor errors"),
+    (INTEGRATION, {"status": 200, "body": {"data": {"x": 1}}}, "no GraphQL schema"),
+    (INTEGRATION, {"status": 301, "headers": {"Location": "/x"}}, "a redirect"),
+    (ORDER, {"status": 404, "body": "<h1>Nothing here</h1>"}, "no Order API at this address"),
+    (ORDER, {"status": 200, "body": "<html>Welcome</html>"}, "begins with '<html>Welcome"),
+    (ORDER, {"status": 200, "body": {"orders": []}}, "no `status`: it is none of the Order API"),
+    (ORDER, {"status": 200, "body": {"status": "ok"}}, "the answer has no `orders`"),
+    (
+        ORDER,
+        {"status": 200, "body": {"status": "no", "errorMessages": {"limit": "Too high."}}},
+        "Centra refuses the request: limit: Too high.",
+    ),
+    (ORDER, {"status": 200, "body": {"status": "no", "msg": "Closed"}}, "the request: Closed."),
+    (ORDER, {"status": 500, "body": "oops"}, "Centra has a fault of its own"),
+]
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_an_answer_that_is_none_is_named_in_a_sentence(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, case: tuple[str, Record, str]
+) -> None:
+    api, answer, sentence = case
+    sandbox.override("/centra/", **answer)
+    some = catalog(api, orders=None)
+    found = run(sandbox, api, catalog=some, max_retries=1)
+    assert found.code == 1
+    (said,) = ended(found)
+    assert sentence in said
+    assert "Traceback" not in found.log
+
+
+def test_errors_in_an_answer_with_status_200_are_errors(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    body = {"data": {"rows": []}, "errors": [{"message": "The moon is full."}]}
+    some = catalog(brands=None, stores=None)
+    run(sandbox, catalog=some)  # what is asked first is not struck
+    sandbox.clear_requests()
+    sandbox.override("/centra/graphql", status=200, body=body)
+    found = run(sandbox, catalog=some)
+    assert found.code == 1
+    assert "The moon is full" in ended(found)[0]
+
+
+def test_a_voucher_that_does_not_exist_is_named(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    some = catalog(ORDER, vouchers=None)
+    found = run(sandbox, ORDER, catalog=some, voucher_ids=["2", "999999", 3])
+    assert found.code == 1
+    (said,) = ended(found)
+    assert said.startswith("Failed vouchers (id=999999): Centra refuses the request: Nothing of")
+    assert found.output.keys("vouchers") == [(2,), (3,)]
+
+
+def test_without_voucher_ids_there_are_none(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
+    found = run(sandbox, ORDER, catalog=catalog(ORDER, vouchers=None), voucher_ids=None)
+    assert found.code == 0
+    assert not [one.path for one in sandbox.requests if "vouchers" in one.path]
+
+
+@pytest.mark.parametrize(
+    ("link", "sentence"),
+    [
+        ("https://elsewhere.example/api?page=2", "leads to another host, elsewhere.example"),
+        ("//elsewhere.example/api?page=2", "leads to another host, elsewhere.example"),
+        ("?limit=10&page=1", "leads back to one before"),
+    ],
+)
+def test_a_link_is_followed_within_the_host_and_forward(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, link: str, sentence: str
+) -> None:
+    body = {"status": "ok", "products": [{"stockItemId": 1}], "next": link}
+    sandbox.override("/products", status=200, body=body)
+    found = run(sandbox, ORDER, catalog=catalog(ORDER, products=None))
+    assert found.code == 1
+    assert sentence in ended(found)[0]
+    assert sandbox.strayed == []
+
+
+@pytest.mark.parametrize("api", KINDS)
+def test_the_credential_is_proven_and_the_streams_are_tried(
+    sandbox: Sandbox, run: Taps, api: str
+) -> None:
+    arguments = run.arguments(config=settings_for(sandbox, api))
+    found = in_process(*arguments, "--test")
+    assert found.code == 0
+    lines = found.stdout.decode().splitlines()
+    assert len(lines) == len(KINDS[api]) + 1
+    assert all("reachable" in line or "comes with" in line for line in lines[1:])

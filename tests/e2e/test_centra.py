@@ -1,0 +1,208 @@
+"""Each of Centra's two APIs through Meltano into DuckDB: at first, again, and after changes.
+
+Three runs follow each other into one file; each is a fixture that keeps what it left.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+import pytest
+from typing_extensions import override
+
+from commerce_sandbox import Sandbox
+from commerce_taps import dates
+from tests.centra.conftest import GIVEN, INTEGRATION, KINDS, ORDER, differences
+from tests.e2e.conftest import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from commerce_sandbox.double import Touched
+
+pytestmark = pytest.mark.e2e
+
+Record = dict[str, Any]
+Table = dict[tuple[Any, ...], Record]
+
+JOBS = {INTEGRATION: "centra-to-duckdb", ORDER: "centra-order-to-duckdb"}
+SCHEMAS = {INTEGRATION: "tap_centra", ORDER: "tap_centra_order"}
+BY_CREATION = {
+    (INTEGRATION, "returns"): "createdAt",
+    (ORDER, "orders"): "orderDate",
+    (ORDER, "returns"): "date",
+    (ORDER, "shipments"): "shipmentDate",
+}
+"""Streams whose rows change without telling, and what they are filtered by."""
+LOOKBACK = timedelta(days=30)
+
+
+class CentraPipeline(Pipeline):
+    """The project's job for one of the two APIs."""
+
+    def __init__(self, api: str, sandbox: Sandbox, folder: Path) -> None:
+        super().__init__(sandbox, folder / f"{api}.duckdb", folder / "meltano.db")
+        self.api = api
+
+    @override
+    def command(self, *options: str) -> list[str]:
+        """Give the command line of a run of the job."""
+        return [*super().command(*options)[:-1], JOBS[self.api]]
+
+    @override
+    def tables(self) -> dict[str, Table]:
+        """Read the whole file, but for the loader's own columns."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            connection.execute(f"SET schema = '{SCHEMAS[self.api]}'")
+            names = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
+            return {name: keyed(self.api, name, rows_of(connection, name)) for name in names}
+
+    def truth(self, stream: str) -> Table:
+        """Give what a stream's table should hold."""
+        lines = self.sandbox.truth_lines(f"centra.{self.api}.{stream}")
+        return keyed(self.api, stream, (json.loads(line) for line in lines))
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[Record]:
+    """Give a table's rows as the tap has emitted them."""
+    result = connection.table(name).select("COLUMNS(c -> c NOT LIKE '_sdc_%')")
+    is_json = [str(kind) == "JSON" for kind in result.types]
+    for row in result.fetchall():
+        yield {
+            column: plain(value, is_json=json_)
+            for column, json_, value in zip(result.columns, is_json, row, strict=True)
+        }
+
+
+def plain(value: Any, *, is_json: bool) -> Any:  # noqa: ANN401 (JSON)
+    """Give a value of a table as the tap has emitted it."""
+    if isinstance(value, datetime):
+        return dates.normalise(value.isoformat())
+    if isinstance(value, Decimal):
+        return float(value)
+    return json.loads(value) if is_json and value is not None else value
+
+
+def keyed(api: str, stream: str, rows: Iterable[Record]) -> Table:
+    """Arrange rows by key, their columns in lower case and empty texts as null, as they are kept.
+
+    That two rows share a key is a mistake.
+    """
+    listed = [
+        {name.lower(): None if value == "" else value for name, value in row.items()}
+        for row in rows
+    ]
+    keys = [key.lower() for key in KINDS[api][stream].primary_keys]
+    found = {tuple(row[key] for key in keys): row for row in listed}
+    assert len(found) == len(listed), f"{stream}: {len(listed) - len(found)} rows share a key"
+    return found
+
+
+def compared(api: str, stream: str, table: Table, wanted: Table) -> list[str]:
+    """List what a table has otherwise than it should: a column may be null for what is absent."""
+    given = {name.lower() for name in GIVEN.get((api, stream), ())}
+    columns = {name for row in wanted.values() for name in row}
+    absent = {key: {**dict.fromkeys(columns), **row} for key, row in wanted.items()}
+    rows = {
+        key: {name: value for name, value in row.items() if name not in given}
+        for key, row in table.items()
+    }
+    return [one for one in differences(api, stream, rows, absent) if ": no " not in one]
+
+
+class Story(NamedTuple):
+    """Three runs against one API.
+
+    Attributes:
+        api: Which.
+        first: The tables after the first run, and what they should be.
+        second: The tables after the second, for which nothing had changed.
+        third: The tables after the third, and what they should be.
+        loaded: How many rows of each stream the second run loaded.
+        touched: What was changed before the third.
+    """
+
+    api: str
+    first: tuple[dict[str, Table], dict[str, Table]]
+    second: dict[str, Table]
+    third: tuple[dict[str, Table], dict[str, Table]]
+    loaded: dict[str, int]
+    touched: list[Touched]
+
+    def keys(self, stream: str, change: str) -> set[tuple[Any, ...]]:
+        """The keys of the rows that were touched so."""
+        names = KINDS[self.api][stream].primary_keys
+        return {
+            tuple(one.key[name] for name in names)
+            for one in self.touched
+            if one.stream.endswith(f"{self.api}.{stream}") and one.change == change
+        }
+
+
+@pytest.fixture(scope="module", params=[INTEGRATION, ORDER])
+def story(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
+    with Sandbox(scale=0.02) as sandbox:
+        pipeline = CentraPipeline(request.param, sandbox, tmp_path_factory.mktemp("centra"))
+        pipeline.run()
+        tables = pipeline.tables()
+        first = tables, {stream: pipeline.truth(stream) for stream in tables}
+        pipeline.run()
+        second, loaded = pipeline.tables(), dict(pipeline.loaded)
+        touched = sandbox.mutate(changes=24, inserts=9, deletes=2, stream="centra")
+        pipeline.run()
+        tables = pipeline.tables()
+        third = tables, {stream: pipeline.truth(stream) for stream in tables}
+        yield Story(request.param, first, second, third, loaded, touched)
+
+
+def test_the_first_run_brings_everything(story: Story) -> None:
+    tables, wanted = story.first
+    on = {name for name, kind in KINDS[story.api].items() if kind.selected_by_default}
+    assert on == tables.keys()
+    for stream, table in tables.items():
+        found = compared(story.api, stream, table, wanted[stream])
+        assert (stream, found[:5]) == (stream, [])
+
+
+def test_a_second_run_brings_few_rows_and_changes_nothing(story: Story) -> None:
+    tables, _ = story.first
+    for stream, table in tables.items():
+        assert story.second[stream] == table, stream
+    for stream in ("orders", "customers"):
+        assert story.loaded[stream] < len(tables[stream]) / 2
+
+
+def test_a_third_run_brings_what_the_api_can_tell_of(story: Story) -> None:
+    tables, wanted = story.third
+    for stream, table in tables.items():
+        stale = set()
+        if (story.api, stream) in BY_CREATION:
+            column = BY_CREATION[story.api, stream].lower()
+            latest = max(row[column] for row in story.second[stream].values() if row[column])
+            since = dates.render(dates.parse(latest) - LOOKBACK)
+            stale = {
+                key
+                for key in story.keys(stream, "unmarked")
+                if (wanted[stream][key][column] or "9999") < since
+            }
+        if (story.api, stream) == (ORDER, "stock"):
+            stale = story.keys(stream, "unmarked")
+        lost = story.keys(stream, "deleted")
+        got = {key: row for key, row in table.items() if key not in stale | lost}
+        right = {key: row for key, row in wanted[stream].items() if key not in stale}
+        assert (stream, compared(story.api, stream, got, right)[:5]) == (stream, [])
+
+
+def test_what_was_deleted_stays_in_the_tables(story: Story) -> None:
+    tables, wanted = story.third
+    gone = story.keys("customers", "deleted")
+    assert gone
+    assert gone <= tables["customers"].keys()
+    assert not gone & wanted["customers"].keys()
