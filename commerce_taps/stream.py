@@ -60,6 +60,16 @@ class CommerceStream(Stream, abc.ABC):
 
     _tap: CommerceTap
 
+    @property
+    @override
+    def partitions(self) -> list[dict[str, t.Any]] | None:
+        """Whom to ask; `None` where there is no choice.
+
+        The SDK would take from the state what the tap does not name, and so ask for a list once
+        for each partition that it has not any more.
+        """
+        return None
+
     @abc.abstractmethod
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read one partition. Runs in a worker thread.

@@ -15,7 +15,7 @@ import signal
 import sys
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -25,48 +25,85 @@ from typing_extensions import override
 from commerce_sandbox import Sandbox
 from commerce_taps import fetch
 from commerce_taps.redact import redact
+from tap_centra.tap import OWN, TapCentra
 from tap_codat.tap import TapCodat
+from tap_cscart.tap import TapCSCart
 from tests.contract import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from commerce_taps.tap import CommerceTap
     from tests.contract import Record, State
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """A tap to try.
 
     Attributes:
         tap: The tap.
         stream: A small stream of it that is read by its changes.
+        api: The API it reads, where its vendor has several.
         instead: Settings that stand for another one, which then must not be given.
+        others: Settings that its other API alone has.
+        examples: Values of settings that take none of those that others of their kind do.
     """
 
     tap: type[CommerceTap]
     stream: str
+    api: str = ""
     instead: Mapping[str, str] = field(default_factory=dict)
+    others: Collection[str] = ()
+    examples: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def schema(self) -> Record:
-        """The JSON Schema of every setting, those of the SDK among them."""
+    @override
+    def __str__(self) -> str:
+        return f"{self.tap.name} ({self.api})" if self.api else self.tap.name
+
+    @cached_property
+    def schemas(self) -> dict[str, Record]:
+        """The JSON Schema of each setting, those of the SDK among them."""
         schema: Record = self.tap.config_jsonschema
         self.tap.append_builtin_config(schema)
-        return schema
+        return {name: one for name, one in schema["properties"].items() if name not in self.others}
+
+    @cached_property
+    def streams(self) -> list[Record]:
+        """The streams of its catalog."""
+        variables = {f"{self.prefix}API": self.api} if self.api else {}
+        end = end_of(self.tap, ["--config=ENV", "--discover"], variables=variables)
+        found: list[Record] = json.loads(end.stdout)["streams"]
+        return found
 
     @property
     def prefix(self) -> str:
         """What the names of the tap's variables begin with."""
         return f"{self.tap.name.upper().replace('-', '_')}_"
 
+    def settings(self, sandbox: Sandbox) -> Record:
+        """Give the settings with which it reads a sandbox."""
+        prefix = f"{self.prefix}ORDER_" if self.api == "order" else self.prefix
+        found: Record = {}
+        for variable, text in sandbox.environment.items():
+            schema = self.schemas.get(name := variable.removeprefix(prefix).lower())
+            if schema is not None and variable.startswith(prefix):
+                found[name] = text if "string" in schema["type"] else json.loads(text)
+        return found
 
-SUBJECTS = (Subject(TapCodat, "commerce_tax_components", {"auth_header": "api_key"}),)
 
-STREAMS = cache(lambda tap: json.loads(end_of(tap, ["--discover"]).stdout)["streams"])
-"""The streams of a tap's catalog."""
+SUBJECTS = (
+    Subject(TapCodat, "commerce_tax_components", instead={"auth_header": "api_key"}),
+    Subject(TapCSCart, "subscribers"),
+    Subject(TapCentra, "vouchers", api="integration", others=OWN["order"]),
+    Subject(
+        *(TapCentra, "customers"),
+        api="order",
+        others=OWN["integration"],
+        examples={"timezone": "Europe/Stockholm"},
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -172,7 +209,7 @@ def end_of(
     return End(int(end.value.code or 0), written.getvalue(), handler.records, before or {})
 
 
-PLAIN: dict[type[CommerceTap], Output] = {}
+PLAIN: dict[Subject, Output] = {}
 
 
 @dataclass(frozen=True)
@@ -223,13 +260,13 @@ class Trial:
     @property
     def plain(self) -> Output:
         """What a run brings that got nothing wrong: every time the same."""
-        if self.subject.tap not in PLAIN:
-            PLAIN[self.subject.tap] = self().output
-        return PLAIN[self.subject.tap]
+        if self.subject not in PLAIN:
+            PLAIN[self.subject] = self().output
+        return PLAIN[self.subject]
 
     def catalog(self) -> Record:
         """Make a catalog that selects the subject's stream, and not another one."""
-        streams = {entry["tap_stream_id"]: entry for entry in STREAMS(self.subject.tap)}
+        streams = {entry["tap_stream_id"]: entry for entry in self.subject.streams}
         own = copy.deepcopy(streams.pop(self.subject.stream))
         other = copy.deepcopy(next(iter(streams.values())))
         root(own)["selected"], root(other)["selected"] = True, False
@@ -243,14 +280,18 @@ def root(entry: Record) -> Record:
     return found
 
 
+of_one_tap = pytest.mark.parametrize("trial", SUBJECTS[:1], indirect=True, ids=str)
+"""Tries on one tap only what no tap has a part in."""
+
+
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A small sandbox whose data no test changes."""
-    with Sandbox(scale=0.1) as running:
+    with Sandbox(scale=0.04) as running:
         yield running
 
 
-@pytest.fixture(params=SUBJECTS, ids=lambda subject: subject.tap.name)
+@pytest.fixture(params=SUBJECTS, ids=str)
 def trial(
     request: pytest.FixtureRequest,
     sandbox: Sandbox,
@@ -259,15 +300,4 @@ def trial(
 ) -> Trial:
     """Runs each of the taps, which repeats a request at once."""
     monkeypatch.setattr(fetch, "FIRST_WAIT", 0.001)
-    return Trial(request.param, settings_of(request.param, sandbox), tmp_path)
-
-
-def settings_of(subject: Subject, sandbox: Sandbox) -> Record:
-    """Give the settings with which a tap reads the sandbox."""
-    found: Record = {}
-    for variable, text in sandbox.environment.items():
-        name = variable.removeprefix(subject.prefix).lower()
-        schema = subject.schema["properties"].get(name)
-        if schema is not None and variable.startswith(subject.prefix):
-            found[name] = text if "string" in schema["type"] else json.loads(text)
-    return found
+    return Trial(request.param, request.param.settings(sandbox), tmp_path)

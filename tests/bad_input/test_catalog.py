@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.bad_input.conftest import STREAMS, root
+from tests.bad_input.conftest import of_one_tap, root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +97,7 @@ def selected(catalog: Record, trial: Trial) -> Record:
     return found
 
 
+@of_one_tap
 @pytest.mark.parametrize(("says", "change"), REFUSED.values(), ids=REFUSED)
 def test_a_catalog_that_cannot_be_followed_is_refused(
     trial: Trial, says: str, change: Callable[[Record], Any]
@@ -131,6 +132,7 @@ WHOLE: dict[str, tuple[str, Callable[[Record], Any]]] = {
 }
 
 
+@of_one_tap
 @pytest.mark.parametrize(("says", "change"), WHOLE.values(), ids=WHOLE)
 def test_a_catalog_of_something_else_is_refused(
     trial: Trial, says: str, change: Callable[[Record], Any]
@@ -138,6 +140,7 @@ def test_a_catalog_of_something_else_is_refused(
     assert says in trial(catalog=change(trial.catalog())).sentence
 
 
+@of_one_tap
 def test_a_catalog_that_is_cut_short_is_refused(trial: Trial) -> None:
     text = json.dumps(trial.catalog())
     for length in range(0, len(text), len(text) // 20):
@@ -145,7 +148,7 @@ def test_a_catalog_that_is_cut_short_is_refused(trial: Trial) -> None:
 
 
 def test_every_stream_read_by_another_way_than_it_has_is_refused(trial: Trial) -> None:
-    for entry in STREAMS(trial.subject.tap):
+    for entry in trial.subject.streams:
         name = entry["tap_stream_id"]
         changed = json.loads(json.dumps(entry))
         root(changed)["selected"] = True
