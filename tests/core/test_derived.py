@@ -15,7 +15,6 @@ from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import ErrorTable, Message, PartitionFailed, TapError
-from commerce_taps.redact import redact
 from commerce_taps.settings import COMMON
 from commerce_taps.stream import CommerceStream
 from commerce_taps.tap import CommerceTap
@@ -114,9 +113,8 @@ class OrderTap(CommerceTap):
 
 
 @pytest.fixture(autouse=True)
-def undone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def undone() -> Iterator[None]:
     """Leave no trace of a tap in the process."""
-    monkeypatch.setattr(redact, "_forms", [])
     factory = logging.getLogRecordFactory()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield

@@ -97,8 +97,7 @@ def test_what_is_no_answer_is_refused_in_a_sentence(body: bytes, reason: str) ->
     assert "\n" not in raised.value.reason
 
 
-def test_the_first_words_hold_no_half_of_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redact, "_forms", [])
+def test_the_first_words_hold_no_half_of_a_secret() -> None:
     redact.add(["QZJX-secret-QZJX"])
     for before in range(60, 90):
         body = b"x" * before + b"QZJX-secret-QZJX"

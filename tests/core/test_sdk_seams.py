@@ -29,7 +29,6 @@ from commerce_taps.cli import Command
 from commerce_taps.emit import PageWriter
 from commerce_taps.errors import ErrorTable, Message
 from commerce_taps.records import Page
-from commerce_taps.redact import redact
 from commerce_taps.settings import COMMON
 from commerce_taps.stream import CommerceStream
 from commerce_taps.tap import CommerceTap
@@ -107,9 +106,8 @@ class MemoryTap(CommerceTap):
 
 
 @pytest.fixture(autouse=True)
-def undone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def undone() -> Iterator[None]:
     """Leave no trace of a tap in the process."""
-    monkeypatch.setattr(redact, "_forms", [])
     factory = logging.getLogRecordFactory()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield

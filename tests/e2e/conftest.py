@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 
 from commerce_taps import dates
 from tap_codat.streams import STREAMS
@@ -67,6 +67,11 @@ def install() -> None:
             done.write_text(run)
 
 
+def alone(job: str) -> BaseFileLock:
+    """Keep other processes from running a job meanwhile: Meltano has one catalog file for each."""
+    return FileLock(ROOT / ".meltano" / f"tests.{job}.lock")
+
+
 def _environment() -> dict[str, str]:
     path = os.pathsep.join([str(BIN), str(ROOT / ".tools" / "bin"), os.environ["PATH"]])
     return os.environ | {"PATH": path}
@@ -95,16 +100,18 @@ class Pipeline:
             options: Options of `meltano run`.
             variables: Variables of the environment.
         """
-        ran = subprocess.run(
-            self.command(*options),
-            cwd=ROOT,
-            env=self.environment | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        command = self.command(*options)
+        with alone(command[-1]):
+            ran = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=self.environment | variables,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=300,
+                check=False,
+            )
         assert ran.returncode == 0, ran.stdout[-8000:]
         assert self.sandbox.api_key not in ran.stdout
         self.loaded = Counter()
