@@ -14,7 +14,7 @@ from tests.chaos.harness import Outcome, leaks
 from tests.chaos.loaders import compare_tables
 from tests.chaos.processes import ROOT, listen
 from tests.chaos.taps import CANARY
-from tests.e2e.conftest import Pipeline
+from tests.e2e.conftest import Pipeline, alone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,14 +59,17 @@ def _run(
     """
     program, *command, _ = pipeline.command()
     pipeline.sandbox.clear_requests()
-    with subprocess.Popen(
-        [program, level, *command, *arguments],
-        cwd=ROOT,
-        env=pipeline.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as running:
+    with (
+        alone(arguments[0]),
+        subprocess.Popen(
+            [program, level, *command, *arguments],
+            cwd=ROOT,
+            env=pipeline.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as running,
+    ):
         struck = False
 
         def strike() -> None:
