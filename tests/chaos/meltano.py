@@ -60,7 +60,7 @@ def _run(
     program, *command, _ = pipeline.command()
     pipeline.sandbox.clear_requests()
     with (
-        alone(arguments[0]),
+        alone(),
         subprocess.Popen(
             [program, level, *command, *arguments],
             cwd=ROOT,

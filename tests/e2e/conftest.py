@@ -67,9 +67,13 @@ def install() -> None:
             done.write_text(run)
 
 
-def alone(job: str) -> BaseFileLock:
-    """Keep other processes from running a job meanwhile: Meltano has one catalog file for each."""
-    return FileLock(ROOT / ".meltano" / f"tests.{job}.lock")
+def alone() -> BaseFileLock:
+    """Keep other processes from running a job meanwhile.
+
+    Meltano has one folder of run files for each plugin, so two jobs at once would write the same
+    catalog of a tap, or the same logging configuration of a loader.
+    """
+    return FileLock(ROOT / ".meltano" / "tests.job.lock")
 
 
 def _environment() -> dict[str, str]:
@@ -101,7 +105,7 @@ class Pipeline:
             variables: Variables of the environment.
         """
         command = self.command(*options)
-        with alone(command[-1]):
+        with alone():
             ran = subprocess.run(
                 command,
                 cwd=ROOT,
