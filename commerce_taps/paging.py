@@ -43,6 +43,8 @@ GROWTH = 1_000
 """How many pages more than were announced, `READINGS` times over, are read by key before giving up:
 a list that grows as fast as it is read has no end."""
 
+KEPT_CHANGING = "the list kept changing while it was read"
+
 
 class Range(t.NamedTuple):
     """The instants asked for, both to the second.
@@ -356,8 +358,7 @@ def by_number(
         if totals == {len(found)}:
             yield Page((), (), latest)
             return
-    msg = "the list kept changing while it was read"
-    raise PartitionFailed(msg)
+    raise PartitionFailed(KEPT_CHANGING)
 
 
 def by_page(
@@ -398,8 +399,7 @@ def by_page(
             return
         if reading and stood_still and len(walk.keys) == known:
             return
-    msg = "the list kept changing while it was read"
-    raise PartitionFailed(msg)
+    raise PartitionFailed(KEPT_CHANGING)
 
 
 class _Walk:
@@ -444,9 +444,11 @@ class _Walk:
 
     def forward(self, number: int) -> Iterator[Rows]:
         """Read from a page to the end."""
-        while True:
+        announced = self.total
+        while not announced or number <= READINGS * -(-announced // self._size) + GROWTH:
             before = len(self.found)
             reply, fresh = self._take(number)
+            announced = announced or self.total
             yield fresh
             if (
                 not self._is(reply, number)
@@ -455,37 +457,68 @@ class _Walk:
             ):
                 return
             number += 1
+        raise PartitionFailed(KEPT_CHANGING)
 
     def backward(self) -> Iterator[Rows]:
         """Read from the last page to the first, then what has come to the end meanwhile."""
         reply, fresh = self._take(1)
         yield fresh
-        last = -(-self.total // self._size)
+        last = self._pages
         if last <= 1 or len(reply.records) != self._size:
             if reply.records and (len(reply.records) >= self._size or last):
                 yield from self.forward(2)
             return
-        number, barren = last, 0
+        number, same, is_full = last, 0, False
+        previous: list[bytes] = []
         while number:
-            before = len(self.found)
             reply, fresh = self._take(number)
             yield fresh
             is_there = self._is(reply, number)
-            barren = 0 if len(self.found) > before or not is_there else barren + 1
-            now = -(-self.total // self._size)
-            if barren > 1 or (not is_there and now >= number):
+            is_full = is_full or (number == last and len(reply.records) >= self._size)
+            marks = list(map(digest, reply.records))
+            same, previous = same + 1 if marks == previous else 0, marks
+            if same > 1 or (not is_there and self._pages >= number):
                 yield from self.forward(1)  # there are not as many as the total says
                 return
-            number = number - 1 if is_there else now
-            last = last if is_there else max(now, 1)
-        for number in range(last, 0, -1):
+            number = number - 1 if is_there else self._pages
+        readings = 0
+        while not (yield from self._tail()):
+            readings += 1
+            if readings == READINGS:
+                raise PartitionFailed(KEPT_CHANGING)
+        total = self.total
+        if is_full:  # there may be more than the total says
+            yield from self.forward(self._pages + 1)
+        self.total = total  # what has come to the end since is for the next run
+        self.slides_back = True
+
+    def _tail(self) -> Generator[Rows, None, bool]:
+        """Read from the last page back to one that is known, so as to find what came behind it.
+
+        Returns:
+            Whether a known row was on the last page, so that all that is new was read at one
+            moment. Else a row may have moved on to the end once more, ahead of the reading.
+        """
+        known = frozenset(self._seen)
+        last = number = self._pages
+        at_once = False
+        for _ in range(READINGS * last):
             reply, fresh = self._take(number)
             yield fresh
-            if number == last and len(reply.records) >= self._size:
-                yield from self.forward(last + 1)
-            if not fresh.records:
-                break
-        self.slides_back = True
+            if number == last and self._pages > last:
+                last = number = self._pages
+                continue
+            marks = set(map(digest, reply.records))
+            at_once = at_once or (number == last and not known.isdisjoint(marks)) or last == 1
+            if number == 1 or (marks <= known and self._is(reply, number)):
+                return at_once
+            number = min(self._pages, number - 1)
+        raise PartitionFailed(KEPT_CHANGING)
+
+    @property
+    def _pages(self) -> int:
+        """How many pages there are, as far as that can be believed."""
+        return -(-self.total // self._size)
 
     def _is(self, reply: Loose, number: int) -> bool:
         """Tell whether a page is one of the list, and not the last one once more."""
