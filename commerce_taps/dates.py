@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ONE_SECOND = timedelta(seconds=1)
 FIRST = datetime.min.replace(tzinfo=timezone.utc)
@@ -64,16 +68,16 @@ def normalise(text: str) -> str:
     return second.replace("Z", f"{fraction[0]}Z") if fraction else second
 
 
-def looks_normal(text: str) -> bool:
-    """Tell whether a timestamp, if the text is one, is in the one form.
+def look_normal(texts: Iterable[str]) -> bool:
+    """Tell whether timestamps, if the texts are such, are in the one form.
 
     Args:
-        text: Any text.
+        texts: Any texts.
 
     Returns:
-        Whether `normalise` would leave the timestamp as it is.
+        Whether `normalise` would leave each timestamp as it is.
     """
-    return text[-1:] == "Z" and text[10:11] == "T"
+    return not [text for text in texts if text[-1:] != "Z" or text[10:11] != "T"]
 
 
 def are_timestamps(texts: list[str]) -> bool:

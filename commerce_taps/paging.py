@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import compress
 
@@ -65,6 +66,13 @@ class Range(t.NamedTuple):
         return (self.start is None or stamp >= self.start) and (  # type: ignore[operator]
             self.end is None or stamp < self.end  # type: ignore[operator]
         )
+
+    def holds(self, stamps: Sequence[datetime | None]) -> bool:
+        """Tell whether all replication values belong to the range."""
+        known = [stamp for stamp in stamps if stamp is not None]
+        if len(known) < len(stamps) and None not in self:
+            return False
+        return not known or (min(known) in self and max(known) in self)
 
 
 ALL: t.Final = Range()
@@ -123,12 +131,13 @@ class Rows:
         if not seen and wanted is ALL:
             return Page(self.records, self.fits, bookmark)
         fresh = [
-            (raw, fit)
-            for raw, fit, stamp in zip(self.records, self.fits, self.stamps, strict=True)
-            if (stamp is None or stamp in wanted)
-            and ((new_from and stamp and stamp >= new_from) or digest(raw) not in seen)
+            (new_from and stamp and stamp >= new_from) or digest(raw) not in seen
+            for raw, stamp in zip(self.records, self.stamps, strict=True)
         ]
-        return Page([raw for raw, _ in fresh], [fit for _, fit in fresh], bookmark)
+        if wanted is not ALL:
+            inside = [stamp is None or stamp in wanted for stamp in self.stamps]
+            fresh = list(map(all, zip(fresh, inside, strict=True)))
+        return Page(list(compress(self.records, fresh)), list(compress(self.fits, fresh)), bookmark)
 
 
 @dataclass(slots=True)
@@ -208,7 +217,7 @@ def check(reply: Reply, asked: Range, number: int) -> Reply:
         msg = f"page {number} ends the list at {end} of {reply.total} records"
     elif not reply.has_next and not reply.records and end < reply.total:
         msg = f"page {number} is empty although {reply.total} records are announced"
-    elif any(stamp not in asked for stamp in reply.stamps):
+    elif not asked.holds(reply.stamps):
         msg = f"page {number} has records outside of what was asked for"
     else:
         return reply
@@ -249,20 +258,18 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
             if count >= announced or count >= ask(whole, 1).total:  # or else rows were deleted
                 return
             break  # the pages were in order by chance
-        second = Range(dates.floor(edge), dates.shift(dates.floor(edge), dates.ONE_SECOND))
+        begin = dates.floor(edge)
+        second = Range(begin, dates.shift(begin, dates.ONE_SECOND))
         if reply.stamps[0] in second:
             # The whole page is of one second, and there may be more of it.
             seen.update(map(digest, reply.records))
             count += yield from _within_one_second(ask, identify, second, seen)
             asked, seen, new_from = Range(second.end), set(), None
         else:
-            asked, new_from = Range(second.start), second.end
-            seen = {
-                digest(raw)
-                for raw, stamp in zip(reply.records, reply.stamps, strict=True)
-                if stamp in second
-            }
-            count += len(reply.records) - len(seen)
+            asked, new_from = Range(begin), second.end
+            first = bisect_left(t.cast("Sequence[datetime]", reply.stamps), begin)
+            seen = set(map(digest, reply.records[first:]))
+            count += first
         reply = ask(asked, 1)
     else:
         msg = "the list grew as fast as it was read: run again, it goes on from there"
@@ -476,7 +483,7 @@ class _Walk:
             is_there = self._is(reply, number)
             is_full = is_full or (number == last and len(reply.records) >= self._size)
             marks = list(map(digest, reply.records))
-            same, previous = same + 1 if marks == previous else 0, marks
+            same, previous = same + 1 if marks and marks == previous else 0, marks
             if same > 1 or (not is_there and self._pages >= number):
                 yield from self.forward(1)  # there are not as many as the total says
                 return

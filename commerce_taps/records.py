@@ -51,7 +51,8 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
     """
     try:
         # Strings in nested values are never decoded one by one, so the page is checked whole.
-        body.decode()
+        if not body.isascii():
+            body.decode()
         if b"\n" in body or b"\r" in body:
             body = msgspec.json.format(body, indent=-1)
         return msgspec.json.decode(body, type=envelope)

@@ -44,16 +44,8 @@ if t.TYPE_CHECKING:
     from msgspec import Struct
 
 
-class Look(t.NamedTuple):
-    """What stands in a record's timestamp columns.
-
-    Attributes:
-        key: The replication value, if there is one.
-        texts: All that are given, the replication value among them.
-    """
-
-    key: str | None
-    texts: list[str]
+Look = t.Sequence[t.Any]
+"""What stands in a record's timestamp columns, the replication key's first: a text, null, UNSET."""
 
 
 class Shape:
@@ -145,27 +137,19 @@ class Shape:
             MalformedAnswer: A record is no object.
         """
         found, looks = list(records), [self._look(raw) for raw in records]
-        for place, look in enumerate(looks):
-            if look is not None and not all(map(dates.looks_normal, look.texts)):
-                found[place] = self._normalised(found[place])
-                looks[place] = self._look(found[place])
-        at_once = dates.are_timestamps([text for look in looks if look for text in look.texts])
-        fits = [
-            look is not None
-            and all(map(dates.looks_normal, look.texts))
-            and (at_once or dates.are_timestamps(look.texts))
-            for look in looks
-        ]
+        if not dates.look_normal(_texts(looks)):
+            for place, look in enumerate(looks):
+                if look is not None and not dates.look_normal(_texts([look])):
+                    found[place], looks[place] = self._normalised(found[place])
+        if not dates.are_timestamps(_texts(looks)):
+            for place, look in enumerate(looks):
+                if look is not None and not dates.are_timestamps(_texts([look])):
+                    looks[place] = None
+        fits = [look is not None for look in looks]
         if any(not fit and bytes(raw)[:1] != b"{" for fit, raw in zip(fits, found, strict=True)):
             msg = "a record is no object"
             raise MalformedAnswer(msg)
-        stamps = dates.instants(
-            [look.key if look and fit else None for look, fit in zip(looks, fits, strict=True)]
-        )
-        for place, fit in enumerate(fits):
-            if not (fit and self._stamped):
-                stamps[place] = self.stamp(found[place])
-        return found, fits, stamps
+        return found, fits, self._stamps(found, looks)
 
     def _look(self, raw: msgspec.Raw) -> Look | None:
         """Check a record, but for its timestamps.
@@ -182,23 +166,35 @@ class Shape:
             name in self._hidden or getattr(row, name) is UNSET for name in row.__struct_fields__
         ):
             return None
-        values = self._dates(row)
-        texts = [text for text in values if isinstance(text, str)]
-        # The replication key's column is the first.
-        key = texts[0] if self._stamped and texts and texts[0] is values[0] else None
-        return Look(key, texts)
+        return self._dates(row)
 
-    def _normalised(self, raw: msgspec.Raw) -> msgspec.Raw:
+    def _normalised(self, raw: msgspec.Raw) -> tuple[msgspec.Raw, Look | None]:
         """Bring a record's timestamps into the one form; all else stays as it was sent."""
-        row = self._slices(raw)
+        row, look = self._slices(raw), []
         for name in self._timestamps:
             value = getattr(row, name)
-            if value is not UNSET and isinstance(text := decode(value), str):
+            text = UNSET if value is UNSET else decode(value)
+            if isinstance(text, str) and not dates.look_normal([text]):
                 try:
-                    setattr(row, name, msgspec.Raw(encode(dates.normalise(text))))
+                    text = dates.normalise(text)
                 except ValueError:
-                    return raw
-        return msgspec.Raw(encode(row))
+                    return raw, None
+                setattr(row, name, msgspec.Raw(encode(text)))
+            look.append(text)
+        return msgspec.Raw(encode(row)), look
+
+    def _stamps(
+        self, records: Sequence[msgspec.Raw], looks: Sequence[Look | None]
+    ) -> list[datetime | None]:
+        """Read the replication values, of all records that fit at once."""
+        if not self._stamped:
+            return [self.stamp(raw) for raw in records]
+        keys = [look[0] if look else None for look in looks]
+        stamps = dates.instants([key if isinstance(key, str) else None for key in keys])
+        for place, look in enumerate(looks):
+            if look is None:
+                stamps[place] = self.stamp(records[place])
+        return stamps
 
     def stamp(self, raw: msgspec.Raw | bytes) -> datetime | None:
         """Read the replication value of any record.
@@ -306,3 +302,8 @@ class Shape:
                 out[name] = fitted
                 return
             name = spare(name, value, record, out)
+
+
+def _texts(looks: Sequence[Look | None]) -> list[str]:
+    """Gather all timestamps that are given."""
+    return [text for look in looks if look for text in look if isinstance(text, str)]

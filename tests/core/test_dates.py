@@ -17,7 +17,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def is_normal(text: str) -> bool:
-    return dates.looks_normal(text) and dates.are_timestamps([text])
+    return dates.look_normal([text]) and dates.are_timestamps([text])
 
 
 @st.composite
