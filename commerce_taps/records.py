@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import typing as t
 
 import msgspec
@@ -14,6 +15,10 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
 Envelope = t.TypeVar("Envelope")
+
+CHUNK: t.Final = 1 << 14
+"""Bytes decoded at a time to be checked: the text of a whole page would not fit the processor's
+cache, and be as wide as its widest character."""
 
 
 class Page(msgspec.Struct):
@@ -50,9 +55,8 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
         MalformedAnswer: The body is not the JSON the envelope describes.
     """
     try:
-        # Strings in nested values are never decoded one by one, so the page is checked whole.
-        if not body.isascii():
-            body.decode()
+        # Strings in nested values are never decoded one by one.
+        _check_utf8(body)
         if b"\n" in body or b"\r" in body:
             body = msgspec.json.format(body, indent=-1)
         return msgspec.json.decode(body, type=envelope)
@@ -62,3 +66,11 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
         reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         msg = f"the answer cannot be read ({reason}); it begins with {first!r}"
         raise MalformedAnswer(msg) from error
+
+
+def _check_utf8(body: bytes) -> None:
+    """Raise `UnicodeDecodeError` if a body is not UTF-8."""
+    view, start = memoryview(body), 0
+    while start < len(body):
+        end = start + CHUNK
+        start += codecs.utf_8_decode(view[start:end], "strict", end >= len(body))[1]

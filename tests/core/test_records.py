@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce_taps.errors import MalformedAnswer
-from commerce_taps.records import open_envelope
+from commerce_taps.records import CHUNK, open_envelope
 from commerce_taps.redact import redact
 
 
@@ -104,3 +104,13 @@ def test_the_first_words_hold_no_half_of_a_secret() -> None:
         with pytest.raises(MalformedAnswer) as raised:
             open_envelope(body, Envelope)
         assert "QZJX" not in raised.value.reason
+
+
+@pytest.mark.parametrize("before", [*range(CHUNK - 20, CHUNK + 5), 2 * CHUNK - 15])
+def test_letters_are_whole_and_broken_ones_found_wherever_a_chunk_ends(before: int) -> None:
+    body = b'{"results":[{"a":"%b\xe2\x82\xac"}]}' % (b"x" * before)
+    (raw,) = open_envelope(body, Envelope).results
+    assert json.loads(bytes(raw)) == {"a": "x" * before + "€"}
+    for broken in (b"\xe2\x82", b"\xff", b"\xed\xa0\x80"):
+        with pytest.raises(MalformedAnswer, match="not UTF-8"):
+            open_envelope(body.replace(b"\xe2\x82\xac", broken), Envelope)
