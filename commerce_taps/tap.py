@@ -22,7 +22,7 @@ from typing_extensions import Self, override
 from commerce_taps import redact
 from commerce_taps.catalog import check_catalog, fit_catalog
 from commerce_taps.cli import Command, load_config, load_object
-from commerce_taps.emit import PageWriter
+from commerce_taps.emit import PageStateWriter, PageWriter
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
 from commerce_taps.fetch import Chain, Client, Governor, Prefetch, Workers
 from commerce_taps.report import Report, StreamReport
@@ -90,6 +90,7 @@ class CommerceTap(Tap, abc.ABC):
         if type(kwargs.get("catalog")) is dict:
             kwargs["catalog"] = check_catalog(kwargs["catalog"])
         super().__init__(**kwargs)
+        self._state_writer = PageStateWriter(self.message_writer)
 
     # --- what a tap says of its API -------------------------------------------------------------
 

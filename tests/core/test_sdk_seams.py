@@ -26,7 +26,7 @@ from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.cli import Command
-from commerce_taps.emit import PageWriter
+from commerce_taps.emit import PageStateWriter, PageWriter
 from commerce_taps.errors import ErrorTable, Message
 from commerce_taps.records import Page
 from commerce_taps.settings import COMMON
@@ -204,8 +204,9 @@ def test_the_record_counter_takes_many_at_once(
     assert any('"value":7' in text for text in counted)
 
 
-def test_the_writer_class_is_used() -> None:
+def test_the_writer_classes_are_used() -> None:
     assert isinstance(MemoryTap().message_writer, PageWriter)
+    assert isinstance(MemoryTap().state_writer, PageStateWriter)
 
 
 def test_records_count_as_not_flushed() -> None:
