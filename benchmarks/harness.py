@@ -45,7 +45,6 @@ class Sizes:
 
     Attributes:
         pairs: How often each pair of programs is run.
-        few: The same, where one run takes long.
         orders: Orders in the parts that read many.
         plain: Orders where a plain SDK stream takes part, which needs its time.
         million: Orders in the part that reads very many.
@@ -55,17 +54,16 @@ class Sizes:
     """
 
     pairs: int = 5
-    few: int = 2
     orders: int = 100_000
-    plain: int = 50_000
+    plain: int = 30_000
     million: int = 1_000_000
-    loaded: int = 20_000
+    loaded: int = 10_000
     latency_connections: int = 40
     scale: tuple[int, ...] = (250, 500, 1000, 2000)
 
 
 TINY = Sizes(
-    pairs=1, few=1, orders=50, plain=50, million=100, loaded=50, latency_connections=2, scale=(2, 4)
+    pairs=1, orders=50, plain=50, million=100, loaded=50, latency_connections=2, scale=(2, 4)
 )
 """Enough to see that everything runs; the figures mean nothing."""
 

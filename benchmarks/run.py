@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from benchmarks.harness import TINY, Row, Sizes, say
-from benchmarks.parts import discover, latency, load, records, scale, server, unchanged
+from benchmarks.parts import discover, latency, load, records, scale, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +28,9 @@ RESULTS: Final = Path(__file__).parent / "results.json"
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "performance.md"
 MARK: Final = "<!-- from here to the end: written by `make bench ARGS=--document` -->\n"
 PARTS: Final[dict[str, Measure]] = {
-    "server": server.measure,
     "discover": discover.measure,
     "records": records.measure,
+    "plain": records.plain,
     "million": records.million,
     "million-plain": records.million_plain,
     "load": load.measure,
