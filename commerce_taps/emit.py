@@ -16,6 +16,10 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
 
+AT_ONCE: t.Final = 100
+"""Records written at a time: put together, they are to fit the processor's cache."""
+
+
 class PageWriter(MsgSpecWriter):
     """Writes messages one by one, as the SDK does, and records by the page."""
 

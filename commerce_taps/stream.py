@@ -14,7 +14,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.emit import RecordLines
+from commerce_taps.emit import AT_ONCE, RecordLines
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
 from commerce_taps.fetch import where
 from commerce_taps.records import Page
@@ -490,11 +490,13 @@ class CommerceStream(Stream, abc.ABC):
         for raw, fit in zip(records, fits, strict=False):
             if fit:
                 run.append(splice(raw))
-                continue
+                if len(run) < AT_ONCE:
+                    continue
             if run:
                 yield lines.spliced(run)
                 run = []
-            yield lines.encoded(self._conform(raw, context))
+            if not fit:
+                yield lines.encoded(self._conform(raw, context))
         if run:
             yield lines.spliced(run)
 
