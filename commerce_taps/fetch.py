@@ -1,21 +1,14 @@
-"""Gets answers from the API: paced, retried, and asked for ahead of need, in order.
-
-`Client` makes one request and sees it through. `Prefetch` runs the readers of many partitions in
-worker threads and hands their pages on in the order the run emits them.
-"""
+"""Gets an answer from the API: `Client` makes a request and sees it through."""
 
 from __future__ import annotations
 
 import contextlib
 import email.utils
 import itertools
-import queue
 import random
 import threading
-import time
 import typing as t
-from collections import Counter, defaultdict, deque
-from concurrent.futures import Future, wait
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -40,13 +33,13 @@ from commerce_taps.errors import (
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from requests.auth import AuthBase
 
-    from commerce_taps.buckets import Bucket
     from commerce_taps.errors import ErrorTable, Rule
-    from commerce_taps.records import Page
+    from commerce_taps.governor import Governor
+    from commerce_taps.prefetch import Workers
 
 Answer = t.TypeVar("Answer")
 
@@ -54,9 +47,6 @@ FIRST_WAIT = 0.5
 WAIT_FACTOR = 1.5
 LONGEST_WAIT = 60.0
 """Back-off: the first wait, its growth and its cap, in seconds."""
-
-TICK = 0.2
-"""Seconds between two looks at the clock and at signals while a page is waited for."""
 
 UNREACHABLE = 10
 """Requests in a row, each with all its tries, without an answer: then nothing is reachable."""
@@ -123,117 +113,6 @@ def where(stream: str, context: Mapping[str, t.Any] | None) -> str:
     if not context:
         return stream
     return f"{stream} ({', '.join(f'{name}={value}' for name, value in context.items())})"
-
-
-class Governor:
-    """Keeps the whole tap inside the vendor's limits, whichever thread asks.
-
-    Attributes:
-        buckets: The vendor's token buckets, once they are known.
-        waiting: Requests that wait for their turn.
-    """
-
-    def __init__(
-        self, *, per_minute: int, at_once: int, per_lane: int, check: Callable[[], None]
-    ) -> None:
-        """Start with nothing sent.
-
-        Args:
-            per_minute: Requests in any 60 seconds; 0 for no limit.
-            at_once: Requests under way at once.
-            per_lane: Requests under way at once in one lane.
-            check: Raises `TapStopped` when the run is ending; called while waiting.
-        """
-        self._per_minute = per_minute
-        self._at_once = threading.Semaphore(at_once)
-        self._sent: deque[float] = deque()
-        self._lanes: dict[str, threading.Semaphore] = defaultdict(
-            lambda: threading.Semaphore(per_lane)
-        )
-        self._paused_until = 0.0
-        self._lock = threading.Lock()
-        self._check = check
-        self.buckets: Sequence[Bucket] = ()
-        self.waiting = 0
-
-    @contextlib.contextmanager
-    def turn(self, lane: str, costs: Mapping[str, float] | None = None) -> Iterator[None]:
-        """Wait until a request may be sent, and hold its place while it is under way.
-
-        Args:
-            lane: The request's lane.
-            costs: What it takes out of the buckets, by their unit.
-
-        Yields:
-            Nothing.
-        """
-        with self._lock:
-            semaphore = self._lanes[lane]
-        with semaphore, self._at_once:
-            while (wait := self._reserve(costs or {})) is not None:
-                self.sleep(wait)
-            yield
-
-    def _reserve(self, costs: Mapping[str, float]) -> float | None:
-        """Take a place in this minute: `None` once it is taken, else the seconds to wait."""
-        now = time.monotonic()
-        with self._lock:
-            if now < self._paused_until:
-                return self._paused_until - now
-            if wait := max((b.wait(costs.get(b.unit, 0), now) for b in self.buckets), default=0):
-                return wait
-            if self._per_minute:
-                while self._sent and self._sent[0] <= now - 60:
-                    self._sent.popleft()
-                if len(self._sent) >= self._per_minute:
-                    return self._sent[0] + 60 - now
-                self._sent.append(now)
-            self._take(costs)
-            return None
-
-    def _take(self, costs: Mapping[str, float]) -> None:
-        for bucket in self.buckets:
-            bucket.take(costs.get(bucket.unit, 0))
-
-    def charge(self, costs: Mapping[str, float]) -> None:
-        """Correct what a request took out of the buckets.
-
-        Args:
-            costs: What it has cost beyond what was thought, by unit; negative for less.
-        """
-        with self._lock:
-            self._take(costs)
-
-    def pause(self, seconds: float) -> None:
-        """Let nobody send for a while: the vendor asked for it, so the buckets are empty.
-
-        Args:
-            seconds: How long from now.
-        """
-        with self._lock:
-            for bucket in self.buckets:
-                bucket.drain()
-            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, unless the run is ending.
-
-        Args:
-            seconds: How long.
-
-        Raises:
-            TapStopped: The run is ending.
-        """
-        with self._lock:
-            self.waiting += 1
-        try:
-            until = time.monotonic() + seconds
-            while (left := until - time.monotonic()) > 0:
-                self._check()
-                time.sleep(min(left, TICK))
-        finally:
-            with self._lock:
-                self.waiting -= 1
 
 
 class Client:
@@ -525,162 +404,3 @@ def retry_after(value: str | None) -> float | None:
                 when = when.replace(tzinfo=timezone.utc)
             return max((when - datetime.now(timezone.utc)).total_seconds(), 0.0)
     return None
-
-
-# --- asking ahead -------------------------------------------------------------------------------
-
-
-def result(future: Future[Answer], tick: Callable[[], None]) -> Answer:
-    """Wait for what a worker thread does, without going deaf.
-
-    Args:
-        future: The work.
-        tick: Called again and again meanwhile; may raise.
-
-    Returns:
-        The work's result.
-    """
-    while not future.done():
-        if not wait([future], timeout=TICK).done:
-            tick()
-    return future.result()
-
-
-class Workers:
-    """Threads that do what may block, each one thing at a time."""
-
-    def __init__(self, count: int) -> None:
-        """Start the threads.
-
-        Args:
-            count: How many.
-        """
-        self._count = count
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        for _ in range(count):
-            # Daemons: a request that hangs must not keep an interrupted run from ending.
-            threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
-
-    def submit(self, work: Callable[[], Answer]) -> Future[Answer]:
-        """Have something done.
-
-        Args:
-            work: What to do.
-
-        Returns:
-            Its result, or the error it ends in.
-        """
-        future: Future[Answer] = Future()
-
-        def run() -> None:
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(work())
-                except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-                    future.set_exception(error)
-
-        self._work.put(run)
-        return future
-
-    def end(self) -> None:
-        """Let the threads end once all that was submitted is done."""
-        for _ in range(self._count):
-            self._work.put(None)
-
-
-def aside(work: Callable[[], Answer], tick: Callable[[], None]) -> Answer:
-    """Do something that may block in a thread of its own.
-
-    Args:
-        work: What to do.
-        tick: Called again and again meanwhile; may raise.
-
-    Returns:
-        The work's result.
-    """
-    workers = Workers(1)
-    future = workers.submit(work)
-    workers.end()
-    return result(future, tick)
-
-
-@dataclass(slots=True)
-class Chain:
-    """The pages of one partition.
-
-    Attributes:
-        key: Which stream and partition.
-        pages: Reads the next page each time it is asked for one.
-        next: The next page: `None` at the end, or the error it ended in.
-    """
-
-    key: Hashable
-    pages: Iterator[Page]
-    next: Future[Page | None] = field(default_factory=Future)
-
-
-class Prefetch:
-    """Reads partitions ahead of need.
-
-    At most `concurrency` partitions are open, each with one page asked for or waiting; with the
-    page being emitted that bounds the memory.
-    """
-
-    def __init__(self, plan: Iterator[Chain], concurrency: int, tick: Callable[[], None]) -> None:
-        """Start the worker threads.
-
-        Args:
-            plan: The partitions in the order in which they will be emitted.
-            concurrency: Partitions open at once.
-            tick: Called again and again while the next page is waited for; may raise.
-        """
-        self._plan = plan
-        self._tick = tick
-        self._concurrency = concurrency
-        self._open: deque[Chain] = deque()
-        self._workers = Workers(concurrency)
-
-    def _fill(self) -> None:
-        while len(self._open) < self._concurrency:
-            chain = next(self._plan, None)
-            if chain is None:
-                return
-            self._open.append(chain)
-            self._ask(chain)
-
-    def _ask(self, chain: Chain) -> None:
-        chain.next = self._workers.submit(partial(next, chain.pages, None))
-
-    def pages(self, key: Hashable) -> Iterator[Page]:
-        """Hand on a partition's pages, while the next one is already asked for.
-
-        Args:
-            key: The partition; those planned before it are given up.
-
-        Yields:
-            The pages in order.
-
-        Raises:
-            TapError: What the partition's reader ended in.
-            KeyError: The partition is not in the plan.
-        """
-        self._fill()
-        while self._open and self._open[0].key != key:
-            self._open.popleft()
-            self._fill()
-        if not self._open:
-            raise KeyError(key)
-        chain = self._open[0]
-        try:
-            while (page := result(chain.next, self._tick)) is not None:
-                self._ask(chain)
-                yield page
-        finally:
-            self._open.popleft()
-            self._fill()
-            if not self._open:  # that was the last one
-                self._workers.end()

@@ -24,7 +24,9 @@ from commerce_taps.catalog import check_catalog, fit_catalog
 from commerce_taps.cli import Command, load_config, load_object
 from commerce_taps.emit import PageStateWriter, PageWriter
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
-from commerce_taps.fetch import Chain, Client, Governor, Prefetch, Workers
+from commerce_taps.fetch import Client
+from commerce_taps.governor import Governor
+from commerce_taps.prefetch import Chain, Prefetch, Workers
 from commerce_taps.report import Report, StreamReport
 from commerce_taps.settings import check_date, doubtful, from_texts, mistakes, tidy, unknown
 from commerce_taps.state import check_state

@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped
-from commerce_taps.fetch import aside
 from commerce_taps.paging import by_number
+from commerce_taps.prefetch import aside
 from commerce_taps.settings import COMMON, check_url
 from commerce_taps.tap import CommerceTap
 from tap_codat.client import (

@@ -12,7 +12,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
-from commerce_taps.fetch import aside
+from commerce_taps.prefetch import aside
 from commerce_taps.settings import COMMON, check_url
 from commerce_taps.tap import CommerceTap
 from tap_cscart.client import ERRORS, api_message, store_address

@@ -15,7 +15,6 @@ from collections import Counter
 import msgspec
 from msgspec import Raw
 
-from commerce_taps.buckets import Bucket
 from commerce_taps.errors import (
     MalformedAnswer,
     PartitionFailed,
@@ -25,12 +24,14 @@ from commerce_taps.errors import (
     TooMuchAsked,
 )
 from commerce_taps.fetch import Request
+from commerce_taps.governor import Bucket
 from commerce_taps.records import open_envelope
 from tap_centra.integration.errors import QueryError, errors_in
 from tap_centra.integration.introspection import QUERY, LiveSchema
 
 if t.TYPE_CHECKING:
-    from commerce_taps.fetch import Client, Governor
+    from commerce_taps.fetch import Client
+    from commerce_taps.governor import Governor
     from tap_centra.integration.introspection import Field
 
 Data = t.TypeVar("Data")

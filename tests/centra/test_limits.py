@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from commerce_sandbox import Sandbox
-from commerce_taps.buckets import Bucket
-from commerce_taps.fetch import Governor, retry_after
+from commerce_taps.fetch import retry_after
+from commerce_taps.governor import Bucket, Governor
 from tap_centra.integration import api
 from tests.centra.conftest import INTEGRATION, differences, truth
 

@@ -6,8 +6,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from commerce_taps import governor
+from tests.core.api import Api, Clock, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXAMPLES = int(os.environ.get("COMMERCE_TAPS_EXAMPLES", "0"))
 
@@ -21,3 +29,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("core")
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with running() as api:
+        yield api
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(governor, "time", clock)
+    return clock
