@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import os
-import signal
-import sys
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -21,12 +17,13 @@ from commerce_taps import fetch
 from tap_centra.streams.integration import STREAMS as INTEGRATION_STREAMS
 from tap_centra.streams.order import STREAMS as ORDER_STREAMS
 from tap_centra.tap import TapCentra
-from tests.codat.conftest import Run
+from tests.runs import Runs, in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from tests.contract import Key, Output, Record, State
+    from tests.runs import Run
 
 SPECS = Path(os.environ.get("COMMERCE_TAPS_SPECS", Path(__file__).parents[3] / "shared" / "apis"))
 FACTS = SPECS / "centra"
@@ -43,12 +40,11 @@ KINDS: dict[str, dict[str, Any]] = {
 EVERYTHING = [(api, name) for api, kinds in KINDS.items() for name in kinds]
 
 
-class Taps:
+class Taps(Runs):
     """Runs tap-centra in this process, through its command line."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files = 0
+        super().__init__(TapCentra, folder)
 
     def __call__(
         self,
@@ -68,21 +64,7 @@ class Taps:
             catalog: What to read; what the tap reads by default if none.
             settings: Settings besides the sandbox's, or instead of them; `None` for none.
         """
-        given = settings_for(sandbox, api) | settings
-        config = {name: value for name, value in given.items() if value is not None}
-        arguments = self.arguments(config=config, state=state, catalog=catalog)
-        return in_process(*arguments, before=state or {})
-
-    def arguments(self, **files: Record | None) -> list[str]:
-        """Write files, and give the command line that names them."""
-        self._files += 1
-        found = []
-        for option, content in files.items():
-            if content is not None:
-                path = self._folder / f"{option}-{self._files}.json"
-                path.write_text(json.dumps(content), encoding="utf-8")
-                found += [f"--{option}", str(path)]
-        return found
+        return self.run(settings_for(sandbox, api) | settings, state, catalog)
 
 
 def settings_for(sandbox: Sandbox, api: str) -> Record:
@@ -96,32 +78,6 @@ def settings_for(sandbox: Sandbox, api: str) -> Record:
     if "voucher_ids" in found:
         found["voucher_ids"] = json.loads(found["voucher_ids"])
     return found | {"requests_per_minute": 0}
-
-
-def in_process(*arguments: str, before: State | None = None) -> Run:
-    """Run the tap's command line in this process, leaving no trace in it."""
-    written = io.BytesIO()
-    stdout = io.TextIOWrapper(written, encoding="utf-8")
-    log = io.StringIO()
-    handler = logging.StreamHandler(log)
-    root = logging.getLogger()
-    level, hook, factory = root.level, sys.excepthook, logging.getLogRecordFactory()
-    signals = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-    root.setLevel(logging.DEBUG)
-    root.addHandler(handler)
-    try:
-        with redirect_stdout(stdout), pytest.raises(SystemExit) as end:
-            TapCentra.get_singer_command().main(arguments, "tap-centra")
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
-        sys.excepthook = hook
-        logging.captureWarnings(capture=False)
-        logging.setLogRecordFactory(factory)
-        for number, action in signals.items():
-            signal.signal(number, action)
-    stdout.flush()
-    return Run(int(end.value.code or 0), written.getvalue(), log.getvalue(), before or {})
 
 
 @pytest.fixture
@@ -161,7 +117,7 @@ def _discovered(api: str, folder: Path) -> str:
     path = folder / f"{api}.json"
     path.write_text(json.dumps({"api": api}), encoding="utf-8")
     arguments = [] if api == INTEGRATION else ["--config", str(path)]
-    return in_process(*arguments, "--discover").stdout.decode()
+    return in_process(TapCentra, *arguments, "--discover").stdout.decode()
 
 
 class Catalogs(NamedTuple):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from commerce_sandbox import Sandbox
     from tests.centra.conftest import Catalogs
-    from tests.codat.conftest import Run
+    from tests.runs import Run
 
 OFF_BY_DEFAULT = {INTEGRATION: {"events"}, ORDER: {"customer_details"}}
 NOT_IN_THE_OLDER_ONE = {

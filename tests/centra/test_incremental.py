@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from commerce_sandbox.double import Touched
     from tests.centra.conftest import Catalogs
-    from tests.codat.conftest import Run
     from tests.contract import Key, Output, Record
+    from tests.runs import Run
 
 APIS = sorted(KINDS)
 BY_CREATION = {

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commerce_sandbox.centra import NARROW_API_KEY
+from tap_centra.tap import TapCentra
 from tests.centra.conftest import (
     INTEGRATION,
     KINDS,
     ORDER,
     differences,
-    in_process,
     settings_for,
     truth,
 )
+from tests.runs import in_process
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
     from tests.centra.conftest import Catalogs, Taps
-    from tests.codat.conftest import Run
     from tests.contract import Record
+    from tests.runs import Run
 
 PLAIN = "centra-token-plain"
 """A token with the permissions of types, and none of single fields."""
@@ -196,7 +197,7 @@ def test_a_setting_that_is_wrong_is_named_in_a_sentence(
 
 def test_there_are_two_apis_and_no_third(run: Taps) -> None:
     arguments = run.arguments(config={"api": "checkout", "base_url": "https://shop.example"})
-    found = in_process(*arguments)
+    found = in_process(TapCentra, *arguments)
     assert found.code == 1
     assert "Setting `api`: 'checkout' is not one of" in found.log
 
@@ -301,7 +302,7 @@ def test_the_credential_is_proven_and_the_streams_are_tried(
     sandbox: Sandbox, run: Taps, api: str
 ) -> None:
     arguments = run.arguments(config=settings_for(sandbox, api))
-    found = in_process(*arguments, "--test")
+    found = in_process(TapCentra, *arguments, "--test")
     assert found.code == 0
     lines = found.stdout.decode().splitlines()
     assert len(lines) == len(KINDS[api]) + 1

@@ -5,17 +5,11 @@ Both go through the tap's command line, and both give a `Run`.
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import os
-import re
-import signal
 import subprocess
 import sys
-from contextlib import redirect_stdout
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +19,13 @@ from commerce_sandbox import Sandbox
 from commerce_taps import fetch
 from tap_codat.streams import STREAMS
 from tap_codat.tap import TapCodat
-from tests.contract import Output, by_key
+from tests.contract import by_key
+from tests.runs import Run, Runs, in_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tests.contract import Key, Record, State
+    from tests.contract import Key, Output, Record, State
 
 SPECS = os.environ.get("COMMERCE_TAPS_SPECS", Path(__file__).parents[3] / "shared" / "apis")
 COMMERCE_SPEC = Path(SPECS) / "codat" / "openapi" / "Codat-Commerce.json"
@@ -40,40 +35,11 @@ KINDS = {str(vars(kind)["name"]): kind for kind in STREAMS}
 """Every stream of the tap, by name."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """How a run ended and what it left.
-
-    Attributes:
-        code: Its exit code.
-        stdout: What it wrote.
-        log: What it logged.
-        before: The state it was given.
-    """
-
-    code: int
-    stdout: bytes
-    log: str
-    before: State = field(default_factory=dict)
-
-    @cached_property
-    def output(self) -> Output:
-        """The output, which keeps the contract."""
-        return Output(self.stdout, self.before)
-
-    def summary(self, stream: str) -> dict[str, int]:
-        """Read a stream's line of the table at the end of the log."""
-        lines = re.findall(rf"^.*\b{stream} +((?:\d+ +){{6}})[\d.]+$", self.log, re.MULTILINE)
-        names = ("partitions", "read", "skipped", "failed", "records", "requests")
-        return dict(zip(names, map(int, lines[-1].split()), strict=True))
-
-
-class Taps:
+class Taps(Runs):
     """Runs tap-codat in this process, through its command line."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files = 0
+        super().__init__(TapCodat, folder)
 
     def __call__(
         self,
@@ -89,22 +55,9 @@ class Taps:
             sandbox: Whom to ask.
             state: The state of an earlier run.
             catalog: What to read; what the tap reads by default if none.
-            settings: Settings besides the sandbox's, or instead of them.
+            settings: Settings besides the sandbox's, or instead of them; `None` for none.
         """
-        config = settings_for(sandbox) | settings
-        arguments = self.arguments(config=config, state=state, catalog=catalog)
-        return in_process(*arguments, before=state or {})
-
-    def arguments(self, **files: Record | None) -> list[str]:
-        """Write files, and give the command line that names them."""
-        self._files += 1
-        found = []
-        for option, content in files.items():
-            if content is not None:
-                path = self._folder / f"{option}-{self._files}.json"
-                path.write_text(json.dumps(content), encoding="utf-8")
-                found += [f"--{option}", str(path)]
-        return found
+        return self.run(settings_for(sandbox) | settings, state, catalog)
 
 
 def settings_for(sandbox: Sandbox) -> Record:
@@ -115,32 +68,6 @@ def settings_for(sandbox: Sandbox) -> Record:
         "requests_per_minute": 0,
         "skip_unchanged": False,
     }
-
-
-def in_process(*arguments: str, before: State | None = None) -> Run:
-    """Run the tap's command line in this process, leaving no trace in it."""
-    written = io.BytesIO()
-    stdout = io.TextIOWrapper(written, encoding="utf-8")
-    log = io.StringIO()
-    handler = logging.StreamHandler(log)
-    root = logging.getLogger()
-    level, hook, factory = root.level, sys.excepthook, logging.getLogRecordFactory()
-    signals = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-    root.setLevel(logging.DEBUG)
-    root.addHandler(handler)
-    try:
-        with redirect_stdout(stdout), pytest.raises(SystemExit) as end:
-            TapCodat.get_singer_command().main(arguments, "tap-codat")
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
-        sys.excepthook = hook
-        logging.captureWarnings(capture=False)
-        logging.setLogRecordFactory(factory)
-        for number, action in signals.items():
-            signal.signal(number, action)
-    stdout.flush()
-    return Run(int(end.value.code or 0), written.getvalue(), log.getvalue(), before or {})
 
 
 class Processes:
@@ -227,7 +154,7 @@ def own_sandbox() -> Iterator[Sandbox]:
 
 @cache
 def _discovered() -> str:
-    return in_process("--discover").stdout.decode()
+    return in_process(TapCodat, "--discover").stdout.decode()
 
 
 def catalog(**streams: Iterable[str] | None) -> Record:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Processes, Run, Taps
+    from tests.codat.conftest import Processes, Taps
     from tests.contract import Record
+    from tests.runs import Run
 
 KEY = "Canary/key+9? & more=%"
 HEADER = f"Basic {base64.b64encode(b'Other~canary').decode()}"

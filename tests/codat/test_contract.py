@@ -10,7 +10,7 @@ from tests.codat.conftest import KINDS, Taps, catalog, truth
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Run
+    from tests.runs import Run
 
 OFF_BY_DEFAULT = {
     "commerce_sync_configurations",

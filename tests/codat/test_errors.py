@@ -19,8 +19,9 @@ from tests.contract import bookmarks
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Run, Taps
+    from tests.codat.conftest import Taps
     from tests.contract import Key, Output, Record
+    from tests.runs import Run
 
 PRODUCTS = "commerce_products"
 JUST_PRODUCTS = catalog(commerce_products=None)

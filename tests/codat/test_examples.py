@@ -14,7 +14,7 @@ from tests.codat.conftest import COMMERCE_SPEC, Taps, truth
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.codat.conftest import Run
+    from tests.runs import Run
 
 DATA = "/companies/{companyId}/connections/{connectionId}/data/"
 

@@ -17,8 +17,8 @@ from tests.contract import bookmarks, by_key
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.codat.conftest import Run
     from tests.contract import Key, Output, Place, Record, State
+    from tests.runs import Run
 
 SORTED = [name for name, kind in KINDS.items() if issubclass(kind, ModifiedStream)]
 LOGS = {

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_sandbox import Sandbox
-from tests.codat.conftest import Run, catalog, environment, settings_for, truth
+from tests.codat.conftest import catalog, environment, settings_for, truth
 from tests.contract import bookmarks
+from tests.runs import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import os
-import signal
-import sys
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -20,12 +16,13 @@ from commerce_sandbox import Sandbox
 from commerce_taps import fetch
 from tap_cscart.streams import STREAMS
 from tap_cscart.tap import TapCSCart
-from tests.codat.conftest import Run
+from tests.runs import Runs, in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from tests.contract import Key, Output, Record, State
+    from tests.runs import Run
 
 SPECS = os.environ.get("COMMERCE_TAPS_SPECS", Path(__file__).parents[3] / "shared" / "apis")
 SAMPLES = Path(SPECS) / "cscart" / "samples"
@@ -35,12 +32,11 @@ KINDS = {str(vars(kind)["name"]): kind for kind in STREAMS}
 SCALE = 0.04
 
 
-class Taps:
+class Taps(Runs):
     """Runs tap-cscart in this process, through its command line."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files = 0
+        super().__init__(TapCSCart, folder)
 
     def __call__(
         self,
@@ -56,22 +52,9 @@ class Taps:
             sandbox: Whom to ask.
             state: The state of an earlier run.
             catalog: What to read; what the tap reads by default if none.
-            settings: Settings besides the sandbox's, or instead of them.
+            settings: Settings besides the sandbox's, or instead of them; `None` for none.
         """
-        config = {k: v for k, v in (settings_for(sandbox) | settings).items() if v is not None}
-        arguments = self.arguments(config=config, state=state, catalog=catalog)
-        return in_process(*arguments, before=state or {})
-
-    def arguments(self, **files: Record | None) -> list[str]:
-        """Write files, and give the command line that names them."""
-        self._files += 1
-        found = []
-        for option, content in files.items():
-            if content is not None:
-                path = self._folder / f"{option}-{self._files}.json"
-                path.write_text(json.dumps(content), encoding="utf-8")
-                found += [f"--{option}", str(path)]
-        return found
+        return self.run(settings_for(sandbox) | settings, state, catalog)
 
 
 def settings_for(sandbox: Sandbox) -> Record:
@@ -83,32 +66,6 @@ def settings_for(sandbox: Sandbox) -> Record:
         if name.startswith(prefix)
     }
     return found | {"requests_per_minute": 0}
-
-
-def in_process(*arguments: str, before: State | None = None) -> Run:
-    """Run the tap's command line in this process, leaving no trace in it."""
-    written = io.BytesIO()
-    stdout = io.TextIOWrapper(written, encoding="utf-8")
-    log = io.StringIO()
-    handler = logging.StreamHandler(log)
-    root = logging.getLogger()
-    level, hook, factory = root.level, sys.excepthook, logging.getLogRecordFactory()
-    signals = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-    root.setLevel(logging.DEBUG)
-    root.addHandler(handler)
-    try:
-        with redirect_stdout(stdout), pytest.raises(SystemExit) as end:
-            TapCSCart.get_singer_command().main(arguments, "tap-cscart")
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
-        sys.excepthook = hook
-        logging.captureWarnings(capture=False)
-        logging.setLogRecordFactory(factory)
-        for number, action in signals.items():
-            signal.signal(number, action)
-    stdout.flush()
-    return Run(int(end.value.code or 0), written.getvalue(), log.getvalue(), before or {})
 
 
 @pytest.fixture
@@ -154,7 +111,7 @@ def own_sandbox() -> Iterator[Sandbox]:
 
 @cache
 def _discovered() -> str:
-    return in_process("--discover").stdout.decode()
+    return in_process(TapCSCart, "--discover").stdout.decode()
 
 
 def catalog(

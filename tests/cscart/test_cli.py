@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_cscart.client import store_address
-from tests.cscart.conftest import KINDS, catalog, in_process, settings_for
+from tap_cscart.tap import TapCSCart
+from tests.cscart.conftest import KINDS, catalog, settings_for
+from tests.runs import in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,14 +135,14 @@ def test_an_unknown_setting_is_told_and_does_no_harm(run: Taps, sandbox: Sandbox
 
 
 def test_without_settings_nobody_is_asked_and_the_catalog_is_whole() -> None:
-    ended = in_process("--discover")
+    ended = in_process(TapCSCart, "--discover")
     streams = json.loads(ended.stdout)["streams"]
     assert ended.code == 0
     assert [one["tap_stream_id"] for one in streams] == sorted(KINDS)
 
 
 def test_with_a_store_its_own_columns_are_in_the_catalog(run: Taps, sandbox: Sandbox) -> None:
-    ended = in_process(*run.arguments(config=settings_for(sandbox)), "--discover")
+    ended = in_process(TapCSCart, *run.arguments(config=settings_for(sandbox)), "--discover")
     assert ended.code == 0
     streams = {one["tap_stream_id"]: one for one in json.loads(ended.stdout)["streams"]}
     for stream in ("products", "orders", "users"):
@@ -157,7 +159,7 @@ def test_with_a_store_its_own_columns_are_in_the_catalog(run: Taps, sandbox: San
 
 def test_discovery_with_another_key_ends_in_one_sentence(run: Taps, sandbox: Sandbox) -> None:
     config = settings_for(sandbox) | {"api_key": KEY}
-    ended = in_process(*run.arguments(config=config), "--discover")
+    ended = in_process(TapCSCart, *run.arguments(config=config), "--discover")
     assert ended.code == 1
     assert "the store does not accept the key" in ended.log
     assert KEY not in ended.log
@@ -169,7 +171,7 @@ def test_discovery_with_another_key_ends_in_one_sentence(run: Taps, sandbox: San
 def test_a_test_proves_the_key_and_tells_what_is_reachable(
     run: Taps, stores: Callable[..., Sandbox]
 ) -> None:
-    ended = in_process(*run.arguments(config=settings_for(stores())), "--test")
+    ended = in_process(TapCSCart, *run.arguments(config=settings_for(stores())), "--test")
     told = ended.stdout.decode()
     assert ended.code == 0
     assert "The key is accepted. The store: API 2.0, CS-Cart with 2 storefronts, languages" in told
@@ -196,7 +198,9 @@ def test_texts_are_read_in_the_language_of_the_settings(run: Taps, sandbox: Sand
 def of(run: Taps, sandbox: Sandbox, company: str, *streams: str) -> Record:
     """Make a catalog of a store read through a company."""
     config = settings_for(sandbox) | {"company_ids": [company]}
-    made: Record = json.loads(in_process(*run.arguments(config=config), "--discover").stdout)
+    made: Record = json.loads(
+        in_process(TapCSCart, *run.arguments(config=config), "--discover").stdout
+    )
     for entry in made["streams"]:
         for place in entry["metadata"]:
             if not place["breadcrumb"]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Run
+    from tests.runs import Run
 
 OFF_BY_DEFAULT = {
     "product_options",
