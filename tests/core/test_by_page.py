@@ -1,117 +1,230 @@
-"""`by_page`, on lists in ascending order that change under its hands."""
+"""`by_page` and a pager that repeats, lies, shrinks and moves its rows: no row is missed."""
 
 from __future__ import annotations
 
-import json
+import itertools
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.paging import Loose, by_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    Change = tuple[str, int]
-    """What happens, and to which row by its place in the list."""
+    Change = Callable[["Pager"], None]
 
-MOST_ASKS = 6000
+TOTALS = ("true", "none", "rows of the page", "too high", "too low")
 
 
 @dataclass
-class Store:
-    """A list to whose end rows come and move, changed a little before each answer.
+class Pager:
+    """A list in pages, with the habits of the store's.
 
     Attributes:
-        count: How many rows it has at first.
-        size: How many make a page.
-        script: The changes before each answer; there are none once it is used up.
-        again: The last page comes again in place of those beyond it.
+        rows: Its rows, each an id and a version, in order.
+        size: Rows a page.
+        total: What it says of the number of rows.
+        repeats: Whether the last page is sent for every number beyond it.
+        tells: Whether it says which page it sends.
+        changes: What happens to the rows before each of the first answers.
+        asked: The numbers asked for.
     """
 
-    count: int
+    rows: list[tuple[int, int]]
     size: int
-    script: list[list[Change]] = field(default_factory=list)
-    again: bool = False
+    total: str = "true"
+    repeats: bool = False
+    tells: bool = True
+    changes: Iterator[Change] = field(default_factory=lambda: iter(()))
+    asked: list[int] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.rows = [(number, 0) for number in range(self.count)]
-        self.deleted: set[int] = set()
-        self.new = self.count
-        self.asks = 0
+    def __call__(self, number: int) -> Loose:
+        assert len(self.asked) < 10_000, "it never ends"
+        self.asked.append(number)
+        for change in self.changes:
+            change(self)
+            break
+        last = max(-(-len(self.rows) // self.size), 1)
+        page = min(number, last) if self.repeats else number
+        shown = self.rows[(page - 1) * self.size : page * self.size]
+        count = len(self.rows)
+        total = {
+            "true": count,
+            "none": None,
+            "rows of the page": len(shown),
+            "too high": 2 * count + 3,
+            "too low": count // 2,
+        }[self.total]
+        raws = [Raw(b"[%d,%d]" % row) for row in shown]
+        return Loose(
+            raws, [True] * len(raws), [None] * len(raws), page if self.tells else None, total
+        )
 
-    def change(self, kind: str, place: int) -> None:
-        if kind == "insert" or not self.rows:
-            self.rows.append((self.new, 0))
-            self.new += 1
-            return
-        number, version = self.rows.pop(place % len(self.rows))
-        if kind == "delete":
-            self.deleted.add(number)
-        else:
-            self.rows.append((number, version + 1))
-
-    def ask(self, number: int) -> Loose:
-        assert self.asks < MOST_ASKS
-        for change in self.script[self.asks] if self.asks < len(self.script) else ():
-            self.change(*change)
-        self.asks += 1
-        pages = max(-(-len(self.rows) // self.size), 1)
-        told = min(number, pages) if self.again else number
-        found = self.rows[(told - 1) * self.size : told * self.size]
-        records = [msgspec.Raw(json.dumps(row).encode()) for row in found]
-        flags, stamps = [True] * len(found), [None] * len(found)
-        return Loose(records, flags, stamps, number=told, total=len(self.rows))
-
-
-def read(store: Store) -> Iterator[tuple[int, int]]:
-    for rows in by_page(
-        store.ask, lambda raw: json.loads(bytes(raw))[0], store.size, ascending=True
-    ):
-        for raw in rows.records:
-            number, version = json.loads(bytes(raw))
-            yield number, version
+    def read(self, *, ascending: bool) -> list[tuple[int, int]]:
+        """Read it to its end."""
+        found = []
+        for rows in by_page(self, identify, self.size, ascending=ascending):
+            assert rows.records, "an empty page is handed on"
+            found += [eval(bytes(raw)) for raw in rows.records]  # noqa: S307 - [1,2]
+        return [(id_, version) for id_, version in found]
 
 
-CHANGES = st.tuples(st.sampled_from(("insert", "move", "delete")), st.integers(0, 40))
-STORES = st.builds(
-    Store,
-    count=st.integers(0, 24),
-    size=st.integers(2, 5),
-    script=st.lists(st.lists(CHANGES, max_size=4), max_size=40),
-    again=st.booleans(),
+def identify(raw: Raw) -> bytes:
+    return bytes(raw).partition(b",")[0]
+
+
+def rows_of(count: int) -> list[tuple[int, int]]:
+    return [(number, 0) for number in range(count)]
+
+
+counts = st.integers(0, 40)
+sizes = st.integers(1, 7)
+
+
+@given(
+    count=counts,
+    size=sizes,
+    total=st.sampled_from(TOTALS),
+    repeats=st.booleans(),
+    tells=st.booleans(),
+    ascending=st.booleans(),
 )
+def test_of_a_list_that_stays_the_same_each_row_comes_once(
+    *, count: int, size: int, total: str, repeats: bool, tells: bool, ascending: bool
+) -> None:
+    pager = Pager(rows_of(count), size, total, repeats=repeats, tells=tells)
+    assert sorted(pager.read(ascending=ascending)) == rows_of(count)
 
 
-@settings(max_examples=500, derandomize=True, database=None, deadline=None)
-@given(STORES)
-def test_every_row_that_was_there_comes_unless_it_goes(store: Store) -> None:
-    try:
-        found = {number for number, _ in read(store)}
-    except PartitionFailed:
-        return
-    assert set(range(store.count)) - store.deleted <= found
+@given(count=counts, size=sizes, repeats=st.booleans())
+def test_a_true_total_costs_few_requests_more_than_pages(
+    *, count: int, size: int, repeats: bool
+) -> None:
+    pager = Pager(rows_of(count), size, repeats=repeats)
+    pager.read(ascending=True)
+    assert len(pager.asked) <= -(-count // size) + 3
+
+
+def delete(place: int) -> Change:
+    def change(pager: Pager) -> None:
+        if pager.rows:
+            del pager.rows[place % len(pager.rows)]
+
+    return change
+
+
+def touch(place: int) -> Change:
+    def change(pager: Pager) -> None:
+        if pager.rows:
+            id_, version = pager.rows.pop(place % len(pager.rows))
+            pager.rows.append((id_, version + 1))
+
+    return change
+
+
+def append(place: int) -> Change:
+    return lambda pager: pager.rows.append((10_000 + 100 * len(pager.asked) + place, 0))
+
+
+def nothing(_: int) -> Change:
+    return lambda _: None
+
+
+change = st.builds(
+    lambda kind, place: kind(place),
+    st.sampled_from([delete, touch, append, nothing]),
+    st.integers(0, 60),
+)
+changes = st.lists(change, max_size=12)
+
+
+def at_once(them: Sequence[Change]) -> Change:
+    def change(pager: Pager) -> None:
+        for one in them:
+            one(pager)
+
+    return change
+
+
+@settings(max_examples=max(500, settings().max_examples))
+@given(
+    count=counts,
+    size=sizes,
+    what=st.lists(st.lists(change, max_size=4).map(at_once), max_size=40),
+    repeats=st.booleans(),
+)
+def test_of_a_list_in_ascending_order_no_row_is_missed_unless_it_goes(
+    *, count: int, size: int, what: list[Change], repeats: bool
+) -> None:
+    """Whatever moves to the end meanwhile, be it again and again."""
+    pager = Pager(rows_of(count), size, repeats=repeats, changes=iter(what))
+    with suppress(PartitionFailed):
+        found = {id_ for id_, _ in pager.read(ascending=True)}
+        assert {id_ for id_, _ in pager.rows if id_ < count} <= found
 
 
 def test_a_lively_list_is_read_to_its_end() -> None:
     """Rows that come to the end all the time are no reason to give up."""
-    script: list[list[Change]] = [[("insert", 0), ("move", 5)] for _ in range(60)]
-    assert {number for number, _ in read(Store(100, 10, script))} >= set(range(100))
+    lively = itertools.repeat(at_once([append(0), touch(5)]), 60)
+    pager = Pager(rows_of(100), 10, changes=lively)
+    assert {id_ for id_, _ in pager.read(ascending=True)} >= set(range(100))
 
 
-def test_a_list_that_grows_as_fast_as_it_is_read_is_given_up() -> None:
-    script: list[list[Change]] = [[("insert", 0)] * 3 for _ in range(MOST_ASKS)]
+@given(
+    count=counts,
+    size=sizes,
+    what=changes,
+    total=st.sampled_from(TOTALS),
+    repeats=st.booleans(),
+    ascending=st.booleans(),
+)
+def test_it_ends_whatever_happens(
+    *,
+    count: int,
+    size: int,
+    what: list[Change],
+    total: str,
+    repeats: bool,
+    ascending: bool,
+) -> None:
+    pager = Pager(rows_of(count), size, total, repeats=repeats, changes=iter(what))
+    with suppress(PartitionFailed):
+        found = pager.read(ascending=ascending)
+        assert len(found) == len(set(found))
+
+
+@given(counts, sizes, changes)
+def test_of_a_list_in_no_order_a_count_that_is_wrong_has_it_read_again(
+    count: int, size: int, what: list[Change]
+) -> None:
+    deletions = [change for change in what if "delete" in repr(change)]
+    pager = Pager(rows_of(count), size, changes=iter(deletions))
+    found = set(pager.read(ascending=False))
+    assert set(pager.rows) <= found
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+def test_a_list_that_grows_as_fast_as_it_is_read_is_given_up(*, ascending: bool) -> None:
+    growing = itertools.repeat(at_once([append(0), append(1), append(2)]))
+    pager = Pager(rows_of(12), 2, changes=growing)
     with pytest.raises(PartitionFailed, match="kept changing"):
-        list(read(Store(12, 2, script)))
+        pager.read(ascending=ascending)
 
 
-def test_a_quiet_list_comes_once() -> None:
-    store = Store(25, 4)
-    found = list(read(store))
-    assert sorted(found) == [(number, 0) for number in range(25)]
-    assert store.asks == 7 + 2
+def test_a_list_that_never_stands_still_is_given_up() -> None:
+    def forever() -> Iterator[Change]:
+        while True:
+            yield delete(0)
+            yield append(0)
+            yield append(1)
+
+    pager = Pager(rows_of(30), 5, changes=forever())
+    with pytest.raises(PartitionFailed, match="kept changing"):
+        pager.read(ascending=False)
