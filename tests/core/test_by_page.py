@@ -35,6 +35,7 @@ class Pager:
         tells: Whether it says which page it sends.
         changes: What happens to the rows before each of the first answers.
         asked: The numbers asked for.
+        ids: The ids of rows to come.
     """
 
     rows: list[tuple[int, int]]
@@ -44,6 +45,7 @@ class Pager:
     tells: bool = True
     changes: Iterator[Change] = field(default_factory=lambda: iter(()))
     asked: list[int] = field(default_factory=list)
+    ids: Iterator[int] = field(default_factory=lambda: itertools.count(10_000))
 
     def __call__(self, number: int) -> Loose:
         assert len(self.asked) < 10_000, "it never ends"
@@ -129,8 +131,8 @@ def touch(place: int) -> Change:
     return change
 
 
-def append(place: int) -> Change:
-    return lambda pager: pager.rows.append((10_000 + 100 * len(pager.asked) + place, 0))
+def append(_: int) -> Change:
+    return lambda pager: pager.rows.append((next(pager.ids), 0))
 
 
 def nothing(_: int) -> Change:
