@@ -12,6 +12,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from typing_extensions import override
 
+from commerce_taps.emit import write_whole
 from commerce_taps.errors import TapError
 
 
@@ -20,6 +21,7 @@ class Command(SingerCommand):
 
     @override
     def main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        write_whole()
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import typing as t
 
@@ -18,6 +19,17 @@ if t.TYPE_CHECKING:
 
 AT_ONCE: t.Final = 100
 """Records written at a time: put together, they are to fit the processor's cache."""
+
+
+def write_whole() -> None:
+    """Put a buffer before standard output where it has none, as with `PYTHONUNBUFFERED`.
+
+    Without one, a signal that arrives while the reader is slow cuts off the rest of a write, and
+    nobody is told.
+    """
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
 
 
 class PageWriter(MsgSpecWriter):

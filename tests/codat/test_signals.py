@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
 import sys
+import termios
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -48,6 +51,15 @@ class Process:
         assert self._popen.poll() is None, self._log.read_text(encoding="utf-8")
         self._popen.send_signal(number)
 
+    def fill(self) -> None:
+        """Read nothing until nothing more fits into the pipe."""
+        waiting, before = 0, -1
+        while not waiting or waiting != before:
+            assert self._popen.poll() is None, "it has ended before"
+            time.sleep(0.5)
+            held = fcntl.ioctl(self.stdout, termios.FIONREAD, bytes(4))
+            waiting, before = int.from_bytes(held, sys.byteorder), waiting
+
     def end(self, stdout: bytes = b"") -> Run:
         """Wait for its end; what it wrote until now is given."""
         rest = b"" if self.stdout.closed else self.stdout.read()
@@ -56,14 +68,14 @@ class Process:
 
 
 @contextmanager
-def started(arguments: list[str], folder: Path) -> Iterator[Process]:
+def started(arguments: list[str], folder: Path, **variables: str) -> Iterator[Process]:
     log = folder / "log"
     with (
         log.open("wb") as stderr,
         subprocess.Popen(
             [sys.executable, "-m", "tap_codat", *arguments],
             cwd=folder,
-            env=environment(),
+            env=environment() | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -103,6 +115,28 @@ def test_a_run_that_is_told_to_end_can_be_gone_on_with(
         before = first.rows(stream) if stream in first.schemas else {}
         together = before | second.output.rows(stream)
         assert together == truth(slow_sandbox, second.output, stream)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_signal_while_the_reader_is_slow_cuts_no_line(
+    run: Taps, sandbox: Sandbox, tmp_path: Path, unbuffered: str
+) -> None:
+    """Without a buffer of Python's, the system ends a write that a signal interrupts."""
+    arguments = run.arguments(config=settings_for(sandbox), catalog=SOME)
+    with started(arguments, tmp_path, PYTHONUNBUFFERED=unbuffered) as process:
+        process.fill()
+        process.send(signal.SIGTERM)
+        time.sleep(0.2)  # until it has reached the write
+        ended = process.end()
+    assert ended.code == 143
+    first = ended.output
+    assert sum(first.counts.values()) >= ENOUGH
+
+    second = run(sandbox, catalog=SOME, state=first.state)
+    for stream in STREAMS:
+        before = first.rows(stream) if stream in first.schemas else {}
+        together = before | second.output.rows(stream)
+        assert together == truth(sandbox, second.output, stream)
 
 
 def test_a_signal_while_the_api_is_silent_ends_the_run_too(
