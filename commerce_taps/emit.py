@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import typing as t
 
@@ -27,9 +28,8 @@ def write_whole() -> None:
     Without one, a signal that arrives while the reader is slow cuts off the rest of a write, and
     nobody is told.
     """
-    raw = getattr(sys.stdout, "buffer", None)
-    if isinstance(raw, io.RawIOBase):
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        sys.stdout = os.fdopen(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)
 
 
 class PageWriter(MsgSpecWriter):

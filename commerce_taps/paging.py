@@ -369,7 +369,12 @@ def by_number(
 
 
 def by_page(
-    ask: Callable[[int], Loose], identify: Identify, size: int, *, ascending: bool = False
+    ask: Callable[[int], Loose],
+    identify: Identify,
+    size: int,
+    *,
+    ascending: bool = False,
+    stays: bool = False,
 ) -> Iterator[Rows]:
     """Read a list whose page numbers and totals cannot be relied on.
 
@@ -387,6 +392,7 @@ def by_page(
         identify: Gives a record's identity within the list.
         size: How many records a page is asked to have.
         ascending: Whether the list is in such an order.
+        stays: Whether a row keeps its place in it when it changes, as in the order of ids.
 
     Yields:
         The pages that have something new, and of them what is new. That it ends well tells that the
@@ -395,7 +401,7 @@ def by_page(
     Raises:
         PartitionFailed: The list kept changing while it was read.
     """
-    walk = _Walk(ask, identify, size)
+    walk = _Walk(ask, identify, size, stays=stays)
     for reading in range(READINGS):
         known = len(walk.keys)
         walk.begin()
@@ -420,10 +426,13 @@ class _Walk:
         slides_back: Whether the reading went from the last page to the first.
     """
 
-    def __init__(self, ask: Callable[[int], Loose], identify: Identify, size: int) -> None:
+    def __init__(
+        self, ask: Callable[[int], Loose], identify: Identify, size: int, *, stays: bool
+    ) -> None:
         self._ask = ask
         self._identify = identify
         self._size = size
+        self._stays = stays
         self._seen: set[bytes] = set()
         self.keys: set[Hashable] = set()
         self.begin()
@@ -506,18 +515,23 @@ class _Walk:
             Whether a known row was on the last page, so that all that is new was read at one
             moment. Else a row may have moved on to the end once more, ahead of the reading.
         """
-        known = frozenset(self._seen)
+        # One that has changed is known if it is where it was, and new if it may have moved.
+        known: frozenset[Hashable] = frozenset(self.keys if self._stays else self._seen)
+        mark = self._identify if self._stays else digest
         last = number = self._pages
-        at_once = False
+        total, at_once = self.total, False
         for _ in range(READINGS * last):
             reply, fresh = self._take(number)
             yield fresh
             if number == last and self._pages > last:
                 last = number = self._pages
                 continue
-            marks = set(map(digest, reply.records))
+            if number == last:
+                total = self.total
+            marks = set(map(mark, reply.records))
             at_once = at_once or (number == last and not known.isdisjoint(marks)) or last == 1
             if number == 1 or (marks <= known and self._is(reply, number)):
+                self.total = total  # what has come to the end since is for the next run
                 return at_once
             number = min(self._pages, number - 1)
         raise PartitionFailed(KEPT_CHANGING)

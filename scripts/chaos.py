@@ -28,7 +28,7 @@ from tests.chaos.taps import TAPS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.chaos.taps import Tested
+    from tests.chaos.tested import Tested
 
     Scenario = Callable[[Tested, int, Path], Outcome]
 
@@ -93,8 +93,8 @@ def scenarios_of(tested: Tested) -> Iterator[tuple[str, Scenario]]:
     yield "faults: flaky, 5 % of requests", partial(faults, "flaky")
     yield "faults: hostile, 30 % of requests", partial(faults, "hostile")
     yield f"faults: each of {len(FAULTS)} alone", each_fault
-    for what, (_, status) in tested.failing.items():
-        yield f"always {status}: {what}", partial(failing, what)
+    for what, fails in tested.failing.items():
+        yield f"always {fails.status}: {what}", partial(failing, what)
     if tested.hostile_ids:
         yield "hostile ids", scenarios.hostile_ids
     yield "churn", churn.churn
@@ -121,7 +121,7 @@ def main(words: Sequence[str]) -> int:
         The exit code.
     """
     print(
-        f"{'scenario':<45}  {'runs':>5}  {'expected':>9}  {'lost':>6}  {'invented':>8}  "
+        f"{'scenario':<60}  {'runs':>5}  {'expected':>9}  {'lost':>6}  {'invented':>8}  "
         f"{'leaked':>6}  {'stall':>7}",
         flush=True,
     )
@@ -133,7 +133,7 @@ def main(words: Sequence[str]) -> int:
                 continue
             outcome = play(tested, scenario)
             print(
-                f"{name:<45}  {outcome.runs:>5}  {outcome.expected:>9,}  {outcome.lost:>6}  "
+                f"{name:<60}  {outcome.runs:>5}  {outcome.expected:>9,}  {outcome.lost:>6}  "
                 f"{outcome.invented:>8}  {outcome.leaked:>6}  {outcome.stall:>5.1f} s",
                 flush=True,
             )

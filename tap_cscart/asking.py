@@ -11,11 +11,11 @@ from singer_sdk import SchemaDirectory, StreamSchema
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.errors import PartitionDenied, PartitionSkipped, TooMuchAsked
+from commerce_taps.errors import PartitionDenied, PartitionSkipped
 from commerce_taps.fetch import where
 from commerce_taps.stream import CommerceStream
 from tap_cscart import schemas
-from tap_cscart.client import api_request
+from tap_cscart.client import api_request, patiently
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,8 +39,6 @@ _COMPANY_SCHEMA: t.Final = {
 }
 SAMPLE: t.Final = 10
 """How many rows are looked at for columns that only this store has."""
-TRIES: t.Final = 3
-"""How often one thing is asked for that cannot be asked for in parts."""
 
 
 class StoreStream(CommerceStream, abc.ABC):
@@ -152,6 +150,11 @@ class StoreStream(CommerceStream, abc.ABC):
         return self._tap.client
 
     @property
+    def is_bare(self) -> bool:
+        """Whether lists come without an envelope."""
+        return (self.version or self.config["api_version"]) == "1.0"
+
+    @property
     def page_size(self) -> int:
         """How many rows are asked for at once."""
         return SAMPLE if self._tap.sampling else int(self.config.get("page_size", self.size))
@@ -173,36 +176,26 @@ class StoreStream(CommerceStream, abc.ABC):
                 raise PartitionSkipped(msg, at) from error
             raise
 
-    def each(
-        self,
-        context: Context | None,
-        paths: Iterable[tuple[str, ...]],
-        parse: Callable[[bytes], T],
-        params: Iterable[Params] | None = None,
-    ) -> list[T | None]:
+    def each(self, questions: Iterable[tuple[Request, Callable[[bytes], T]]]) -> list[T | None]:
         """Ask for several things at once.
 
         Args:
-            context: The partition.
-            paths: Paths below the API's address.
-            parse: Opens an answer.
-            params: Parameters of each.
+            questions: Requests, each with what opens its answer.
 
         Returns:
             The answers in order; `None` for what is not there.
         """
-        listed = list(paths)
-        requests = [
-            self.request(context, *path, params=own)
-            for path, own in zip(listed, params or [{}] * len(listed), strict=True)
-        ]
-        return list(self.client.all(partial(self._find, one, parse) for one in requests))
+        return list(self.client.all(partial(self.find, *one) for one in questions))
 
-    def _find(self, request: Request, parse: Callable[[bytes], T]) -> T | None:
-        """Ask for one thing, patiently: it cannot be asked for in parts."""
-        for _ in range(TRIES - 1):
-            try:
-                return self.client.find(request, parse)
-            except TooMuchAsked as error:
-                self.logger.warning("%s: %s; once more.", request.where, error.reason)
-        return self.client.find(request, parse)
+    def find(self, request: Request, parse: Callable[[bytes], T]) -> T | None:
+        """Ask for one thing that may not be there.
+
+        Args:
+            request: What to ask.
+            parse: Opens the answer.
+
+        Returns:
+            The answer; `None` if nothing is there.
+        """
+        find = partial(self.client.find, request, parse)
+        return patiently(find, self.config["max_retries"], request.where, self.logger)

@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import re
 import typing as t
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Raw
 
 from commerce_taps.conform import decode
-from commerce_taps.errors import Action, ErrorTable, MalformedAnswer, Message, Refused, Rule
+from commerce_taps.errors import (
+    Action,
+    ErrorTable,
+    MalformedAnswer,
+    Message,
+    Refused,
+    Rule,
+    TooMuchAsked,
+)
 from commerce_taps.fetch import Request
 from commerce_taps.records import open_envelope
 from commerce_taps.redact import redact
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import logging
+    from collections.abc import Callable, Mapping, Sequence
 
     Params = Mapping[str, str | int | Sequence[str]]
+
+T = t.TypeVar("T")
 
 SERVER_ERRORS: t.Final = (500, 501, 502, *range(505, 600))
 API: t.Final = b'"status"'
@@ -37,7 +49,7 @@ ERRORS: t.Final = ErrorTable(
         Action.STOP,
         "the store answers with a redirect, along which the key is not sent; check `store_url`: "
         "https, the host as the store itself writes it, and the folder it is in",
-        doubts=1,
+        doubts=8,
     ),
     Rule((400,), Action.FAIL, "the store does not take the request: {message}", body=API),
     Rule(
@@ -126,6 +138,11 @@ def first_words(body: bytes) -> str:
 # --- envelopes ----------------------------------------------------------------------------------
 
 
+CHOOSING: t.Final = ("user_type", "type", "feature_types")
+"""Parameters that make another list of it. The store repeats them, and may have a default."""
+NARROWING: t.Final = ("order_id", "get_orders_data", "updated_at_from", "updated_in_hours")
+"""Parameters that narrow a list or widen its rows. The store repeats them where it was asked."""
+
 _LIST_OR_OBJECT: t.Final = list[Raw] | dict[str, Raw]
 
 
@@ -136,11 +153,41 @@ class Answer(t.NamedTuple):
         records: The records.
         number: Which page the store says it is.
         total: How many records the store says there are.
+        params: What the store says it was asked.
     """
 
     records: list[Raw]
     number: int | None = None
     total: int | None = None
+    params: Mapping[str, t.Any] = MappingProxyType({})
+
+    def check(self, asked: Params) -> None:
+        """Make sure that it is the answer to the question.
+
+        Args:
+            asked: The parameters of the question.
+
+        Raises:
+            MalformedAnswer: It is another page, or that of another list.
+        """
+        for name in (*CHOOSING, *NARROWING):
+            told, right = _text(self.params.get(name)), _text(asked.get(name))
+            if told not in {"", right} and (right or name in NARROWING):
+                msg = f"the answer is to another question: its `{name}` is {told}"
+                raise MalformedAnswer(msg)
+        number, size = asked["page"], asked["items_per_page"]
+        if self.number is None or not isinstance(number, int) or not isinstance(size, int):
+            return
+        is_last = self.total is None or self.number * size >= self.total
+        # Beyond the last page the store may send that one again.
+        if self.number > number or (self.number < number and not is_last):
+            msg = f"page {self.number} came in place of page {number}"
+            raise MalformedAnswer(msg)
+
+
+def _text(value: object) -> str:
+    """Write a parameter, which may come back as a text or a number; "" for anything else."""
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
 def opened(body: bytes, kind: t.Any) -> t.Any:  # noqa: ANN401 (any type)
@@ -185,13 +232,14 @@ def collection(raw: Raw | bytes) -> list[Raw]:
     return list(rows.values()) if isinstance(rows, dict) else rows
 
 
-def listing(body: bytes, key: str) -> Answer:
+def listing(body: bytes, key: str, *, bare: bool = False) -> Answer:
     """Open a page of a list.
 
     Args:
-        body: An object with the rows under the key and what they are under `params`; a bare array
-            in version 1.0 of the API.
+        body: An object with the rows under the key and what they are under `params`.
         key: Where the rows are; "" where there is no envelope.
+        bare: Whether a bare array is right as well, as in version 1.0 of the API. Elsewhere it
+            would be one that was cut out of something else.
 
     Returns:
         The page.
@@ -202,7 +250,7 @@ def listing(body: bytes, key: str) -> Answer:
     """
     if not key:
         return Answer(collection(body))
-    envelope = opened(body, _LIST_OR_OBJECT)
+    envelope = opened(body, _LIST_OR_OBJECT if bare else dict[str, Raw])
     if isinstance(envelope, list):
         return Answer(envelope)
     if key not in envelope:
@@ -212,7 +260,10 @@ def listing(body: bytes, key: str) -> Answer:
     if not isinstance(params, dict):  # empty, it is an array
         params = {}
     return Answer(
-        collection(envelope[key]), _whole(params.get("page")), _whole(params.get("total_items"))
+        collection(envelope[key]),
+        _whole(params.get("page")),
+        _whole(params.get("total_items")),
+        params,
     )
 
 
@@ -243,7 +294,11 @@ def reviews(body: bytes, key: str) -> Answer:
         params = decode(answer.records[1])
         if isinstance(params, dict) and "total_items" in params:
             rows = collection(answer.records[0])
-            return Answer(rows, _whole(params.get("page")), _whole(params["total_items"]))
+            return answer._replace(
+                records=rows,
+                number=_whole(params.get("page")),
+                total=_whole(params["total_items"]),
+            )
     return answer
 
 
@@ -282,3 +337,23 @@ def api_request(
     called = ("_d", "/".join((version, *path)))
     asked = [called, ("ajax_custom", 1), *asked]
     return Request(("api.php",), asked, stream=stream, context=context or {})
+
+
+def patiently(get: Callable[[], T], retries: int, where: str, logger: logging.Logger) -> T:
+    """Ask for one thing that cannot be asked for in parts.
+
+    Args:
+        get: Asks.
+        retries: How often to ask again.
+        where: What it is for.
+        logger: Where it is told that the store does not manage.
+
+    Returns:
+        The answer.
+    """
+    for _ in range(retries):
+        try:
+            return get()
+        except TooMuchAsked as error:
+            logger.warning("%s: %s; once more.", where, error.reason.rstrip("."))
+    return get()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
-from commerce_taps.errors import PartitionFailed, TooMuchAsked
+from commerce_taps.errors import MalformedAnswer, PartitionFailed, TooMuchAsked
 from commerce_taps.paging import Loose
+from tap_cscart.client import patiently
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +19,8 @@ if t.TYPE_CHECKING:
 
 ENOUGH: t.Final = 10
 """Rows of one list that cannot be read, after which nothing more is asked of it."""
+BROUGHT: t.Final = {"get_orders_data": b'"products"', "extend[]": b'"full_description"'}
+"""What rows come with, by the parameter that asks for it of a store that is known to have it."""
 
 
 class Book:
@@ -77,8 +81,11 @@ class Book:
     def _ask(self, number: int, size: int) -> Loose:
         params = {**self._params, "page": number, "items_per_page": size}
         request = self._stream.request(self._context, *self._stream.path.split("/"), params=params)
+        get = partial(self._stream.client.get, request, partial(self._open, params))
         try:
-            return self._stream.client.get(request, self._open)
+            # A row alone cannot be asked for in parts.
+            retries = 0 if size > 1 else self._stream.config["max_retries"]
+            return patiently(get, retries, request.where, self._stream.logger)
         except TooMuchAsked as error:
             self._refusals += 1
             if size > 1:
@@ -88,8 +95,13 @@ class Book:
                 raise PartitionFailed(error.reason, request.where) from error
             return Loose([], [], [], number, None)
 
-    def _open(self, body: bytes) -> Loose:
+    def _open(self, params: Params, body: bytes) -> Loose:
         answer = self._stream.opened(body)
+        answer.check(params)
+        for name in BROUGHT.keys() & params.keys():
+            if answer.records and not any(BROUGHT[name] in bytes(raw) for raw in answer.records):
+                msg = f"the answer is to another question: its rows come without `{name}`"
+                raise MalformedAnswer(msg)
         rows = self._stream.rows(answer.records, self._added)
         return Loose(rows.records, rows.fits, rows.stamps, answer.number, answer.total)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from functools import partial
 
 from typing_extensions import override
 
 from commerce_taps.conform import decode
 from commerce_taps.errors import PartitionDenied, PartitionSkipped, TapError, TapStopped
-from tap_cscart.client import Answer, api_request, collection, listing, opened
+from tap_cscart.client import Answer, api_request, collection, listing, opened, patiently
 
 if t.TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Record
@@ -75,13 +77,15 @@ class Store:
 class Probe:
     """Asks a store what it can do."""
 
-    def __init__(self, client: Client, config: Mapping[str, t.Any]) -> None:
+    def __init__(self, client: Client, config: Mapping[str, t.Any], logger: logging.Logger) -> None:
         """Ask nothing yet.
 
         Args:
             client: Makes the requests.
             config: The settings.
+            logger: Where it is told that the store does not manage.
         """
+        self._logger = logger
         self._client = client
         self._config = config
 
@@ -122,7 +126,8 @@ class Probe:
 
     def _get(self, path: Sequence[str], params: Params, parse: Callable[[bytes], T]) -> T:
         request = api_request(self._config, path, params, stream=NAME)
-        return self._client.get(request, parse)
+        get = partial(self._client.get, request, parse)
+        return patiently(get, self._config["max_retries"], NAME, self._logger)
 
     def _version(self) -> str:
         """Ask for the version, which every account may: the first request there is."""
@@ -142,12 +147,15 @@ class Probe:
 
     def _rows(self, path: str, params: Params) -> list[Record]:
         """Ask for a row; none where the store does not tell this account, or has a fault."""
+        asked: Params = {"items_per_page": 1, "page": 1, **params}
 
         def parse(body: bytes) -> Answer:
-            return listing(body, path)
+            answer = listing(body, path, bare=self._config["api_version"] == "1.0")
+            answer.check(asked)
+            return answer
 
         try:
-            answer = self._get([path], {"items_per_page": 1, "page": 1, **params}, parse)
+            answer = self._get([path], asked, parse)
         except TapStopped:
             raise
         except TapError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import abc
 import typing as t
 from datetime import datetime, timezone
+from functools import partial
 
 from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps import dates
 from commerce_taps.conform import UNREADABLE, decode, encode
-from commerce_taps.errors import PartitionFailed
+from commerce_taps.errors import MalformedAnswer, PartitionFailed
 from commerce_taps.paging import Range, Rows, by_page
 from commerce_taps.records import Page
 from commerce_taps.shape import Shape
@@ -60,7 +61,7 @@ class CSCartStream(StoreStream, abc.ABC):
         Returns:
             The page, its rows as they were sent.
         """
-        return listing(body, self.path if self.key is None else self.key)
+        return listing(body, self.path if self.key is None else self.key, bare=self.is_bare)
 
     def completed(self, context: Context | None, rows: Rows) -> Rows:
         """Add to new rows what the list does not tell.
@@ -122,8 +123,16 @@ class CSCartStream(StoreStream, abc.ABC):
 
         Returns:
             The records.
+
+        Raises:
+            MalformedAnswer: A row has no key: it is none of this list.
         """
-        return Rows(*self.shape.examine([self.undone(raw, added) for raw in raws]))
+        rows = Rows(*self.shape.examine([self.undone(raw, added) for raw in raws]))
+        for raw, fits in zip(rows.records, rows.fits, strict=True):
+            if not fits and b"null" in t.cast("Iterable[bytes]", self.shape.key(raw)):
+                msg = f"a row lacks its key ({', '.join(type(self).primary_keys)})"
+                raise MalformedAnswer(msg)
+        return rows
 
     def listed(
         self,
@@ -146,7 +155,11 @@ class CSCartStream(StoreStream, abc.ABC):
         """
         sort: Params = {"sort_by": self.sort_by, "sort_order": "asc"} if self.sort_by else {}
         book = Book(self, context, {**self.params, **sort, **params}, added)
-        yield from by_page(book.page, self.shape.key, self.page_size, ascending=bool(sort))
+        yield from by_page(
+            *(book.page, self.shape.key, self.page_size),
+            ascending=bool(sort),
+            stays=self.sort_by.endswith("id"),
+        )
         book.close()
 
     def pages(
@@ -253,23 +266,34 @@ class CSCartStream(StoreStream, abc.ABC):
         """
         sent = [decode(raw) for raw in rows.records]
         id_ = type(self).primary_keys[0]
-        details = self.each(context, [(self.path, str(row[id_])) for row in sent], self.detail)
+        details = self.details(context, [row[id_] for row in sent])
         whole = [
             Raw(encode({**row, **detail})) if detail else raw
             for raw, row, detail in zip(rows.records, sent, details, strict=True)
         ]
         return Rows(*self.shape.examine(whole))
 
-    def detail(self, body: bytes) -> Record:
-        """Open the answer of one row.
+    def details(self, context: Context | None, ids: Iterable[int]) -> list[Record | None]:
+        """Ask for rows alone, several at once.
 
         Args:
-            body: The answer's body.
+            context: The partition.
+            ids: Their ids.
 
         Returns:
-            The record.
+            What the answers tell, in order; `None` for a row that is not there any more.
         """
-        record: Record = decode(self.undone(opened(body, Raw)))
+        return self.each(
+            (self.request(context, self.path, str(id_)), partial(self._detail, id_)) for id_ in ids
+        )
+
+    def _detail(self, id_: int, body: bytes) -> Record:
+        """Open the answer of one row."""
+        record = decode(self.undone(opened(body, Raw)))
+        name = type(self).primary_keys[0]
+        if not isinstance(record, dict) or record.get(name) != id_:
+            msg = f"the answer is not the row whose `{name}` is {id_}"
+            raise MalformedAnswer(msg)
         return record
 
 

@@ -211,7 +211,7 @@ class TapCSCart(CommerceTap):
 
     @cached_property
     def _store(self) -> Store:
-        store = Probe(self.client, self.config).store(EXTENSIONS, self.company_ids)
+        store = Probe(self.client, self.config, self.logger).store(EXTENSIONS, self.company_ids)
         self.logger.info("The store: %s.", store)
         return store
 

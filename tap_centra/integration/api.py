@@ -8,6 +8,7 @@ Only queries are sent, never a mutation.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import typing as t
 from collections import Counter
@@ -217,7 +218,10 @@ class Api:
             TapError: As the error table says.
         """
         thought = {"requests": 1.0, "complexity": self._costs.get((query, size), 0.0)}
-        body = msgspec.json.encode({"query": query, "variables": variables or {}})
+        mark = _mark(query, variables or {})
+        # An answer has the names that were asked for: so the answer to another query is known.
+        marked = query.replace("{", f"{{ {mark}: __typename", 1)
+        body = msgspec.json.encode({"query": marked, "variables": variables or {}})
         errors: list[QueryError] = []
 
         def parse(body: bytes) -> Data:
@@ -234,9 +238,18 @@ class Api:
             if bytes(answer.data) == b"null":
                 msg = "the answer has neither data nor errors"
                 raise MalformedAnswer(msg)
+            if b'"%b":' % mark.encode() not in bytes(answer.data):
+                msg = "the answer is to another question"
+                raise MalformedAnswer(msg)
             return open_envelope(bytes(answer.data), kind)
 
         try:
             return self._client.get(Request((), body=body, stream=stream, costs=thought), parse)
         except TooMuchAsked as error:
             raise QueryRefused(error.reason, errors or [QueryError(error.reason)]) from error
+
+
+def _mark(query: str, variables: dict[str, t.Any]) -> str:
+    """Make a name that no other question has."""
+    asked = msgspec.json.encode([query, variables])
+    return f"q{hashlib.blake2b(asked, digest_size=8).hexdigest()}"

@@ -29,7 +29,7 @@ from tap_centra.order.quirks import compile_undo, on_the_wall
 from tap_centra.schemas import Declarations, order
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context
@@ -96,6 +96,19 @@ class OrderStream(CommerceStream, abc.ABC):
         context = {"id": one} if one else {}
         request = Request(path, params, stream=self.name, context=context)
         return self._tap.client.get(request, self._open)
+
+    def doubted(self, params: Params, seems_right: Callable[[Answer], bool]) -> Answer:
+        """Ask once, or once more: answers do not tell of which page they are.
+
+        Args:
+            params: Query parameters.
+            seems_right: Tells whether an answer may be of the page that was asked for.
+
+        Returns:
+            The first answer if it seems right, else the second one.
+        """
+        answer = self.answer(params)
+        return answer if seems_right(answer) else self.answer(params)
 
     def _open(self, body: bytes) -> Answer:
         """Open the envelope, which may hold a refusal."""
@@ -198,8 +211,10 @@ class OffsetStream(OrderStream, abc.ABC):
             offset, last = 0, None
             while True:
                 size = max(self._limit, 2)
-                rows = self.answer({**params, "limit": size, "offset": offset}).records
-                if last is not None and (not rows or self._key(rows[0]) != last):
+                goes_on = partial(self._goes_on, last)
+                answer = self.doubted({**params, "limit": size, "offset": offset}, goes_on)
+                rows = answer.records
+                if not goes_on(answer):
                     break
                 yield _fresh(rows, seen)
                 if len(rows) < (1 if last is None else 2):
@@ -207,6 +222,10 @@ class OffsetStream(OrderStream, abc.ABC):
                 offset, last = offset + len(rows) - 1, self._key(rows[-1])
         msg = "the list kept changing while it was read"
         raise PartitionFailed(msg)
+
+    def _goes_on(self, last: t.Any, answer: Answer) -> bool:  # noqa: ANN401 (hashable)
+        """Tell whether a page begins with the row that ended the one before, if there was one."""
+        return last is None or (bool(answer.records) and self._key(answer.records[0]) == last)
 
 
 class NumberStream(OrderStream, abc.ABC):
@@ -218,9 +237,11 @@ class NumberStream(OrderStream, abc.ABC):
     def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
         """Read all pages. See the base class."""
         size = {"limit": self._limit} if self.takes_limit else {}
+        seen: set[bytes] = set()
 
         def ask(number: int) -> Loose:
-            rows = self.answer({**params, **size, "page": number}).records
+            rows = self.doubted({**params, **size, "page": number}, partial(_is_new, seen)).records
+            seen.update(map(digest, rows))
             return Loose(rows, [True] * len(rows), [None] * len(rows), number=None, total=None)
 
         for rows in by_page(ask, self._key, 1):  # pages may be shorter than asked for
@@ -243,7 +264,7 @@ class LinkStream(OrderStream, abc.ABC):
         asked: dict[str, str | int] = {**params, "limit": self._limit}
         links: set[str] = set()
         while True:
-            answer = self.answer(asked)
+            answer = self.doubted(asked, partial(_is_new, seen))
             yield _fresh(answer.records, seen)
             if answer.next is None:
                 return
@@ -311,6 +332,11 @@ class DetailStream(OrderStream, abc.ABC):
         (key,) = parent.primary_keys
         rows = (raw for page in parent.lists(start) for raw in page)
         return list(dict.fromkeys(str(decode(raw)[key]) for raw in rows))
+
+
+def _is_new(seen: set[bytes], answer: Answer) -> bool:
+    """Tell whether a page is empty or has rows that have not come yet."""
+    return not answer.records or not seen.issuperset(map(digest, answer.records))
 
 
 def _fresh(rows: Sequence[Raw], seen: set[bytes]) -> list[Raw]:

@@ -6,24 +6,24 @@ import abc
 import math
 import typing as t
 from datetime import datetime, timezone
+from functools import partial
 
 from typing_extensions import override
 
 from commerce_taps import dates
 from commerce_taps.conform import decode
-from commerce_taps.errors import PartitionSkipped
+from commerce_taps.errors import MalformedAnswer, PartitionSkipped
 from commerce_taps.fetch import where
+from commerce_taps.records import Page
 from tap_cscart.client import collection
 from tap_cscart.stream import CSCartStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from msgspec import Raw
     from singer_sdk.helpers.types import Context, Record
 
     from commerce_taps.paging import Rows
-    from commerce_taps.records import Page
     from tap_cscart.client import Params
 
 EXTENSIONS: t.Final = (
@@ -173,16 +173,27 @@ class OfProductStream(CSCartStream, abc.ABC):
                 if product.get("has_options") is not False
             ]
             answers = self.each(
-                context,
-                [(self.path,) for _ in ids],
-                collection,
-                [{"product_id": id_} for id_ in ids],
+                (
+                    self.request(context, self.path, params={"product_id": id_}),
+                    partial(self._of_product, id_),
+                )
+                for id_ in ids
             )
-            rows: list[Raw] = []
-            for id_, raws in zip(ids, answers, strict=True):
-                added = {self.adds_product: id_} if self.adds_product else {}
-                rows += [self.undone(raw, added) for raw in raws or []]
-            yield self.checked(rows)
+            for rows in filter(None, answers):
+                yield Page(rows.records, rows.fits)
+
+    def _of_product(self, id_: int, body: bytes) -> Rows:
+        """Open what hangs on a product."""
+        rows = self.rows(collection(body), {self.adds_product: id_} if self.adds_product else None)
+        if not rows.records:
+            msg = "the answer is empty, where the store would say that there is nothing (HTTP 404)"
+            raise MalformedAnswer(msg)
+        for row in map(decode, rows.records):
+            # An option that several products share tells apart for which of them it came.
+            if (row.get("cur_product_id") or row.get("product_id") or id_) != id_:
+                msg = "the answer is to another question: it is about another product"
+                raise MalformedAnswer(msg)
+        return rows
 
 
 class ProductOptions(OfProductStream):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 from typing_extensions import override
 
 from commerce_taps.conform import decode
+from commerce_taps.records import Page
 from tap_cscart.client import collection
 from tap_cscart.stream import CSCartStream
 
@@ -14,10 +16,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from msgspec import Raw
     from singer_sdk.helpers.types import Context
 
-    from commerce_taps.records import Page
+    from commerce_taps.paging import Rows
 
 
 class Users(CSCartStream):
@@ -53,11 +54,19 @@ class UserUsergroups(CSCartStream):
         for user_type in self.config["user_types"]:
             for listed in users.listed(context, {"user_type": user_type}):
                 ids = [decode(raw)["user_id"] for raw in listed.records]
-                paths = [(Users.path, str(id_), "usergroups") for id_ in ids]
-                rows: list[Raw] = []
-                for id_, raws in zip(ids, self.each(context, paths, collection), strict=True):
-                    rows += [self.undone(raw, {"user_id": id_}) for raw in raws or []]
-                yield self.checked(rows)
+                answers = self.each(
+                    (
+                        self.request(context, Users.path, str(id_), "usergroups"),
+                        partial(self._groups, id_),
+                    )
+                    for id_ in ids
+                )
+                for rows in filter(None, answers):
+                    yield Page(rows.records, rows.fits)
+
+    def _groups(self, id_: int, body: bytes) -> Rows:
+        """Open the groups of an account."""
+        return self.rows(collection(body), {"user_id": id_})
 
 
 class Usergroups(CSCartStream):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 from msgspec import Raw
 from typing_extensions import override
@@ -11,7 +12,6 @@ from commerce_taps.conform import decode, encode
 from commerce_taps.paging import Rows
 from commerce_taps.records import Page
 from tap_cscart.asking import COMPANY
-from tap_cscart.client import listing
 from tap_cscart.stream import CSCartStream
 from tap_cscart.streams.catalog import objects
 
@@ -86,18 +86,18 @@ class Orders(CSCartStream):
         if not rows.records or not any(map(self._emits, self.list_columns)):
             return rows
         orders = [decode(raw) for raw in rows.records]
-        ids = [str(order["order_id"]) for order in orders]
-        request = self.request(
-            context,
-            self.path,
-            params={"order_id": ",".join(ids), "items_per_page": len(ids), "page": 1},
-        )
-        more = {row["order_id"]: row for row in self.client.get(request, self._plain)}
+        ids = ",".join(str(order["order_id"]) for order in orders)
+        params: Params = {"order_id": ids, "items_per_page": len(orders), "page": 1}
+        request = self.request(context, self.path, params=params)
+        plain = self.find(request, partial(self._plain, params)) or []
+        more = {row["order_id"]: row for row in plain}
         whole = [Raw(encode({**more.get(order["order_id"], {}), **order})) for order in orders]
         return Rows(*self.shape.examine(whole))
 
-    def _plain(self, body: bytes) -> list[Record]:
-        return [decode(self.undone(raw)) for raw in listing(body, self.path).records]
+    def _plain(self, params: Params, body: bytes) -> list[Record]:
+        answer = self.opened(body)
+        answer.check(params)
+        return [decode(raw) for raw in self.rows(answer.records).records]
 
 
 class OrderItems(CSCartStream):
@@ -164,8 +164,8 @@ class Carts(CSCartStream):
         if self.derived:
             (items,) = t.cast("list[CartItems]", self.derived)
             carts = [decode(raw) for raw in rows.records]
-            paths = [(self.path, str(cart["user_id"])) for cart in carts]
-            found = zip(carts, self.each(context, paths, self.detail), strict=True)
+            details = self.details(context, [cart["user_id"] for cart in carts])
+            found = zip(carts, details, strict=True)
             lines = [line for cart, more in found if more for line in items.inner({**cart, **more})]
             page.derived = {items.name: items.checked([Raw(encode(line)) for line in lines])}
         return page

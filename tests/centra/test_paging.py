@@ -16,7 +16,7 @@ from typing_extensions import override
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.paging import Range
 from tap_centra.integration.paging import Question, Rows, by_cursor, by_key, by_number
-from tap_centra.order.client import Answer, OffsetStream
+from tap_centra.order.client import Answer, NumberStream, OffsetStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,6 +236,7 @@ class Offsets(OffsetStream):
         self.listed = listed
         self.largest = largest
         self.acts: dict[int, Callable[[list[int]], Any]] = {}
+        self.mistakes: set[int] = set()
         self.asked = 0
 
     @override
@@ -250,6 +251,7 @@ class Offsets(OffsetStream):
         self.asked += 1
         assert self.asked < 200, "it never ends"
         first, size = params["offset"], min(params["limit"], self.largest)
+        first = 0 if self.asked in self.mistakes else first
         return Answer([Raw(b"%d" % n) for n in self.listed[first : first + size]], None)
 
     @override
@@ -278,3 +280,49 @@ def test_a_server_that_repeats_its_first_page_is_a_failure() -> None:
     stream.answer = lambda params, one="": answer({**params, "offset": 0}, one)  # type: ignore[method-assign]
     with pytest.raises(PartitionFailed, match="kept changing"):
         stream.numbers()
+
+
+@pytest.mark.parametrize("number", range(2, 6))
+def test_offsets_take_a_page_of_before_for_a_mistake(number: int) -> None:
+    """One answer is to a question of before: it is asked for again, and nothing else is."""
+    right, mistaken = Offsets(list(range(10))), Offsets(list(range(10)))
+    mistaken.mistakes = {number}
+    assert mistaken.numbers() == right.numbers() == list(range(10))
+    assert mistaken.asked == right.asked + 1
+
+
+class Numbers(NumberStream):
+    """A list with numbered pages, of which one comes in place of another."""
+
+    name = "numbers"
+    path = "returns"
+    selector = "returns"
+    primary_keys = ("returnId",)
+
+    def __init__(self, listed: list[int], mistakes: set[int]) -> None:
+        self.listed = listed
+        self.mistakes = mistakes
+        self.asked = 0
+
+    @override
+    @property
+    def _limit(self) -> int:
+        return 3
+
+    @override
+    def answer(self, params: Any, one: str = "") -> Answer:
+        self.asked += 1
+        assert self.asked < 200, "it never ends"
+        page = params["page"] - 1 - (self.asked in self.mistakes)
+        shown = self.listed[page * 3 : page * 3 + 3]
+        return Answer([Raw(b"%d" % n) for n in shown], None)
+
+    @override
+    def _key(self, raw: Raw) -> int:
+        return int(bytes(raw))
+
+
+@pytest.mark.parametrize("mistakes", [set(), {2}, {3}, {2, 4}, {5}])
+def test_a_numbered_page_of_before_does_not_end_the_list(mistakes: set[int]) -> None:
+    pages = Numbers(list(range(10)), mistakes).pages({})
+    assert [int(bytes(raw)) for page in pages for raw in page] == list(range(10))

@@ -218,7 +218,7 @@ ANSWERS: list[tuple[str, Record, str]] = [
     (INTEGRATION, {"status": 405, "body": "no"}, "no Integration API at this address"),
     (INTEGRATION, {"status": 200, "body": "<html>Welcome</html>"}, "begins with '<html>Welcome"),
     (INTEGRATION, {"status": 200, "body": "{}"}, "neither data nor errors"),
-    (INTEGRATION, {"status": 200, "body": {"data": {"x": 1}}}, "no GraphQL schema"),
+    (INTEGRATION, {"status": 200, "body": {"data": {"x": 1}}}, "to another question"),
     (INTEGRATION, {"status": 301, "headers": {"Location": "/x"}}, "a redirect"),
     (ORDER, {"status": 404, "body": "<h1>Nothing here</h1>"}, "no Order API at this address"),
     (ORDER, {"status": 200, "body": "<html>Welcome</html>"}, "begins with '<html>Welcome"),
@@ -232,6 +232,16 @@ ANSWERS: list[tuple[str, Record, str]] = [
     (ORDER, {"status": 200, "body": {"status": "no", "msg": "Closed"}}, "the request: Closed."),
     (ORDER, {"status": 500, "body": "oops"}, "Centra has a fault of its own"),
 ]
+
+
+def test_the_answer_to_another_query_is_asked_for_again(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    sandbox.override("graphql", status=200, body={"data": {"rows": []}}, times=3)
+    found = run(sandbox, catalog=catalog(brands=None))
+    assert found.code == 0
+    assert found.log.count("the answer is to another question") == 3
+    assert found.output.counts == {"brands": 6}
 
 
 @pytest.mark.parametrize("case", ANSWERS)

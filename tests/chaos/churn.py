@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from commerce_sandbox import ChurnOptions, Sandbox
 from tests.chaos.harness import Outcome, Tap
-from tests.chaos.taps import CANARY
+from tests.chaos.tested import CANARY, decode
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, ItemsView, Iterable
     from pathlib import Path
 
-    from commerce_sandbox import Touched
-    from tests.chaos.taps import Tested
+    from tests.chaos.tested import Tested
     from tests.contract import Key, Record
 
 PAGE_SIZE: Final = 25
@@ -46,43 +47,74 @@ INTENSITIES: Final = (
 class History:
     """What the sandbox's lists have held since its start.
 
+    Of streams whose every change is told, all versions of a row are known; of others, those of the
+    start and of the end.
+
     Args:
         tested: The tap that is to read them.
         sandbox: The sandbox, before its first request.
+        streams: The streams to follow.
+        told: Those of which every change is told.
     """
 
-    def __init__(self, tested: Tested, sandbox: Sandbox) -> None:
+    def __init__(
+        self, tested: Tested, sandbox: Sandbox, streams: Iterable[str], told: Collection[str]
+    ) -> None:
         self._tested = tested
         self._sandbox = sandbox
+        self._told = told
         # For each row its versions, each with the number of requests that had come in before.
         self._versions: dict[str, dict[Key, list[tuple[int, Record | None]]]] = {
             stream: defaultdict(
                 list, {key: [(0, row)] for key, row in tested.truth(sandbox, stream).items()}
             )
-            for stream in tested.changing
+            for stream in streams
         }
+        self._unmarked: set[tuple[str, Key]] = set()
+        self._deleted: list[ItemsView[str, Any]] = []
 
     def end(self) -> None:
         """End the churn, and learn what it has done."""
         self._sandbox.settle()
         for one in self._sandbox.churned:
-            stream, key = self._place(one.touched)
-            row = self._tested.row(stream, one.row) if one.row else None
-            self._versions[stream][key].append((one.requests, row))
+            place = self._tested.place(one.touched)
+            if one.touched.change == "deleted":
+                self._deleted.append(one.touched.key.items())
+            if place and place[0] in self._told:
+                stream, key = place
+                row = decode(one.row) if one.row else None
+                self._versions[stream][key].append((one.requests, row))
+                if one.touched.change == "unmarked":
+                    self._unmarked.add(place)
+        for stream in self._versions.keys() - self._told:
+            right = self._tested.truth(self._sandbox, stream)
+            for key in self._versions[stream].keys() | right.keys():
+                version = (len(self._sandbox.requests), right.get(key))
+                self._versions[stream][key].append(version)
 
-    def _place(self, touched: Touched) -> tuple[str, Key]:
-        stream = touched.stream.removeprefix(self._tested.in_double(""))
-        return stream, self._tested.key(stream, touched.key)
-
-    def compare(self, outcome: Outcome, stream: str, found: dict[Key, Record]) -> None:
+    def compare(
+        self, outcome: Outcome, stream: str, found: dict[Key, Record], *, keys_alone: bool = False
+    ) -> None:
         """Compare what a reading has brought with what was there when it began.
 
         A row that was there must have come, as it was then or later, unless it was deleted
         meanwhile. A row that came must have been there at some moment, as it came.
+
+        Args:
+            outcome: Where to count.
+            stream: The stream.
+            found: What the reading has brought.
+            keys_alone: Whether only the rows' keys were read.
         """
         began = self._began(stream)
         partition = len(next(iter(began), ()))
         versions = self._versions[stream]
+        whole = stream in self._told and not keys_alone
+
+        def same(came: Record, right: Record | None) -> bool:
+            """Tell whether a row that came is a version of it."""
+            return right is not None and (not whole or self._tested.same(stream, came, right))
+
         for key, known in versions.items():
             # Where it cannot be told when the reading began, it was with the first request.
             start = began.get(key[:partition], 0)
@@ -90,23 +122,37 @@ class History:
             then = when_it_began + [row for when, row in known if when > start]
             if when_it_began and None not in then:
                 outcome.expected += 1
-                outcome.lost += found.get(key) not in then
+                outcome.lost += key not in found or not any(same(found[key], row) for row in then)
         outcome.invented += sum(
-            row not in [version for _, version in versions.get(key, ())]
-            for key, row in found.items()
+            not any(same(came, row) for _, row in versions.get(key, ()))
+            and not self._has_gone(came)
+            for key, came in found.items()
         )
 
     def compare_now(self, outcome: Outcome, stream: str, found: dict[Key, Record]) -> None:
         """Compare with truth, but for what is nowhere told: deleted rows, changes without stamp."""
         right = self._tested.truth(self._sandbox, stream)
         versions = self._versions[stream]
-        kept = {key: row for key, row in found.items() if key in right or key not in versions}
-        for touched in (one.touched for one in self._sandbox.churned):
-            of, key = self._place(touched)
-            if of == stream and touched.change == "unmarked" and key in kept:
-                was = [row for _, row in versions[key]]
-                kept[key] = right[key] if kept[key] in was and key in right else kept[key]
-        outcome.compare(kept, right)
+        same = partial(self._tested.same, stream)
+
+        def is_old(key: Key) -> bool:
+            """Tell whether a row may be as it was before a change that nothing tells of."""
+            if stream not in self._told:  # nor are all its versions known
+                return stream in self._tested.untold
+            return (stream, key) in self._unmarked and any(
+                row is not None and same(found[key], row) for _, row in versions[key]
+            )
+
+        kept = {
+            key: row
+            for key, row in found.items()
+            if key in right or not (versions.get(key) or self._has_gone(row))
+        }
+        outcome.compare(kept, right, same, {key for key in kept if is_old(key)})
+
+    def _has_gone(self, row: Record) -> bool:
+        """Tell whether a row is one that was deleted, or has hung on one."""
+        return any(all(row.get(name) == value for name, value in key) for key in self._deleted)
 
     def _began(self, stream: str) -> dict[Key, int]:
         """For each partition, how many requests had come in before the first one for it."""
@@ -118,53 +164,70 @@ class History:
         return began
 
 
-def churn(tested: Tested, seed: int, folder: Path, intensity: Intensity | None = None) -> Outcome:
-    """Read everything while it changes, and once more when it has settled."""
+def churn(tested: Tested, seed: int, folder: Path, *, only: Collection[str] = ()) -> Outcome:
+    """Read streams while they change, and once more when they have settled.
+
+    Args:
+        tested: The tap.
+        seed: Names the data, and what changes in which way.
+        folder: Where to write files.
+        only: The streams to read; those that are read by default if none are named.
+    """
     outcome = Outcome()
-    with _sandbox(tested, seed, intensity) as sandbox:
-        history = History(tested, sandbox)
+    sandbox, told = _sandbox(tested, seed)
+    with sandbox:
+        history = History(tested, sandbox, only or tested.by_default, told)
         debug = bool(seed % 2)
-        tap = Tap(tested, sandbox, folder, debug=debug, page_size=PAGE_SIZE, concurrency=4)
+        tap = Tap(
+            *(tested, sandbox, folder),
+            debug=debug,
+            only=only or tested.by_default,
+            page_size=PAGE_SIZE,
+            concurrency=4,
+        )
         first = tap.run()
         history.end()
         outcome.ran(first)
         outcome.expect_code(first, 0)
         outcome.expect(sandbox.churned, "nothing has changed")
-        for stream in tested.changing:
+        for stream in tap.streams:
             history.compare(outcome, stream, first.rows(stream))
 
         second = tap.run(first.output.state)
         outcome.ran(second)
         outcome.expect_code(second, 0)
         for stream in tap.streams:
-            rows = first.rows(stream) | second.rows(stream)
-            if stream in tested.changing:
-                history.compare_now(outcome, stream, rows)
-            else:
-                outcome.compare(rows, tap.truth(stream))
+            history.compare_now(outcome, stream, first.rows(stream) | second.rows(stream))
     return outcome
 
 
-def churn_by_page_number(tested: Tested, seed: int, intensity: Intensity | None = None) -> Outcome:
-    """Read the main list while it changes as most clients do: by page number."""
+def churn_by_page_number(tested: Tested, seed: int) -> Outcome:
+    """Read a list while it changes as most clients do: by page number."""
     assert tested.by_page_number
     outcome = Outcome()
-    with _sandbox(tested, seed, intensity) as sandbox:
-        history = History(tested, sandbox)
-        rows = tested.by_page_number(sandbox, PAGE_SIZE)
-        found = {tested.key(tested.main, row): row for row in rows}
+    stream = tested.changing[0]
+    sandbox, told = _sandbox(tested, seed, INTENSITIES[0])
+    with sandbox:
+        history = History(tested, sandbox, [stream], told)
+        found: dict[Key, Record] = {key: {} for key in tested.by_page_number(sandbox, PAGE_SIZE)}
         outcome.runs += 1
         history.end()
-        history.compare(outcome, tested.main, found)
+        history.compare(outcome, stream, found, keys_alone=True)
     return outcome
 
 
-def _sandbox(tested: Tested, seed: int, intensity: Intensity | None) -> Sandbox:
-    how = intensity or INTENSITIES[seed % len(INTENSITIES)]
-    stream = None if how.stream is None else _of(tested, how.stream)
-    options = ChurnOptions(rate=how.rate, per_request=how.per_request, stream=stream, seed=seed)
-    return Sandbox(seed=seed, scale=tested.churn_scale, api_key=CANARY, churn=options)
-
-
-def _of(tested: Tested, number: int) -> str:
-    return tested.in_double(tested.changing[number % len(tested.changing)])
+def _sandbox(
+    tested: Tested, seed: int, how: Intensity | None = None
+) -> tuple[Sandbox, Collection[str]]:
+    """Make a sandbox whose data change, and tell of which streams it tells every change."""
+    how = how or INTENSITIES[seed % len(INTENSITIES)]
+    number = how.stream if tested.tells_all or how.stream == 0 else seed
+    stream = None if number is None else tested.changing[number % len(tested.changing)]
+    options = ChurnOptions(
+        rate=how.rate,
+        per_request=how.per_request,
+        stream=None if stream is None else tested.in_double(stream),
+        seed=seed,
+    )
+    sandbox = Sandbox(seed=seed, scale=tested.churn_scale, api_key=CANARY, churn=options)
+    return sandbox, tested.changing if tested.tells_all or stream is None else {stream}

@@ -16,7 +16,7 @@ from commerce_sandbox import Sandbox
 from tests.chaos.harness import Outcome, Run, Tap, leaks
 from tests.chaos.loaders import Loader
 from tests.chaos.processes import listen, started
-from tests.chaos.taps import CANARY
+from tests.chaos.tested import CANARY
 
 if TYPE_CHECKING:
     import signal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.processes import Process
-    from tests.chaos.taps import Tested
+    from tests.chaos.tested import Tested
     from tests.contract import Key, Record, State
 
 LATENCY_MS: Final = 5.0
@@ -150,7 +150,7 @@ def killed(
             sandbox.clear_requests()
             moment = random.randrange(1, tested.requests)
             pipeline.run(strike)
-            tested.mutate(sandbox, changes=2, inserts=1)
+            tap.mutate()
         outcome.expect(struck, "nothing was killed")
         pipeline.finish()
     return outcome
@@ -212,13 +212,13 @@ def interrupted(
             outcome.expect(trouble is not SILENCE or unanswered, "the answer was waited for")
             outcome.expect(run.output.states or not _marked(run), "no STATE at all")
             state = _collect(rows, _loaded(run))
-            tested.mutate(sandbox, changes=2, inserts=1)  # so that there is something to read
+            tap.mutate()  # so that there is something to read
         run = tap.run(state)
         outcome.ran(run)
         outcome.expect_code(run, 0)
         _collect(rows, run)
         for stream, found in rows.items():
-            outcome.compare(found, tap.truth(stream))
+            tap.compare(outcome, stream, found)
     return outcome
 
 

@@ -13,7 +13,7 @@ import msgspec
 from typing_extensions import override
 
 from tests.chaos.processes import ROOT
-from tests.chaos.taps import decode
+from tests.chaos.tested import decode
 from tests.e2e import conftest as e2e
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from commerce_sandbox import Sandbox
     from tests.chaos.harness import Outcome, Tap
-    from tests.chaos.taps import Tested
+    from tests.chaos.tested import Tested
     from tests.contract import Key, Record
 
 TARGET: Final = Path(__file__).with_name("target.py")
@@ -51,7 +51,7 @@ class Loader:
             rows[stream][tuple(msgspec.json.decode(key))] = decode(row)
         database.close()
         for stream, found in rows.items():
-            outcome.compare(found, self._tap.truth(stream))
+            self._tap.compare(outcome, stream, found)
 
 
 class DuckDBLoader(Loader):

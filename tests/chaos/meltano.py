@@ -13,13 +13,13 @@ from commerce_sandbox import Sandbox
 from tests.chaos.harness import Outcome, leaks
 from tests.chaos.loaders import compare_tables
 from tests.chaos.processes import ROOT, listen
-from tests.chaos.taps import CANARY
+from tests.chaos.tested import CANARY
 from tests.e2e.conftest import Pipeline, alone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chaos.taps import Tested
+    from tests.chaos.tested import Tested
 
 VICTIMS: Final = ("{tap}", "target-duckdb", "meltano", "")
 """Whom to kill: the process whose command line has this name, or all there are."""

@@ -1,186 +1,25 @@
-"""The taps that are put to the test, an entry each, and what a scenario has to know of their APIs.
-
-Everything else is learned from the tap itself (`--discover`) and from the sandbox (`environment`).
-"""
+"""The taps that are put to the test, an entry each."""
 
 from __future__ import annotations
 
 import base64
-import json
 import re
-import subprocess
-import sys
-from dataclasses import dataclass, field
-from decimal import Decimal
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import requests
-from typing_extensions import override
 
-from commerce_sandbox.codat.truth import encoded, stream_name
+from commerce_sandbox.codat.truth import stream_name
+from tests.centra import conftest as centra
+from tests.chaos.tested import Failing, Tested, decode
+from tests.cscart import conftest as cscart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Iterator
 
     from commerce_sandbox import LoggedRequest, Sandbox
     from tests.contract import Key, Record
-
-CANARY: Final = "canary/7f+Zq&=x%41\"e'\\t~#"
-"""A secret that looks different in every encoding."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Tested:
-    """A tap that is put to the test.
-
-    Attributes:
-        name: Its name, after which its package is called.
-        api: The API it reads, where its vendor has several.
-        main: A stream of many rows that comes in pages.
-        main_path: A regular expression that finds the requests for it by their path.
-        of_each_kind: A stream of each way to read.
-        settings: Settings besides those of the sandbox: with them the main stream takes pages.
-        scale: The size of the sandbox's data.
-        requests: About how many requests a first run makes, rather too few than too many.
-        failing: What fails for ever, by name: a regular expression, in which a column of the main
-            stream in braces stands for one of its rows, and a status.
-        partition: The columns that name a partition, as far as a stream has them.
-        changing: The streams whose rows the sandbox changes, the main one first.
-        shaped: Turns a row as the sandbox has it into what the tap makes of it, by stream.
-        stamped: Whether every change of theirs leaves a stamp.
-        churn_scale: The size of the sandbox's data while they change.
-        asked: Tells the stream and the partition a request is for; None where that cannot be told.
-        by_page_number: Reads the main stream of a sandbox as most clients do.
-        hostile_ids: Whether the API's ids are texts, so that they may tear a path apart.
-        job: The project's job that loads its rows, if there is one.
-    """
-
-    name: str
-    api: str = ""
-    main: str
-    main_path: str
-    of_each_kind: tuple[str, ...]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    scale: float = 0.02
-    requests: int
-    failing: Mapping[str, tuple[str, int]]
-    partition: tuple[str, ...] = ()
-    changing: tuple[str, ...]
-    shaped: Callable[[str, Record], Record] = lambda _, row: row
-    stamped: bool = True
-    churn_scale: float = 0.05
-    asked: Callable[[LoggedRequest], tuple[str, Key] | None]
-    by_page_number: Callable[[Sandbox, int], Iterator[Record]] | None = None
-    hostile_ids: bool = False
-    job: str = ""
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.name} ({self.api})" if self.api else self.name
-
-    @property
-    def package(self) -> str:
-        """The tap's package."""
-        return self.name.replace("-", "_")
-
-    def in_double(self, stream: str) -> str:
-        """Give the name by which the vendor's double knows a stream."""
-        return f"{self.api}.{stream}" if self.api else stream
-
-    def in_sandbox(self, stream: str) -> str:
-        """Give the name by which the sandbox knows a stream."""
-        return f"{self.name.removeprefix('tap-')}.{self.in_double(stream)}"
-
-    @cached_property
-    def discovered(self) -> Record:
-        """The catalog that the tap makes."""
-        return self._printed("--discover")
-
-    @cached_property
-    def _settings(self) -> Collection[str]:
-        """The names of the tap's settings."""
-        settings: Record = self._printed("--about", "--format=json")["settings"]["properties"]
-        return settings.keys()
-
-    def _printed(self, *arguments: str) -> Record:
-        command = [sys.executable, "-m", self.package, *arguments]
-        printed: Record = json.loads(
-            subprocess.run(command, check=True, capture_output=True).stdout
-        )
-        return printed
-
-    @cached_property
-    def streams(self) -> dict[str, list[str]]:
-        """All streams, each with its key columns."""
-        return {one["tap_stream_id"]: one["key_properties"] for one in self.discovered["streams"]}
-
-    @cached_property
-    def by_default(self) -> list[str]:
-        """The streams that are read unless the user says otherwise."""
-        return [one for one in self.streams if _selected(self.discovered, one)]
-
-    def catalog(self, selected: Collection[str]) -> Record:
-        """Make a catalog in which these streams are selected."""
-        catalog: Record = json.loads(json.dumps(self.discovered))
-        for entry in catalog["streams"]:
-            for place in entry["metadata"]:
-                if not place["breadcrumb"]:
-                    place["metadata"]["selected"] = entry["tap_stream_id"] in selected
-        return catalog
-
-    def config(self, sandbox: Sandbox) -> Record:
-        """Give the settings that lead to a sandbox, whose secret is the canary."""
-        prefix = f"{self.package}_{self.api}_" if self.api else f"{self.package}_"
-        given = {
-            name.lower().removeprefix(prefix): _value(text)
-            for name, text in sandbox.environment.items()
-        }
-        config = {name: value for name, value in given.items() if name in self._settings}
-        assert CANARY in config.values(), f"{self} has another secret"
-        return {**config, **self.settings}
-
-    def truth(self, sandbox: Sandbox, stream: str) -> dict[Key, Record]:
-        """Give what a stream should end up as, arranged as `Output.rows` does."""
-        rows = [self.row(stream, line) for line in sandbox.truth_lines(self.in_sandbox(stream))]
-        found = {self.key(stream, row): row for row in rows}
-        assert len(found) == len(rows), f"{stream}: {len(rows) - len(found)} rows share a key"
-        return found
-
-    def row(self, stream: str, line: bytes) -> Record:
-        """Give a row of the sandbox as the tap should."""
-        return self.shaped(stream, decode(line))
-
-    def key(self, stream: str, row: Record) -> Key:
-        """Give a row's key."""
-        return tuple(row[name] for name in self.streams[stream])
-
-    def mutate(self, sandbox: Sandbox, *, changes: int, inserts: int) -> None:
-        """Change and add rows of each stream that can change, so that each tells of it."""
-        changes = changes if self.stamped else 0
-        for stream in self.changing:
-            sandbox.mutate(changes=changes, inserts=inserts, stream=self.in_sandbox(stream))
-
-
-def _value(text: str) -> Any:  # noqa: ANN401 (JSON)
-    """Give what a variable of the environment stands for: JSON if it is any, else the text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _selected(catalog: Record, stream: str) -> bool:
-    (entry,) = (one for one in catalog["streams"] if one["tap_stream_id"] == stream)
-    (whole,) = (place["metadata"] for place in entry["metadata"] if not place["breadcrumb"])
-    return bool(whole.get("selected", whole.get("selected-by-default", True)))
-
-
-def decode(row: bytes) -> Record:
-    """Decode a JSON object, numbers with a fraction exactly."""
-    decoded: Record = json.loads(row, parse_float=Decimal)
-    return decoded
-
 
 # --- Codat --------------------------------------------------------------------------------------
 
@@ -193,7 +32,7 @@ def _asked_of_codat(request: LoggedRequest) -> tuple[str, Key] | None:
     return found and (stream_name(found[3]), (found[1], found[2]))
 
 
-def _codat_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Record]:
+def _codat_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
     """Read all lists of orders page by page, in the order that the API is asked for."""
     authorization = f"Basic {base64.b64encode(sandbox.api_key.encode()).decode()}"
     shops = sorted(
@@ -210,9 +49,8 @@ def _codat_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Record]:
                 timeout=60,
             )
             page = decode(answer.content)
-            columns = {"companyId": company, "connectionId": connection}
             for row in page["results"]:
-                yield decode(encoded("commerce_orders", columns | row))
+                yield company, connection, row["id"]
             number, more = number + 1, "next" in page["_links"]
 
 
@@ -227,9 +65,9 @@ CODAT: Final = Tested(
     settings={"page_size": 60},
     requests=120,
     failing={
-        "a connection": ("{connectionId}/data", 500),
-        "a stream": ("data/commerce-orders", 403),
-        "what is asked before": ("/dataStatus", 500),
+        "a connection": Failing("{connectionId}/data", 500),
+        "a stream": Failing("data/commerce-orders", 403),
+        "what is asked before": Failing("/dataStatus", 500),
     },
     partition=("companyId", "connectionId"),
     changing=tuple(
@@ -239,11 +77,158 @@ CODAT: Final = Tested(
             *("product_categories", "products", "tax_components", "transactions"),
         )
     ),
+    in_turn=False,
     asked=_asked_of_codat,
     by_page_number=_codat_by_page_number,
+    seeds=(1, 2, 3),
+    victims=(("tap",), ("target",), ("tap", "target")),
+    signals=(signal.SIGTERM, signal.SIGINT),
     hostile_ids=True,
     job="codat-to-duckdb",
 )
 
-TAPS: Final = (CODAT,)
+# --- CS-Cart ------------------------------------------------------------------------------------
+
+_CSCART_LIST: Final = re.compile(r"/(orders|products|carts|users)$")
+
+
+def _asked_of_cscart(request: LoggedRequest) -> tuple[str, Key] | None:
+    """Tell the list that was asked for, be it for the sake of what hangs on its rows."""
+    found = _CSCART_LIST.search(request.path)
+    return found and (found[1], ())
+
+
+def _cscart_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
+    """Read all orders page by page, sorted by what never changes."""
+    settings = sandbox.environment
+    number = 1
+    rows: list[Record] = [{}]
+    while rows:
+        answer = requests.get(
+            f"{settings['TAP_CSCART_STORE_URL']}/api/2.0/orders",
+            params={
+                "page": str(number),
+                "items_per_page": str(page_size),
+                "sort_by": "order_id",
+                "sort_order": "asc",
+            },
+            auth=(settings["TAP_CSCART_EMAIL"], settings["TAP_CSCART_API_KEY"]),
+            timeout=60,
+        )
+        rows = decode(answer.content)["orders"]
+        for row in rows:
+            yield (int(row["order_id"]),)
+        number += 1
+
+
+def _same_in_cscart(stream: str, came: Record, right: Record) -> bool:
+    """Compare a row with the one the store has, whatever the way the store writes it."""
+    return not cscart.differences({(): came}, {(): right}, ignored=cscart.off(stream))
+
+
+CSCART: Final = Tested(
+    name="tap-cscart",
+    main="orders",
+    main_path="/orders",
+    of_each_kind=(
+        *("orders", "order_items", "products", "product_options", "categories", "features"),
+        *("carts", "cart_items", "users", "usergroups", "shippings", "product_reviews"),
+    ),
+    settings={"page_size": 20, "requests_per_minute": 0},
+    scale=0.01,
+    requests=100,
+    failing={
+        "a stream": Failing("/carts", 500, ("carts", "cart_items")),
+        "the groups of an account": Failing("/users/{user_id}/", 500, ("user_usergroups",)),
+        "what is asked before": Failing("/version", 500, cscart.KINDS),
+    },
+    changing=("orders", "products", "carts", "users"),
+    untold=("orders", "products"),
+    same=_same_in_cscart,
+    asked=_asked_of_cscart,
+    by_page_number=_cscart_by_page_number,
+    faults=("empty", "wrong-shape", "repeated-page", "stall"),
+)
+
+# --- Centra -------------------------------------------------------------------------------------
+
+
+def _same_in_centra(api: str, stream: str, came: Record, right: Record) -> bool:
+    """Compare a row with the one the environment has, as far as both have its objects."""
+    return not centra.differences(api, stream, {(): came}, {(): right})
+
+
+def _products_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
+    """Read all products page by page, in the order of their last change."""
+    settings = sandbox.environment
+    number = 1
+    rows: list[Record] = [{}]
+    while rows:
+        answer = requests.post(
+            f"{settings['TAP_CENTRA_BASE_URL']}/graphql",
+            json={
+                "query": "query ($limit: Int, $page: Int) "
+                "{ products(sort: [updatedAt_ASC], limit: $limit, page: $page) { id } }",
+                "variables": {"limit": page_size, "page": number},
+            },
+            headers={"Authorization": f"Bearer {settings['TAP_CENTRA_TOKEN']}"},
+            timeout=60,
+        )
+        rows = decode(answer.content)["data"]["products"]
+        for row in rows:
+            yield (row["id"],)
+        number += 1
+
+
+CENTRA: Final = Tested(
+    name="tap-centra",
+    api=centra.INTEGRATION,
+    main="orders",
+    main_path="/graphql",
+    of_each_kind=(
+        *("orders", "order_lines", "returns", "products", "prices", "stock_changes", "brands"),
+        *("customers", "subscriptions"),
+    ),
+    settings={"page_size": 20, "requests_per_minute": 0},
+    scale=0.01,
+    requests=100,
+    failing={"everything": Failing("/graphql", 500, centra.KINDS[centra.INTEGRATION])},
+    changing=("products", "orders", "customers", "product_sizes", "displays", "returns"),
+    tells_all=False,
+    untold=("returns",),
+    same=partial(_same_in_centra, centra.INTEGRATION),
+    churn_scale=0.03,
+    by_page_number=_products_by_page_number,
+    faults=("expired-token", "too-many-requests", "repeated-page", "wrong-shape"),
+)
+
+CENTRA_ORDER: Final = Tested(
+    name="tap-centra",
+    api=centra.ORDER,
+    main="orders",
+    main_path="/orders",
+    twins={"customer_details": "customers"},
+    of_each_kind=(
+        *("customers", "customer_details", "orders", "order_lines", "returns", "products"),
+        *("supplier_orders", "supplier_order_details", "vouchers", "allocation_requests"),
+    ),
+    settings={"page_size": 20, "requests_per_minute": 0},
+    scale=0.01,
+    requests=60,
+    failing={
+        "a stream": Failing("/returns", 500, ("returns",)),
+        "a voucher": Failing("/vouchers/3", 404, ("vouchers",)),
+        "a list of ids": Failing(
+            r"/supplier-orders\?", 500, ("supplier_orders", "supplier_order_details")
+        ),
+    },
+    changing=("orders", "returns"),  # customers may go, and then no reading of theirs is whole
+    tells_all=False,
+    untold=("orders", "shipments", "returns", "stock"),
+    churn_scale=0.03,
+    same=partial(_same_in_centra, centra.ORDER),
+    faults=("empty", "null-results", "repeated-page", "redirect"),
+)
+
+TAPS: Final = (CODAT, CSCART, CENTRA, CENTRA_ORDER)
 """Every tap there is."""

@@ -14,7 +14,8 @@ from commerce_sandbox import FaultOptions, Sandbox
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.paging import Range, Reply, by_key
 from tests.chaos.harness import Run, Tap
-from tests.chaos.taps import CANARY, CODAT
+from tests.chaos.taps import CODAT
+from tests.chaos.tested import CANARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

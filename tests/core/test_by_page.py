@@ -69,10 +69,10 @@ class Pager:
             raws, [True] * len(raws), [None] * len(raws), page if self.tells else None, total
         )
 
-    def read(self, *, ascending: bool) -> list[tuple[int, int]]:
+    def read(self, *, ascending: bool, stays: bool = False) -> list[tuple[int, int]]:
         """Read it to its end."""
         found = []
-        for rows in by_page(self, identify, self.size, ascending=ascending):
+        for rows in by_page(self, identify, self.size, ascending=ascending, stays=stays):
             assert rows.records, "an empty page is handed on"
             found += [eval(bytes(raw)) for raw in rows.records]  # noqa: S307 - [1,2]
         return [(id_, version) for id_, version in found]
@@ -131,6 +131,15 @@ def touch(place: int) -> Change:
     return change
 
 
+def edit(place: int) -> Change:
+    def change(pager: Pager) -> None:
+        if pager.rows:
+            id_, version = pager.rows[place % len(pager.rows)]
+            pager.rows[place % len(pager.rows)] = (id_, version + 1)
+
+    return change
+
+
 def append(_: int) -> Change:
     return lambda pager: pager.rows.append((next(pager.ids), 0))
 
@@ -172,11 +181,38 @@ def test_of_a_list_in_ascending_order_no_row_is_missed_unless_it_goes(
         assert {id_ for id_, _ in pager.rows if id_ < count} <= found
 
 
-def test_a_lively_list_is_read_to_its_end() -> None:
-    """Rows that come to the end all the time are no reason to give up."""
-    lively = itertools.repeat(at_once([append(0), touch(5)]), 60)
+@settings(max_examples=max(500, settings().max_examples))
+@given(
+    count=counts,
+    size=sizes,
+    what=st.lists(
+        st.lists(
+            st.builds(
+                lambda kind, place: kind(place),
+                st.sampled_from([delete, edit, append]),
+                st.integers(0, 60),
+            ),
+            max_size=4,
+        ).map(at_once),
+        max_size=40,
+    ),
+)
+def test_of_a_list_whose_rows_stay_in_place_no_row_is_missed_unless_it_goes(
+    *, count: int, size: int, what: list[Change]
+) -> None:
+    pager = Pager(rows_of(count), size, changes=iter(what))
+    with suppress(PartitionFailed):
+        found = {id_ for id_, _ in pager.read(ascending=True, stays=True)}
+        assert {id_ for id_, _ in pager.rows if id_ < count} <= found
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_lively_list_is_read_to_its_end(*, stays: bool) -> None:
+    """Rows that come to the end all the time, or change all over, are no reason to give up."""
+    change = [edit(7 * place) for place in range(7)] if stays else [touch(5)]
+    lively = itertools.repeat(at_once([append(0), *change]))
     pager = Pager(rows_of(100), 10, changes=lively)
-    assert {id_ for id_, _ in pager.read(ascending=True)} >= set(range(100))
+    assert {id_ for id_, _ in pager.read(ascending=True, stays=stays)} >= set(range(100))
 
 
 @given(

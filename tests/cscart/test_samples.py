@@ -89,6 +89,8 @@ def shaped(tap: TapCSCart, name: str) -> Shaped:
         raws = reviews(body, "product_reviews").records
     elif name == "options_global_4_20":
         raws = listing(body, "product_options").records
+    elif name.endswith("_unwrapped"):
+        raws = listing(body, stream.path, bare=True).records
     else:
         raws = stream.opened(body).records
     found = stream.rows(raws, ADDED.get(stream.name))

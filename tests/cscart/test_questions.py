@@ -1,0 +1,101 @@
+"""Answers in good order that are not to the question: they are asked for again, never emitted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from commerce_taps.errors import MalformedAnswer
+from tap_cscart.client import Answer, listing
+from tests.cscart.conftest import catalog, differences, off, truth
+
+if TYPE_CHECKING:
+    from commerce_sandbox import Sandbox
+    from tests.cscart.conftest import Taps
+
+ASKED = {"page": 3, "items_per_page": 10}
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ({}, Answer([], 1, 100)),
+        ({}, Answer([], 4, 100)),
+        ({"user_type": "C"}, Answer([], 3, 100, {"user_type": "A"})),
+        ({"order_id": "1,2"}, Answer([], 3, 100, {"order_id": "1"})),
+        ({}, Answer([], 3, 100, {"get_orders_data": "1"})),
+        ({}, Answer([], 3, 100, {"updated_in_hours": 5})),
+    ],
+    ids=["page before", "page behind", "accounts", "orders", "whole orders", "newer ones"],
+)
+def test_an_answer_to_another_question_is_known(asked: dict[str, Any], answer: Answer) -> None:
+    with pytest.raises(MalformedAnswer):
+        answer.check(ASKED | asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ({}, Answer([])),
+        ({}, Answer([], 3, 100, {"page": 3, "type": "simple", "feature_types": []})),
+        ({"user_type": "C", "type": "O"}, Answer([], 3, 100, {"user_type": "C", "type": True})),
+        ({"get_orders_data": 1}, Answer([], 3, 100, {"get_orders_data": "1"})),
+        ({}, Answer([], 2, 20)),
+        ({}, Answer([], 1)),
+    ],
+    ids=["silent", "defaults", "accounts", "whole orders", "last page again", "no total"],
+)
+def test_what_a_store_says_of_itself_may_be_right(asked: dict[str, Any], answer: Answer) -> None:
+    answer.check(ASKED | asked)
+
+
+def test_a_bare_list_is_right_in_version_1_only() -> None:
+    assert len(listing(b'[{"tax_id":"1"}]', "taxes", bare=True).records) == 1
+    with pytest.raises(MalformedAnswer):
+        listing(b'[{"tax_id":"1"}]', "taxes")
+
+
+OPTION = {"9": {"option_id": "9", "product_id": "987654"}}
+WRONG: list[tuple[str, str, Any, str]] = [
+    ("orders", r"/orders\?sort_by", {"orders": [{"order_id": "1"}]}, "come without"),
+    ("orders", r"/orders\?order_id", {"orders": [], "params": {"order_id": "1"}}, "`order_id`"),
+    ("products", r"/products\?sort_by", {"products": [{"product_id": "1"}]}, "come without"),
+    ("users", r"/users\?", {"users": [], "params": {"user_type": "Z"}}, "`user_type` is Z"),
+    ("taxes", r"/taxes\?", {"taxes": [{"tax": "VAT"}]}, "lacks its key (tax_id)"),
+    ("usergroups", r"/usergroups/\d", "[]", "the answer is not the row"),
+    ("usergroups", r"/usergroups/\d", {"usergroup_id": "987654"}, "the answer is not the row"),
+    (
+        "user_usergroups",
+        r"/users/\d+/usergroups",
+        [{"4": {"link_id": "1"}}],
+        "lacks its key (link_id)",
+    ),
+    ("product_options", r"/options\?", OPTION, "about another product"),
+    ("product_options", r"/options\?", "[]", "HTTP 404"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=[f"{one[0]}, {one[2]}" for one in WRONG])
+def test_the_answer_to_another_question_is_asked_for_again(
+    run: Taps, sandbox: Sandbox, wrong: tuple[str, str, Any, str]
+) -> None:
+    stream, path, body, says = wrong
+    text = body if isinstance(body, str) else json.dumps(body)
+    sandbox.override(path, status=200, body=text, times=1)
+    ended = run(sandbox, catalog=catalog(stream))
+    assert ended.code == 0
+    assert says in ended.log
+    found = ended.output.rows(stream)
+    wanted = truth(sandbox, ended.output, stream)
+    assert differences(found, wanted, ignored=off(stream)) == []
+
+
+def test_a_store_that_is_slow_at_first_is_found_out_all_the_same(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    sandbox.override(r"/stores\?items_per_page", status=504, times=3)
+    ended = run(sandbox, catalog=catalog("taxes"))
+    assert ended.code == 0
+    assert "CS-Cart with 2 storefronts" in ended.log
