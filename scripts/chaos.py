@@ -1,6 +1,6 @@
 """Play through what may go wrong, many times, and count what it costs.
 
-    make chaos              20 seeds, which takes two hours on two cores
+    make chaos              20 seeds, which takes over two hours on two cores
     make chaos SEEDS=3      fewer
     make chaos ARGS="churn hostile"    only scenarios with one of these words in their names
 
