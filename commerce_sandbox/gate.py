@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from commerce_sandbox.churn import Churn
@@ -113,7 +113,10 @@ class Gate:
         logged = _log_entry(request)
         self.requests.append(logged)
         if logged.method not in _BODILESS:
-            body = await request.body()
+            try:
+                body = await request.body()
+            except ClientDisconnect:  # killed in the middle of it
+                return
             logged.body = body.decode(errors="replace")
             scope["extensions"]["commerce_sandbox.body"] = body
             receive = again(body, receive)

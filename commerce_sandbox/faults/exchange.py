@@ -186,9 +186,10 @@ class Exchange:
         transport.write(data)
         if reset:
             await asyncio.sleep(0.01)  # the loop hands the bytes to the system first
-            kernel_socket = transport.get_extra_info("socket")
-            kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-            transport.abort()
+            if not transport.is_closing():  # the client may have gone meanwhile
+                kernel_socket = transport.get_extra_info("socket")
+                kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+                transport.abort()
         else:
             transport.close()
         await self.gone()

@@ -55,7 +55,7 @@ def compile_undo(schema: Schema, zone: ZoneInfo) -> Undo:
 
     else:
         undo = _SIMPLE.get((kind, schema.get("format", "")), _as_it_is)
-    if kind == "string" and "format" not in schema:
+    if kind in {"", "string"} and "format" not in schema:
         return undo
     return lambda value: None if value == "" else undo(value)
 
