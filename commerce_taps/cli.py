@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import typing as t
 from pathlib import Path
@@ -43,6 +44,8 @@ class Command(SingerCommand):
             return super().invoke(ctx)
         except BrokenPipeError:
             self.logger.error("The program that reads the output has ended.")  # noqa: TRY400
+            # What is still to be written at the exit would fail once more, and say so.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise
 
 
