@@ -212,6 +212,8 @@ class CommerceTap(Tap, abc.ABC):
 
     @cached_property
     def _prefetch(self) -> Prefetch:
+        # Made before any thread asks for it: from Python 3.12 on, each could make one of its own.
+        _ = self.client
         return Prefetch(self._plan(), self.config["concurrency"], self.tick)
 
     def _plan(self) -> Iterator[Chain]:
