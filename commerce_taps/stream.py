@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import typing as t
 from datetime import datetime, timezone
-from functools import cached_property
 
 from singer_sdk import Stream
 from singer_sdk.exceptions import MappingError
@@ -17,6 +16,7 @@ from commerce_taps import dates
 from commerce_taps.emit import AT_ONCE, RecordLines
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
 from commerce_taps.fetch import where
+from commerce_taps.lazy import cached_property
 from commerce_taps.records import Page
 from commerce_taps.shape import Shape
 

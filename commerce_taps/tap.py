@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 import typing as t
-from functools import cached_property
 
 import click
 from singer_sdk import Tap
@@ -26,6 +25,7 @@ from commerce_taps.emit import PageStateWriter, PageWriter
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
 from commerce_taps.fetch import Client
 from commerce_taps.governor import Governor
+from commerce_taps.lazy import cached_property
 from commerce_taps.prefetch import Chain, Prefetch, Workers
 from commerce_taps.report import Report, StreamReport
 from commerce_taps.settings import check_date, doubtful, from_texts, mistakes, tidy, unknown
@@ -212,8 +212,6 @@ class CommerceTap(Tap, abc.ABC):
 
     @cached_property
     def _prefetch(self) -> Prefetch:
-        # Made before any thread asks for it: from Python 3.12 on, each could make one of its own.
-        _ = self.client
         return Prefetch(self._plan(), self.config["concurrency"], self.tick)
 
     def _plan(self) -> Iterator[Chain]:

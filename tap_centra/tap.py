@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import typing as t
-from functools import cached_property
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from singer_sdk import typing as th
 from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
+from commerce_taps.lazy import cached_property
 from commerce_taps.settings import COMMON, check_url
 from commerce_taps.tap import CommerceTap
 from tap_centra.integration import errors as integration

@@ -17,13 +17,13 @@ import hashlib
 import threading
 import typing as t
 from collections import defaultdict
-from functools import cached_property
 
 import msgspec
 from msgspec import Raw
 
 from commerce_taps.errors import PartitionFailed, PartitionSkipped
 from commerce_taps.fetch import Request
+from commerce_taps.lazy import cached_property
 from commerce_taps.paging import by_number
 from commerce_taps.records import open_envelope
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import typing as t
 from collections import Counter
-from functools import cached_property
 
 from singer_sdk import typing as th
 from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped
+from commerce_taps.lazy import cached_property
 from commerce_taps.paging import by_number
 from commerce_taps.prefetch import aside
 from commerce_taps.settings import COMMON, check_url

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
-from functools import cached_property
 
 from requests.auth import HTTPBasicAuth
 from singer_sdk import typing as th
@@ -12,6 +10,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
+from commerce_taps.lazy import cached_property
 from commerce_taps.prefetch import aside
 from commerce_taps.settings import COMMON, check_url
 from commerce_taps.tap import CommerceTap
@@ -138,7 +137,6 @@ class TapCSCart(CommerceTap):
         """
         self.sampled = sampled or {}
         self.sampling = False
-        self._probing = threading.Lock()
         super().__init__(**kwargs)
 
     @override
@@ -199,18 +197,13 @@ class TapCSCart(CommerceTap):
 
     # --- the store ------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """What the store can do, found out by whoever needs it first.
 
         Raises:
             TapStopped: The store cannot be asked.
         """
-        with self._probing:
-            return self._store
-
-    @cached_property
-    def _store(self) -> Store:
         store = Probe(self.client, self.config, self.logger).store(EXTENSIONS, self.company_ids)
         self.logger.info("The store: %s.", store)
         return store

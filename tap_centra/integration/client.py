@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import abc
 import typing as t
-from functools import cached_property
 
 import msgspec
 from msgspec import Raw
 from singer_sdk import StreamSchema
 from typing_extensions import override
 
+from commerce_taps.lazy import cached_property
 from commerce_taps.records import Page, open_envelope
 from commerce_taps.stream import CommerceStream
 from tap_centra.bookmarks import Latest, look_back

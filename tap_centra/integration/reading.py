@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import typing as t
 from datetime import timedelta
-from functools import cached_property
 
 import msgspec
 from msgspec import Raw
 
 from commerce_taps import dates
 from commerce_taps.errors import PartitionFailed, PartitionSkipped
+from commerce_taps.lazy import cached_property
 from commerce_taps.paging import Range
 from commerce_taps.records import open_envelope
 from tap_centra.integration.api import Query, QueryRefused

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import typing as t
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import partial
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import msgspec
@@ -21,6 +21,7 @@ from commerce_taps import dates
 from commerce_taps.conform import decode, encode
 from commerce_taps.errors import MalformedAnswer, PartitionFailed, Refused
 from commerce_taps.fetch import Request
+from commerce_taps.lazy import cached_property
 from commerce_taps.paging import READINGS, Loose, by_page, digest
 from commerce_taps.records import Page, open_envelope
 from commerce_taps.stream import CommerceStream
