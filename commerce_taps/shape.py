@@ -137,11 +137,13 @@ class Shape:
             MalformedAnswer: A record is no object.
         """
         found, looks = list(records), [self._look(raw) for raw in records]
-        if not dates.look_normal(_texts(looks)):
+        texts = _texts(looks)
+        if not dates.look_normal(texts):
             for place, look in enumerate(looks):
                 if look is not None and not dates.look_normal(_texts([look])):
                     found[place], looks[place] = self._normalised(found[place])
-        if not dates.are_timestamps(_texts(looks)):
+            texts = _texts(looks)
+        if not dates.are_timestamps(texts):
             for place, look in enumerate(looks):
                 if look is not None and not dates.are_timestamps(_texts([look])):
                     looks[place] = None
