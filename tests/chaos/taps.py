@@ -6,6 +6,7 @@ import base64
 import re
 import signal
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import requests
@@ -16,10 +17,20 @@ from tests.chaos.tested import Failing, Tested, decode
 from tests.cscart import conftest as cscart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from commerce_sandbox import LoggedRequest, Sandbox
     from tests.contract import Key, Record
+
+
+def _until_empty(page: Callable[[int], list[Record]]) -> Iterator[Record]:
+    """Read page after page by its number, as one does who trusts that nothing moves."""
+    for number in count(1):
+        rows = page(number)
+        if not rows:
+            return
+        yield from rows
+
 
 # --- Codat --------------------------------------------------------------------------------------
 
@@ -101,9 +112,8 @@ def _asked_of_cscart(request: LoggedRequest) -> tuple[str, Key] | None:
 def _cscart_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
     """Read all orders page by page, sorted by what never changes."""
     settings = sandbox.environment
-    number = 1
-    rows: list[Record] = [{}]
-    while rows:
+
+    def page(number: int) -> list[Record]:
         answer = requests.get(
             f"{settings['TAP_CSCART_STORE_URL']}/api/2.0/orders",
             params={
@@ -115,10 +125,10 @@ def _cscart_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
             auth=(settings["TAP_CSCART_EMAIL"], settings["TAP_CSCART_API_KEY"]),
             timeout=60,
         )
-        rows = decode(answer.content)["orders"]
-        for row in rows:
-            yield (int(row["order_id"]),)
-        number += 1
+        rows: list[Record] = decode(answer.content)["orders"]
+        return rows
+
+    return ((int(row["order_id"]),) for row in _until_empty(page))
 
 
 def _same_in_cscart(stream: str, came: Record, right: Record) -> bool:
@@ -161,9 +171,8 @@ def _same_in_centra(api: str, stream: str, came: Record, right: Record) -> bool:
 def _products_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
     """Read all products page by page, in the order of their last change."""
     settings = sandbox.environment
-    number = 1
-    rows: list[Record] = [{}]
-    while rows:
+
+    def page(number: int) -> list[Record]:
         answer = requests.post(
             f"{settings['TAP_CENTRA_BASE_URL']}/graphql",
             json={
@@ -174,10 +183,10 @@ def _products_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
             headers={"Authorization": f"Bearer {settings['TAP_CENTRA_TOKEN']}"},
             timeout=60,
         )
-        rows = decode(answer.content)["data"]["products"]
-        for row in rows:
-            yield (row["id"],)
-        number += 1
+        rows: list[Record] = decode(answer.content)["data"]["products"]
+        return rows
+
+    return ((row["id"],) for row in _until_empty(page))
 
 
 CENTRA: Final = Tested(

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce_taps import governor
-from commerce_taps.errors import (
-    TapStopped,
-)
+from commerce_taps.errors import TapStopped
 from commerce_taps.fetch import Request
 from tests.core.api import (
     ORDERS,
