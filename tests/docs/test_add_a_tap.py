@@ -1,0 +1,135 @@
+"""The tap that docs/add-a-tap.md shows is a whole one: written to files, it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TOKEN = "the-token-of-the-shop"
+ORDERS = [
+    {
+        "id": number,
+        "updated": f"2026-01-{1 + number // 25:02}T00:00:{number % 25:02}Z",
+        "total": 9.5,
+    }
+    for number in range(250)
+]
+
+
+class Shop(BaseHTTPRequestHandler):
+    """The shop of the page."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self.answer(401, {"error": "who are you?"})
+            return
+        found = [
+            order
+            for order in ORDERS
+            if asked.get("from", "") <= str(order["updated"]) < asked.get("before", "9")
+        ]
+        size = int(asked["per_page"])
+        start = (int(asked["page"]) - 1) * size
+        self.answer(200, {"rows": found[start : start + size], "total": len(found)})
+
+    def answer(self, status: int, what: object) -> None:
+        body = json.dumps(what).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def shop_url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the page, written where they can be imported."""
+    text = (root / "docs" / "add-a-tap.md").read_text(encoding="utf-8")
+    files = re.findall(r"(?ms)^`(tap_shop/\w+\.py)`: .*?^```python\n(.*?)^```$", text)
+    assert [name for name, _ in files] == ["tap_shop/streams.py", "tap_shop/tap.py"]
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "tap_shop").mkdir()
+    for name, code in files:
+        (folder / name).write_text(code, encoding="utf-8")
+    return folder
+
+
+def run(root: Path, package: Path, *args: str, **settings: str) -> tuple[int, list[Any], str]:
+    """Run the tap. Returns its exit code, its messages and its log."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from tap_shop.tap import TapShop; TapShop.cli()", *args],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=package,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(package), str(root)]), **settings},
+        timeout=60,
+    )
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def test_the_tap_of_the_page_reads_every_order_and_goes_on_from_there(
+    root: Path, package: Path, shop_url: str, tmp_path: Path
+) -> None:
+    settings = {
+        "TAP_SHOP_SHOP_URL": shop_url,
+        "TAP_SHOP_TOKEN": TOKEN,
+        "TAP_SHOP_PAGE_SIZE": "60",
+    }
+
+    code, messages, log = run(root, package, "--config=ENV", **settings)
+    assert code == 0, log
+    assert [m["record"] for m in messages if m["type"] == "RECORD"] == ORDERS
+    state = [m["value"] for m in messages if m["type"] == "STATE"][-1]
+    assert state["bookmarks"]["orders"]["replication_key_value"] == ORDERS[-1]["updated"]
+
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    code, messages, log = run(
+        root, package, "--config=ENV", f"--state={tmp_path / 'state.json'}", **settings
+    )
+    assert code == 0, log
+    assert [m["record"] for m in messages if m["type"] == "RECORD"] == ORDERS[-1:]
+
+
+def test_the_tap_of_the_page_names_a_wrong_token_and_keeps_it(
+    root: Path, package: Path, shop_url: str
+) -> None:
+    code, messages, log = run(
+        root, package, "--config=ENV", TAP_SHOP_SHOP_URL=shop_url, TAP_SHOP_TOKEN="not-the-token"
+    )
+    assert code == 1
+    assert [m for m in messages if m["type"] == "RECORD"] == []
+    assert "the shop does not accept the token; check `token`" in log
+    assert "Traceback" not in log
+    assert "not-the-token" not in log
