@@ -7,12 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from jsonschema import Draft7Validator
 
 from commerce_taps.conform import encode
 from tap_cscart.client import api_message, collection, listing, reviews
 from tap_cscart.tap import TapCSCart
-from tests.contract import FORMATS
+from tests.contract import mistakes
 from tests.cscart.conftest import KINDS, SAMPLES
 
 if TYPE_CHECKING:
@@ -104,10 +103,9 @@ lists = pytest.mark.parametrize("name", [path.stem for path in files() if path.s
 @lists
 def test_every_record_is_valid_as_it_is(tap: TapCSCart, name: str) -> None:
     rows = shaped(tap, name)
-    validator = Draft7Validator(rows.schema, format_checker=FORMATS)
+    schema = json.dumps(rows.schema)
     for record in rows.records:
-        plain = json.loads(encode(record))
-        assert [error.message for error in validator.iter_errors(plain)] == []
+        assert mistakes(schema, encode(record)) == []
 
 
 @lists
