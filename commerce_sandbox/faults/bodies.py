@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Tamper = Callable[[Exchange, bytes], bytes]
 
-_DEPTH: Final = 2000
+_DEPTH: Final = 100_000
 
 
 def _tampering(tamper: Tamper) -> Fault:
@@ -123,7 +123,7 @@ def huge(exchange: Exchange, body: bytes) -> bytes:
 
 
 def deep(exchange: Exchange, body: bytes) -> bytes:
-    """An unknown field of lists two thousand deep."""
+    """An unknown field of lists a hundred thousand deep."""
     nested = b"[" * _DEPTH + b"]" * _DEPTH
     return b'{"debug":%b,%b' % (nested, body[1:]) if _Page(exchange, body).is_one else nested
 
