@@ -128,7 +128,8 @@ class Rule:
         body: The row applies only when this text is in the answer's body.
         finally_: For `Action.RETRY`: what to do when the tries are used up.
         doubts: How often the request is repeated all the same, once the API has answered others:
-            a key that was good a moment ago may be refused by mistake.
+            a key that was good a moment ago may be refused by mistake. Never more often than any
+            request is repeated.
     """
 
     statuses: Sequence[int]

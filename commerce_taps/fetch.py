@@ -206,14 +206,13 @@ class Client:
                 rule, message = self._errors.late, Message(type(error).__name__)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 rule, message = self._errors.no_answer, Message(type(error).__name__)
-            if rule.action is Action.RETRY:
-                given_up = tries > self._max_retries
-            else:
+            count, retries = tries, self._max_retries
+            if rule.action is not Action.RETRY:
                 doubted += 1  # apart from the tries: what went wrong before says nothing of this
-                given_up = not self._answered or doubted > rule.doubts
-            if given_up:
+                count, retries = doubted, min(rule.doubts, retries) if self._answered else 0
+            if count > retries:
                 raise self._given_up(rule, rule.error(request.where, message, tries=tries))
-            self._wait(rule, message, request, tries, headers)
+            self._wait(request, rule.say(message), headers, count, retries)
         raise AssertionError  # the last try has returned or raised
 
     def _opened(self, status: int, body: bytes, parse: Callable[[bytes], Answer]) -> Answer:
@@ -352,7 +351,7 @@ class Client:
         return body
 
     def _wait(
-        self, rule: Rule, message: Message, request: Request, tries: int, headers: Mapping[str, str]
+        self, request: Request, why: str, headers: Mapping[str, str], tries: int, retries: int
     ) -> None:
         """Wait before the next try: as long as the API asks, else longer with each try."""
         backoff = min(FIRST_WAIT * WAIT_FACTOR ** (tries - 1), LONGEST_WAIT)
@@ -362,7 +361,7 @@ class Client:
             if asked > self._max_wait:
                 until = f"{datetime.now(timezone.utc) + timedelta(seconds=asked):%Y-%m-%d %H:%M:%S}"
                 msg = (
-                    f"{rule.say(message)}. The API asks to wait until {until} UTC, "
+                    f"{why}. The API asks to wait until {until} UTC, "
                     f"which is longer than `max_wait` ({self._max_wait:g} s). Run again after "
                     f"that: it goes on from here."
                 )
@@ -372,9 +371,9 @@ class Client:
         self._logger.warning(
             "%s: %s; try %d of %d in %.1f s.",
             request.where,
-            rule.say(message),
+            why,
             tries + 1,
-            self._max_retries + 1,
+            retries + 1,
             wait,
         )
         self._governor.sleep(wait)

@@ -266,7 +266,9 @@ def test_a_connection_is_used_again(api: Api) -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused(api: Api) -> None:
+def test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
     asking = client(api)
     asking.get(ORDERS, parse)
     api.answers.append(Answer(401))
@@ -275,6 +277,17 @@ def test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused(api: Api) -> No
     with pytest.raises(TapStopped, match="the key is wrong"):
         asking.get(ORDERS, parse)
     assert len(api.requests) == 5
+    assert caplog.text.count("the key is wrong; try 2 of 2 in") == 2
+
+
+@pytest.mark.usefixtures("clock")
+def test_nothing_is_doubted_more_often_than_requests_are_repeated(api: Api) -> None:
+    asking = client(api, errors=ErrorTable(Rule((401,), Action.STOP, "no", doubts=8)))
+    asking.get(ORDERS, parse)
+    api.answers.extend([Answer(401)] * 9)
+    with pytest.raises(TapStopped):
+        asking.get(ORDERS, parse)
+    assert len(api.requests) == 1 + 3
 
 
 @pytest.mark.usefixtures("clock")
