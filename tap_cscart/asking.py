@@ -66,6 +66,9 @@ class StoreStream(CommerceStream, abc.ABC):
     size: t.ClassVar[int] = 250
     """Rows asked for at once, unless `page_size` says other."""
 
+    one_page: t.ClassVar[bool] = False
+    """Whether some release has no second page of it, so that an empty one is no end of the list."""
+
     sort_by: t.ClassVar[str] = ""
     """What its rows can be sorted by so that they stay in order while they are read."""
 

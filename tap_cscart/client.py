@@ -83,7 +83,7 @@ ERRORS: t.Final = ErrorTable(
 )
 
 _TAIL: t.Final = re.compile(
-    r"/+((api(\.php)?(/+v?\d+(\.\d+)?)?|index\.php|admin\.php)/*)?$", re.IGNORECASE
+    r"/+((api(\.php)?(/+v?\d+(\.\d+)?(/.*)?)?|index\.php|admin\.php)/*)?$", re.IGNORECASE
 )
 _TAGS: t.Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
 _SHOWN: t.Final = 80
@@ -94,12 +94,12 @@ def store_address(url: str) -> str:
     """Take off what users copy along with a store's address.
 
     Args:
-        url: For example `https://shop.example/en/api/2.0/`.
+        url: For example `https://shop.example/en/api/2.0/products`.
 
     Returns:
         The store's address without a slash at its end: `https://shop.example/en`.
     """
-    return _TAIL.sub("", re.split("[?#]", url.strip(), maxsplit=1)[0])
+    return _TAIL.sub("", url)
 
 
 class _ApiError(msgspec.Struct):
@@ -138,8 +138,9 @@ def first_words(body: bytes) -> str:
 # --- envelopes ----------------------------------------------------------------------------------
 
 
-CHOOSING: t.Final = ("user_type", "type", "feature_types")
-"""Parameters that make another list of it. The store repeats them, and may have a default."""
+CHOOSING: t.Final = {"user_type": "user_type", "type": "type", "feature_types": "feature_type"}
+"""Parameters that make another list of it, and the column they choose by. The store repeats them,
+and may have a default."""
 NARROWING: t.Final = ("order_id", "get_orders_data", "updated_at_from", "updated_in_hours")
 """Parameters that narrow a list or widen its rows. The store repeats them where it was asked."""
 
@@ -238,8 +239,8 @@ def listing(body: bytes, key: str, *, bare: bool = False) -> Answer:
     Args:
         body: An object with the rows under the key and what they are under `params`.
         key: Where the rows are; "" where there is no envelope.
-        bare: Whether a bare array is right as well, as in version 1.0 of the API. Elsewhere it
-            would be one that was cut out of something else.
+        bare: Whether the rows alone are right as well, as in version 1.0 of the API. Elsewhere they
+            would be some that were cut out of something else.
 
     Returns:
         The page.
@@ -253,6 +254,8 @@ def listing(body: bytes, key: str, *, bare: bool = False) -> Answer:
     envelope = opened(body, _LIST_OR_OBJECT if bare else dict[str, Raw])
     if isinstance(envelope, list):
         return Answer(envelope)
+    if key not in envelope and bare:
+        return Answer(list(envelope.values()))
     if key not in envelope:
         msg = f"the answer has no `{key}`; it begins with {first_words(body)!r}"
         raise MalformedAnswer(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from functools import partial
 
-from commerce_taps.errors import MalformedAnswer, PartitionFailed, TooMuchAsked
+from commerce_taps.errors import MalformedAnswer, PartitionFailed, PartitionSkipped, TooMuchAsked
 from commerce_taps.paging import Loose
 from tap_cscart.client import patiently
 
@@ -85,7 +85,12 @@ class Book:
         try:
             # A row alone cannot be asked for in parts.
             retries = 0 if size > 1 else self._stream.config["max_retries"]
-            return patiently(get, retries, request.where, self._stream.logger)
+            reply = patiently(get, retries, request.where, self._stream.logger)
+        except PartitionSkipped as error:
+            if number == 1:
+                raise
+            msg = f"{error.reason.rstrip('.')}, though the list could be read up to there"
+            raise PartitionFailed(msg, request.where) from error
         except TooMuchAsked as error:
             self._refusals += 1
             if size > 1:
@@ -94,6 +99,13 @@ class Book:
             if len(self._unreadable) > ENOUGH:
                 raise PartitionFailed(error.reason, request.where) from error
             return Loose([], [], [], number, None)
+        if number > 1 and not reply.records and self._stream.one_page:
+            msg = (
+                "this release has no second page of the list, and the store does not manage all of "
+                "it at once: have `request_timeout` longer, or mend the text that is not UTF-8"
+            )
+            raise PartitionFailed(msg, request.where)
+        return reply
 
     def _open(self, params: Params, body: bytes) -> Loose:
         answer = self._stream.opened(body)
@@ -133,6 +145,8 @@ class Book:
             whole.fits = [*whole.fits, *reply.fits]
             whole.stamps = [*whole.stamps, *reply.stamps]
             whole.total = whole.total if reply.total is None else reply.total
-            if len(reply.records) < size // parts and not self._unreadable:
+            end = (part - 1) * size // parts + len(reply.records)
+            is_over = len(reply.records) < size // parts and end >= (reply.total or 0)
+            if (is_over or not reply.records) and not self._unreadable:
                 break
         return whole

@@ -40,6 +40,9 @@ class Store:
         edition: `CS-Cart` or `Multi-Vendor`; "" where the account may not see which.
         storefronts: Ids of the storefronts of a CS-Cart.
         languages: Codes of the languages; none where the account may not see them.
+        shows_orders: Whether there are orders and the account may see them: else nothing is known
+            of how they are listed.
+        orders_fault: Why no order could be listed, though it should have been possible.
         filters_orders: Whether `updated_at_from` narrows a list of orders (from 4.12 on).
         embeds_orders: Whether `get_orders_data=1` has a list of orders give them whole.
         extends_products: Whether `extend[]` has a list of products give their texts.
@@ -49,6 +52,8 @@ class Store:
     edition: str = ""
     storefronts: Sequence[int] = ()
     languages: Sequence[str] = ()
+    shows_orders: bool = False
+    orders_fault: str = ""
     filters_orders: bool = False
     embeds_orders: bool = False
     extends_products: bool = False
@@ -65,12 +70,14 @@ class Store:
         if len(self.storefronts) > 1:
             edition += f" with {len(self.storefronts)} storefronts"
         languages = ", ".join(self.languages) or "not to be seen"
-        orders = "filters" if self.filters_orders else "does not filter"
+        filters = "filters" if self.filters_orders else "does not filter"
         whole = "whole" if self.embeds_orders else "without their details"
+        orders = f"{filters} orders by `updated_at`, lists them {whole}"
         texts = "with" if self.extends_products else "without"
         return (
-            f"API {self.version}, {edition}, languages {languages}; it {orders} orders by "
-            f"`updated_at`, lists them {whole}, and lists products {texts} their texts"
+            f"API {self.version}, {edition}, languages {languages}; "
+            f"it {orders if self.shows_orders else 'shows no orders'}, "
+            f"and lists products {texts} their texts"
         )
 
 
@@ -103,20 +110,21 @@ class Probe:
             TapStopped: The store cannot be asked, or a setting names what it does not have.
         """
         version = self._version()
-        sellers = self._rows("stores", {"items_per_page": 1000})
+        sellers = self._rows_if_any("stores", {"items_per_page": 1000})
         edition = ""
         if sellers:
             edition = CSCART if "storefront" in sellers[0] else MULTIVENDOR
-        spoken = self._rows("languages", {"items_per_page": 1000})
+        spoken = self._rows_if_any("languages", {"items_per_page": 1000})
         languages = [str(row.get("lang_code")) for row in spoken]
-        whole = self._rows("orders", {"get_orders_data": 1})
-        later = self._rows("orders", {"updated_at_from": FAR}) if whole else whole
-        products = self._rows("products", {"extend[]": extensions})
+        whole, later, fault = self._orders()
+        products = self._rows_if_any("products", {"extend[]": extensions})
         found = Store(
             version,
             edition,
             [int(row["company_id"]) for row in sellers] if edition == CSCART else [],
             languages,
+            shows_orders=bool(whole),
+            orders_fault=fault,
             filters_orders=bool(whole) and not later,
             embeds_orders=bool(whole) and "products" in whole[0],
             extends_products=bool(products) and "full_description" in products[0],
@@ -135,8 +143,8 @@ class Probe:
             answer = self._get(["version"], {}, lambda body: opened(body, dict[str, t.Any]))
         except PartitionSkipped as error:
             msg = (
-                f"the store has no API of version {self._config['api_version']}; "
-                "set `api_version` to 2.0"
+                f"the store has no API of version {self._config['api_version']} at this address; "
+                "check `store_url`, and leave `api_version` at 2.0"
             )
             raise TapStopped(msg) from error
         except TapStopped:
@@ -145,8 +153,32 @@ class Probe:
             raise TapStopped(error.reason) from error
         return str(answer.get("Version", self._config["api_version"]))
 
+    def _orders(self) -> tuple[list[Record], list[Record], str]:
+        """Ask for an order, for one from the future, and tell what went wrong.
+
+        A fault proves nothing. To take it for an old release's answer would have all orders read
+        anew, one by one.
+        """
+        try:
+            whole = self._rows("orders", {"get_orders_data": 1})
+            return whole, self._rows("orders", {"updated_at_from": FAR}) if whole else [], ""
+        except TapStopped:
+            raise
+        except TapError as error:
+            return [], [], error.reason
+
+    def _rows_if_any(self, path: str, params: Params) -> list[Record]:
+        """Ask for a row, which is not needed; none where the store has a fault."""
+        try:
+            return self._rows(path, params)
+        except TapStopped:
+            raise
+        except TapError as error:
+            self._logger.warning("%s: %s: %s", NAME, path, error.reason)
+            return []
+
     def _rows(self, path: str, params: Params) -> list[Record]:
-        """Ask for a row; none where the store does not tell this account, or has a fault."""
+        """Ask for a row; none where the store does not tell this account."""
         asked: Params = {"items_per_page": 1, "page": 1, **params}
 
         def parse(body: bytes) -> Answer:
@@ -156,9 +188,7 @@ class Probe:
 
         try:
             answer = self._get([path], asked, parse)
-        except TapStopped:
-            raise
-        except TapError:
+        except PartitionSkipped:
             return []
         return [row for row in map(decode, answer.records) if isinstance(row, dict)]
 

@@ -30,10 +30,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache, partial
 
-from msgspec import Raw
-
 from commerce_taps import dates
-from commerce_taps.conform import UNREADABLE, decode, encode
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -249,24 +246,6 @@ def table(stream: str) -> Mapping[str, Undo]:
         else:
             found.pop(name)
     return found
-
-
-def undo(raw: Raw | bytes, stream: str) -> Raw:
-    """Undo what is odd about a record.
-
-    Args:
-        raw: The record as the store sends it.
-        stream: The stream it is of.
-
-    Returns:
-        The record in the form the stream's schema describes. What is no object, or cannot be
-        decoded, is left to be refused where records are checked.
-    """
-    try:
-        record = decode(raw)
-    except UNREADABLE:
-        return Raw(bytes(raw))
-    return Raw(encode(undone(record, stream))) if isinstance(record, dict) else Raw(bytes(raw))
 
 
 def undone(record: Mapping[str, t.Any], stream: str) -> dict[str, t.Any]:

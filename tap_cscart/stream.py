@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import typing as t
-from datetime import datetime, timezone
 from functools import partial
 
 from msgspec import Raw
@@ -18,11 +17,12 @@ from commerce_taps.records import Page
 from commerce_taps.shape import Shape
 from tap_cscart import quirks
 from tap_cscart.asking import StoreStream
-from tap_cscart.client import Answer, listing, opened
+from tap_cscart.client import CHOOSING, Answer, listing, opened
 from tap_cscart.pages import Book
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -180,16 +180,18 @@ class CSCartStream(StoreStream, abc.ABC):
         Yields:
             The pages; the last one has the bookmark.
         """
-        began, latest = datetime.now(timezone.utc), None
+        began, latest = self.client.now, None
         wanted = Range(dates.floor(start) if start else None)
         for found in self.listed(context, params, added):
-            rows = _within(self.completed(context, _within(found, wanted)), wanted)
+            chosen = _chosen(found, {**self.params, **params})
+            rows = _within(self.completed(context, _within(chosen, wanted)), wanted)
             stamps = [stamp for stamp in (latest, *rows.stamps) if stamp is not None]
             latest = max(stamps, default=None)
             if rows.records:
                 yield self.with_derived(context, rows)
         if latest is not None:
-            # A row that changed after it was read is stamped later than the reading began.
+            # A row that changed after it was read is stamped later than the reading began, by the
+            # store's clock.
             yield Page((), bookmark=min(latest, began))
 
     def several(self, lists: Iterable[Iterator[Page]]) -> Iterator[Page]:
@@ -268,10 +270,22 @@ class CSCartStream(StoreStream, abc.ABC):
         id_ = type(self).primary_keys[0]
         details = self.details(context, [row[id_] for row in sent])
         whole = [
-            Raw(encode({**row, **detail})) if detail else raw
+            Raw(encode(self.merged(row, detail))) if detail else raw
             for raw, row, detail in zip(rows.records, sent, details, strict=True)
         ]
         return Rows(*self.shape.examine(whole))
+
+    def merged(self, row: Record, detail: Record) -> Record:
+        """Put together what a list and a row's own answer tell.
+
+        Args:
+            row: The row of the list.
+            detail: The answer.
+
+        Returns:
+            The columns of both, as the answer has them.
+        """
+        return {**row, **detail}
 
     def details(self, context: Context | None, ids: Iterable[int]) -> list[Record | None]:
         """Ask for rows alone, several at once.
@@ -295,6 +309,17 @@ class CSCartStream(StoreStream, abc.ABC):
             msg = f"the answer is not the row whose `{name}` is {id_}"
             raise MalformedAnswer(msg)
         return record
+
+
+def _chosen(rows: Rows, params: Params) -> Rows:
+    """Leave out rows of another kind than was asked for: a store ignores what it does not know."""
+    kinds = {CHOOSING[name]: params[name] for name in CHOOSING.keys() & params.keys()}
+    if not kinds:
+        return rows
+    records = [decode(raw) for raw in rows.records]
+    return rows.only(
+        [all(one.get(name, kind) == kind for name, kind in kinds.items()) for one in records]
+    )
 
 
 def _within(rows: Rows, wanted: Range) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from requests.auth import HTTPBasicAuth
@@ -30,6 +31,12 @@ if t.TYPE_CHECKING:
     from tap_cscart.stream import CSCartStream
 
 REQUIRED: t.Final = ("store_url", "email", "api_key")
+
+LISTS: t.Final = {
+    "company_ids": ("[0-9]+", "a number"),
+    "user_types": ("[A-Z0-9]", "a type, which is one character such as C"),
+}
+"""Settings that are lists: the form each entry has, as a regular expression and in words."""
 
 OWN: t.Final = (
     th.Property(
@@ -157,12 +164,12 @@ class TapCSCart(CommerceTap):
             yield "Setting `api_key` holds characters that no key has: copy it once more."
         if not str(config["api_version"]).replace(".", "", 1).isdigit():
             yield "Setting `api_version` is not a version: write it as 2.0."
-        for name in ("company_ids", "user_types"):
+        for name, (form, what) in LISTS.items():
             if config.get(name) == []:
                 yield f"Setting `{name}` is empty, so nothing would be read: fill or remove it."
-        for id_ in config.get("company_ids", []):
-            if not (id_.isascii() and id_.isdigit()):
-                yield f"Setting `company_ids`: {id_!r} is not a number."
+            for one in config.get(name, []):
+                if not re.fullmatch(form, one):
+                    yield f"Setting `{name}`: {one!r} is not {what}."
 
     @override
     @property
@@ -183,8 +190,13 @@ class TapCSCart(CommerceTap):
 
     @property
     def company_ids(self) -> list[int]:
-        """The stores or vendors to read; none for the store as a whole."""
-        return [int(id_) for id_ in self.config.get("company_ids", [])]
+        """The stores or vendors to read, each once; none for the store as a whole."""
+        return list(dict.fromkeys(map(int, self.config.get("company_ids", []))))
+
+    @property
+    def user_types(self) -> list[str]:
+        """The types of accounts to read, each once."""
+        return list(dict.fromkeys(self.config["user_types"]))
 
     @override
     def discover_streams(self) -> Sequence[CSCartStream]:
@@ -221,11 +233,11 @@ class TapCSCart(CommerceTap):
     def _adapt(self) -> None:
         """Choose how orders are read by what the store can do, and say so where that costs."""
         orders, products = self.streams[Orders.name], self.streams[Products.name]
-        incremental = "updated_at" if self.store.filters_orders else "timestamp"
+        is_old = self.store.shows_orders and not self.store.filters_orders
         if orders.replication_key in ("updated_at", "timestamp"):
-            orders.replication_key = incremental
-        if orders.selected or orders.has_selected_descendents:
-            if not self.store.filters_orders:
+            orders.replication_key = "timestamp" if is_old else "updated_at"
+        if self.store.shows_orders and (orders.selected or orders.has_selected_descendents):
+            if is_old:
                 self.logger.warning(
                     "orders: the store cannot tell what has changed, only what is new: an older "
                     "order that changes is read again within `lookback`, or with a full refresh."
@@ -279,6 +291,8 @@ class TapCSCart(CommerceTap):
             TapStopped: The store cannot be asked.
         """
         self.sampling = True
+        edition = self.store.edition or "store"
+        self.logger.info("Looking for the columns of this %s in a few rows of each list.", edition)
         found: dict[str, dict[str, t.Any]] = {}
         for stream in t.cast("Sequence[CSCartStream]", list(self.streams.values())):
             if stream.source is not stream:

@@ -45,6 +45,9 @@ BRAND: Final = 18
 GROUPING: Final = 31
 """The feature whose variants tell the products of a variation group apart."""
 _GROUP_EVERY: Final = 12
+_PROMOTED_EVERY: Final = 9
+_PROMOTION: Final = Decimal("0.9")
+_CENT: Final = Decimal("0.01")
 _TYPES: Final = ("S", "M", "O", "T", "C", "D", "N", "E")
 SELECTABLE: Final = frozenset({"S", "M", "N", "E"})
 """Types of features whose values are variants."""
@@ -316,8 +319,11 @@ def product(
 
 
 def reprice(row: Row, price: Decimal) -> None:
-    """Give a product another price, and all that is computed from it."""
-    row["price"] = row["base_price"] = price
+    """Give a product another price, and all that is computed from it: some are in a promotion."""
+    row["base_price"] = price
+    if row["product_id"] % _PROMOTED_EVERY == 0:
+        price = (price * _PROMOTION).quantize(_CENT)
+    row["price"] = price
     row.pop("list_discount", None)
     row.pop("list_discount_prc", None)
     if row["list_price"] > price:
@@ -365,7 +371,7 @@ def _value(random: Random, feature: Row) -> Row:
         row["variants"] = {str(one["variant_id"]): one for one in variants}
     elif kind in {"O", "D"}:
         high = NOW if kind == "D" else 900
-        row["value_int"] = Decimal(random.randrange(100, high)).quantize(Decimal("0.01"))
+        row["value_int"] = Decimal(random.randrange(100, high)).quantize(_CENT)
     else:
         row["value"] = random.choice("YN") if kind == "C" else "Hand wash, “cold”"
     return row

@@ -48,6 +48,17 @@ def _edit_order(store: Store, random: Random, row: Row, moment: Stamp) -> bool:
     return store.setup.since("4.12")
 
 
+def _shorten_order(store: Store, random: Random, row: Row, moment: Stamp) -> bool:
+    """Take a line out, or order one more of the only one there is."""
+    if len(row["products"]) == 1:
+        return _edit_order(store, random, row, moment)
+    key = random.choice(list(row["products"]))
+    del row["products"][key], row["product_groups"][0]["products"][key]
+    sales.retotal(row)
+    row["updated_at"] = moment
+    return store.setup.since("4.12")
+
+
 def _set_status(store: Store, _random: Random, row: Row, moment: Stamp) -> bool:
     """Move the order on."""
     place = sales.STATUSES.index(row["status"])
@@ -66,7 +77,7 @@ def _edit_product(_store: Store, random: Random, row: Row, moment: Stamp) -> boo
     """Rename the product and give it another price."""
     name = f"Renamed {row['product_id']} {random.randrange(10**6)}"
     row["product"] = words(name)
-    catalog.reprice(row, row["price"] + money(random, 1, 20))
+    catalog.reprice(row, row["base_price"] + money(random, 1, 20))
     row["updated_timestamp"] = moment
     return True
 
@@ -143,12 +154,16 @@ class _Hand:
     Args:
         store: The store to change.
         random: What new values are drawn from.
+        shortens: Whether an order that is edited loses a line, which leaves no trace.
     """
 
-    def __init__(self, store: Store, random: Random) -> None:
+    def __init__(self, store: Store, random: Random, *, shortens: bool = False) -> None:
         self._store = store
         self._random = random
-        self._ways = {stream: cycle(ways) for stream, ways in _CHANGES.items()}
+        ways = dict(_CHANGES)
+        if shortens:
+            ways["orders"] = (_shorten_order, *ways["orders"][1:])
+        self._ways = {stream: cycle(some) for stream, some in ways.items()}
 
     def change(self, stream: str, key: Any, moment: int) -> tuple[Touched, Row]:  # noqa: ANN401
         """Change a row."""
@@ -189,7 +204,6 @@ class Mutation:
     def __init__(self, store: Store, number: int) -> None:
         self._store = store
         self._random = rng(store.seed, "cscart", "mutation", number)
-        self._hand = _Hand(store, self._random)
 
     def apply(
         self, *, changes: int, inserts: int, deletes: int, stream: str | None
@@ -199,7 +213,8 @@ class Mutation:
         Args:
             changes: How many rows to change; no row is changed twice in a round.
             inserts: How many rows to add.
-            deletes: How many rows to delete; none that was changed or added.
+            deletes: How many rows to delete; none that was changed or added. If there are any,
+                orders lose lines as well.
             stream: The stream to keep to; all that can change if none.
 
         Raises:
@@ -217,16 +232,17 @@ class Mutation:
         self._store.now += DAY
         stamps = [self._store.now - self._random.randrange(3600) for _ in range(_STAMPS)]
         latest = {one: _latest(self._store, one) for one in streams}
+        hand = _Hand(self._store, self._random, shortens=deletes > 0)
         for number in range(inserts):
             one = streams[number % len(streams)]
             moment = latest.pop(one, self._random.choice(stamps))
-            touched, _ = self._hand.insert(one, moment)
+            touched, _ = hand.insert(one, moment)
             yield touched
         for one, key in changed:
-            touched, _ = self._hand.change(one, key, self._random.choice(stamps))
+            touched, _ = hand.change(one, key, self._random.choice(stamps))
             yield touched
         for one, key in gone:
-            yield self._hand.delete(one, key)
+            yield hand.delete(one, key)
 
     def _pick(self, count: int, keys: dict[str, list[Any]]) -> list[tuple[str, Any]]:
         """Choose rows, from each stream in turn as long as it has any left."""

@@ -146,14 +146,18 @@ def _wanted(call: Call, *names: str) -> bool:
 
 
 def product(call: Call, row: Row) -> Answer:
-    """Show a single product: plain under 2.0, with what promotions and options make of it later."""
+    """Show a single product: plain under 2.0, with what promotions and options make of it later.
+
+    Plain, its price is the one without promotions, which a list tells as `base_price`.
+    """
     plain = call.version in {"1.0", "2.0"}
     without = _PRODUCT_LIST if plain else _PRODUCT_LIST - _COMPUTED
     written = call.written("products", row, without=without)
     written["product_id"] = row["product_id"]
     written["tax_ids"] = [str(one) for one in row["tax_ids"]]
     for name in ("price", "base_price"):
-        written[name] = f"{row[name]:.8f}" if plain else _price(call, row[name])
+        price = row["base_price"] if plain else row[name]
+        written[name] = f"{price:.8f}" if plain else _price(call, price)
     if not plain:
         written["prices"] = []
     written["detailed_params"] = {"info_type": "D"}

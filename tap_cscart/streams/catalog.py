@@ -49,8 +49,11 @@ EXTENDED: t.Final = (
     "company_name",
 )
 """The columns these bring."""
-OVERLAP: t.Final = 1
-"""Hours or days asked for in excess: the store's clock is not ours."""
+GROUP: t.Final = "G"
+"""The type of features that are groups of others."""
+EXCESS: t.Final = 86_400
+"""Seconds asked for in excess of what is wanted: the store counts from the moment of each request,
+so that the oldest rows drop out of a list while it is read, and its clock is not ours."""
 
 
 def since(start: datetime, seconds: int) -> int:
@@ -61,10 +64,10 @@ def since(start: datetime, seconds: int) -> int:
         seconds: How long one of them is.
 
     Returns:
-        Rather too many than too few.
+        Too many by a day.
     """
     passed = (datetime.now(timezone.utc) - start).total_seconds()
-    return max(math.ceil(passed / seconds), 0) + OVERLAP
+    return math.ceil((max(passed, 0) + EXCESS) / seconds)
 
 
 class Products(CSCartStream):
@@ -109,6 +112,11 @@ class Products(CSCartStream):
         if not self._tap.store.extends_products and any(map(self._emits, EXTENDED)):
             return self.detailed(context, rows)
         return super().completed(context, rows)
+
+    @override
+    def merged(self, row: Record, detail: Record) -> Record:
+        """Keep what the list tells: its price is the one with promotions. See the base class."""
+        return {**detail, **row}
 
 
 class MasterProducts(Products):
@@ -248,6 +256,7 @@ class Categories(CSCartStream):
     path = "categories"
     primary_keys = ("category_id",)
     privilege = "view_catalog"
+    one_page = True
     detail_columns = (
         "level",
         "usergroup_ids",
@@ -299,7 +308,10 @@ class Features(CSCartStream):
     @override
     def completed(self, context: Context | None, rows: Rows) -> Rows:
         """Ask for the variants that were too many for the list. See the base class."""
-        short = [bool(decode(raw).get("use_variant_picker")) for raw in rows.records]
+        features = [decode(raw) for raw in rows.records]
+        # Groups have a stream of their own, also where the store does not know `exclude_group`.
+        rows = rows.only([one.get("feature_type") != GROUP for one in features])
+        short = [bool(one.get("use_variant_picker")) for one in map(decode, rows.records)]
         if not any(short):
             return rows
         whole = self.detailed(context, rows.only(short))
@@ -318,7 +330,7 @@ class FeatureGroups(CSCartStream):
     path = "features"
     primary_keys = ("feature_id",)
     privilege = "view_catalog"
-    params: t.ClassVar[Params] = {"feature_types": "G", "exclude_group": 1}
+    params: t.ClassVar[Params] = {"feature_types": GROUP, "exclude_group": 1}
 
 
 class FeatureVariants(CSCartStream):

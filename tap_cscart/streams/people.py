@@ -34,7 +34,7 @@ class Users(CSCartStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read one type after the other: 4.20 refuses to list all. See the base class."""
-        types = self.config["user_types"]
+        types = self._tap.user_types
         return self.several(self.pages(context, start, {"user_type": one}) for one in types)
 
 
@@ -49,20 +49,22 @@ class UserUsergroups(CSCartStream):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Ask for the groups of each account. See the base class."""
+        """Ask for the groups of each account, type by type. See the base class."""
+        return self.several(self._of_type(context, one) for one in self._tap.user_types)
+
+    def _of_type(self, context: Context | None, user_type: str) -> Iterator[Page]:
         users = t.cast("Users", self._tap.streams[Users.name])
-        for user_type in self.config["user_types"]:
-            for listed in users.listed(context, {"user_type": user_type}):
-                ids = [decode(raw)["user_id"] for raw in listed.records]
-                answers = self.each(
-                    (
-                        self.request(context, Users.path, str(id_), "usergroups"),
-                        partial(self._groups, id_),
-                    )
-                    for id_ in ids
+        for listed in users.listed(context, {"user_type": user_type}):
+            ids = [decode(raw)["user_id"] for raw in listed.records]
+            answers = self.each(
+                (
+                    self.request(context, Users.path, str(id_), "usergroups"),
+                    partial(self._groups, id_),
                 )
-                for rows in filter(None, answers):
-                    yield Page(rows.records, rows.fits)
+                for id_ in ids
+            )
+            for rows in filter(None, answers):
+                yield Page(rows.records, rows.fits)
 
     def _groups(self, id_: int, body: bytes) -> Rows:
         """Open the groups of an account."""

@@ -9,6 +9,8 @@ from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.conform import decode, encode
+from commerce_taps.errors import PartitionFailed
+from commerce_taps.fetch import where
 from commerce_taps.paging import Rows
 from commerce_taps.records import Page
 from tap_cscart.asking import COMPANY
@@ -45,7 +47,7 @@ class Orders(CSCartStream):
     name = "orders"
     path = "orders"
     primary_keys = ("order_id",)
-    replication_key = "updated_at"  # before 4.12 there is none: see `TapCSCart.adapt`
+    replication_key = "updated_at"  # before 4.12 there is none: see `TapCSCart._adapt`
     privilege = "view_orders"
     size = 100
     sort_by = "order_id"
@@ -66,6 +68,13 @@ class Orders(CSCartStream):
         size = super().page_size
         whole = "page_size" not in self.config and self._tap.store.embeds_orders
         return min(size, 50) if whole else size
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read them, unless it could not be found out how. See the base class."""
+        if fault := self._tap.store.orders_fault:
+            raise PartitionFailed(fault, where(self.name, context))
+        return super().read(context, start)
 
     @override
     def filters(self, start: datetime | None) -> Params:
@@ -153,6 +162,11 @@ class Carts(CSCartStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read each storefront's: a list of all has but one cart of a customer."""
         stores = self._tap.store.storefronts
+        if not context and not self._tap.store.edition:
+            self.logger.warning(
+                "carts: the storefronts cannot be seen: if there are several, but one cart of each "
+                "customer is read; give the account the privilege `view_stores` or `view_vendors`."
+            )
         if context or len(stores) < 2:  # noqa: PLR2004
             return super().read(context, start)
         return self.several(self.pages({COMPANY: store}, start, {}) for store in stores)

@@ -12,7 +12,7 @@ import pytest
 
 from tap_cscart.client import store_address
 from tap_cscart.tap import TapCSCart
-from tests.cscart.conftest import KINDS, catalog, settings_for
+from tests.cscart.conftest import KINDS, catalog, settings_for, truth
 from tests.runs import in_process
 
 if TYPE_CHECKING:
@@ -52,13 +52,18 @@ MISTAKES = {
     "no version": Mistake("Setting `api_version` is not a version", {"api_version": "two"}),
     "no types": Mistake("Setting `user_types` is empty", {"user_types": []}),
     "no id": Mistake("Setting `company_ids`: 'one' is not a number", {"company_ids": ["one"]}),
+    "no type": Mistake(
+        "Setting `user_types`: 'customer' is not a type, which is one character such as C",
+        {"user_types": ["C", "customer"]},
+    ),
     "another key": Mistake("Stopped: probe: the store does not accept the key", {"api_key": KEY}),
     "another e-mail": Mistake("does not accept the key; check `email`", {"email": "a@b.example"}),
     "another folder": Mistake(
         "finds nothing at this address; check `store_url`", {"store_url": "{url}/elsewhere"}
     ),
     "another version": Mistake(
-        "the store has no API of version 9.9; set `api_version` to 2.0", {"api_version": "9.9"}
+        "the store has no API of version 9.9 at this address; check `store_url`, and leave",
+        {"api_version": "9.9"},
     ),
     "no such language": Mistake(
         "Setting `lang_code`: the store has no language xx, only en, de", {"lang_code": "xx"}
@@ -98,18 +103,28 @@ def test_a_mistake_ends_in_one_sentence(run: Taps, sandbox: Sandbox, name: str) 
 @pytest.mark.parametrize(
     "tail",
     ["", "/", "/api", "/api/", "/api/2.0", "/api/2.0/", "/api.php", "/index.php", "//",
-     "/admin.php?dispatch=orders.manage", "/?sl=en", "/#top"],
+     "/api/2.0/products/5", "/admin.php"],
 )  # fmt: skip
 def test_what_is_copied_along_with_an_address_is_taken_off(tail: str) -> None:
     assert store_address(f"https://shop.example/en{tail}") == "https://shop.example/en"
     assert store_address(f"https://shop.example{tail}") == "https://shop.example"
 
 
-def test_a_store_under_a_folder_with_api_appended_is_read(run: Taps, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("tail", ["/api/2.0/", "/api/2.0/products/", "/admin.php"])
+def test_a_store_under_a_folder_with_more_appended_is_read(
+    run: Taps, sandbox: Sandbox, tail: str
+) -> None:
     url = settings_for(sandbox)["store_url"]
     assert url.endswith("/cscart")
-    output = run(sandbox, store_url=f"{url}/api/2.0/", catalog=catalog("taxes")).output
+    output = run(sandbox, store_url=f"{url}{tail}", catalog=catalog("taxes")).output
     assert len(output.records["taxes"]) == 2
+
+
+def test_lists_of_version_1_have_no_envelope(run: Taps, sandbox: Sandbox) -> None:
+    ended = run(sandbox, api_version="1.0", catalog=catalog("languages", "taxes", "products"))
+    assert ended.code == 0
+    for stream in ("languages", "taxes", "products"):
+        assert len(ended.output.rows(stream)) == len(truth(sandbox, ended.output, stream))
 
 
 def test_a_store_without_rewritten_addresses_is_read_through_its_program(
@@ -163,6 +178,14 @@ def test_discovery_with_another_key_ends_in_one_sentence(run: Taps, sandbox: San
     assert ended.code == 1
     assert "the store does not accept the key" in ended.log
     assert KEY not in ended.log
+
+
+def test_discovery_of_what_is_no_store_asks_once(run: Taps, sandbox: Sandbox) -> None:
+    config = settings_for(sandbox) | {"store_url": f"{sandbox.url}/elsewhere"}
+    ended = in_process(TapCSCart, *run.arguments(config=config), "--discover")
+    assert ended.code == 1
+    assert ended.log.count("finds nothing at this address") == 1
+    assert ended.stdout == b""
 
 
 # --- --test -------------------------------------------------------------------------------------
@@ -228,6 +251,13 @@ def test_companies_are_read_one_by_one_and_rows_tell_through_which(
         json.dumps(one["context"]) for one in output.state["bookmarks"]["products"]["partitions"]
     }
     assert places == {'{"read_company_id": 2}'}
+
+
+def test_what_is_named_twice_is_read_once(run: Taps, sandbox: Sandbox) -> None:
+    settings: Record = {"company_ids": ["1", "01"], "user_types": ["C", "A", "C"]}
+    output = run(sandbox, **settings, catalog=of(run, sandbox, "1", "users", "products")).output
+    for stream in ("users", "products"):
+        assert len(output.records[stream]) == len(output.rows(stream)) > 0
 
 
 def test_vendors_of_a_multi_vendor_are_asked_below_their_own_path(

@@ -126,8 +126,11 @@ def test_no_secret_leaves_the_store_unless_it_is_asked_for(
 def test_details_that_cost_a_request_each_are_asked_for_only_if_selected(
     run: Taps, sandbox: Sandbox
 ) -> None:
-    output = run(sandbox, catalog=catalog("categories", "products")).output
+    output = run(sandbox, catalog=catalog("categories", "products", "features")).output
     assert not [one.path for one in sandbox.requests if one.path.count("/") > 4]
+    assert {
+        one.query.get("exclude_group") for one in sandbox.requests if "/features" in one.path
+    } == {"1"}
     assert "description" not in output.schemas["categories"][-1]["schema"]["properties"]
     sandbox.clear_requests()
     some = catalog("categories", columns=["description"])

@@ -52,6 +52,16 @@ def test_what_an_account_may_not_read_is_skipped_and_the_privilege_named(
     assert differences(output.rows("orders"), wanted, ignored=("api_key", "payment_info")) == []
 
 
+def test_of_orders_that_may_not_be_seen_nothing_is_said(run: Taps, sandbox: Sandbox) -> None:
+    email = "catalog@shop.example"
+    only = catalog("orders", "product_option_exceptions")
+    ended = run(sandbox, email=email, api_key=accounts("")[email].key, catalog=only)
+    assert "it shows no orders, and lists products with their texts" in ended.log
+    assert "orders: the account may not read this" in ended.log
+    assert "orders: the store cannot tell" not in ended.log
+    assert ended.output.rows("product_option_exceptions")
+
+
 @pytest.mark.parametrize("email", ["disabled@shop.example", "nobody@shop.example"])
 def test_an_account_that_is_not_taken_stops_the_run(
     run: Taps, sandbox: Sandbox, email: str
@@ -76,6 +86,15 @@ def test_an_add_on_that_is_off_is_skipped(run: Taps, stores: Callable[..., Sandb
     }.items():
         assert f"{stream}: the store has no such thing: the add-on {add_on} is off" in ended.log
         assert ended.summary(stream)["skipped"] == 1
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_list_that_ends_in_a_refusal_has_failed(run: Taps, sandbox: Sandbox, status: int) -> None:
+    sandbox.override(r"/products\?.*page=2&", status=status, body=api_error(status))
+    ended = run(sandbox, catalog=catalog("products"), page_size=50)
+    assert ended.code == 1
+    assert "though the list could be read up to there" in ended.log
+    assert not list(bookmarks(ended.output.state))
 
 
 # --- what stands in front of the store ----------------------------------------------------------
@@ -188,6 +207,56 @@ def test_a_row_that_blanks_every_page_it_is_on_is_named_and_the_others_are_read(
     assert set(output.rows("users")) == set(wanted) - {customers[23]}
 
 
+HALVES = (100_000, 50_000, 25_000, 12_500, 6250, 3125, 625, 125, 25)
+
+
+@pytest.mark.parametrize("release", ["4.9", "4.20"])
+def test_categories_are_read_in_parts_only_where_there_is_a_second_page(
+    run: Taps, stores: Callable[..., Sandbox], release: str
+) -> None:
+    store = stores(release)
+    for size in HALVES:
+        store.override(rf"/categories\?.*items_per_page={size}$", status=200, body="")
+    try:
+        ended = run(store, catalog=catalog("categories"))
+    finally:
+        store.clear_overrides()
+    held = len(store.truth_lines("cscart.categories"))
+    assert held > 5
+    assert ended.code == (1 if release == "4.9" else 0)
+    assert ("this release has no second page of the list" in ended.log) == (release == "4.9")
+    if release != "4.9":
+        assert len(ended.output.rows("categories")) == held
+
+
+def test_a_short_part_of_a_page_is_not_the_end_of_the_list(run: Taps, sandbox: Sandbox) -> None:
+    # Two rows of one customer leave one where the storefronts are not known.
+    carts = [{"user_id": str(id_), "company_id": "1"} for id_ in range(1, 8)]
+    parts = (carts[:4], carts[4:])
+    sandbox.override(r"/stores\?", status=403, body=api_error(403))
+    sandbox.override(r"/carts\?.*items_per_page=10$", status=200, body="")
+    for number, part in enumerate((*parts, [], []), 1):
+        body = {"carts": part, "params": {"page": number, "total_items": "8"}}
+        sandbox.override(rf"/carts\?.*page={number}&items_per_page=5$", status=200, body=body)
+    ended = run(sandbox, catalog=catalog("carts"), page_size=10)
+    assert ended.code == 0
+    assert len(ended.output.rows("carts")) == len(carts)
+    assert "carts: the storefronts cannot be seen: if there are several" in ended.log
+
+
+def test_variants_that_are_too_many_for_a_list_are_asked_for(run: Taps, sandbox: Sandbox) -> None:
+    brand: Any = {"feature_id": "18", "feature_type": "E", "variants": []}
+    few: Any = {"feature_id": "1", "variants": {"5": {"variant_id": "5"}}}
+    listed = [brand | {"use_variant_picker": True}, few]
+    sandbox.override(r"/features\?", status=200, body={"features": listed, "params": []})
+    output = run(sandbox, catalog=catalog("features", "feature_variants")).output
+    assert sorted(output.rows("features")) == [(1,), (18,)]
+    variants = map(json.loads, sandbox.truth_lines("cscart.feature_variants"))
+    brands = {(row["variant_id"],) for row in variants if row["feature_id"] == 18}
+    assert len(brands) > 40
+    assert output.rows("feature_variants").keys() == {(5,), *brands}
+
+
 def test_a_page_that_takes_too_long_is_asked_for_in_parts(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override("user_type=C.*items_per_page=250$", delay=1.5)
     ended = run(sandbox, catalog=USERS, request_timeout=0.5)
@@ -214,6 +283,33 @@ def test_an_order_that_is_gone_when_its_details_are_asked_for_stays_as_listed(
     assert "products" not in row
     assert (key,) not in {item[:1] for item in output.rows("order_items")}
     assert len(output.rows("orders")) == len(truth(old, output, "orders"))
+
+
+@pytest.mark.parametrize("path", ["get_orders_data=1$", "updated_at_from=2147"])
+def test_a_fault_is_not_taken_for_the_answer_of_an_old_release(
+    run: Taps, sandbox: Sandbox, path: str
+) -> None:
+    only = catalog("orders", "order_items", "taxes")
+    first = run(sandbox, catalog=only).output
+    sandbox.clear_requests()
+    sandbox.override(rf"/orders\?.*{path}", status=500, body="")
+    ended = run(sandbox, catalog=only, state=first.state, max_retries=1)
+    assert ended.code == 1
+    assert "Failed orders: the store has a fault of its own" in ended.log
+    assert ended.output.counts == {"taxes": 2}
+    assert ended.output.state == first.state
+    assert not [one.path for one in sandbox.requests if "/orders/" in one.path]
+
+
+def test_a_bookmark_goes_by_the_clock_of_the_store(run: Taps, sandbox: Sandbox) -> None:
+    # It is slow. A row that was changed while the others were read hides what changed before it.
+    slow = {"Date": "Sat, 01 Jun 2024 00:00:00 GMT"}
+    row = {"shipment_id": "1", "shipment_timestamp": "1717545600"}  # four days later
+    body = {"shipments": [row], "params": {"page": 1, "total_items": "1"}}
+    sandbox.override(r"/products\?", status=200, body={"products": [], "params": []}, headers=slow)
+    sandbox.override(r"/shipments\?", status=200, body=body, headers=slow)
+    output = run(sandbox, catalog=catalog("shipments")).output
+    assert list(bookmarks(output.state)) == [(("shipments", ()), "2024-06-01T00:00:00Z")]
 
 
 def test_a_fault_leaves_the_bookmark_where_it_was(run: Taps, own_sandbox: Sandbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,19 @@ def test_of_what_leaves_no_stamp_the_old_row_stays(story: Story) -> None:
             assert differences({key: loaded[key]}, {key: wanted[key]}, ignored=off(stream))
 
 
+def test_a_line_that_was_taken_out_of_an_order_stays(story: Story) -> None:
+    wanted = truth(story.sandbox, story.first, "order_items")
+    gone = story.keys("orders", "deleted")
+    lines = {
+        key for key in story.before["order_items"].keys() - wanted.keys() if key[:1] not in gone
+    }
+    assert lines
+    assert lines <= story.loaded("order_items").keys()
+    if not is_old(story):  # the order itself has come anew, without the line
+        assert {key[:1] for key in lines} <= story.third.rows("orders").keys()
+        assert not lines & story.third.rows("order_items").keys()
+
+
 def test_of_what_is_deleted_the_row_stays(story: Story) -> None:
     for stream in ("orders", "products", "carts"):
         gone = story.keys(stream, "deleted")
@@ -155,6 +169,10 @@ def test_a_long_overlap_sees_every_order_again(story: Story, run: Taps) -> None:
 # --- start_date and bookmarks -------------------------------------------------------------------
 
 START = "2023-09-01T00:00:00Z"
+PERIODS = {"discussions": "", "product_reviews": "", "subscribers": "", "shipments": "shipment_"}
+"""What the parameters begin with by which a store narrows a list to a time."""
+LATELY = {"products": "updated_in_hours", "features": "updated_in_days"}
+"""Parameters that narrow a list to what was edited of late."""
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -165,11 +183,39 @@ def test_a_start_date_leaves_out_what_is_stamped_before(
     run: Taps, stores: Callable[..., Sandbox], release: str, stream: str
 ) -> None:
     store = stores(release)
+    store.clear_requests()
     output = run(store, catalog=catalog(stream), start_date=START).output
+    if (prefix := PERIODS.get(stream)) is not None:
+        asked = [one.query for one in store.requests if one.path.endswith(f"/{stream}")]
+        seconds = str(int(dates.parse(START).timestamp()))
+        told = {(one.get(f"{prefix}period"), one.get(f"{prefix}time_from")) for one in asked}
+        assert told == {("C", seconds)}
+    if name := LATELY.get(stream):
+        asked = [one.query for one in store.requests if one.path.endswith(f"/{stream}")]
+        assert all(name in one for one in asked if one["items_per_page"] != "1")
     wanted = truth(store, output, stream)
     kept = {key for key, row in wanted.items() if row.get(STAMPS[stream], START) >= START}
     assert set(output.rows(stream) if stream in output.schemas else ()) == kept
     assert len(kept) < len(wanted) or len(wanted) < 10 or (stream, release) == ("features", "4.9")
+
+
+def test_no_details_are_asked_for_of_rows_that_the_store_lists_in_excess(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    rows = list(map(json.loads, sandbox.truth_lines("cscart.products")))
+    ((imported, _),) = Counter(row["updated_timestamp"] for row in rows).most_common(1)
+    begin = dates.render(dates.parse(imported) + timedelta(seconds=1))
+    some = catalog("products", columns=["shortname"])
+    passed = datetime.now(timezone.utc) - dates.parse(begin)
+    output = run(sandbox, catalog=some, start_date=begin).output
+    hours = {int(one.query.get("updated_in_hours", 0)) for one in sandbox.requests} - {0}
+    # The store counts from each request: the oldest rows drop out of a list that is read for long.
+    assert all(timedelta(hours=one) > passed + timedelta(hours=23) for one in hours)
+    assert hours
+    wanted = {row["product_id"] for row in rows if row["updated_timestamp"] >= begin}
+    asked = [one.path.rpartition("/")[2] for one in sandbox.requests if "/products/" in one.path]
+    assert set(output.rows("products")) == {(key,) for key in wanted}
+    assert sorted(map(int, asked)) == sorted(wanted)
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -63,6 +63,12 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("orders", r"/orders\?order_id", {"orders": [], "params": {"order_id": "1"}}, "`order_id`"),
     ("products", r"/products\?sort_by", {"products": [{"product_id": "1"}]}, "come without"),
     ("users", r"/users\?", {"users": [], "params": {"user_type": "Z"}}, "`user_type` is Z"),
+    (
+        "users",
+        r"/users\?",
+        {"users": [], "params": {"page": 3, "total_items": "999"}},
+        "page 3 came in place of page 1",
+    ),
     ("taxes", r"/taxes\?", {"taxes": [{"tax": "VAT"}]}, "lacks its key (tax_id)"),
     ("usergroups", r"/usergroups/\d", "[]", "the answer is not the row"),
     ("usergroups", r"/usergroups/\d", {"usergroup_id": "987654"}, "the answer is not the row"),
@@ -90,6 +96,28 @@ def test_the_answer_to_another_question_is_asked_for_again(
     found = ended.output.rows(stream)
     wanted = truth(sandbox, ended.output, stream)
     assert differences(found, wanted, ignored=off(stream)) == []
+
+
+def test_rows_of_another_kind_than_was_asked_for_are_left_out(run: Taps, sandbox: Sandbox) -> None:
+    """A store ignores the parameters it does not know, and need not say so."""
+    kinds = {
+        "users": {"user_id": {"1": "C", "2": "A"}, "user_type": {}},
+        "statuses": {"status_id": {"1": "O", "2": "S", "3": "G"}, "type": {}},
+        "features": {"feature_id": {"1": "S", "2": "G"}, "feature_type": {}},
+    }
+    for path, ((key, rows), (column, _)) in ((p, k.items()) for p, k in kinds.items()):
+        listed = [{key: id_, column: kind} for id_, kind in rows.items()]
+        sandbox.override(rf"/{path}\?.*page=1&", status=200, body={path: listed, "params": []})
+    streams = ("users", "statuses", "features", "feature_groups")
+    ended = run(sandbox, user_types=["C"], catalog=catalog(*streams))
+    assert ended.code == 0
+    found = {stream: sorted(ended.output.rows(stream)) for stream in streams}
+    assert found == {
+        "users": [(1,)],
+        "statuses": [(1,), (2,)],
+        "features": [(1,)],
+        "feature_groups": [(2,)],
+    }
 
 
 def test_a_store_that_is_slow_at_first_is_found_out_all_the_same(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -264,6 +265,18 @@ def test_prices_have_the_digits_of_the_release(client_of: Callable[..., Client])
         assert len(alone["price"].partition(".")[2]) == 8
         assert (alone["product_id"], "has_options" in alone) == (402, False)
         assert "has_options" in client.json("products/402", version="2.1")
+
+
+def test_a_promotion_is_in_the_price_of_a_list_and_not_of_a_plain_product(
+    client_of: Callable[..., Client],
+) -> None:
+    client = client_of()
+    rows = client.rows("products")
+    row = next(row for row in rows if row["price"] != row["base_price"])
+    assert Decimal(row["price"]) < Decimal(row["base_price"])
+    plain, whole = (client.json(f"products/{row['product_id']}", version=v) for v in ("2.0", "2.1"))
+    assert Decimal(plain["price"]) == Decimal(plain["base_price"]) == Decimal(row["base_price"])
+    assert whole["price"] == row["price"]
 
 
 def test_languages(client_of: Callable[..., Client]) -> None:

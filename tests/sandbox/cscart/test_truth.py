@@ -66,7 +66,7 @@ COMPUTED = {
 def _lists_and_details(path: str, key: str) -> Read:
     def read(client: Client) -> Iterator[Record]:
         for row in client.rows(path):
-            yield row | client.json(f"{path}/{row[key]}")
+            yield client.json(f"{path}/{row[key]}") | row  # its price is the one with promotions
 
     return read
 
