@@ -51,6 +51,9 @@ LONGEST_WAIT = 60.0
 UNREACHABLE = 10
 """Requests in a row, each with all its tries, without an answer: then nothing is reachable."""
 
+NEVER_REACHED = 2
+"""The same, as long as nothing that was asked could be read: the address is likely a wrong one."""
+
 LONGEST_SENSIBLE_ASK = 25 * 3600.0
 """Quotas are refilled daily at the latest: a `Retry-After` beyond that is a slip."""
 
@@ -289,12 +292,14 @@ class Client:
 
     def _given_up(self, rule: Rule, error: TapError) -> TapError:
         """Stop the run instead of one partition where nothing seems to be reachable any more."""
-        if rule is not self._errors.no_answer:
+        unreadable = rule is self._errors.malformed and not self._answered
+        if not unreadable and rule is not self._errors.no_answer:
             return error
         self._unanswered += 1
-        if self._unanswered < UNREACHABLE:
+        enough = UNREACHABLE if self._answered else NEVER_REACHED
+        if self._unanswered < enough:
             return error
-        return TapStopped(f"{error.reason} So it was with {UNREACHABLE} requests", error.where)
+        return TapStopped(f"{error.reason} So it was with {enough} requests", error.where)
 
     def _send(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
         """Send once. Returns status, headers and the whole body."""

@@ -509,6 +509,6 @@ class CommerceStream(Stream, abc.ABC):
 
 def _general(reason: str, context: Context | None) -> str:
     """Take a partition's ids out of a reason, so that equal reasons are counted together."""
-    for value in (context or {}).values():
-        reason = reason.replace(str(value), "…")
+    for value in filter(None, map(str, (context or {}).values())):
+        reason = reason.replace(value, "…")
     return reason

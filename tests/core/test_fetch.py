@@ -291,14 +291,38 @@ def test_nothing_is_doubted_more_often_than_requests_are_repeated(api: Api) -> N
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_server_that_is_gone_ends_the_run_after_some_requests() -> None:
+@pytest.mark.parametrize(("answers", "enough"), [(1, fetch.UNREACHABLE), (0, fetch.NEVER_REACHED)])
+def test_a_server_that_is_gone_ends_the_run_after_some_requests(answers: int, enough: int) -> None:
     with running() as api:
         gone = client(api)
-    for _ in range(fetch.UNREACHABLE - 1):
+        for _ in range(answers):
+            api.answers.append(Answer(headers={"Connection": "close"}))
+            gone.get(ORDERS, parse)
+    for _ in range(enough - 1):
         with pytest.raises(PartitionFailed):
             gone.get(ORDERS, parse)
     with pytest.raises(TapStopped, match="no answer"):
         gone.get(ORDERS, parse)
+
+
+@pytest.mark.usefixtures("clock")
+def test_an_address_where_nothing_can_be_read_ends_the_run(api: Api) -> None:
+    asking = client(api)
+    web_page = [Answer(body=b"<html>")] * 3
+    api.answers.extend([*web_page, Answer(), *web_page, *web_page])
+    with pytest.raises(PartitionFailed, match="begins with '<html>'"):
+        asking.get(ORDERS, parse)
+    asking.get(ORDERS, parse)
+    for _ in range(2):
+        with pytest.raises(PartitionFailed, match="begins with '<html>'"):
+            asking.get(ORDERS, parse)
+
+    asking = client(api)
+    api.answers.extend([*web_page, *web_page])
+    with pytest.raises(PartitionFailed, match="begins with '<html>'"):
+        asking.get(ORDERS, parse)
+    with pytest.raises(TapStopped, match=r"begins with '<html>'.* So it was with 2 requests"):
+        asking.get(ORDERS, parse)
 
 
 def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(api: Api, clock: Clock) -> None:
