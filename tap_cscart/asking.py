@@ -170,6 +170,8 @@ class StoreStream(CommerceStream, abc.ABC):
             yield from super().new_pages(context, start)
         except PartitionDenied as error:
             msg = f"the account may not read this: give it the privilege `{self.privilege}`"
+            if context:
+                msg += ", and one that is not tied to another company"
             self.logger.warning("%s: %s.", at, msg)
             raise PartitionDenied(msg, at) from error
         except PartitionSkipped as error:

@@ -46,7 +46,7 @@ IN_FRONT: t.Final = (
 ERRORS: t.Final = ErrorTable(
     Rule(
         range(300, 400),
-        Action.STOP,
+        Action.FAIL,
         "the store answers with a redirect, along which the key is not sent; check `store_url`: "
         "https, the host as the store itself writes it, and the folder it is in",
         doubts=8,
@@ -173,7 +173,7 @@ class Answer(t.NamedTuple):
         """
         for name in (*CHOOSING, *NARROWING):
             told, right = _text(self.params.get(name)), _text(asked.get(name))
-            if told not in {"", right} and (right or name in NARROWING):
+            if told not in {"", right or "0"} and (right or name in NARROWING):
                 msg = f"the answer is to another question: its `{name}` is {told}"
                 raise MalformedAnswer(msg)
         number, size = asked["page"], asked["items_per_page"]

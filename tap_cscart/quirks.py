@@ -57,9 +57,10 @@ COUNTS: t.Final = """
     min_qty_raw new_window object_id option_id order_id page_id pair_id parent_age_limit parent_id
     parent_order_id parent_product_id payment_id points popularity position post_id priority
     processor_id product_columns product_count product_id product_review_id profile_id
-    promotion_id qty_step qty_step_raw rate_id rating_value repaid request_id request_user_id
-    return_period section_id section_tab_id shipment_amount shipment_id shipped_amount shipping_id
-    status_id storefront_id subscriber_id tax_id thread_id user_id usergroup_id variant_id width
+    promotion_id qty_step qty_step_raw rate_id rating_value repaid reply_user_id request_id
+    request_user_id return_period section_id section_tab_id shipment_amount shipment_id
+    shipped_amount shipping_id status_id storefront_id subscriber_id tax_id thread_id user_id
+    usergroup_id variant_id vote_down vote_up width
 """
 
 AMOUNTS: t.Final = """
@@ -110,12 +111,17 @@ KEYED: t.Final[Mapping[str, tuple[str, ...]]] = {
 """Objects keyed by id: what the key is called, and where the values are no objects, what those
 are."""
 
-EXCEPTIONS: t.Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+EXCEPTIONS: t.Final[Mapping[str, Mapping[str, tuple[str, ...] | str]]] = {
     "call_requests": {"cart_products": ()},
+    "master_products": {"A": "AMOUNTS", "P": "AMOUNTS"},
     "orders": {"products": ("item_id",)},
+    "product_reviews": {"helpfulness": "COUNTS"},
+    "product_variation_groups": {"id": "COUNTS"},
+    "products": {"A": "AMOUNTS", "P": "AMOUNTS"},
     "shipments": {"products": ("item_id", "amount")},
 }
-"""By stream: names that stand for an object keyed by id there, or for nothing odd."""
+"""By stream: names that stand for an object keyed by id there, for a number as well, or for nothing
+odd."""
 
 # --- what each kind becomes ---------------------------------------------------------------------
 
@@ -142,6 +148,10 @@ def _amount(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
     if not isinstance(value, str):
         return value
     return Decimal(value) if _NUMBER.fullmatch(value) else None if value == "" else value
+
+
+def _number(value: t.Any, number: Undo, other: Undo | None) -> t.Any:  # noqa: ANN401 (JSON)
+    return number(value) if other is None or isinstance(value, str) else other(value)
 
 
 def _instant(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
@@ -240,8 +250,11 @@ def table(stream: str) -> Mapping[str, Undo]:
     add(OPAQUE.split(), _opaque)
     for name, key in KEYED.items():
         add_keyed(name, key)
+    numbers: Mapping[str, Undo] = {"AMOUNTS": _amount, "COUNTS": _count}
     for name, meaning in EXCEPTIONS.get(stream, {}).items():
-        if meaning:
+        if isinstance(meaning, str):
+            found[name] = partial(_number, number=numbers[meaning], other=found.get(name))
+        elif meaning:
             add_keyed(name, meaning)
         else:
             found.pop(name)

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import typing as t
+from collections import defaultdict
 from functools import partial
 
 from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.conform import decode, encode
-from commerce_taps.errors import PartitionFailed
+from commerce_taps.errors import (
+    MalformedAnswer,
+    PartitionFailed,
+    TapError,
+    TapStopped,
+    TooMuchAsked,
+)
 from commerce_taps.fetch import where
 from commerce_taps.paging import Rows
 from commerce_taps.records import Page
 from tap_cscart.asking import COMPANY
+from tap_cscart.pages import ENOUGH
 from tap_cscart.stream import CSCartStream
 from tap_cscart.streams.catalog import objects
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
     from tap_cscart.client import Params
+
+AT_ONCE: t.Final = 50
+"""Orders asked for by their ids at once: web servers refuse addresses that are much longer."""
 
 
 def period(start: datetime | None, prefix: str = "") -> Params:
@@ -61,6 +73,11 @@ class Orders(CSCartStream):
     )
     """Columns that a list has, and neither the answer of an order nor a list of those."""
 
+    @override
+    def __init__(self, tap: Tap) -> None:
+        super().__init__(tap)
+        self._faults: dict[str, list[PartitionFailed]] = defaultdict(list)
+
     @property
     @override
     def page_size(self) -> int:
@@ -95,18 +112,71 @@ class Orders(CSCartStream):
         if not rows.records or not any(map(self._emits, self.list_columns)):
             return rows
         orders = [decode(raw) for raw in rows.records]
-        ids = ",".join(str(order["order_id"]) for order in orders)
-        params: Params = {"order_id": ids, "items_per_page": len(orders), "page": 1}
-        request = self.request(context, self.path, params=params)
-        plain = self.find(request, partial(self._plain, params)) or []
-        more = {row["order_id"]: row for row in plain}
-        whole = [Raw(encode({**more.get(order["order_id"], {}), **order})) for order in orders]
+        ids = [order["order_id"] for order in orders]
+        plain: dict[int, Record] = {}
+        for first in range(0, len(ids), AT_ONCE):
+            plain |= self._plain(context, ids[first : first + AT_ONCE])
+        whole = [Raw(encode({**plain.get(order["order_id"], {}), **order})) for order in orders]
         return Rows(*self.shape.examine(whole))
 
-    def _plain(self, params: Params, body: bytes) -> list[Record]:
+    @override
+    def listed(
+        self, context: Context | None, params: Params, added: Mapping[str, t.Any] | None = None
+    ) -> Iterator[Rows]:
+        """Read the orders, and say at their end if columns are missing. See the base class."""
+        yield from super().listed(context, params, added)
+        for error in self._faults.pop(where(self.name, context), []):
+            raise error
+
+    def _plain(self, context: Context | None, ids: Sequence[int]) -> dict[int, Record]:
+        """Ask for orders as a list has them, for fewer at once where the store does not manage.
+
+        Args:
+            context: The partition.
+            ids: Their ids.
+
+        Returns:
+            The orders by id, without those that have gone. What cannot be read is noted, for the
+            orders themselves are at hand.
+        """
+        params: Params = {
+            "order_id": ",".join(map(str, ids)),
+            "items_per_page": len(ids),
+            "page": 1,
+        }
+        request = self.request(context, self.path, params=params)
+        faults = self._faults[where(self.name, context)]
+        if len(faults) >= ENOUGH:
+            return {}
+        alone = len(ids) == 1
+        parse = partial(self._opened_plain, params, ids)
+        found: dict[int, Record] = {}
+        try:
+            found = (self.find if alone else self.client.find)(request, parse) or {}
+        except TapStopped:
+            raise
+        except TapError as error:
+            if alone or not isinstance(error, TooMuchAsked):
+                some = f"{ids[0]}" if alone else f"{ids[0]} to {ids[-1]}"
+                columns = ", ".join(f"`{name}`" for name in self.list_columns)
+                msg = f"orders {some} were read without {columns}: {error.reason}"
+                faults.append(PartitionFailed(msg, error.where))
+                return {}
+        missing = [] if alone else [id_ for id_ in ids if id_ not in found]
+        half = -(-len(missing) // 2)
+        for part in filter(None, (missing[:half], missing[half:])):
+            found |= self._plain(context, part)
+        return found
+
+    def _opened_plain(self, params: Params, ids: Sequence[int], body: bytes) -> dict[int, Record]:
         answer = self.opened(body)
         answer.check(params)
-        return [decode(raw) for raw in self.rows(answer.records).records]
+        rows = [decode(raw) for raw in self.rows(answer.records).records]
+        found = {row["order_id"]: row for row in rows}
+        if not found.keys() <= set(ids):
+            msg = "the answer has orders that were not asked for"
+            raise MalformedAnswer(msg)
+        return found
 
 
 class OrderItems(CSCartStream):

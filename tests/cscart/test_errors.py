@@ -135,13 +135,12 @@ def test_a_stream_that_cannot_be_read_fails_and_the_others_go_on(
 @pytest.mark.parametrize(
     ("status", "headers", "says"),
     [
-        (301, {"Location": "https://elsewhere.example/"}, "answers with a redirect, along which"),
         (401, {}, "the store does not accept the key"),
         (429, {"Retry-After": "0"}, "the host limits requests"),
         (429, {"Retry-After": "7200"}, "The API asks to wait until"),
         (503, {"Retry-After": "0"}, "the store is closed or down for maintenance: Closed"),
     ],
-    ids=["redirect", "key", "too many", "much too many", "closed"],
+    ids=["key", "too many", "much too many", "closed"],
 )
 def test_what_holds_for_the_whole_store_stops_the_run(
     run: Taps, sandbox: Sandbox, status: int, headers: dict[str, str], says: str
@@ -151,7 +150,19 @@ def test_what_holds_for_the_whole_store_stops_the_run(
     (told,) = [line for line in ended.log.splitlines() if line.startswith("Stopped: ")]
     assert says in told
     assert ended.code == 1
+
+
+@pytest.mark.parametrize(("path", "word"), [("/taxes", "Failed taxes"), ("", "Stopped: probe")])
+def test_a_redirect_is_not_followed(run: Taps, sandbox: Sandbox, path: str, word: str) -> None:
+    """A store sends to its log-in page whoever asks for a company that is not theirs."""
+    location = {"Location": f"{sandbox.url}/elsewhere"}
+    sandbox.override(path, status=302, body=PAGE, headers=location)
+    ended = run(sandbox, catalog=TAXES, max_retries=1)
+    assert ended.code == 1
+    assert f"{word}: the store answers with a redirect, along which the key is not" in ended.log
+    assert ended.output.counts == ({"languages": 2} if path else {})
     assert sandbox.strayed == []
+    assert not any("elsewhere" in request.path for request in sandbox.requests)
 
 
 def test_a_secret_in_a_strange_answer_is_masked(run: Taps, sandbox: Sandbox) -> None:
@@ -205,6 +216,58 @@ def test_a_row_that_blanks_every_page_it_is_on_is_named_and_the_others_are_read(
     wanted = truth(sandbox, output, "users")
     customers = [key for key, row in wanted.items() if row["user_type"] == "C"]
     assert set(output.rows("users")) == set(wanted) - {customers[23]}
+
+
+ORDERS = catalog("orders", "order_items")
+OF_LISTS = ("issuer_name", "issuer_email", "invoice_id", "credit_memo_id", "points")
+
+
+@pytest.mark.parametrize(
+    ("asked", "body"),
+    [
+        (r"order_id=.*items_per_page=(1[1-9]|[2-9]\d)&", ""),
+        (r"order_id=\d+,", {"orders": [], "params": {"page": 1}}),
+    ],
+    ids=["too many", "one alone is understood"],
+)
+def test_orders_as_lists_have_them_are_asked_for_fewer_at_once(
+    run: Taps, sandbox: Sandbox, asked: str, body: object
+) -> None:
+    sandbox.override(asked, status=200, body=body)
+    ended = run(sandbox, catalog=ORDERS)
+    assert ended.code == 0
+    output = ended.output
+    wanted = truth(sandbox, output, "orders")
+    assert differences(output.rows("orders"), wanted, ignored=("api_key", "payment_info")) == []
+
+
+def test_orders_are_not_lost_for_columns_that_cannot_be_read(run: Taps, sandbox: Sandbox) -> None:
+    every = truth(sandbox, run(sandbox, catalog=ORDERS).output, "orders")
+    key = sorted(every)[7]
+    sandbox.override(rf"order_id=([\d,]+,)?{key[0]}(,[\d,]+)?&", status=200, body="")
+    ended = run(sandbox, catalog=ORDERS, max_retries=0)
+    assert ended.code == 1
+    columns = ", ".join(f"`{name}`" for name in OF_LISTS)
+    sentence = f"orders {key[0]} were read without {columns}: the store answers with nothing at all"
+    assert f"Failed orders: {sentence}" in ended.log
+    output = ended.output
+    bare = (*OF_LISTS, "api_key", "payment_info")
+    assert differences(output.rows("orders"), every, ignored=bare) == []
+    rows = output.rows("orders")
+    rows.pop(key)
+    every.pop(key)
+    assert differences(rows, every, ignored=("api_key", "payment_info")) == []
+    assert not dict(bookmarks(output.state))
+
+
+def test_a_firewall_before_columns_of_orders_costs_no_order(run: Taps, sandbox: Sandbox) -> None:
+    sandbox.override("order_id=", status=403, body=PAGE)
+    ended = run(sandbox, catalog=ORDERS, max_retries=0, page_size=2)
+    assert ended.code == 1
+    assert "orders: something in front of the store answers in its place" not in ended.log
+    output = ended.output
+    assert output.rows("orders").keys() == truth(sandbox, output, "orders").keys()
+    assert sum("order_id" in request.query for request in sandbox.requests) == 10
 
 
 HALVES = (100_000, 50_000, 25_000, 12_500, 6250, 3125, 625, 125, 25)
