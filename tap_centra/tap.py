@@ -143,6 +143,11 @@ class TapCentra(CommerceTap):
                     f"Setting `{name}` belongs to the {NAMES[other]}, and `api` is `{api}`: remove "
                     f"it, or set `api` to `{other}`."
                 )
+        if api == ORDER and config["base_url"].rstrip("/").endswith("/graphql"):
+            yield (
+                "Setting `base_url` is the address of the Integration API, and `api` is `order`: "
+                "give the one the Order API plugin shows."
+            )
         credential = OWN[api][0]
         if credential not in config:
             where = {INTEGRATION: "System > API Tokens", ORDER: "the Order API plugin's settings"}
@@ -211,7 +216,7 @@ class TapCentra(CommerceTap):
     @cached_property
     def api(self) -> Api:
         """The Integration API, as this run sees it."""
-        return Api(self.client, self.governor)
+        return Api(self.client, self.governor, self.logger)
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -25,7 +25,7 @@ import msgspec
 from commerce_sandbox.centra import integration_truth, limits, mutation, order_truth
 from commerce_sandbox.centra.catalogue import VOUCHERS
 from commerce_sandbox.centra.graphql_api import GraphQLApi
-from commerce_sandbox.centra.order_api import NEXT_FORMS, OrderApi
+from commerce_sandbox.centra.order_api import FIRST, NEXT_FORMS, SHIPMENTS_BY, OrderApi
 from commerce_sandbox.centra.plugins import API_KEY, NARROW_API_KEY, plugins
 from commerce_sandbox.centra.schema import VARIANTS
 from commerce_sandbox.centra.store import Store
@@ -76,6 +76,18 @@ _NEXT: Final = Setting(
     default="query",
     help="how Centra's Order API writes the link to a next page",
 )
+_FIRST: Final = Setting(
+    name="centra_first",
+    choices=FIRST,
+    default="oldest",
+    help="which orders and customers Centra's Order API lists first",
+)
+_SHIPMENTS_BY: Final = Setting(
+    name="centra_shipments_by",
+    choices=SHIPMENTS_BY,
+    default="sent",
+    help="which date Centra's Order API compares a range of shipments with",
+)
 
 
 class CentraDouble:
@@ -86,7 +98,7 @@ class CentraDouble:
     """
 
     root = ROOT
-    settings = (_SCHEMA, _PLAN, _SPEED, _RETRY_AFTER, _NEXT)
+    settings = (_SCHEMA, _PLAN, _SPEED, _RETRY_AFTER, _NEXT, _FIRST, _SHIPMENTS_BY)
     streams = (
         *(f"integration.{name}" for name in integration_truth.STREAMS),
         *(f"order.{name}" for name in order_truth.STREAMS),
@@ -110,7 +122,12 @@ class CentraDouble:
             ),
         )
         self._order = OrderApi(
-            self._store, plugins(self._order_key), options.setting(_NEXT), ORDER_ROOT
+            self._store,
+            plugins(self._order_key),
+            ORDER_ROOT,
+            next_form=options.setting(_NEXT),
+            first=options.setting(_FIRST),
+            shipments_by=options.setting(_SHIPMENTS_BY),
         )
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:

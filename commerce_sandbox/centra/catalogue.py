@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 VOUCHERS: Final = 12
 """How many vouchers there are, with ids from 1."""
+_UNTOUCHED: Final = 3
+"""The campaign that has no moment of its last change."""
 
 _THINGS: Final = (
     "Shirt",
@@ -280,7 +282,7 @@ class Catalogue:
                 "id": number,
                 "name": f"Campaign {number}",
                 "status": "ACTIVE" if number % 2 else "INACTIVE",
-                "updatedAt": updated,
+                "updatedAt": None if number == _UNTOUCHED else updated,
                 "attributes": [],
                 "store": self._setup.stores[0],
             }

@@ -4,8 +4,9 @@ Choices of its own, where the documentation is silent:
 
 * A wrong key is answered with 401, an unknown id with a `status` of `no` in a 200.
 * A parameter that is not documented is a bad one.
-* Orders and customers come in the order of their ids. A page has at most 1,000 rows, of shipments
-  and by documentation 100.
+* Orders and customers come in the order of their ids, or in the reverse one. A page has at most
+  1,000 rows, of shipments and by documentation 100.
+* A range of shipments is one of the dates they were sent, or of those they were ordered.
 * `modified`, `created` and `newer_than` include the moment they name.
 * Only JSON is served.
 * The `Date` of an answer is the moment at which the store is looked at.
@@ -40,6 +41,11 @@ if TYPE_CHECKING:
 
 NEXT_FORMS: Final = ("query", "relative", "absolute")
 """How a link to the next page is written. Examples have a query alone, without the filters."""
+
+FIRST: Final = ("oldest", "newest")
+"""Which orders and customers come first: that is not documented."""
+SHIPMENTS_BY: Final = ("sent", "ordered")
+"""Which date a range of shipments is of: that is not documented."""
 
 _LARGEST: Final = 1000
 _LARGEST_SHIPMENTS: Final = 100
@@ -79,17 +85,28 @@ class OrderApi:
     Args:
         store: The content of the double.
         plugins: The plugins that are installed, by their secret.
-        next_form: How links to a next page are written, of `NEXT_FORMS`.
         root: The path the API is served under.
+        next_form: How links to a next page are written, of `NEXT_FORMS`.
+        first: Which orders and customers come first, of `FIRST`.
+        shipments_by: Which date a range of shipments is of, of `SHIPMENTS_BY`.
     """
 
     def __init__(
-        self, store: Store, plugins: Mapping[str, Plugin], next_form: str, root: str
+        self,
+        store: Store,
+        plugins: Mapping[str, Plugin],
+        root: str,
+        *,
+        next_form: str,
+        first: str,
+        shipments_by: str,
     ) -> None:
         self._store = store
         self._plugins = plugins
-        self._next_form = next_form
         self._root = root
+        self._next_form = next_form
+        self._step = 1 if first == "oldest" else -1
+        self._shipments_by = shipments_by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -240,7 +257,7 @@ class OrderApi:
         email = asked.text("email")
         rows = [
             row
-            for row in self._store.people.customers
+            for row in self._store.people.customers[:: self._step]
             if _since(row["updatedAt"], modified)
             and _since(row["createdAt"], created)
             and email in {None, row["email"]}
@@ -252,7 +269,7 @@ class OrderApi:
         in_range = _range(asked)
         rows = [
             row
-            for row in self._store.orders.orders
+            for row in self._store.orders.orders[:: self._step]
             if plugin.shows(row)
             and in_range(row["orderDate"])
             and (numbers is None or str(row["number"]) in numbers)
@@ -268,12 +285,17 @@ class OrderApi:
             for row in self._store.orders.shipments
             if shipment_status(row) == status
             and plugin.shows(row["order"])
-            and in_range(row["shippedAt"] or row["createdAt"])
+            and in_range(self._shipment_date(row))
             and (numbers is None or str(row["order"]["number"]) in numbers)
         ]
         rows.sort(key=lambda row: (row["createdAt"], row["id"]))
         part = _part(rows, asked, _LARGEST_SHIPMENTS)
         return {"shipments": [served(order_records.shipment(row)) for row in part]}
+
+    def _shipment_date(self, row: Row) -> int:
+        if self._shipments_by == "ordered":
+            return int(row["order"]["orderDate"])
+        return int(row["shippedAt"] or row["createdAt"])
 
     def _returns(self, asked: Parameters, plugin: Plugin, _request: Request) -> Answer:
         wanted: dict[str, Callable[[Row], Any]] = {

@@ -31,6 +31,8 @@ from tap_centra.integration.errors import QueryError, errors_in
 from tap_centra.integration.introspection import QUERY, LiveSchema
 
 if t.TYPE_CHECKING:
+    import logging
+
     from commerce_taps.fetch import Client
     from commerce_taps.governor import Governor
     from tap_centra.integration.introspection import Field
@@ -136,16 +138,18 @@ class Api:
         complexity: What the queries have cost, by stream.
     """
 
-    def __init__(self, client: Client, governor: Governor) -> None:
+    def __init__(self, client: Client, governor: Governor, logger: logging.Logger) -> None:
         """Ask nothing yet.
 
         Args:
             client: Makes the requests.
             governor: Paces them.
+            logger: Where it is told that the limits are not known.
         """
         self.complexity: Counter[str] = Counter()
         self._client = client
         self._governor = governor
+        self._logger = logger
         self._lock = threading.Lock()
         self._counting = threading.Lock()
         self._live: LiveSchema | TapStopped | None = None
@@ -170,7 +174,7 @@ class Api:
         try:
             live = LiveSchema(self.post(Raw, QUERY), self._client.now)
             if "rateLimits" in live.roots:
-                self._measure(self.post(_RateLimits, RATE_LIMITS).rate_limits)
+                self._measure()
         except TapStopped as error:
             return error
         except (PartitionFailed, PartitionSkipped, TooMuchAsked) as error:
@@ -179,8 +183,16 @@ class Api:
             return TapStopped(f"this is no GraphQL schema ({error}); check `base_url`")
         return live
 
-    def _measure(self, limits: list[_RateLimit]) -> None:
-        """Keep inside of the limits from now on."""
+    def _measure(self) -> None:
+        """Look up what is left of the limits, and keep inside of them from now on."""
+        try:
+            limits = self.post(_RateLimits, RATE_LIMITS).rate_limits
+        except (PartitionFailed, TooMuchAsked) as error:
+            self._logger.warning(
+                "The rate limits are not known, and kept only as far as the API asks to wait: %s",
+                error.reason,
+            )
+            return
         self._governor.buckets = [
             Bucket(
                 UNITS[limit.type],
@@ -235,13 +247,14 @@ class Api:
             if answer.errors:
                 errors[:] = errors_in(body)
                 raise Refused
-            if bytes(answer.data) == b"null":
+            data = bytes(answer.data)
+            if data == b"null":
                 msg = "the answer has neither data nor errors"
                 raise MalformedAnswer(msg)
-            if b'"%b":' % mark.encode() not in bytes(answer.data):
+            if b'"%b":' % mark.encode() not in data:
                 msg = "the answer is to another question"
                 raise MalformedAnswer(msg)
-            return open_envelope(bytes(answer.data), kind)
+            return open_envelope(data, kind)
 
         try:
             return self._client.get(Request((), body=body, stream=stream, costs=thought), parse)

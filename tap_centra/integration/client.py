@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import typing as t
+from itertools import compress
 
 import msgspec
 from msgspec import Raw
@@ -15,6 +16,7 @@ from commerce_taps.records import Page, open_envelope
 from commerce_taps.stream import CommerceStream
 from tap_centra.bookmarks import Latest, look_back
 from tap_centra.integration.reading import Reading
+from tap_centra.integration.root import Place
 from tap_centra.integration.selection import LONGEST
 from tap_centra.schemas import Declarations, integration
 
@@ -70,6 +72,15 @@ class IntegrationStream(CommerceStream, abc.ABC):
 
     lifted: t.ClassVar[Mapping[str, str]] = {}
     """Columns that hold the id of an object inside of the entry, with the object's name."""
+
+    elsewhere: t.ClassVar[Place | None] = None
+    """Where the records are as well, for environments that do not have the root."""
+
+    @property
+    def places(self) -> list[Place]:
+        """Where the records may be, the best place first."""
+        own = Place(self.root, self.type_name, self.nested, self.filter_key)
+        return [own, *([self.elsewhere] if self.elsewhere else [])]
 
     @property
     def path(self) -> str:
@@ -129,17 +140,18 @@ class IntegrationStream(CommerceStream, abc.ABC):
     def _told(self) -> set[Path]:
         return set()
 
-    def tell_missing(self, paths: Sequence[Path]) -> None:
-        """Log the fields that this environment does not have, once.
+    def tell(self, sentence: str, paths: Sequence[Path]) -> None:
+        """Log what becomes of fields, once.
 
         Args:
+            sentence: What becomes of them, with `%s` in place of their names.
             paths: The fields.
         """
         new = [path for path in paths if path not in self._told]
         if new:
             self._told.update(new)
             fields = ", ".join(f"`{'.'.join(path)}`" for path in new)
-            self.logger.info("%s: this environment has no %s.", self.name, fields)
+            self.logger.info(f"%s: {sentence}.", self.name, fields)  # noqa: G004 (a format itself)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -152,11 +164,14 @@ class IntegrationStream(CommerceStream, abc.ABC):
         for rows, safe in reading.pages(begin):
             records, fits, stamps = self.shape.examine(self._records(rows, reading))
             latest.add(stamps)
+            if begin is not None and not reading.root.filters:
+                wanted = [stamp is None or stamp >= begin for stamp in stamps]
+                records, fits = list(compress(records, wanted)), list(compress(fits, wanted))
             yield Page(records, fits, latest.value if safe else None)
 
     def _records(self, rows: Sequence[Raw], reading: Reading) -> Sequence[Raw]:
         """Make records of rows."""
-        if self.nested is not None:
+        if reading.nested is not None:
             return list(self._entries(rows, reading))
         return self._completed(rows, reading) if reading.cut else rows
 
@@ -175,8 +190,9 @@ class IntegrationStream(CommerceStream, abc.ABC):
     def _entries(self, rows: Sequence[Raw], reading: Reading) -> Iterator[Raw]:
         """Take the records out of rows, and give them what they need of these."""
         opened = [_open(raw) for raw in rows]
-        full = [_id(row) for row in opened if len(_list(row, "nested")) >= self.nested_limit]
-        rest = reading.rest(full) if reading.is_paged else {}
+        limit = reading.nested_limit
+        full = [_id(row) for row in opened if limit and len(_list(row, "nested")) >= limit]
+        rest = reading.rest(full)
         for row in opened:
             columns = {
                 column: row[name] for name, column in self.parent_fields.items() if name in row

@@ -11,6 +11,7 @@ import re
 import typing as t
 
 import msgspec
+from typing_extensions import override
 
 from commerce_taps.errors import Action, ErrorTable, Message, Rule
 from commerce_taps.redact import redact
@@ -18,7 +19,19 @@ from commerce_taps.redact import redact
 SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
 ANY_REFUSAL: t.Final = (200, 400, 401, 403, 422)
 
-ERRORS: t.Final = ErrorTable(
+
+class _Errors(ErrorTable):
+    """The rows, looked up by what the errors of an answer say and by nothing else in it."""
+
+    @override
+    def classify(self, status: int, body: bytes) -> Rule:
+        """Find the row for an answer. See the base class."""
+        found = errors_in(body)
+        told = [(one.message, one.extensions and one.extensions.category) for one in found]
+        return super().classify(status, msgspec.json.encode(told) if found else body)
+
+
+ERRORS: t.Final[ErrorTable] = _Errors(
     Rule(
         range(300, 400),
         Action.RETRY,
@@ -54,8 +67,20 @@ ERRORS: t.Final = ErrorTable(
         "{message}",
         body=b"Cannot query field",
     ),
-    Rule(ANY_REFUSAL, Action.FAIL, "Centra does not know an argument: {message}", body=b"nknown "),
+    Rule(
+        ANY_REFUSAL,
+        Action.FAIL,
+        "Centra does not know an argument: {message}",
+        body=b"nknown argument",
+    ),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"omplexity"),
+    Rule(
+        ANY_REFUSAL,
+        Action.RETRY,
+        "Centra's rate limit is reached",
+        body=b"ate limit",
+        finally_=Action.STOP,
+    ),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"limit"),
     Rule((503,), Action.RETRY, "Centra is down for maintenance", finally_=Action.STOP),
     Rule(SERVER_ERRORS, Action.RETRY, "Centra has a fault of its own: {message}"),

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from commerce_taps import dates
 from commerce_taps.errors import PartitionFailed
-from commerce_taps.paging import ALL, READINGS, Range, digest
+from commerce_taps.paging import ALL, KEPT_CHANGING, READINGS, Range, digest
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,14 @@ class Question:
     in_time: bool = False
     number: int = 1
     cursor: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where in the list the page is, for messages."""
+        start = self.window.start
+        since = f" of those from {dates.render(start)} on" if start else ""
+        after = f" behind the cursor {self.cursor}" if self.cursor else ""
+        return f"page {self.number}{since}{after}"
 
 
 @dataclass(slots=True)
@@ -166,8 +174,7 @@ def by_number(ask: Ask, window: Range = ALL, seen: set[bytes] | None = None) -> 
                 return
             size, number, last = rows.size, number + 1, rows.ids[-1]
         size = rows.size
-    msg = "the list kept changing while it was read"
-    raise PartitionFailed(msg)
+    raise PartitionFailed(KEPT_CHANGING)
 
 
 def _moved(rows: Rows, last: Id | None) -> bool:

@@ -15,11 +15,11 @@ from msgspec import Raw
 
 from commerce_taps import dates
 from commerce_taps.errors import PartitionFailed, PartitionSkipped
-from commerce_taps.lazy import cached_property
 from commerce_taps.paging import Range
 from commerce_taps.records import open_envelope
 from tap_centra.integration.api import Query, QueryRefused
 from tap_centra.integration.paging import Id, Question, Rows, by_cursor, by_key, by_number
+from tap_centra.integration.root import find
 from tap_centra.integration.selection import LONGEST, Selection
 
 if t.TYPE_CHECKING:
@@ -32,11 +32,12 @@ if t.TYPE_CHECKING:
     from tap_centra.integration.paging import Pages
     from tap_centra.integration.selection import Path
 
-UNIQUE: t.Final[tuple[str, ...]] = ("id_ASC", "number_ASC", "id_DESC")
-"""Sorts in which no two rows are equal, the best one first."""
-
 ENVELOPE: t.Final = frozenset({"rows", "before", "edges", "node", "nested"})
 """Names of an answer that are no fields of a record."""
+
+CAPS: t.Final = frozenset({10, 20, 25, 50, 100, 150})
+"""Rows of a short page that may not be the last: how many rows a root field gives at most is not
+documented, nor that it refuses to be asked for more."""
 
 _WIDER: t.Final = timedelta(seconds=1)
 """Whether the bounds of a filter are inclusive is not documented."""
@@ -75,25 +76,6 @@ class _Nested(msgspec.Struct):
     nested: list[Raw]
 
 
-class Root(t.NamedTuple):
-    """The field of the query a stream is read from.
-
-    Attributes:
-        field: The field.
-        type_name: The type of its rows.
-        is_connection: Whether it is read by cursor.
-    """
-
-    field: Field
-    type_name: str
-    is_connection: bool
-
-
-def _can_ask(field: Field) -> bool:
-    """Tell whether a root field can be asked for with the arguments we know."""
-    return not field.needs_more_than("where", "sort", "limit", "page", "first", "after")
-
-
 class Reading:
     """One reading of one stream."""
 
@@ -111,62 +93,10 @@ class Reading:
         self._live = stream.api.live
         self._limit: int = stream.config["page_size"]
         self._refused: set[Path] = set()
-        self.root = self._choose()
-        self._is_paged = self.root.is_connection or "page" in self.root.field.arguments
-        if not self._is_paged:
+        self.root, self.nested = find(self._live, stream.places)
+        if not self.root.is_paged:
             self._limit = LONGEST  # what comes at once is all there is
-        self.nested = self._inner_field()
         self._select()
-
-    # --- what there is --------------------------------------------------------------------------
-
-    def _choose(self) -> Root:
-        """Choose between the list and the connection, where there are both."""
-        name = self._stream.root
-        kind = f"{self._stream.type_name[0].lower()}{self._stream.type_name[1:]}"
-        fields = (self._live.roots.get(one) for one in (name, f"{kind}Connection"))
-        plain, connection = (field if field and _can_ask(field) else None for field in fields)
-        if plain is None and connection is None:
-            msg = f"this environment has no `{name}`"
-            if name in self._live.roots:
-                msg = f"`{name}` of this environment wants to know what the tap does not"
-            raise PartitionSkipped(msg)
-        if plain is not None:
-            found = Root(plain, str(plain.type.inner.name), is_connection=False)
-            if connection is None or self._sorts(found.field, in_time=True):
-                return found
-            if not self._sorts(connection):
-                return found
-        field = t.cast("Field", connection)
-        edges = self._live.fields(str(field.type.inner.name))["edges"]
-        node = self._live.fields(str(edges.type.inner.name))["node"]
-        return Root(field, str(node.type.inner.name), is_connection=True)
-
-    def _inner_field(self) -> Field | None:
-        """Find the list inside of each row, for a stream of such lists."""
-        name = self._stream.nested
-        if name is None:
-            return None
-        field = self._live.fields(self.root.type_name).get(name)
-        if field is None:
-            msg = f"this environment has no `{name}` in `{self.root.field.name}`"
-            raise PartitionSkipped(msg)
-        return field
-
-    def _sorts(self, field: Field, *, in_time: bool = False) -> list[str]:
-        """Find the sort to ask for; none where the list cannot be sorted so."""
-        argument, key = field.arguments.get("sort"), self._stream.filter_key
-        choices = self._live.choices(argument) if argument else set()
-        unique = [sort for sort in UNIQUE if sort in choices][:1]
-        if not in_time:
-            return unique
-        return [f"{key}_ASC", *unique] if key and f"{key}_ASC" in choices else []
-
-    @cached_property
-    def _filters(self) -> bool:
-        """Whether the list can be filtered by the replication key."""
-        argument, key = self.root.field.arguments.get("where"), self._stream.filter_key
-        return bool(argument and key and key in self._live.inputs(argument))
 
     # --- what is asked --------------------------------------------------------------------------
 
@@ -174,7 +104,11 @@ class Reading:
         """Write the selection anew, and tell what it lacks."""
         stream, parent = self._stream, self.root.type_name
         self._selection = Selection(
-            self._live, wanted=stream.wants, refused=self._refused, is_new=stream.wants_new
+            self._live,
+            wanted=stream.wants,
+            refused=self._refused,
+            is_new=stream.wants_new,
+            completes=self.nested is None,
         )
         kind = str(self.nested.type.inner.name) if self.nested else parent
         self._inside = self._selection.text(stream.declared, kind)
@@ -182,9 +116,12 @@ class Reading:
         if absent:
             msg = f"this environment has no `{absent[0]}` in `{kind}`"
             raise PartitionSkipped(msg)
-        stream.tell_missing(self._selection.missing)
+        stream.tell("this environment has no %s", self._selection.missing)
+        stream.tell("left out %s, of which not all would come", self._selection.partial)
+        stream.tell("left out %s, where it is of another type", self._selection.clashing)
         fields = self._live.fields(parent)
-        self._parent = " ".join(name for name in stream.parent_fields if name in fields)
+        wanted = dict.fromkeys(["id", *stream.parent_fields])
+        self._parent = " ".join(name for name in wanted if name in fields)
 
     @property
     def cut(self) -> Mapping[str, tuple[Field, str]]:
@@ -203,9 +140,12 @@ class Reading:
         return query.call(self.root.field, "rows", inside, **arguments)
 
     @property
-    def is_paged(self) -> bool:
-        """Whether the list inside of each row comes in pages."""
-        return self.nested is not None and {"limit", "page"} <= self.nested.arguments.keys()
+    def nested_limit(self) -> int | None:
+        """How many entries of the list inside of each row come at once; `None` for all of them."""
+        arguments = self.nested.arguments if self.nested else {}
+        if "limit" not in arguments:
+            return None
+        return self._stream.nested_limit if "page" in arguments else LONGEST
 
     def _nested(self, query: Query, number: int = 1) -> str:
         """Write the list inside of each row."""
@@ -216,7 +156,7 @@ class Reading:
             field,
             "nested",
             self._inside,
-            limit=stream.nested_limit,
+            limit=self.nested_limit,
             page=number,
             sort=[sort for sort in stream.nested_sort if sort in choices] or None,
             **stream.nested_arguments,
@@ -227,22 +167,23 @@ class Reading:
         start, end = question.window
         if end is None and question.in_time:
             end = self._live.began
-        if not self._filters or (start is None and end is None):
+        if not self.root.filters or (start is None and end is None):
             return None
         bounds = {"from": dates.shift(start, -_WIDER) if start else None, "to": end}
         return {
-            str(self._stream.filter_key): {
+            str(self.root.key): {
                 name: dates.floor(value).isoformat() for name, value in bounds.items() if value
             }
         }
 
+    def _order(self, question: Question) -> dict[str, t.Any]:
+        """Write filter and sort."""
+        sort = self.root.sorts(in_time=question.in_time) or None
+        return {"where": self._where(question), "sort": sort}
+
     def _write(self, question: Question) -> tuple[str, dict[str, t.Any]]:
         """Write the query for a page."""
-        query, place = Query(), (question.number - 1) * self._limit
-        order: dict[str, t.Any] = {
-            "where": self._where(question),
-            "sort": self._sorts(self.root.field, in_time=question.in_time) or None,
-        }
+        query, place, order = Query(), (question.number - 1) * self._limit, self._order(question)
         size = {"first" if self.root.is_connection else "limit": self._limit}
         calls = [
             self._rows(query, **order, **size, page=question.number, after=question.cursor),
@@ -267,7 +208,7 @@ class Reading:
         """
         if self.root.is_connection:
             return by_cursor(self.ask, Range(start))
-        if self._filters and self._sorts(self.root.field, in_time=True):
+        if self.root.filters and self.root.sorts(in_time=True):
             return by_key(self.ask, start)
         return by_number(self.ask, Range(start))
 
@@ -287,9 +228,24 @@ class Reading:
         while True:
             text, variables = self._write(question)
             try:
-                return self._answer(text, variables)
+                rows = self._answer(text, variables)
+                self._check(rows, question)
             except QueryRefused as refusal:
-                self._lessen(refusal)
+                self._lessen(refusal, question)
+            else:
+                return rows
+
+    def _check(self, rows: Rows, question: Question) -> None:
+        """Refuse a page that is short because no more came, and not because it is the last."""
+        count = len(rows.records)
+        if count >= rows.size or count not in CAPS or "page" not in self.root.field.arguments:
+            return
+        query, behind = Query(), (question.number - 1) * rows.size + count + 1
+        order = self._order(question)
+        call = query.call(self.root.field, "rows", "id", **order, limit=1, page=behind)
+        if self._answer(query.text(call), query.variables).records:
+            msg = f"no more than {count} rows come at once"
+            raise QueryRefused(msg, [])
 
     def _answer(self, text: str, variables: dict[str, t.Any]) -> Rows:
         """Ask for a page once."""
@@ -301,8 +257,9 @@ class Reading:
         else:
             page = self._api.post(_Page, text, variables, stream=stream, size=size)
             records = page.rows
-            more = len(records) >= size and self._is_paged
-            if len(records) >= size and not self._is_paged and "limit" in self.root.field.arguments:
+            is_full = len(records) >= size
+            more = is_full and self.root.is_paged
+            if is_full and not more and "limit" in self.root.field.arguments:
                 self._stream.logger.warning(
                     "%s: only the first %d can be read, and there may be more.", stream, size
                 )
@@ -316,13 +273,13 @@ class Reading:
             more,
             before,
             cursor,
-            ascending=self._sorts(self.root.field)[:1] == ["id_ASC"],
+            ascending=self.root.sorts()[:1] == ["id_ASC"],
         )
 
     def _stamp(self, head: _Head) -> datetime | None:
         """Read a row's replication value."""
         values = {"createdAt": head.created_at, "updatedAt": head.updated_at}
-        text = values.get(self._stream.filter_key or "")
+        text = values.get(self.root.key or "")
         return None if text is None else dates.parse(text)
 
     def rest(self, parents: Sequence[Id], column: str | None = None) -> dict[Id, list[Raw]]:
@@ -339,14 +296,22 @@ class Reading:
             PartitionFailed: They cannot be asked for.
         """
         found: dict[Id, list[Raw]] = {one: [] for one in parents}
-        size = self._stream.nested_limit if column is None else LONGEST
+        if column is None:
+            field, entries = t.cast("Field", self.nested), ""
+            size = self.nested_limit or LONGEST
+        else:
+            (field, entries), size = self.cut[column], LONGEST
         number, ids = 2, list(parents)
+        if ids and not (self.root.has_ids and "page" in field.arguments):
+            msg = (
+                f"only the first {size} `{field.name}` of a row can be read, and there may be more"
+            )
+            raise PartitionFailed(msg)
         while ids:
             query = Query()
             if column is None:
                 inside = self._nested(query, number)
             else:
-                field, entries = self.cut[column]
                 inside = query.call(field, "nested", entries, limit=size, page=number)
             length = {"first" if self.root.is_connection else "limit": len(ids)}
             call = self._call(query, f"id {inside}", where={"id": ids}, **length)
@@ -365,7 +330,7 @@ class Reading:
 
     # --- asking for less ------------------------------------------------------------------------
 
-    def _lessen(self, refusal: QueryRefused) -> None:
+    def _lessen(self, refusal: QueryRefused, question: Question) -> None:
         """Leave out what was refused, or make the pages smaller."""
         denied = {
             path: error.permission
@@ -384,11 +349,12 @@ class Reading:
                 refusal.reason,
             )
         else:
-            raise PartitionFailed(refusal.reason)
+            msg = f"{refusal.reason.rstrip('.')}: even for a single row, {question.place}"
+            raise PartitionFailed(msg)
 
     def _denied(self, error: QueryError) -> Iterator[Path]:
         """Find the fields an error is about; () stands for the stream itself."""
-        around = {*ENVELOPE, self.root.field.name, self._stream.nested}
+        around = {*ENVELOPE, self.root.field.name, self.nested and self.nested.name}
         path = tuple(n for n in error.path or () if isinstance(n, str) and n not in around)
         if error.path is not None:
             yield path if path in self._selection.asked else ()

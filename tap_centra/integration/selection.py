@@ -31,6 +31,8 @@ class Selection:
     Attributes:
         asked: Fields that are asked for.
         missing: Fields that were declared and are not there.
+        partial: Lists that are not asked for, as there is no asking for the rest of them.
+        clashing: Fields that are not asked of some types, which have them as another type.
         cut: Lists of which more may exist than come at once: the field, and what is inside.
     """
 
@@ -41,6 +43,7 @@ class Selection:
         wanted: Callable[[Path], bool],
         refused: AbstractSet[Path],
         is_new: Callable[[str], bool],
+        completes: bool,
     ) -> None:
         """Keep what decides.
 
@@ -49,13 +52,17 @@ class Selection:
             wanted: Whether the catalog selects a field.
             refused: Fields the token may not read.
             is_new: Whether a field that is not declared is asked for.
+            completes: Whether the rest of a list in a column can be asked for.
         """
         self._live = live
         self._wanted = wanted
         self._refused = refused
         self._is_new = is_new
+        self._completes = completes
         self.asked: list[Path] = []
         self.missing: list[Path] = []
+        self.partial: list[Path] = []
+        self.clashing: list[Path] = []
         self.cut: dict[str, tuple[Field, str]] = {}
 
     def text(self, declared: Mapping[str, Schema], type_name: str, path: Path = ()) -> str:
@@ -78,7 +85,7 @@ class Selection:
             if name == "__typename":
                 own.append(name)
                 continue
-            owners = self._owners(type_name, name, column)
+            owners = self._owners(type_name, here, column)
             if not owners:
                 self.missing.append(here)
             for owner, field in owners.items():
@@ -97,8 +104,8 @@ class Selection:
         """Write a field with what is inside of it."""
         if field.is_scalar:
             return field.name
-        if field.is_cut and len(here) > 1:
-            self.missing.append(here)  # there is no asking for the rest of it
+        if field.is_cut and (len(here) > 1 or not self._completes):
+            self.partial.append(here)
             return ""
         inside = self.text(_properties(column), str(field.type.inner.name), here)
         if not inside:
@@ -108,8 +115,9 @@ class Selection:
             return f"{field.name}(limit: {LONGEST}) {{ {inside} }}"
         return f"{field.name} {{ {inside} }}"
 
-    def _owners(self, type_name: str, name: str, column: Schema) -> dict[str, Field]:
+    def _owners(self, type_name: str, here: Path, column: Schema) -> dict[str, Field]:
         """Find who has a field: the type itself, or some of those it may stand for."""
+        name = here[-1]
         candidates = [type_name]
         if name not in self._live.fields(type_name):
             candidates = self._live.implementations(type_name)
@@ -117,13 +125,16 @@ class Selection:
         for candidate in candidates:
             field = self._live.fields(candidate).get(name)
             if (
-                field is not None
-                and not field.needs_more_than()
-                and (field.is_scalar or _properties(column))
-                # Two fields of one name must be of one type in an answer.
-                and all(field.type.text == other.type.text for other in found.values())
+                field is None
+                or field.needs_more_than()
+                or not (field.is_scalar or _properties(column))
             ):
+                continue
+            # Two fields of one name must be of one type in an answer.
+            if all(field.type.text == other.type.text for other in found.values()):
                 found[candidate] = field
+            else:
+                self.clashing.append((candidate, *here))
         return found
 
     def _undeclared(
@@ -135,14 +146,19 @@ class Selection:
             for name, field in self._live.fields(owner).items():
                 inherited = owner != type_name and name in self._live.fields(type_name)
                 if (
-                    field.is_scalar
-                    and not (inherited or field.is_deprecated or field.needs_more_than())
-                    and name not in declared
-                    and (name,) not in self._refused
-                    and taken.setdefault(name, field.type.text) == field.type.text
-                    and self._is_new(name)
+                    not field.is_scalar
+                    or inherited
+                    or field.is_deprecated
+                    or field.needs_more_than()
+                    or name in declared
+                    or (name,) in self._refused
+                    or not self._is_new(name)
                 ):
+                    continue
+                if taken.setdefault(name, field.type.text) == field.type.text:
                     yield owner, name
+                else:
+                    self.clashing.append((owner, name))
 
 
 def _properties(column: Schema) -> Mapping[str, Schema]:

@@ -18,26 +18,25 @@ from singer_sdk import StreamSchema
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.conform import decode, encode
-from commerce_taps.errors import MalformedAnswer, PartitionFailed, Refused
+from commerce_taps.conform import UNREADABLE, decode, encode
+from commerce_taps.errors import MalformedAnswer, PartitionFailed, Refused, TooMuchAsked
 from commerce_taps.fetch import Request
 from commerce_taps.lazy import cached_property
-from commerce_taps.paging import READINGS, Loose, by_page, digest
 from commerce_taps.records import Page, open_envelope
 from commerce_taps.stream import CommerceStream
 from tap_centra.bookmarks import LEEWAY, Latest, look_back
+from tap_centra.order.paging import Sheet, fresh, joined
 from tap_centra.order.quirks import compile_undo, on_the_wall
 from tap_centra.schemas import Declarations, order
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context
 
+    from tap_centra.order.paging import Params
     from tap_centra.tap import TapCentra
-
-    Params = Mapping[str, str | int]
 
 REPEATED_HOUR: t.Final = timedelta(hours=1)
 """In autumn an hour of the wall clock comes twice, and its times do not say which one they are of:
@@ -71,11 +70,14 @@ class OrderStream(CommerceStream, abc.ABC):
     looks_back: t.ClassVar[bool] = False
     """Whether rows change after the moment they are filtered by."""
 
-    filter_name: t.ClassVar[str | None] = None
-    """The parameter that filters by time."""
+    filter_names: t.ClassVar[tuple[str, ...]] = ()
+    """The parameters that filter by time: a row is new by any of them."""
 
-    page_limit: t.ClassVar[int] = 200
+    page_limit: int = 200
     """The most rows of a page."""
+
+    least_limit: t.ClassVar[int] = 1
+    """The fewest rows a page is asked to have."""
 
     # --- one answer -----------------------------------------------------------------------------
 
@@ -84,7 +86,7 @@ class OrderStream(CommerceStream, abc.ABC):
         return compile_undo(self.schema, self._tap.zone)
 
     def answer(self, params: Params, one: str = "") -> Answer:
-        """Ask once.
+        """Ask once, or for fewer rows where the API does not give so many.
 
         Args:
             params: Query parameters.
@@ -95,39 +97,35 @@ class OrderStream(CommerceStream, abc.ABC):
         """
         path = tuple(part.format(id=one) for part in self.path.split("/"))
         context = {"id": one} if one else {}
-        request = Request(path, params, stream=self.name, context=context)
-        return self._tap.client.get(request, self._open)
-
-    def doubted(self, params: Params, seems_right: Callable[[Answer], bool]) -> Answer:
-        """Ask once, or once more: answers do not tell of which page they are.
-
-        Args:
-            params: Query parameters.
-            seems_right: Tells whether an answer may be of the page that was asked for.
-
-        Returns:
-            The first answer if it seems right, else the second one.
-        """
-        answer = self.answer(params)
-        return answer if seems_right(answer) else self.answer(params)
+        while True:
+            request = Request(path, params, stream=self.name, context=context)
+            try:
+                return self._tap.client.get(request, self._open)
+            except TooMuchAsked:
+                if "limit" not in params or self._limit == self.least_limit:
+                    raise
+                self.page_limit = self._limit // 2
+                params = {**params, "limit": self._limit}
 
     def _open(self, body: bytes) -> Answer:
         """Open the envelope, which may hold a refusal."""
         envelope = open_envelope(body, dict[str, Raw])
-        if decode(envelope.get("status", Raw(b"null"))) != "ok":
+        if _decoded(envelope, "status") != "ok":
             if "status" in envelope:
                 raise Refused
             msg = "the answer has no `status`: it is none of the Order API"
             raise MalformedAnswer(msg)
-        if self.selector not in envelope:
+        found = _decoded(envelope, self.selector)
+        if isinstance(found, dict):
+            found = ([found] if found else []) if self.is_single else list(found.values())
+        if not isinstance(found, list) or (self.is_single and not found):
             msg = f"the answer has no `{self.selector}`"
             raise MalformedAnswer(msg)
-        found = decode(envelope[self.selector])
-        if isinstance(found, dict) and not self.is_single:
-            found = list(found.values())
-        records = [found] if isinstance(found, dict) else found or []
-        link = decode(envelope["next"]) if "next" in envelope else None
-        return Answer([Raw(encode(self._undo(record))) for record in records], link or None)
+        link = _decoded(envelope, "next") or None
+        if not isinstance(link, str | None):
+            msg = "the answer has a `next` that is no link"
+            raise MalformedAnswer(msg)
+        return Answer([Raw(encode(self._undo(record))) for record in found], link)
 
     @property
     def is_single(self) -> bool:
@@ -138,14 +136,12 @@ class OrderStream(CommerceStream, abc.ABC):
 
     @property
     def _limit(self) -> int:
-        return min(int(self.config["page_size"]), self.page_limit)
+        return max(min(int(self.config["page_size"]), self.page_limit), self.least_limit)
 
-    def _since(self, start: datetime | None) -> dict[str, str | int]:
-        """Write the filter by time."""
+    def _begin(self, start: datetime | None) -> datetime | None:
+        """Tell where the filter by time begins."""
         begin = look_back(start, self.config) if self.looks_back else start
-        if begin is None or self.filter_name is None:
-            return {}
-        return {self.filter_name: on_the_wall(dates.shift(begin, -REPEATED_HOUR), self._tap.zone)}
+        return None if begin is None else dates.shift(begin, -REPEATED_HOUR)
 
     def lists(self, start: datetime | None) -> Iterator[Sequence[Raw]]:
         """Read the records, page by page.
@@ -153,10 +149,17 @@ class OrderStream(CommerceStream, abc.ABC):
         Args:
             start: Where to begin, inclusive; `None` for everything.
 
-        Returns:
+        Yields:
             The pages.
         """
-        return self.pages(self._since(start))
+        begin = self._begin(start)
+        if begin is None or not self.filter_names:
+            yield from self.pages({})
+            return
+        since, seen = on_the_wall(begin, self._tap.zone), set[bytes]()
+        for name in self.filter_names:
+            for rows in self.pages({name: since}):
+                yield fresh(rows, seen)
 
     @abc.abstractmethod
     def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
@@ -199,54 +202,45 @@ class OrderStream(CommerceStream, abc.ABC):
 class OffsetStream(OrderStream, abc.ABC):
     """A list whose pages begin at an offset.
 
-    The order is not documented, and rows may come and go meanwhile. So each page begins with the
-    row the last one ended with; if it does not, rows have moved, and the list is read again. How
-    many rows a page has at most is not documented either: the list ends where nothing new comes.
+    Neither its order nor how many rows a page has at most is documented. So each page begins with
+    the row the last one ended with, and the list ends where nothing follows that row.
     """
+
+    least_limit = 2
 
     @override
     def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
         """Read all pages. See the base class."""
-        seen: set[bytes] = set()
-        for _ in range(READINGS):
-            offset, last = 0, None
-            while True:
-                size = max(self._limit, 2)
-                goes_on = partial(self._goes_on, last)
-                answer = self.doubted({**params, "limit": size, "offset": offset}, goes_on)
-                rows = answer.records
-                if not goes_on(answer):
-                    break
-                yield _fresh(rows, seen)
-                if len(rows) < (1 if last is None else 2):
-                    return
-                offset, last = offset + len(rows) - 1, self._key(rows[-1])
-        msg = "the list kept changing while it was read"
-        raise PartitionFailed(msg)
 
-    def _goes_on(self, last: t.Any, answer: Answer) -> bool:  # noqa: ANN401 (hashable)
-        """Tell whether a page begins with the row that ended the one before, if there was one."""
-        return last is None or (bool(answer.records) and self._key(answer.records[0]) == last)
+        def ask(place: Params) -> Sheet:
+            offset = int(place.get("offset", 0))
+            rows = self.answer({**params, "limit": self._limit, "offset": offset}).records
+            goes_on = len(rows) > (1 if place else 0)
+            return Sheet(rows, place, {"offset": offset + len(rows) - 1} if goes_on else None)
+
+        return joined(ask, self._key, overlap=True)
 
 
 class NumberStream(OrderStream, abc.ABC):
-    """A list whose pages have numbers."""
+    """A list whose pages have numbers.
+
+    Which number the first page has is not documented of every list: it is asked for without one,
+    and must end as page 1 does.
+    """
 
     takes_limit: t.ClassVar[bool] = True
 
     @override
     def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
         """Read all pages. See the base class."""
-        size = {"limit": self._limit} if self.takes_limit else {}
-        seen: set[bytes] = set()
 
-        def ask(number: int) -> Loose:
-            rows = self.doubted({**params, **size, "page": number}, partial(_is_new, seen)).records
-            seen.update(map(digest, rows))
-            return Loose(rows, [True] * len(rows), [None] * len(rows), number=None, total=None)
+        def ask(place: Params) -> Sheet:
+            size = {"limit": self._limit} if self.takes_limit else {}
+            rows = self.answer({**params, **size, **place}).records
+            number = int(place.get("page", 1))  # pages may be shorter than asked for
+            return Sheet(rows, {"page": number}, {"page": number + 1} if rows else None)
 
-        for rows in by_page(ask, self._key, 1):  # pages may be shorter than asked for
-            yield rows.records
+        return joined(ask, self._key, repeats=True)
 
 
 class LinkStream(OrderStream, abc.ABC):
@@ -261,26 +255,20 @@ class LinkStream(OrderStream, abc.ABC):
     @override
     def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
         """Follow the links. See the base class."""
-        seen: set[bytes] = set()
-        asked: dict[str, str | int] = {**params, "limit": self._limit}
-        links: set[str] = set()
-        while True:
-            answer = self.doubted(asked, partial(_is_new, seen))
-            yield _fresh(answer.records, seen)
-            if answer.next is None:
-                return
-            if answer.next in links:
-                msg = "a page of the list leads back to one before"
-                raise PartitionFailed(msg)
-            links.add(answer.next)
+
+        def ask(place: Params) -> Sheet:
             # A link may be nothing but paging, without the filters.
-            asked = {**asked, **self._follow(answer.next)}
+            rows, link = self.answer({**params, "limit": self._limit, **place})
+            return Sheet(rows, place, self._follow(link) if link else None)
+
+        return joined(ask, self._key)
 
     def _follow(self, link: str) -> dict[str, str]:
         """Read the parameters of a link, which must not lead elsewhere."""
         here = f"{self._tap.base_url}/{self.path}"
         there = urlsplit(urljoin(here, link))
-        if (there.scheme, there.netloc) != urlsplit(here)[:2]:
+        # Nothing but its parameters is used: behind a proxy it may have another scheme or port.
+        if there.hostname != urlsplit(here).hostname:
             msg = f"a page of the list leads to another host, {there.netloc}, where no key is sent"
             raise PartitionFailed(msg)
         return dict(parse_qsl(there.query, keep_blank_values=True))
@@ -313,14 +301,20 @@ class DetailStream(OrderStream, abc.ABC):
 
     @override
     def lists(self, start: datetime | None) -> Iterator[Sequence[Raw]]:
-        """Read a record for each id. See the base class."""
-        listed = partial(self._ids, start)
-        for one in listed():
-            try:
-                yield self.answer({}, one).records
-            except PartitionFailed:
-                if one in listed():  # or else it has gone meanwhile
-                    raise
+        """Read a record for each id, a page of them at once. See the base class."""
+        ids = self._ids(start)
+        for first in range(0, len(ids), self._limit):
+            asked = (partial(self._find, one, start) for one in ids[first : first + self._limit])
+            yield [raw for found in self._tap.client.all(asked) for raw in found]
+
+    def _find(self, one: str, start: datetime | None) -> list[Raw]:
+        """Read the record of an id, unless it has gone meanwhile."""
+        try:
+            return self.answer({}, one).records
+        except PartitionFailed:
+            if one in self._ids(start):
+                raise
+            return []
 
     @override
     def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
@@ -331,21 +325,14 @@ class DetailStream(OrderStream, abc.ABC):
         """List the ids, once each."""
         parent = self.parent(self._tap)
         (key,) = parent.primary_keys
-        rows = (raw for page in parent.lists(start) for raw in page)
-        return list(dict.fromkeys(str(decode(raw)[key]) for raw in rows))
+        ids = (decode(raw).get(key) for page in parent.lists(start) for raw in page)
+        return list(dict.fromkeys(map(str, ids)))
 
 
-def _is_new(seen: set[bytes], answer: Answer) -> bool:
-    """Tell whether a page is empty or has rows that have not come yet."""
-    return not answer.records or not seen.issuperset(map(digest, answer.records))
-
-
-def _fresh(rows: Sequence[Raw], seen: set[bytes]) -> list[Raw]:
-    """Leave out rows that were handed on already, and remember the others."""
-    found = []
-    for raw in rows:
-        mark = digest(raw)
-        if mark not in seen:
-            seen.add(mark)
-            found.append(raw)
-    return found
+def _decoded(envelope: Mapping[str, Raw], name: str) -> t.Any:  # noqa: ANN401 (JSON)
+    """Decode what an envelope has under a name; null if there is nothing."""
+    try:
+        return decode(envelope.get(name, b"null"))
+    except UNREADABLE as error:
+        msg = f"the answer cannot be read: its `{name}` has what is no JSON"
+        raise MalformedAnswer(msg) from error

@@ -31,7 +31,7 @@ ERRORS: t.Final = ErrorTable(
         Action.SKIP,
         "the plugin does not allow it: switch it on in the settings of the Order API plugin, "
         "under `Allow access to the following endpoints`",
-        body=b"Not Allowed",
+        body=b'"Not Allowed"',
     ),
     Rule((401, 403), Action.STOP, _KEY, doubts=3),
     Rule((404,), Action.FAIL, "Centra does not have it: {message}", body=b'"status"'),
@@ -45,6 +45,7 @@ ERRORS: t.Final = ErrorTable(
     Rule((429,), Action.RETRY, "Centra asks for fewer requests", finally_=Action.STOP),
     Rule((503,), Action.RETRY, "Centra is down for maintenance", finally_=Action.STOP),
     Rule(SERVER_ERRORS, Action.RETRY, "Centra has a fault of its own: {message}"),
+    Rule((200, 400, 422), Action.LESSEN, "Centra refuses the request: {message}", body=b'"limit"'),
     Rule((200, 400, 422), Action.FAIL, "Centra refuses the request: {message}"),
 )
 
@@ -75,7 +76,9 @@ def api_message(body: bytes) -> Message:
 
 
 def _words(value: t.Any) -> list[str]:  # noqa: ANN401 (JSON)
-    """Read a text, or an object of texts by field."""
+    """Read a text, an object of texts by field, or a list of these."""
+    if isinstance(value, list):
+        return [word for one in value for word in _words(one)]
     if isinstance(value, dict):
         return [f"{name}: {str(text).rstrip('.')}" for name, text in value.items()]
     return [str(value).rstrip(".")] if value else []

@@ -61,16 +61,16 @@ def compile_undo(schema: Schema, zone: ZoneInfo) -> Undo:
 
 
 def _compile_object(schema: Schema, zone: ZoneInfo) -> Undo:
-    functions = {
-        name: compile_undo(column, zone) for name, column in schema.get("properties", {}).items()
-    }
+    columns = schema.get("properties", {}).items()
+    functions = {name: compile_undo(column, zone) for name, column in columns}
+    odd = [(name, undo) for name, undo in functions.items() if undo is not _as_it_is]
 
     def undo(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
         if value == []:  # an object without entries
             return {}
         if not isinstance(value, dict):
             return value
-        return {name: functions.get(name, _as_it_is)(item) for name, item in value.items()}
+        return value | {name: undo(value[name]) for name, undo in odd if name in value}
 
     return undo
 

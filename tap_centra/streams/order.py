@@ -8,7 +8,10 @@ import msgspec
 from msgspec import Raw
 from typing_extensions import override
 
+from commerce_taps import dates
+from commerce_taps.conform import decode
 from tap_centra.order.client import (
+    REPEATED_HOUR,
     DetailStream,
     LinkStream,
     NumberStream,
@@ -16,6 +19,7 @@ from tap_centra.order.client import (
     OrderStream,
     WholeStream,
 )
+from tap_centra.order.quirks import on_the_wall
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +38,7 @@ class Customers(OffsetStream):
     selector = "customers"
     primary_keys = ("customerId",)
     replication_key = "modified"
-    filter_name = "modified"
+    filter_names = ("modified", "created")
 
 
 class CustomerDetails(DetailStream):
@@ -57,7 +61,7 @@ class Orders(OffsetStream):
     selector = "orders"
     primary_keys = ("orderId",)
     replication_key = "orderDate"
-    filter_name = "newer_than"
+    filter_names = ("newer_than",)
     looks_back = True
 
     @override
@@ -93,7 +97,6 @@ class Shipments(OffsetStream):
     selector = "shipments"
     primary_keys = ("shipmentId",)
     replication_key = "shipmentDate"
-    filter_name = "newer_than"
     looks_back = True
     page_limit = 100
 
@@ -101,11 +104,26 @@ class Shipments(OffsetStream):
     def lists(self, start: datetime | None) -> Iterator[Sequence[Raw]]:
         """Read the three lists in the order a shipment goes through them; the last one wins.
 
-        Only what was sent is filtered: which date the filter compares with is not documented.
+        Only what was sent is filtered. Which date the filter compares with is not documented: if
+        all that comes was ordered since then, it may be that of the order, and a shipment that was
+        ordered long ago would never come. Then the list is read whole.
         """
         for status in ("goodtogo", "inprogress"):
             yield from self.pages({"status": status})
-        yield from self.pages({"status": "completed", **self._since(start)})
+        sent, begin = {"status": "completed"}, self._begin(start)
+        if begin is None:
+            yield from self.pages(sent)
+            return
+        ordered_before = False
+        since = {"newer_than": on_the_wall(begin, self._tap.zone)}
+        for rows in self.pages({**sent, **since}):
+            yield rows
+            ordered_before = ordered_before or any(
+                _is_before(raw, "orderDate", dates.shift(begin, -REPEATED_HOUR)) for raw in rows
+            )
+        if not ordered_before:
+            for rows in self.pages(sent):
+                yield [raw for raw in rows if not _is_before(raw, "shipmentDate", begin)]
 
 
 class Returns(NumberStream):
@@ -116,7 +134,7 @@ class Returns(NumberStream):
     selector = "returns"
     primary_keys = ("returnId",)
     replication_key = "date"
-    filter_name = "newer_than"
+    filter_names = ("newer_than",)
     looks_back = True
 
 
@@ -127,7 +145,7 @@ class Products(LinkStream):
     path = "products"
     selector = "products"
     primary_keys = ("stockItemId",)
-    filter_name = "modified"
+    filter_names = ("modified", "created")
 
 
 class Stock(LinkStream):
@@ -137,7 +155,7 @@ class Stock(LinkStream):
     path = "stock"
     selector = "products"
     primary_keys = ("stockItemId",)
-    filter_name = "stock_modified"
+    filter_names = ("stock_modified", "modified", "created")
 
 
 class SupplierOrders(WholeStream):
@@ -200,7 +218,8 @@ class Vouchers(OrderStream):
     @property
     def partitions(self) -> list[dict[str, t.Any]]:
         """One partition a voucher."""
-        return [{"id": str(one)} for one in self.config.get("voucher_ids", ())]
+        ids = dict.fromkeys(map(str, self.config.get("voucher_ids", ())))
+        return [{"id": one} for one in ids]
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
@@ -226,6 +245,12 @@ class AllocationRequests(NumberStream):
     def lists(self, start: datetime | None) -> Iterator[Sequence[Raw]]:
         """Read those of any status; the API shows pending ones only unless asked. See the base."""
         return self.pages({"status": "all"})
+
+
+def _is_before(raw: Raw, name: str, moment: datetime) -> bool:
+    """Tell whether a record has a time that is before a moment."""
+    stamp = decode(raw).get(name)
+    return isinstance(stamp, str) and stamp < dates.render(dates.floor(moment))
 
 
 def _lines(raw: Raw) -> Iterator[Raw]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 OFF_BY_DEFAULT = {INTEGRATION: {"events"}, ORDER: {"customer_details"}}
 NOT_IN_THE_OLDER_ONE = {
-    *("admin_users", "buyers", "campaigns", "purchase_orders", "shipments", "subscriptions"),
+    *("admin_users", "buyers", "campaigns", "purchase_orders", "subscriptions"),
     *("subscription_contracts", "suppliers", "vouchers"),
 }
 

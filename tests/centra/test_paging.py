@@ -11,12 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
-from typing_extensions import override
 
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.paging import Range
 from tap_centra.integration.paging import Question, Rows, by_cursor, by_key, by_number
-from tap_centra.order.client import Answer, NumberStream, OffsetStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,110 +217,3 @@ def test_a_cursor_that_leads_nowhere_is_a_failure() -> None:
 
     with pytest.raises(PartitionFailed, match="leads nowhere"):
         read(by_cursor(ask))
-
-
-# --- the Order API's offsets --------------------------------------------------------------------
-
-
-class Offsets(OffsetStream):
-    """A list with offsets, without an API."""
-
-    name = "offsets"
-    path = "orders"
-    selector = "orders"
-    primary_keys = ("orderId",)
-
-    def __init__(self, listed: list[int], largest: int = 1000) -> None:
-        self.listed = listed
-        self.largest = largest
-        self.acts: dict[int, Callable[[list[int]], Any]] = {}
-        self.mistakes: set[int] = set()
-        self.asked = 0
-
-    @override
-    @property
-    def _limit(self) -> int:
-        return 3
-
-    @override
-    def answer(self, params: Any, one: str = "") -> Answer:
-        if self.asked in self.acts:
-            self.acts[self.asked](self.listed)
-        self.asked += 1
-        assert self.asked < 200, "it never ends"
-        first, size = params["offset"], min(params["limit"], self.largest)
-        first = 0 if self.asked in self.mistakes else first
-        return Answer([Raw(b"%d" % n) for n in self.listed[first : first + size]], None)
-
-    @override
-    def _key(self, raw: Raw) -> int:
-        return int(bytes(raw))
-
-    def numbers(self) -> list[int]:
-        return [int(bytes(raw)) for page in self.pages({}) for raw in page]
-
-
-@pytest.mark.parametrize("count", range(12))
-@pytest.mark.parametrize("largest", [1000, 2])
-def test_offsets_read_each_row_once_even_if_pages_are_shorter(count: int, largest: int) -> None:
-    assert Offsets(list(range(count)), largest).numbers() == list(range(count))
-
-
-def test_offsets_see_that_rows_have_gone() -> None:
-    stream = Offsets(list(range(10)))
-    stream.acts = {2: lambda listed: listed.pop(0)}
-    assert set(stream.numbers()) >= set(range(1, 10))
-
-
-def test_a_server_that_repeats_its_first_page_is_a_failure() -> None:
-    stream = Offsets(list(range(10)))
-    answer = stream.answer
-    stream.answer = lambda params, one="": answer({**params, "offset": 0}, one)  # type: ignore[method-assign]
-    with pytest.raises(PartitionFailed, match="kept changing"):
-        stream.numbers()
-
-
-@pytest.mark.parametrize("number", range(2, 6))
-def test_offsets_take_a_page_of_before_for_a_mistake(number: int) -> None:
-    """One answer is to a question of before: it is asked for again, and nothing else is."""
-    right, mistaken = Offsets(list(range(10))), Offsets(list(range(10)))
-    mistaken.mistakes = {number}
-    assert mistaken.numbers() == right.numbers() == list(range(10))
-    assert mistaken.asked == right.asked + 1
-
-
-class Numbers(NumberStream):
-    """A list with numbered pages, of which one comes in place of another."""
-
-    name = "numbers"
-    path = "returns"
-    selector = "returns"
-    primary_keys = ("returnId",)
-
-    def __init__(self, listed: list[int], mistakes: set[int]) -> None:
-        self.listed = listed
-        self.mistakes = mistakes
-        self.asked = 0
-
-    @override
-    @property
-    def _limit(self) -> int:
-        return 3
-
-    @override
-    def answer(self, params: Any, one: str = "") -> Answer:
-        self.asked += 1
-        assert self.asked < 200, "it never ends"
-        page = params["page"] - 1 - (self.asked in self.mistakes)
-        shown = self.listed[page * 3 : page * 3 + 3]
-        return Answer([Raw(b"%d" % n) for n in shown], None)
-
-    @override
-    def _key(self, raw: Raw) -> int:
-        return int(bytes(raw))
-
-
-@pytest.mark.parametrize("mistakes", [set(), {2}, {3}, {2, 4}, {5}])
-def test_a_numbered_page_of_before_does_not_end_the_list(mistakes: set[int]) -> None:
-    pages = Numbers(list(range(10)), mistakes).pages({})
-    assert [int(bytes(raw)) for page in pages for raw in page] == list(range(10))

@@ -6,8 +6,10 @@ graphql-core judges, by both variants of the schema. Nothing is sent here.
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,12 +27,13 @@ from graphql.execution import get_variable_values
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from commerce_sandbox.centra import survey
 from commerce_sandbox.centra.schema import schema
-from commerce_taps.errors import PartitionSkipped
+from commerce_taps.errors import PartitionFailed, PartitionSkipped
 from commerce_taps.paging import Range
 from tap_centra.integration.introspection import QUERY, LiveSchema
 from tap_centra.integration.paging import Question
-from tap_centra.integration.reading import Reading
+from tap_centra.integration.reading import ENVELOPE, Reading
 from tap_centra.tap import TapCentra
 from tests.centra.conftest import INTEGRATION, KINDS, VARIANTS
 
@@ -89,7 +92,7 @@ def queries(
         raise StopIteration
 
     reading._answer = answer  # type: ignore[assignment, method-assign]
-    for column in [None, *reading.cut] if reading.is_paged else [*reading.cut]:
+    for column in [None, *reading.cut] if reading.nested_limit else [*reading.cut]:
         with pytest.raises(StopIteration):
             reading.rest(["1", "2"] if stream.root == "orders" else [1, 2], column)
     yield from asked
@@ -132,7 +135,7 @@ def asked_of(
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_with_all_columns(variant: str) -> None:
     found = check(variant, tap(variant))
-    assert found == (len(STREAMS) if variant == "current" else len(STREAMS) - 9)
+    assert found == (len(STREAMS) if variant == "current" else len(STREAMS) - 8)
 
 
 def selecting(columns: dict[str, set[str]]) -> Record:
@@ -149,7 +152,7 @@ def selecting(columns: dict[str, set[str]]) -> Record:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_with_keys_only(variant: str) -> None:
     made = tap(variant, selecting({name: set() for name in STREAMS}), new_fields="drop")
-    assert check(variant, made) >= len(STREAMS) - 9
+    assert check(variant, made) >= len(STREAMS) - 8
     (text, _), *_ = queries(cast("IntegrationStream", made.streams["products"]))
     assert text.endswith("{ id updatedAt } }")
 
@@ -241,13 +244,18 @@ type Site implements Store { id: Int! name: String! floor: String tills: Int! ho
 """
 
 
-@pytest.fixture
-def odd() -> TapCentra:
+def facing(sdl: str) -> TapCentra:
     """A tap that faces a schema unlike any that was seen."""
-    answer = graphql_sync(build_schema(ODD), QUERY)
+    answer = graphql_sync(build_schema(sdl), QUERY)
     made = TapCentra(config=CONFIG)
     made.api._live = LiveSchema(json.dumps(answer.data).encode(), NOW)
     return made
+
+
+@pytest.fixture
+def odd() -> TapCentra:
+    """A tap that faces many oddities at once."""
+    return facing(ODD)
 
 
 def first(made: TapCentra, stream: str) -> str:
@@ -278,42 +286,193 @@ def test_a_name_of_two_types_is_asked_of_one(odd: TapCentra) -> None:
 
 
 LONG = """
-type Query { sizeCharts(where: Where, limit: Int, page: Int): [SizeChart!]! }
+type Query {
+  sizeCharts(where: Where, limit: Int, page: Int): [SizeChart!]!
+  productVariants(where: Where, limit: Int, page: Int): [ProductVariant!]!
+}
 input Where { id: [Int!] }
 type SizeChart { id: Int! name: String! sizes(limit: Int = 20, page: Int = 1): [Size!]! }
 type Size { id: Int! name: String! }
+type ProductVariant { id: Int! prices(limit: Int = 20, page: Int = 1): [Price!]! }
+type Price { id: Int! }
 """
+COUNTS = {1: 450, 2: 3, 3: 200, 4: 201}
 
 
-def test_a_list_inside_of_a_row_that_turns_out_to_have_pages_is_read_to_its_end() -> None:
-    whole_ = build_schema(LONG)
-    sizes = {1: 450, 2: 3, 3: 200, 4: 201}
+def read_long(sdl: str, stream: str) -> list[Record]:
+    """Read a stream whose rows have lists of so many entries inside."""
+    environment = build_schema(sdl)
 
-    def page(rows: list[Any], limit: int, number: int) -> list[Any]:
+    def page(rows: list[Any], asked: Record) -> list[Any]:
+        limit, number = asked.get("limit", len(rows)), asked.get("page", 1)
         return rows[(number - 1) * limit : number * limit]
 
-    def charts(*_: Any, limit: int, page: int = 1, where: Any = None) -> list[Record]:  # noqa: ANN401
-        wanted = (where or {"id": list(sizes)})["id"]
-        rows = [{"id": one, "name": str(one)} for one in sizes if one in wanted]
-        return rows[(page - 1) * limit : page * limit]
+    def rows(*_: Any, where: Any = None, **asked: Any) -> list[Record]:  # noqa: ANN401
+        wanted = (where or {"id": list(COUNTS)})["id"]
+        return page([{"id": one, "name": str(one)} for one in COUNTS if one in wanted], asked)
 
-    query = whole_.type_map["Query"]
-    chart = whole_.type_map["SizeChart"]
-    query.fields["sizeCharts"].resolve = charts  # type: ignore[attr-defined]
-    chart.fields["sizes"].resolve = lambda row, _, **asked: page(  # type: ignore[attr-defined]
-        [{"id": n, "name": str(n)} for n in range(sizes[row["id"]])], asked["limit"], asked["page"]
-    )
+    def entries(row: Record, _: Any, **asked: Any) -> list[Record]:  # noqa: ANN401
+        return page([{"id": n, "name": str(n)} for n in range(COUNTS[row["id"]])], asked)
+
+    for kind, field in (
+        ("Query", "sizeCharts"), ("Query", "productVariants"),
+        ("SizeChart", "sizes"), ("ProductVariant", "prices"),
+    ):  # fmt: skip
+        found = environment.type_map[kind].fields[field]  # type: ignore[attr-defined]
+        found.resolve = rows if kind == "Query" else entries
 
     def post(kind: Any, text: str, variables: Any = None, **_: Any) -> Any:  # noqa: ANN401
-        answer = graphql_sync(whole_, text, variable_values=variables)
+        answer = graphql_sync(environment, text, variable_values=variables)
         assert answer.errors is None, answer.errors
         return msgspec.json.decode(json.dumps(answer.data), type=kind)
 
-    made = TapCentra(config=CONFIG)
-    made.api._live = LiveSchema(json.dumps(graphql_sync(whole_, QUERY).data).encode(), NOW)
+    made = facing(sdl)
     made.api.post = post  # type: ignore[assignment, method-assign]
-    stream = cast("IntegrationStream", made.streams["size_charts"])
-    found = [json.loads(bytes(raw)) for page in stream.read(None, None) for raw in page.records]
+    pages = made.streams[stream].read(None, None)  # type: ignore[attr-defined]
+    return [json.loads(bytes(raw)) for page in pages for raw in page.records]
+
+
+def test_a_list_inside_of_a_row_that_turns_out_to_have_pages_is_read_to_its_end() -> None:
+    found = read_long(LONG, "size_charts")
     assert {row["id"]: [one["id"] for one in row["sizes"]] for row in found} == {
-        one: list(range(count)) for one, count in sizes.items()
+        one: list(range(count)) for one, count in COUNTS.items()
     }
+
+
+def test_so_is_a_list_whose_entries_are_the_rows() -> None:
+    found = [(row["productVariantId"], row["id"]) for row in read_long(LONG, "prices")]
+    assert sorted(found) == [(one, n) for one, count in COUNTS.items() for n in range(count)]
+
+
+@pytest.mark.parametrize("stream", ["size_charts", "prices"])
+@pytest.mark.parametrize("lack", ["where: Where, ", ", page: Int = 1"])
+def test_where_there_is_no_asking_for_the_rest_the_stream_fails(stream: str, lack: str) -> None:
+    field = "sizes" if stream == "size_charts" else "prices"
+    with pytest.raises(PartitionFailed, match=f"only the first .* `{field}` of a row can be read"):
+        read_long(LONG.replace(lack, ""), stream)
+
+
+def test_where_there_is_no_asking_for_the_rest_a_short_list_is_read() -> None:
+    short = {one: min(count, 199) for one, count in COUNTS.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "COUNTS", short)
+        found = read_long(LONG.replace(", page: Int = 1", ""), "prices")
+    assert len(found) == sum(short.values())
+
+
+APART = """
+type Query {
+  returns(where: Where, limit: Int, page: Int): [Return!]!
+  orders(where: Where, limit: Int, page: Int): [Order!]!
+}
+input Where { id: [Int!] }
+interface Return { id: Int! }
+type DirectToConsumerReturn implements Return { id: Int! customer: Customer! note: Int }
+type KioskReturn implements Return { id: Int! customer: Customer till: Int note: String }
+type Customer { id: Int! }
+type Order { id: String! lines: [OrderLine!]! }
+type OrderLine { id: Int! allocations(limit: Int = 20): [Allocation!]! product: Product }
+type Allocation { id: Int! }
+type Product { id: Int! }
+"""
+
+
+def test_a_third_type_of_rows_is_read_and_what_cannot_be_asked_of_it_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    text = first(facing(APART), "returns")
+    assert "... on DirectToConsumerReturn { customer { id } note }" in text
+    assert "... on KioskReturn { till }" in text
+    assert (
+        "returns: left out `KioskReturn.customer`, `KioskReturn.note`, where it is of another type."
+        in caplog.messages
+    )
+
+
+def test_a_list_of_which_not_all_would_come_is_not_taken_for_the_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    assert "allocations" not in first(facing(APART), "order_lines")
+    assert "order_lines: left out `allocations`, of which not all would come." in caplog.messages
+
+
+# --- how a list is read -------------------------------------------------------------------------
+
+SORTED = """
+type Query {
+  orders(where: Where, sort: [OrderSort!], limit: Int, page: Int): [Order!]!
+  orderConnection(where: Where, sort: [OrderSort!], first: Int, after: String): Orders!
+}
+input Where { id: [String!] updatedAt: Range }
+input Range { from: String to: String }
+enum OrderSort { orderDate_ASC UNIQUE }
+type Orders { edges: [Edge!]! pageInfo: PageInfo! }
+type Edge { cursor: String! node: Order! }
+type PageInfo { hasNextPage: Boolean! endCursor: String }
+type Order { id: String! updatedAt: String! }
+"""
+
+
+@pytest.mark.parametrize(
+    ("sort", "root", "asked"),
+    [
+        ("number_ASC", "orderConnection", ["number_ASC"]),
+        ("id_ASC number_ASC", "orderConnection", ["id_ASC"]),
+        ("updatedAt_ASC id_ASC", "orders", ["updatedAt_ASC", "id_ASC"]),
+        ("updatedAt_DESC", "orders", None),
+    ],
+)
+def test_a_cursor_is_trusted_only_where_no_two_rows_are_equal(
+    sort: str, root: str, asked: list[str] | None
+) -> None:
+    """The cursor is a value of the sort: of rows that share it, those behind the page are lost."""
+    reading = Reading(
+        cast("IntegrationStream", facing(SORTED.replace("UNIQUE", sort)).streams["orders"])
+    )
+    assert reading.root.field.name == root
+    _, variables = reading._write(Question(Range(NOW), in_time="updatedAt_ASC" in sort))
+    assert variables.get("rows_sort") == asked
+
+
+def test_a_list_in_the_order_of_changes_ends_where_it_began_to_be_read() -> None:
+    reading = Reading(cast("IntegrationStream", tap("current").streams["orders"]))
+    _, variables = reading._write(Question(Range(), in_time=True))
+    assert variables["rows_where"] == {"updatedAt": {"to": NOW.isoformat()}}
+
+
+# --- permissions --------------------------------------------------------------------------------
+
+
+def documented() -> dict[str, tuple[set[str], str]]:
+    """What the page says of each stream: its permissions, and what single columns need."""
+    page = (Path(__file__).parents[2] / "docs" / "tap-centra.md").read_text(encoding="utf-8")
+    table = page.partition("| Streams | Permission |")[2].partition("\n\n")[0]
+    found: dict[str, tuple[set[str], str]] = {}
+    for line in table.splitlines()[2:]:
+        names, needed, more = (cell.strip() for cell in line.strip("|").split("|"))
+        streams, permissions = (re.findall(r"`([^`]+)`", cell) for cell in (names, needed))
+        each = len(streams) == len(permissions) > 1
+        for number, stream in enumerate(streams):
+            found[stream] = {permissions[number]} if each else set(permissions), more
+    return found
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_the_permissions_a_stream_needs_are_those_that_are_documented(stream: str) -> None:
+    text, variables = next(queries(cast("IntegrationStream", tap("current").streams[stream])))
+    operation = get_operation_ast(parse(text))
+    assert operation is not None
+    lacks = survey.Survey(whole("current"), operation, {}, variables, frozenset()).lacks
+    paths = [(lack.permission, [n for n in lack.path if n not in ENVELOPE]) for lack in lacks]
+    own = KINDS[INTEGRATION][stream].type_name
+    page = documented()
+    needed, more = page.get(stream, ({f"{own}:read"}, ""))
+    keys = {path for lifted in [KINDS[INTEGRATION][stream].lifted] for path in lifted.values()}
+    assert {one for one, path in paths if not path or path[0] in keys} == needed
+    for permission, path in paths:
+        guarded = permission.partition(":")[0].partition(".")[2]
+        if path and guarded:
+            assert f"`{path[0]}`" in more or (path[0].endswith("Address") and "addresses" in more)
+            assert f"{permission.partition('.')[0]}.<column>:read" in more or permission in more

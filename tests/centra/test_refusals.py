@@ -177,6 +177,7 @@ def test_the_token_of_the_one_api_is_refused_by_the_other(run: Taps, sandbox: Sa
         (INTEGRATION, {"voucher_ids": ["1"]}, "Setting `voucher_ids` belongs to the Order API"),
         (ORDER, {"token": "x"}, "Setting `token` belongs to the Integration API"),
         (ORDER, {"on_missing_permission": "fail"}, "belongs to the Integration API"),
+        (ORDER, {"base_url": "https://shop.example/graphql/"}, "address of the Integration API"),
         (ORDER, {"timezone": "Mars/Olympus"}, "Setting `timezone` is not a time zone"),
         (ORDER, {"timezone": "../etc/passwd"}, "Setting `timezone` is not a time zone"),
         (INTEGRATION, {"base_url": "http://shop.example"}, "must begin with https://"),
@@ -230,6 +231,7 @@ ANSWERS: list[tuple[str, Record, str]] = [
         "Centra refuses the request: limit: Too high.",
     ),
     (ORDER, {"status": 200, "body": {"status": "no", "msg": "Closed"}}, "the request: Closed."),
+    (ORDER, {"status": 422, "body": {"errors": [{"message": "Closed."}]}}, "message: Closed."),
     (ORDER, {"status": 500, "body": "oops"}, "Centra has a fault of its own"),
 ]
 
@@ -293,7 +295,7 @@ def test_without_voucher_ids_there_are_none(run: Taps, sandbox: Sandbox, catalog
     [
         ("https://elsewhere.example/api?page=2", "leads to another host, elsewhere.example"),
         ("//elsewhere.example/api?page=2", "leads to another host, elsewhere.example"),
-        ("?limit=10&page=1", "leads back to one before"),
+        ("?limit=10&page=1", "kept changing while it was read"),
     ],
 )
 def test_a_link_is_followed_within_the_host_and_forward(

@@ -272,6 +272,14 @@ def test_links_are_written_in_three_forms(
         assert len(client.by_link("products", limit=10)) == len(client.rows("products"))
 
 
+@pytest.mark.parametrize("stream", ["orders", "customers"])
+def test_the_newest_may_come_first(stream: str, order_client: Callable[..., OrderClient]) -> None:
+    with Sandbox(scale=0.01, centra_first="newest") as sandbox:
+        key = f"{stream.rstrip('s')}Id"
+        ids = [int(row[key]) for row in order_client(sandbox).by_offset(stream, 7)]
+        assert ids == sorted(row[key] for row in sandbox.truth(f"centra.order.{stream}"))[::-1]
+
+
 # --- filters
 
 
@@ -303,6 +311,20 @@ def test_a_range_has_its_beginning_and_not_its_end(
     }
     assert low in found
     assert high not in found
+
+
+@pytest.mark.parametrize("by", ["sent", "ordered"])
+def test_a_range_of_shipments_is_of_either_date(
+    by: str, order_client: Callable[..., OrderClient]
+) -> None:
+    column = {"sent": "shipmentDate", "ordered": "orderDate"}[by]
+    with Sandbox(scale=0.01, centra_shipments_by=by) as sandbox:
+        client = order_client(sandbox)
+        rows = client.by_offset("shipments", 100, status="completed")
+        since = sorted(row[column] for row in rows)[len(rows) // 2]
+        found = client.by_offset("shipments", 100, status="completed", newer_than=since)
+        assert found == [row for row in rows if row[column] >= since]
+        assert any(row["orderDate"] < since for row in found) == (by == "sent")
 
 
 def test_single_things_are_found(sandbox: Sandbox, orders: OrderClient) -> None:

@@ -10,6 +10,7 @@ from tap_centra.integration.client import (
     OrderEntryStream,
     UpdatedStream,
 )
+from tap_centra.integration.root import Place
 
 
 class Orders(UpdatedStream):
@@ -41,6 +42,8 @@ class Shipments(UpdatedStream):
     name = "shipments"
     root = "shipments"
     type_name = "Shipment"
+    # Whether a shipment that changes changes its order as well is not documented: not filtered.
+    elsewhere = Place("orders", "Order", "shipments")
 
 
 class Returns(CreatedStream):

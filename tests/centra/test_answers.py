@@ -1,0 +1,227 @@
+"""Odd answers of the Integration API: what comes of them, and that no row is lost unnoticed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from commerce_sandbox.centra import graphql_api
+from tests.centra.conftest import INTEGRATION, differences, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from commerce_sandbox import Sandbox
+    from commerce_sandbox.centra.graphql_api import Question
+    from commerce_sandbox.centra.tokens import Token
+    from tests.centra.conftest import Catalogs, Taps
+    from tests.contract import Record
+    from tests.runs import Run
+
+    Change = Callable[[Record, str], Record | None]
+    Tamper = Callable[[str, Change], list[str]]
+
+
+def error(message: str, category: str = "internal", *path: str | int) -> Record:
+    return {"message": message, "path": list(path), "extensions": {"category": category}}
+
+
+@pytest.fixture
+def tamper(monkeypatch: pytest.MonkeyPatch) -> Tamper:
+    """Changes the answers to queries with a text in them; gives the list of these queries."""
+
+    def begin(part: str, change: Change) -> list[str]:
+        plain, struck = graphql_api.GraphQLApi._answer, list[str]()
+
+        def answer(api: graphql_api.GraphQLApi, token: Token, question: Question) -> Record:
+            found = plain(api, token, question)
+            if part not in question.query:
+                return found
+            struck.append(question.query)
+            return change(json.loads(json.dumps(found)), question.query) or found
+
+        monkeypatch.setattr(graphql_api.GraphQLApi, "_answer", answer)
+        return struck
+
+    return begin
+
+
+def times(count: int, change: Change) -> Change:
+    """Change so many answers and no more."""
+    left = [count]
+
+    def act(answer: Record, query: str) -> Record | None:
+        left[0] -= 1
+        return change(answer, query) if left[0] >= 0 else None
+
+    return act
+
+
+def is_whole(run: Run, sandbox: Sandbox, stream: str) -> bool:
+    wanted = truth(sandbox, INTEGRATION, run.output, stream)
+    return not differences(INTEGRATION, stream, run.output.rows(stream), wanted)
+
+
+# --- errors beside data -------------------------------------------------------------------------
+
+
+def half(answer: Record, message: str) -> Record:
+    """An answer of which a row is missing."""
+    answer["data"]["rows"][1]["grandTotal"] = None
+    return {"errors": [error(message, "internal", "rows", 1, "grandTotal")]} | answer
+
+
+def test_rows_beside_an_error_are_not_taken_for_whole(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
+) -> None:
+    asked = tamper("rows: orders", lambda a, _: half(a, "The creditLimit of unknown complexity."))
+    found = run(sandbox, catalog=catalog(orders=None, brands=None))
+    assert found.code == 1
+    assert "Failed orders: " in found.log
+    assert set(found.output.counts) == {"brands"}
+    assert asked
+
+
+def test_a_fault_of_the_server_is_asked_again_and_makes_no_page_smaller(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
+) -> None:
+    """Beside the error stands what the query has cost: `complexity` is no complaint of it."""
+    tamper("rows: orders", times(3, lambda a, _: half(a, "Internal server error")))
+    found = run(sandbox, catalog=catalog(orders=None))
+    assert found.code == 0
+    assert found.log.count("orders: Centra has a fault of its own: Internal server error; try") == 3
+    assert "pages of" not in found.log
+    assert is_whole(found, sandbox, "orders")
+
+
+def test_what_an_error_says_and_nothing_beside_it_tells_what_it_is(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
+) -> None:
+    said = error("The moon is full.", "graphql")
+    body = {"errors": [said], "extensions": {"complexity": 5, "limit": "internal"}}
+    asked = tamper("rows: orders", lambda *_: body)
+    found = run(sandbox, catalog=catalog(orders=None))
+    assert "Failed orders: Centra refuses the query: The moon is full." in found.log
+    assert len(asked) == 1
+
+
+def test_a_rate_limit_is_waited_for_whatever_the_status(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
+) -> None:
+    body = {"errors": [error("Rate limit exceeded.", "rateLimit")]}
+    tamper("rows: orders", times(2, lambda *_: body))
+    found = run(sandbox, catalog=catalog(orders=None))
+    assert found.code == 0
+    assert "pages of" not in found.log
+    assert is_whole(found, sandbox, "orders")
+
+
+# --- rows that are none, and values nobody knows ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stream", "place"), [("brands", "rows"), ("order_lines", "nested")], ids=["row", "entry"]
+)
+def test_a_null_in_a_list_is_a_failure_and_passes_no_bookmark(
+    run: Taps,
+    sandbox: Sandbox,
+    catalog: Catalogs,
+    tamper: Tamper,
+    *,
+    stream: str,
+    place: str,
+) -> None:
+    def change(answer: Record, _: str) -> Record:
+        rows = answer["data"]["rows"]
+        (rows if place == "rows" else rows[3]["nested"]).append(None)
+        return answer
+
+    tamper("rows: ", times(1, change))
+    found = run(sandbox, catalog=catalog(**{stream: None}))
+    assert found.code == 1
+    assert f"Failed {stream}: " in found.log
+    assert found.output.counts == {}
+    assert not found.output.state.get("bookmarks", {}).get(stream)
+
+
+def test_types_and_values_nobody_knows_are_kept_as_they_come(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
+) -> None:
+    def change(answer: Record, _: str) -> Record:
+        for row in answer["data"]["rows"]:
+            row |= {"__typename": "PopUpOrder", "status": "BEAMED_UP"}
+        return answer
+
+    tamper("rows: orders", change)
+    found = run(sandbox, catalog=catalog(orders=None))
+    assert found.code == 0
+    rows = found.output.records["orders"]
+    assert {(row["__typename"], row["status"]) for row in rows} == {("PopUpOrder", "BEAMED_UP")}
+    assert len(rows) == len(truth(sandbox, INTEGRATION, found.output, "orders"))
+
+
+# --- what is looked up first --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"errors": [error('Cannot query field "remainingQuota" on type "RateLimit".', "graphql")]},
+        {"errors": [error("Rate limits need a permission.", "authorization")]},
+    ],
+    ids=["field", "permission"],
+)
+def test_without_knowing_the_limits_it_is_read_all_the_same(
+    run: Taps,
+    sandbox: Sandbox,
+    catalog: Catalogs,
+    tamper: Tamper,
+    answer: Record,
+) -> None:
+    tamper("rateLimits", lambda *_: answer)
+    found = run(sandbox, catalog=catalog(brands=None))
+    assert found.code == 0
+    assert "The rate limits are not known, and kept only as far as the API asks to wait" in (
+        found.log
+    )
+    assert is_whole(found, sandbox, "brands")
+
+
+# --- runs that end in the middle ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", ["current", "older"])
+def test_a_run_that_ended_in_the_middle_is_gone_on_with_and_nothing_is_lost(
+    run: Taps,
+    environments: Callable[[str], Sandbox],
+    catalog: Catalogs,
+    tamper: Tamper,
+    *,
+    variant: str,
+) -> None:
+    streams = ("orders", "order_lines", "shipments", "product_sizes", "stock_changes")
+    some, environment = catalog(**dict.fromkeys(streams)), environments(variant)
+    answered: Counter[str] = Counter()
+    down = True
+
+    def after_two(_: Record, query: str) -> Record | None:
+        text = query.partition("rows: ")[2]
+        answered[text] += 1
+        refused = {"errors": [error("The moon is full.", "graphql")]}
+        return refused if down and answered[text] > 2 else None
+
+    tamper("rows: ", after_two)
+    broken = run(environment, catalog=some, page_size=30)
+    assert broken.code == 1
+    down = False
+    rest = run(environment, catalog=some, page_size=30, state=broken.output.state)
+    assert rest.code == 0
+    for stream in streams:
+        wanted = truth(environment, INTEGRATION, rest.output, stream)
+        assert broken.output.rows(stream).keys() < wanted.keys()
+        rows = broken.output.rows(stream) | rest.output.rows(stream)
+        assert differences(INTEGRATION, stream, rows, wanted)[:5] == []
+    assert not broken.output.state.get("bookmarks", {}).get("stock_changes")

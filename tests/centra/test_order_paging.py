@@ -1,0 +1,236 @@
+"""Lists of the Order API that change while they are read: nothing slips between two pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+from typing_extensions import override
+
+from commerce_taps.errors import PartitionFailed
+from tap_centra.order.client import Answer, LinkStream, NumberStream, OffsetStream, OrderStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Change = Callable[[list[int]], Any]
+
+SIZE = 3
+
+
+class Listed(OrderStream):
+    """A list of numbers without an API.
+
+    Attributes:
+        listed: The numbers, in order.
+        changes: What happens to them before which request, counted from 0.
+        mistakes: Which requests, counted from 1, get the answer to the one before.
+        largest: The most rows of a page.
+        base: The number of the first page.
+        asked: How many requests there were.
+    """
+
+    name = "listed"
+    path = "listed"
+    selector = "listed"
+    primary_keys = ("id",)
+
+    def __init__(
+        self,
+        listed: list[int],
+        changes: dict[int, Change] | None = None,
+        mistakes: frozenset[int] = frozenset(),
+        largest: int = 1000,
+    ) -> None:
+        self.listed = listed
+        self.changes = changes or {}
+        self.mistakes = mistakes
+        self.largest = largest
+        self.base = 1
+        self.asked = 0
+        self._previous: dict[str, Any] | None = None
+
+    @override
+    @property
+    def _limit(self) -> int:
+        return SIZE
+
+    @override
+    def answer(self, params: Any, one: str = "") -> Answer:
+        self.changes.get(self.asked, list)(self.listed)
+        self.asked += 1
+        assert self.asked < 400, "it never ends"
+        is_mistaken = self.asked in self.mistakes and self._previous is not None
+        shown: dict[str, Any] = self._previous if is_mistaken else params  # type: ignore[assignment]
+        self._previous = params
+        limit = min(int(shown["limit"]), self.largest)
+        number = int(shown.get("page", self.base)) - self.base
+        first = shown.get("offset", number * limit)
+        more = first + limit < len(self.listed)
+        link = f"?limit={limit}&page={number + self.base + 1}"
+        rows = [Raw(b"%d" % n) for n in self.listed[first : first + limit]]
+        return Answer(rows, link if more else None)
+
+    @override
+    def _key(self, raw: Raw) -> int:
+        return int(bytes(raw))
+
+    def numbers(self) -> list[int]:
+        return [int(bytes(raw)) for page in self.pages({}) for raw in page]
+
+
+class Offsets(Listed, OffsetStream):
+    """Pages that begin at an offset."""
+
+
+class Numbers(Listed, NumberStream):
+    """Pages with numbers."""
+
+
+class Links(Listed, LinkStream):
+    """Pages that name the next one."""
+
+    @override
+    def _follow(self, link: str) -> dict[str, str]:
+        return dict(parse_qsl(link.removeprefix("?")))
+
+
+KINDS: list[type[Listed]] = [Offsets, Numbers, Links]
+kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+@kinds
+@pytest.mark.parametrize("count", range(12))
+@pytest.mark.parametrize("largest", [1000, 2])
+def test_each_row_is_read_once_even_if_pages_are_shorter(
+    kind: type[Listed], count: int, largest: int
+) -> None:
+    assert kind(list(range(count)), largest=largest).numbers() == list(range(count))
+
+
+@kinds
+@pytest.mark.parametrize("gone", [1, 2, 3])
+@pytest.mark.parametrize("moment", range(1, 8))
+def test_rows_that_slip_because_others_go_are_read(
+    kind: type[Listed], moment: int, gone: int
+) -> None:
+    def go(rows: list[int]) -> None:
+        del rows[:gone]
+
+    stream = kind(list(range(12)), {moment: go})
+    found = stream.numbers()
+    assert set(found) >= set(stream.listed)
+    assert max(Counter(found).values()) == 1
+
+
+@kinds
+def test_a_list_to_which_rows_are_added_in_front_again_and_again_is_read_to_its_end(
+    kind: type[Listed],
+) -> None:
+    """Orders that come newest first grow in front: the reading goes on, and not from its start."""
+    stream = kind(
+        list(range(30)), {n: lambda rows: rows.insert(0, -len(rows)) for n in range(1, 200, 2)}
+    )
+    assert set(range(30)) <= set(stream.numbers())
+    assert stream.asked < 120
+
+
+@kinds
+def test_a_list_from_which_rows_go_again_and_again_is_read_to_its_end(kind: type[Listed]) -> None:
+    stream = kind(list(range(30)), {n: lambda rows: rows.pop(0) for n in range(1, 60, 4)})
+    found = stream.numbers()
+    assert set(stream.listed) <= set(found)
+
+
+changes = st.dictionaries(
+    st.integers(1, 25), st.tuples(st.sampled_from(["add", "go"]), st.floats(0, 1)), max_size=5
+)
+
+
+@given(st.sampled_from(KINDS), st.integers(0, 14), changes)
+def test_a_row_that_stays_is_never_missed(
+    kind: type[Listed], count: int, planned: dict[int, tuple[str, float]]
+) -> None:
+    """Rows are added and go anywhere, one before a request, and not before two in a row."""
+
+    def act(what: str, where: float) -> Change:
+        def change(rows: list[int]) -> None:
+            place = int(where * len(rows))
+            if what == "add":
+                rows.insert(place, 1000 + len(rows) + place)
+            elif rows:
+                rows.pop(min(place, len(rows) - 1))
+
+        return change
+
+    wanted = {
+        when: act(*one) for when, one in planned.items() if when % 2 and (when - 2) not in planned
+    }
+    stream = kind(list(range(count)), wanted)
+    try:
+        found = stream.numbers()
+    except PartitionFailed:
+        return  # it says so
+    assert set(found) >= set(stream.listed) & set(range(count))
+
+
+@kinds
+@pytest.mark.parametrize("mistakes", [{2}, {3}, {4}, {2, 4}, {3, 6}, {5}])
+def test_an_answer_to_the_question_of_before_costs_nothing(
+    kind: type[Listed], mistakes: set[int]
+) -> None:
+    stream = kind(list(range(10)), mistakes=frozenset(mistakes))
+    assert stream.numbers() == list(range(10))
+
+
+@kinds
+def test_a_server_that_gives_its_first_page_for_ever_is_a_failure(kind: type[Listed]) -> None:
+    stream = kind(list(range(10)))
+    answer = stream.answer
+    stream.answer = lambda params, one="": answer({"limit": params["limit"]}, one)  # type: ignore[method-assign]
+    if kind is Numbers:
+        assert stream.numbers() == [0, 1, 2]  # as a list of one page, whose last page comes again
+        return
+    with pytest.raises(PartitionFailed, match="kept changing"):
+        stream.numbers()
+
+
+def test_a_list_that_never_comes_to_rest_fails() -> None:
+    stream = Offsets(
+        list(range(1000)), {n: lambda rows: rows.__delitem__(slice(6)) for n in range(1, 160)}
+    )
+    with pytest.raises(PartitionFailed, match="kept changing"):
+        stream.numbers()
+
+
+def test_pages_counted_from_0_are_not_taken_for_pages_counted_from_1() -> None:
+    """The first page would be missing; better say so."""
+    stream = Numbers(list(range(10)))
+    stream.base = 0
+    with pytest.raises(PartitionFailed):
+        stream.numbers()
+
+
+def test_the_last_page_may_come_again_for_every_number_beyond_it() -> None:
+    stream = Numbers(list(range(10)))
+    answer = stream.answer
+    stream.answer = lambda params, one="": answer(  # type: ignore[method-assign]
+        {**params, "page": min(params.get("page", 1), 4)}, one
+    )
+    assert stream.numbers() == list(range(10))
+
+
+@pytest.mark.parametrize("kind", [Numbers, Links])
+def test_rows_that_slip_are_read_even_if_one_is_added_before_the_second_look(
+    kind: type[Listed],
+) -> None:
+    stream = kind(
+        list(range(12)),
+        {1: lambda rows: rows.__delitem__(slice(2)), 2: lambda rows: rows.insert(0, 99)},
+    )
+    assert set(stream.numbers()) >= set(range(2, 12))
