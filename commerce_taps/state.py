@@ -60,19 +60,25 @@ def check_state(state: object, tap: str, streams: Mapping[str, Stream]) -> None:
         logger.warning("The state has bookmarks of no stream of %s: %s.", tap, _listed(strange))
     for name, bookmark in bookmarks.items():
         _check_form(name, bookmark)
-        if name not in streams:
-            continue
-        places = [bookmark, *bookmark.get("partitions", [])]
-        for place in places:
-            _check_value(name, place.get("replication_key_value"))
-        key = streams[name].replication_key
-        if key and any(
-            place.get("replication_key_value") is not None and place.get("replication_key") != key
-            for place in places
-        ):
-            logger.warning(
-                "The state's bookmark of `%s` is not of `%s`: what has it is read anew.", name, key
-            )
+        if name in streams:
+            for place in (bookmark, *bookmark.get("partitions", [])):
+                _check_value(name, place.get("replication_key_value"))
+
+
+def is_of(key: str | None, bookmark: Mapping[str, t.Any]) -> bool:
+    """Tell whether a stream can go on from a bookmark.
+
+    Args:
+        key: The stream's replication key, as the tap has it once it knows the source.
+        bookmark: The stream's bookmark, with its partitions.
+
+    Returns:
+        Whether none of its values is of another replication key.
+    """
+    return key is None or not any(
+        place.get("replication_key_value") is not None and place.get("replication_key") != key
+        for place in (bookmark, *bookmark.get("partitions", []))
+    )
 
 
 def _listed(names: Iterable[object]) -> str:

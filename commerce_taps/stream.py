@@ -19,6 +19,7 @@ from commerce_taps.fetch import where
 from commerce_taps.lazy import cached_property
 from commerce_taps.records import Page
 from commerce_taps.shape import Shape
+from commerce_taps.state import is_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -380,6 +381,13 @@ class CommerceStream(Stream, abc.ABC):
             partitions: How many partitions will be read.
         """
         self._tap.begin(self, partitions)
+        key = self.source.replication_key
+        if not is_of(key, self.stream_state):
+            self.logger.warning(
+                "The state's bookmark of `%s` is not of `%s`: what has it is read anew.",
+                self.name,
+                key,
+            )
         if self.source is not self:  # the SDK syncs the other ones only
             self._write_schema_message()
 
