@@ -30,6 +30,7 @@ class TapError(Exception):
     Attributes:
         reason: What happened and what to do.
         where: The stream and partition it happened on, if it belongs to one.
+        body: The answer it was made of, for the tap to look into; never to be shown.
     """
 
     def __init__(self, reason: str, where: str = "", note: str = "") -> None:
@@ -44,6 +45,7 @@ class TapError(Exception):
         super().__init__(f"{text.rstrip('.')} ({note})." if note else text)
         self.reason = reason
         self.where = where
+        self.body = b""
 
 
 class TapStopped(TapError):

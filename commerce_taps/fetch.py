@@ -214,7 +214,9 @@ class Client:
                 doubted += 1  # apart from the tries: what went wrong before says nothing of this
                 count, retries = doubted, min(rule.doubts, retries) if self._answered else 0
             if count > retries:
-                raise self._given_up(rule, rule.error(request.where, message, tries=tries))
+                found = rule.error(request.where, message, tries=tries)
+                found.body = body
+                raise self._given_up(rule, found)
             self._wait(request, rule.say(message), headers, count, retries)
         raise AssertionError  # the last try has returned or raised
 
@@ -374,9 +376,8 @@ class Client:
             wait = max(wait, asked)
             self._governor.pause(asked)
         self._logger.warning(
-            "%s: %s; try %d of %d in %.1f s.",
-            request.where,
-            why,
+            "%s; try %d of %d in %.1f s.",
+            TapError(why, request.where),
             tries + 1,
             retries + 1,
             wait,

@@ -70,6 +70,7 @@ class Governor:
 
     Attributes:
         buckets: The vendor's token buckets, once they are known.
+        emptied: How often the vendor said that one of them is empty, and not which.
         waiting: Requests that wait for their turn.
     """
 
@@ -94,6 +95,7 @@ class Governor:
         self._lock = threading.Lock()
         self._check = check
         self.buckets: Sequence[Bucket] = ()
+        self.emptied = 0
         self.waiting = 0
 
     @contextlib.contextmanager
@@ -145,7 +147,7 @@ class Governor:
             self._take(costs)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody send for a while: the vendor asked for it, so the buckets are empty.
+        """Let nobody send for a while: the vendor asked for it, so any bucket may be empty.
 
         Args:
             seconds: How long from now.
@@ -153,6 +155,7 @@ class Governor:
         with self._lock:
             for bucket in self.buckets:
                 bucket.drain()
+            self.emptied += bool(self.buckets)
             self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def sleep(self, seconds: float) -> None:

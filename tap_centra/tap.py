@@ -159,7 +159,9 @@ class TapCentra(CommerceTap):
                 "Setting `timezone` is missing: the Order API writes times by the clock of the "
                 "environment and does not tell its zone. Give it, such as Europe/Stockholm."
             )
-        elif "timezone" in config and _zone(config["timezone"]) is None:
+        if "" in config.get("voucher_ids", ()):
+            yield "Setting `voucher_ids` has an empty text in it: fill or remove it."
+        if "timezone" in config and _zone(config["timezone"]) is None:
             yield (
                 f"Setting `timezone` is not a time zone: {config['timezone']!r}. Write it as in "
                 "the IANA database, such as Europe/Stockholm."

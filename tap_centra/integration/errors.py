@@ -25,10 +25,10 @@ class _Errors(ErrorTable):
 
     @override
     def classify(self, status: int, body: bytes) -> Rule:
-        """Find the row for an answer. See the base class."""
+        """Find the row for an answer, by its words in small letters. See the base class."""
         found = errors_in(body)
-        told = [(one.message, one.extensions and one.extensions.category) for one in found]
-        return super().classify(status, msgspec.json.encode(told) if found else body)
+        told = [(one.message, one.category) for one in found]
+        return super().classify(status, (msgspec.json.encode(told) if found else body).lower())
 
 
 ERRORS: t.Final[ErrorTable] = _Errors(
@@ -50,6 +50,7 @@ ERRORS: t.Final[ErrorTable] = _Errors(
         Action.STOP,
         "Centra does not accept the token: it has expired or was revoked: {message}",
         body=b'"authentication"',
+        doubts=3,
     ),
     Rule(
         (404, 405, 410),
@@ -59,35 +60,49 @@ ERRORS: t.Final[ErrorTable] = _Errors(
     ),
     Rule((408,), Action.RETRY, "Centra took too long"),
     Rule((413,), Action.LESSEN, "the query is too large"),
+    # One query may cost more than the bucket of ten seconds ever holds.
+    Rule(
+        (429,),
+        Action.RETRY,
+        "Centra's rate limit is reached",
+        body=b"complexity",
+        finally_=Action.LESSEN,
+    ),
     Rule((429,), Action.RETRY, "Centra's rate limit is reached", finally_=Action.STOP),
     Rule(
         ANY_REFUSAL,
         Action.FAIL,
         "Centra does not know what was asked for, so its schema has changed since the run began: "
         "{message}",
-        body=b"Cannot query field",
+        body=b"cannot query field",
     ),
     Rule(
         ANY_REFUSAL,
         Action.FAIL,
         "Centra does not know an argument: {message}",
-        body=b"nknown argument",
+        body=b"unknown argument",
     ),
-    Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"omplexity"),
     Rule(
         ANY_REFUSAL,
         Action.RETRY,
         "Centra's rate limit is reached",
-        body=b"ate limit",
+        body=b"rate limit",
         finally_=Action.STOP,
     ),
+    Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"complex"),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"limit"),
     Rule((503,), Action.RETRY, "Centra is down for maintenance", finally_=Action.STOP),
     Rule(SERVER_ERRORS, Action.RETRY, "Centra has a fault of its own: {message}"),
-    Rule((200,), Action.RETRY, "Centra has a fault of its own: {message}", body=b"nternal"),
+    Rule((200,), Action.RETRY, "Centra has a fault of its own: {message}", body=b"internal"),
     Rule(ANY_REFUSAL, Action.FAIL, "Centra refuses the query: {message}"),
 )
 
+AUTHORIZATION: t.Final = "authorization"
+AUTHENTICATION: t.Final = "authentication"
+_BAD_TOKEN: t.Final = re.compile(
+    r"\btoken\b.*\b(expired|invalid|revoked)\b|\b(expired|invalid|revoked)\b.*\btoken\b",
+    re.IGNORECASE,
+)
 _PERMISSION: t.Final = re.compile(r"[\w.]+:(?:read|write)")
 _FIELD: t.Final = re.compile(r"to access `?(\w+)")
 
@@ -112,9 +127,19 @@ class QueryError(msgspec.Struct):
     extensions: Extensions | None = None
 
     @property
+    def category(self) -> str | None:
+        """What kind of error it is. That a token has expired may be told as any kind, or none."""
+        category = self.extensions.category if self.extensions else None
+        if _PERMISSION.search(self.message):
+            return category
+        told = self.path or self.field or "permission" in self.message
+        is_bare = category == AUTHORIZATION and not told
+        return AUTHENTICATION if is_bare or _BAD_TOKEN.search(self.message) else category
+
+    @property
     def permission(self) -> str | None:
         """The permission that is missing; `None` where the error is about something else."""
-        if self.extensions is None or self.extensions.category != "authorization":
+        if self.category != AUTHORIZATION:
             return None
         found = _PERMISSION.search(self.message)
         return found[0] if found else "a permission"

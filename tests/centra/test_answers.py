@@ -108,6 +108,38 @@ def test_what_an_error_says_and_nothing_beside_it_tells_what_it_is(
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "beside"),
+    [
+        (200, "Access token has expired", {"extensions": {"category": "authorization"}}),
+        (200, "Access denied", {"extensions": {"category": "authorization"}}),
+        (200, "Invalid token", {"path": ["rows"]}),
+        (400, "Token expired", {}),
+        (403, "The token was revoked", {"extensions": {"category": "graphql"}}),
+    ],
+)
+def test_a_token_that_expires_during_the_run_is_told_in_one_sentence(
+    run: Taps,
+    sandbox: Sandbox,
+    catalog: Catalogs,
+    tamper: Tamper,
+    *,
+    status: int,
+    message: str,
+    beside: Record,
+) -> None:
+    def refuse(*_: object) -> Record:
+        raise graphql_api.Refused(status, {"message": message, **beside})
+
+    tamper("rows: ", refuse)
+    found = run(sandbox, catalog=catalog(orders=None, brands=None))
+    assert found.code == 1
+    (said,) = [line for line in found.log.splitlines() if line.startswith(("Stopped", "Failed"))]
+    assert said.startswith("Stopped: ")
+    assert "Centra does not accept the token: it has expired or was revoked" in said
+    assert message in said
+
+
 def test_a_rate_limit_is_waited_for_whatever_the_status(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
 ) -> None:

@@ -231,6 +231,18 @@ def test_who_is_turned_away_comes_back_when_told(
         assert "Centra's rate limit is reached" in found.log
 
 
+def test_after_a_refusal_the_limits_are_looked_up_again(
+    run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any bucket may be the empty one, and to think that of the hour's would be slow."""
+    with hurried(monkeypatch) as sandbox:
+        spend(monkeypatch, before=4)
+        run(sandbox, catalog=catalog(INTEGRATION, stock_changes=None), concurrency=1)
+        assert turned_away(sandbox) == 1
+        asked = ["rateLimits" in request.body for request in sandbox.requests]
+        assert [place for place, looked in enumerate(asked) if looked] == [1, 5]
+
+
 def test_fewer_columns_cost_less(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     def cost(**streams: set[str] | None) -> int:
         log = run(sandbox, catalog=catalog(INTEGRATION, **streams)).log

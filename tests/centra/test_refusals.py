@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from commerce_sandbox.centra import NARROW_API_KEY
+from commerce_sandbox.centra import NARROW_API_KEY, graphql_api
 from tap_centra.tap import TapCentra
 from tests.centra.conftest import (
     INTEGRATION,
@@ -19,6 +19,8 @@ from tests.centra.conftest import (
 from tests.runs import in_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from commerce_sandbox import Sandbox
     from tests.centra.conftest import Catalogs, Taps
     from tests.contract import Record
@@ -47,9 +49,33 @@ def without(rows: dict[Any, Record], *columns: str) -> dict[Any, Record]:
     return {key: {k: v for k, v in row.items() if k not in columns} for key, row in rows.items()}
 
 
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Has refused queries answered with another status, for Centra documents none."""
+
+    def begin(status: int) -> None:
+        plain = graphql_api.GraphQLApi._answer
+
+        def answer(*question: Any) -> Record:  # noqa: ANN401
+            try:
+                return plain(*question)
+            except graphql_api.Refused as refused:
+                raise graphql_api.Refused(status, *refused.errors) from refused
+
+        monkeypatch.setattr(graphql_api.GraphQLApi, "_answer", answer)
+
+    return begin
+
+
+@pytest.mark.parametrize("status", [200, 400, 403])
 def test_fields_without_a_permission_are_left_out_and_named(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
+    run: Taps,
+    sandbox: Sandbox,
+    catalog: Catalogs,
+    refusals: Callable[[int], None],
+    status: int,
 ) -> None:
+    refusals(status)
     refused = ("attributes", "billingAddress", "internalComment", "shippingAddress", "userIP")
     found = run(sandbox, token=PLAIN, catalog=catalog(orders=None))
     assert found.code == 0
