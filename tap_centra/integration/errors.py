@@ -18,6 +18,7 @@ from commerce_taps.redact import redact
 
 SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
 ANY_REFUSAL: t.Final = (200, 400, 401, 403, 422)
+RATE_LIMIT: t.Final = "Centra's rate limit is reached"
 
 
 class _Errors(ErrorTable):
@@ -61,14 +62,7 @@ ERRORS: t.Final[ErrorTable] = _Errors(
     Rule((408,), Action.RETRY, "Centra took too long"),
     Rule((413,), Action.LESSEN, "the query is too large"),
     # One query may cost more than the bucket of ten seconds ever holds.
-    Rule(
-        (429,),
-        Action.RETRY,
-        "Centra's rate limit is reached",
-        body=b"complexity",
-        finally_=Action.LESSEN,
-    ),
-    Rule((429,), Action.RETRY, "Centra's rate limit is reached", finally_=Action.STOP),
+    Rule((429,), Action.RETRY, RATE_LIMIT, finally_=Action.LESSEN),
     Rule(
         ANY_REFUSAL,
         Action.FAIL,
@@ -82,13 +76,7 @@ ERRORS: t.Final[ErrorTable] = _Errors(
         "Centra does not know an argument: {message}",
         body=b"unknown argument",
     ),
-    Rule(
-        ANY_REFUSAL,
-        Action.RETRY,
-        "Centra's rate limit is reached",
-        body=b"rate limit",
-        finally_=Action.STOP,
-    ),
+    Rule(ANY_REFUSAL, Action.RETRY, RATE_LIMIT, body=b"rate limit", finally_=Action.LESSEN),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"complex"),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"limit"),
     Rule((503,), Action.RETRY, "Centra is down for maintenance", finally_=Action.STOP),

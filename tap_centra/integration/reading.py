@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Raw
 
 from commerce_taps import dates
-from commerce_taps.errors import PartitionFailed, PartitionSkipped
-from commerce_taps.paging import Range
+from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped
+from commerce_taps.paging import KEPT_CHANGING, Range
 from commerce_taps.records import open_envelope
 from tap_centra.integration.api import Query, QueryRefused
+from tap_centra.integration.errors import RATE_LIMIT
 from tap_centra.integration.paging import Id, Question, Rows, by_cursor, by_key, by_number
 from tap_centra.integration.root import find
-from tap_centra.integration.selection import LONGEST, Selection
+from tap_centra.integration.selection import LONGEST, USUAL, Selection, longest
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -72,10 +73,6 @@ class _Connection(msgspec.Struct):
     rows: _Edges
 
 
-class _Nested(msgspec.Struct):
-    nested: list[Raw]
-
-
 class Reading:
     """One reading of one stream."""
 
@@ -93,6 +90,8 @@ class Reading:
         self._live = stream.api.live
         self._limit: int = stream.config["page_size"]
         self._refused: set[Path] = set()
+        self._bound = USUAL
+        self._question = Question()
         self.root, self.nested = find(self._live, stream.places)
         if not self.root.is_paged:
             self._limit = LONGEST  # what comes at once is all there is
@@ -109,6 +108,7 @@ class Reading:
             refused=self._refused,
             is_new=stream.wants_new,
             completes=self.nested is None,
+            bound=self._bound,
         )
         kind = str(self.nested.type.inner.name) if self.nested else parent
         self._inside = self._selection.text(stream.declared, kind)
@@ -117,7 +117,6 @@ class Reading:
             msg = f"this environment has no `{absent[0]}` in `{kind}`"
             raise PartitionSkipped(msg)
         stream.tell("this environment has no %s", self._selection.missing)
-        stream.tell("left out %s, of which not all would come", self._selection.partial)
         stream.tell("left out %s, where it is of another type", self._selection.clashing)
         fields = self._live.fields(parent)
         wanted = dict.fromkeys(["id", *stream.parent_fields])
@@ -181,18 +180,24 @@ class Reading:
         sort = self.root.sorts(in_time=question.in_time) or None
         return {"where": self._where(question), "sort": sort}
 
+    def _page(self, question: Question) -> dict[str, t.Any]:
+        """Write filter, sort, and which page."""
+        place = {self.root.length: self._limit, "page": question.number, "after": question.cursor}
+        return self._order(question) | place
+
+    def _again(self, ids: Sequence[Id]) -> dict[str, t.Any]:
+        """Write which rows: some of the last page, or where that cannot be asked, all of it."""
+        if self.root.has_ids:
+            return {"where": {"id": ids}, self.root.length: len(ids)}
+        return self._page(self._question)
+
     def _write(self, question: Question) -> tuple[str, dict[str, t.Any]]:
         """Write the query for a page."""
-        query, place, order = Query(), (question.number - 1) * self._limit, self._order(question)
-        size = {"first" if self.root.is_connection else "limit": self._limit}
-        calls = [
-            self._rows(query, **order, **size, page=question.number, after=question.cursor),
-            *(
-                [query.call(self.root.field, "before", "id", **order, limit=1, page=place)]
-                if question.number > 1
-                else []
-            ),
-        ]
+        query, place = Query(), (question.number - 1) * self._limit
+        calls = [self._rows(query, **self._page(question))]
+        if place:
+            order = self._order(question)
+            calls.append(query.call(self.root.field, "before", "id", **order, limit=1, page=place))
         return query.text(*calls), query.variables
 
     # --- asking ---------------------------------------------------------------------------------
@@ -225,6 +230,10 @@ class Reading:
             PartitionFailed: It is refused however it is asked for.
             PartitionSkipped: The token may not read any of it.
         """
+        if question != self._question and self._bound != USUAL:
+            self._bound = USUAL
+            self._select()
+        self._question = question
         while True:
             text, variables = self._write(question)
             try:
@@ -233,7 +242,8 @@ class Reading:
             except QueryRefused as refusal:
                 self._lessen(refusal, question)
             else:
-                return rows
+                if not self._widen(rows):
+                    return rows
 
     def _check(self, rows: Rows, question: Question) -> None:
         """Refuse a page that is short because no more came, and not because it is the last."""
@@ -246,6 +256,19 @@ class Reading:
         if self._answer(query.text(call), query.variables).records:
             msg = f"no more than {count} rows come at once"
             raise QueryRefused(msg, [])
+
+    def _widen(self, rows: Rows) -> bool:
+        """Ask for more of lists that can only be asked for at once, if some may not be whole."""
+        start = ("nested",) if self.nested else ()
+        for path in self._selection.bounded:
+            lengths = (longest(msgspec.json.decode(raw), start + path) for raw in rows.records)
+            if max(lengths, default=0) >= self._bound:
+                if self._bound == LONGEST:
+                    raise _too_long(".".join(path))
+                self._bound = LONGEST
+                self._select()
+                return True
+        return False
 
     def _answer(self, text: str, variables: dict[str, t.Any]) -> Rows:
         """Ask for a page once."""
@@ -293,39 +316,38 @@ class Reading:
             The entries from the second page on, by the row's id.
 
         Raises:
-            PartitionFailed: They cannot be asked for.
+            PartitionFailed: They cannot be asked for, or some of the rows are not there any more.
         """
         found: dict[Id, list[Raw]] = {one: [] for one in parents}
-        if column is None:
-            field, entries = t.cast("Field", self.nested), ""
-            size = self.nested_limit or LONGEST
-        else:
-            (field, entries), size = self.cut[column], LONGEST
-        number, ids = 2, list(parents)
-        if ids and not (self.root.has_ids and "page" in field.arguments):
-            msg = (
-                f"only the first {size} `{field.name}` of a row can be read, and there may be more"
-            )
-            raise PartitionFailed(msg)
+        field = self.cut[column][0] if column else t.cast("Field", self.nested)
+        size = LONGEST if column else self.nested_limit or LONGEST
+        if found and "page" not in field.arguments:
+            raise _too_long(field.name)
+        number, ids = 2, list(found)
         while ids:
             query = Query()
-            if column is None:
-                inside = self._nested(query, number)
+            if column:
+                inside = query.call(field, column, self.cut[column][1], limit=size, page=number)
             else:
-                inside = query.call(field, "nested", entries, limit=size, page=number)
-            length = {"first" if self.root.is_connection else "limit": len(ids)}
-            call = self._call(query, f"id {inside}", where={"id": ids}, **length)
+                inside = self._nested(query, number)
+            call = self._call(query, f"id {inside}", **self._again(ids))
             try:
                 rows = self._answer(query.text(call), query.variables)
             except QueryRefused as refusal:
                 raise PartitionFailed(refusal.reason) from refusal
-            ids = []
-            for one, raw in zip(rows.ids, rows.records, strict=True):
-                nested = open_envelope(bytes(raw), _Nested).nested
-                found[one] += nested
-                if len(nested) >= size:
-                    ids.append(one)
-            number += 1
+            if self._widen(rows):
+                continue
+            came = dict(zip(rows.ids, rows.records, strict=True))
+            if not came.keys() >= set(ids):
+                raise PartitionFailed(KEPT_CHANGING)
+            full = []
+            for one in ids:
+                row = open_envelope(bytes(came[one]), dict[str, Raw])
+                entries = open_envelope(bytes(row.get(column or "nested", b"")), list[Raw])
+                found[one] += entries
+                if len(entries) >= size:
+                    full.append(one)
+            number, ids = number + 1, full
         return found
 
     # --- asking for less ------------------------------------------------------------------------
@@ -348,6 +370,8 @@ class Reading:
                 self._limit,
                 refusal.reason,
             )
+        elif RATE_LIMIT in refusal.reason:
+            raise TapStopped(refusal.reason, self._stream.name)
         else:
             msg = f"{refusal.reason.rstrip('.')}: even for a single row, {question.place}"
             raise PartitionFailed(msg)
@@ -374,3 +398,9 @@ class Reading:
         fields = ", ".join(f"`{'.'.join(path)}`" for path in sorted(denied))
         self._stream.logger.warning("%s: left out %s: %s.", self._stream.name, fields, msg)
         self._select()
+
+
+def _too_long(name: str) -> PartitionFailed:
+    """Tell of a list inside of a row that cannot be read to its end."""
+    msg = f"only the first {LONGEST} `{name}` of a row can be read, and there may be more"
+    return PartitionFailed(msg)

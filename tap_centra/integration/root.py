@@ -65,6 +65,11 @@ class Root:
         """Whether there is more than what comes at once."""
         return self.is_connection or "page" in self.field.arguments
 
+    @property
+    def length(self) -> str:
+        """The argument that says how many rows to give."""
+        return "first" if self.is_connection else "limit"
+
     @cached_property
     def _inputs(self) -> Iterable[str]:
         argument = self.field.arguments.get("where")

@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
 LONGEST: t.Final = 200
 """The most a nested list gives at once (Centra's reference of the Integration API)."""
 
+USUAL: t.Final = 20
+"""What it gives by default."""
+
 Path = tuple[str, ...]
 
 
@@ -31,7 +34,7 @@ class Selection:
     Attributes:
         asked: Fields that are asked for.
         missing: Fields that were declared and are not there.
-        partial: Lists that are not asked for, as there is no asking for the rest of them.
+        bounded: Lists of which more may exist than come at once, with no asking for the rest.
         clashing: Fields that are not asked of some types, which have them as another type.
         cut: Lists of which more may exist than come at once: the field, and what is inside.
     """
@@ -44,6 +47,7 @@ class Selection:
         refused: AbstractSet[Path],
         is_new: Callable[[str], bool],
         completes: bool,
+        bound: int = USUAL,
     ) -> None:
         """Keep what decides.
 
@@ -53,15 +57,18 @@ class Selection:
             refused: Fields the token may not read.
             is_new: Whether a field that is not declared is asked for.
             completes: Whether the rest of a list in a column can be asked for.
+            bound: How many entries to ask for where it cannot: lists inside of lists multiply
+                the complexity of a query, whether the entries are there or not.
         """
         self._live = live
         self._wanted = wanted
         self._refused = refused
         self._is_new = is_new
         self._completes = completes
+        self._bound = bound
         self.asked: list[Path] = []
         self.missing: list[Path] = []
-        self.partial: list[Path] = []
+        self.bounded: list[Path] = []
         self.clashing: list[Path] = []
         self.cut: dict[str, tuple[Field, str]] = {}
 
@@ -104,16 +111,16 @@ class Selection:
         """Write a field with what is inside of it."""
         if field.is_scalar:
             return field.name
-        if field.is_cut and (len(here) > 1 or not self._completes):
-            self.partial.append(here)
-            return ""
         inside = self.text(_properties(column), str(field.type.inner.name), here)
         if not inside:
             return ""
-        if field.is_cut:
-            self.cut[field.name] = field, inside
-            return f"{field.name}(limit: {LONGEST}) {{ {inside} }}"
-        return f"{field.name} {{ {inside} }}"
+        if not field.is_cut:
+            return f"{field.name} {{ {inside} }}"
+        if len(here) > 1 or not self._completes:
+            self.bounded.append(here)
+            return f"{field.name}(limit: {self._bound}) {{ {inside} }}"
+        self.cut[field.name] = field, inside
+        return f"{field.name}(limit: {LONGEST}) {{ {inside} }}"
 
     def _owners(self, type_name: str, here: Path, column: Schema) -> dict[str, Field]:
         """Find who has a field: the type itself, or some of those it may stand for."""
@@ -159,6 +166,23 @@ class Selection:
                     yield owner, name
                 else:
                     self.clashing.append((owner, name))
+
+
+def longest(value: t.Any, path: Path) -> int:  # noqa: ANN401 (JSON)
+    """Measure the lists at one place of a row.
+
+    Args:
+        value: The row, or what is inside of it.
+        path: Where the lists are, seen from there; the lists on the way have no name in it.
+
+    Returns:
+        How many entries the longest of them has.
+    """
+    if not path:
+        return len(value or ())
+    if isinstance(value, list):
+        return max((longest(one, path) for one in value), default=0)
+    return longest(value.get(path[0]), path[1:]) if isinstance(value, dict) else 0
 
 
 def _properties(column: Schema) -> Mapping[str, Schema]:

@@ -151,6 +151,19 @@ def test_a_rate_limit_is_waited_for_whatever_the_status(
     assert is_whole(found, sandbox, "orders")
 
 
+def test_a_rate_limit_that_is_reached_by_a_single_row_ends_the_run(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
+) -> None:
+    def refuse(*_: object) -> Record:
+        raise graphql_api.Refused(429, {"message": "Later."}, headers={"Retry-After": "0"})
+
+    asked = tamper("rows: orders", refuse)
+    found = run(sandbox, catalog=catalog(orders=None, brands=None), page_size=4, max_retries=1)
+    assert found.code == 1
+    assert "Stopped: orders: Centra's rate limit is reached" in found.log
+    assert len(asked) == 3 * 2  # for 4 rows, for 2, for 1
+
+
 # --- rows that are none, and values nobody knows ------------------------------------------------
 
 

@@ -235,12 +235,30 @@ def test_after_a_refusal_the_limits_are_looked_up_again(
     run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any bucket may be the empty one, and to think that of the hour's would be slow."""
-    with hurried(monkeypatch) as sandbox:
+    with hurried(monkeypatch, speed=1) as sandbox:
         spend(monkeypatch, before=4)
         run(sandbox, catalog=catalog(INTEGRATION, stock_changes=None), concurrency=1)
         assert turned_away(sandbox) == 1
         asked = ["rateLimits" in request.body for request in sandbox.requests]
         assert [place for place, looked in enumerate(asked) if looked] == [1, 5]
+
+
+def test_a_page_that_costs_more_than_a_bucket_holds_is_made_smaller(
+    run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words of such a refusal are not documented: it looks like any other of the limits'."""
+    quotas = dict(zip(limits.KINDS, limits.PLANS["growth"], strict=True))
+    quotas["QUERY_COMPLEXITY"] = (20_000, 10**8)
+    monkeypatch.setitem(limits.PLANS, "growth", tuple(quotas.values()))
+    with hurried(monkeypatch) as sandbox:
+        some = catalog(INTEGRATION, orders=None, order_lines=None)
+        found = run(sandbox, catalog=some, max_retries=1)
+        assert found.code == 0
+        assert "orders: pages of 50 rows from here on: Centra's rate limit is reached" in found.log
+        for stream in ("orders", "order_lines"):
+            wanted = truth(sandbox, INTEGRATION, found.output, stream)
+            rows = found.output.rows(stream)
+            assert differences(INTEGRATION, stream, rows, wanted)[:5] == []
 
 
 def test_fewer_columns_cost_less(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 import pytest
 from graphql import (
     build_schema,
@@ -29,7 +28,7 @@ from hypothesis import strategies as st
 
 from commerce_sandbox.centra import survey
 from commerce_sandbox.centra.schema import schema
-from commerce_taps.errors import PartitionFailed, PartitionSkipped
+from commerce_taps.errors import PartitionSkipped
 from commerce_taps.paging import Range
 from tap_centra.integration.introspection import QUERY, LiveSchema
 from tap_centra.integration.paging import Question
@@ -285,95 +284,15 @@ def test_a_name_of_two_types_is_asked_of_one(odd: TapCentra) -> None:
     assert "... on Site { name tills host }" in text
 
 
-LONG = """
-type Query {
-  sizeCharts(where: Where, limit: Int, page: Int): [SizeChart!]!
-  productVariants(where: Where, limit: Int, page: Int): [ProductVariant!]!
-}
-input Where { id: [Int!] }
-type SizeChart { id: Int! name: String! sizes(limit: Int = 20, page: Int = 1): [Size!]! }
-type Size { id: Int! name: String! }
-type ProductVariant { id: Int! prices(limit: Int = 20, page: Int = 1): [Price!]! }
-type Price { id: Int! }
-"""
-COUNTS = {1: 450, 2: 3, 3: 200, 4: 201}
-
-
-def read_long(sdl: str, stream: str) -> list[Record]:
-    """Read a stream whose rows have lists of so many entries inside."""
-    environment = build_schema(sdl)
-
-    def page(rows: list[Any], asked: Record) -> list[Any]:
-        limit, number = asked.get("limit", len(rows)), asked.get("page", 1)
-        return rows[(number - 1) * limit : number * limit]
-
-    def rows(*_: Any, where: Any = None, **asked: Any) -> list[Record]:  # noqa: ANN401
-        wanted = (where or {"id": list(COUNTS)})["id"]
-        return page([{"id": one, "name": str(one)} for one in COUNTS if one in wanted], asked)
-
-    def entries(row: Record, _: Any, **asked: Any) -> list[Record]:  # noqa: ANN401
-        return page([{"id": n, "name": str(n)} for n in range(COUNTS[row["id"]])], asked)
-
-    for kind, field in (
-        ("Query", "sizeCharts"), ("Query", "productVariants"),
-        ("SizeChart", "sizes"), ("ProductVariant", "prices"),
-    ):  # fmt: skip
-        found = environment.type_map[kind].fields[field]  # type: ignore[attr-defined]
-        found.resolve = rows if kind == "Query" else entries
-
-    def post(kind: Any, text: str, variables: Any = None, **_: Any) -> Any:  # noqa: ANN401
-        answer = graphql_sync(environment, text, variable_values=variables)
-        assert answer.errors is None, answer.errors
-        return msgspec.json.decode(json.dumps(answer.data), type=kind)
-
-    made = facing(sdl)
-    made.api.post = post  # type: ignore[assignment, method-assign]
-    pages = made.streams[stream].read(None, None)  # type: ignore[attr-defined]
-    return [json.loads(bytes(raw)) for page in pages for raw in page.records]
-
-
-def test_a_list_inside_of_a_row_that_turns_out_to_have_pages_is_read_to_its_end() -> None:
-    found = read_long(LONG, "size_charts")
-    assert {row["id"]: [one["id"] for one in row["sizes"]] for row in found} == {
-        one: list(range(count)) for one, count in COUNTS.items()
-    }
-
-
-def test_so_is_a_list_whose_entries_are_the_rows() -> None:
-    found = [(row["productVariantId"], row["id"]) for row in read_long(LONG, "prices")]
-    assert sorted(found) == [(one, n) for one, count in COUNTS.items() for n in range(count)]
-
-
-@pytest.mark.parametrize("stream", ["size_charts", "prices"])
-@pytest.mark.parametrize("lack", ["where: Where, ", ", page: Int = 1"])
-def test_where_there_is_no_asking_for_the_rest_the_stream_fails(stream: str, lack: str) -> None:
-    field = "sizes" if stream == "size_charts" else "prices"
-    with pytest.raises(PartitionFailed, match=f"only the first .* `{field}` of a row can be read"):
-        read_long(LONG.replace(lack, ""), stream)
-
-
-def test_where_there_is_no_asking_for_the_rest_a_short_list_is_read() -> None:
-    short = {one: min(count, 199) for one, count in COUNTS.items()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(globals(), "COUNTS", short)
-        found = read_long(LONG.replace(", page: Int = 1", ""), "prices")
-    assert len(found) == sum(short.values())
-
-
 APART = """
 type Query {
   returns(where: Where, limit: Int, page: Int): [Return!]!
-  orders(where: Where, limit: Int, page: Int): [Order!]!
 }
 input Where { id: [Int!] }
 interface Return { id: Int! }
 type DirectToConsumerReturn implements Return { id: Int! customer: Customer! note: Int }
 type KioskReturn implements Return { id: Int! customer: Customer till: Int note: String }
 type Customer { id: Int! }
-type Order { id: String! lines: [OrderLine!]! }
-type OrderLine { id: Int! allocations(limit: Int = 20): [Allocation!]! product: Product }
-type Allocation { id: Int! }
-type Product { id: Int! }
 """
 
 
@@ -388,14 +307,6 @@ def test_a_third_type_of_rows_is_read_and_what_cannot_be_asked_of_it_is_named(
         "returns: left out `KioskReturn.customer`, `KioskReturn.note`, where it is of another type."
         in caplog.messages
     )
-
-
-def test_a_list_of_which_not_all_would_come_is_not_taken_for_the_whole(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level("INFO")
-    assert "allocations" not in first(facing(APART), "order_lines")
-    assert "order_lines: left out `allocations`, of which not all would come." in caplog.messages
 
 
 # --- how a list is read -------------------------------------------------------------------------
