@@ -27,7 +27,6 @@ from commerce_taps.errors import (
 from commerce_taps.fetch import Request
 from commerce_taps.governor import Bucket
 from commerce_taps.records import open_envelope
-from tap_centra.integration.errors import QueryError, errors_in
 from tap_centra.integration.introspection import QUERY, LiveSchema
 
 if t.TYPE_CHECKING:
@@ -45,24 +44,6 @@ SHARE: t.Final = 0.95
 UNITS: t.Final = {"REQUEST_COUNT": "requests", "QUERY_COMPLEXITY": "complexity"}
 SECONDS: t.Final = {"TEN_SECONDS": 10.0, "ONE_HOUR": 3600.0}
 RATE_LIMITS: t.Final = "{ rateLimits { type intervalSeconds quota remainingQuota } }"
-
-
-class QueryRefused(TooMuchAsked):
-    """A query that may be answered if less is asked for.
-
-    Attributes:
-        errors: What Centra says.
-    """
-
-    def __init__(self, reason: str, errors: list[QueryError]) -> None:
-        """Keep what Centra says.
-
-        Args:
-            reason: As the user reads it.
-            errors: As it came.
-        """
-        super().__init__(reason)
-        self.errors = errors
 
 
 class Query:
@@ -237,7 +218,7 @@ class Api:
             The data.
 
         Raises:
-            QueryRefused: Less of it may be answered.
+            TooMuchAsked: Less of it may be answered.
             TapError: As the error table says.
         """
         self._measure_again()
@@ -266,11 +247,7 @@ class Api:
                 raise MalformedAnswer(msg)
             return open_envelope(data, kind)
 
-        try:
-            return self._client.get(Request((), body=body, stream=stream, costs=thought), parse)
-        except TooMuchAsked as error:
-            errors = errors_in(error.body) or [QueryError(error.reason)]
-            raise QueryRefused(error.reason, errors) from error
+        return self._client.get(Request((), body=body, stream=stream, costs=thought), parse)
 
 
 def _mark(query: str, variables: dict[str, t.Any]) -> str:

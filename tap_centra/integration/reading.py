@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Raw
 
 from commerce_taps import dates
-from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped
+from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped, TooMuchAsked
 from commerce_taps.paging import KEPT_CHANGING, Range
 from commerce_taps.records import open_envelope
-from tap_centra.integration.api import Query, QueryRefused
-from tap_centra.integration.errors import RATE_LIMIT
+from tap_centra.integration.api import Query
+from tap_centra.integration.errors import RATE_LIMIT, errors_in
 from tap_centra.integration.paging import Id, Question, Rows, by_cursor, by_key, by_number
 from tap_centra.integration.root import find
 from tap_centra.integration.selection import LONGEST, USUAL, Selection, longest
@@ -239,7 +239,7 @@ class Reading:
             try:
                 rows = self._answer(text, variables)
                 self._check(rows, question)
-            except QueryRefused as refusal:
+            except TooMuchAsked as refusal:
                 self._lessen(refusal, question)
             else:
                 if not self._widen(rows):
@@ -255,7 +255,7 @@ class Reading:
         call = query.call(self.root.field, "rows", "id", **order, limit=1, page=behind)
         if self._answer(query.text(call), query.variables).records:
             msg = f"no more than {count} rows come at once"
-            raise QueryRefused(msg, [])
+            raise TooMuchAsked(msg)
 
     def _widen(self, rows: Rows) -> bool:
         """Ask for more of lists that can only be asked for at once, if some may not be whole."""
@@ -333,7 +333,7 @@ class Reading:
             call = self._call(query, f"id {inside}", **self._again(ids))
             try:
                 rows = self._answer(query.text(call), query.variables)
-            except QueryRefused as refusal:
+            except TooMuchAsked as refusal:
                 raise PartitionFailed(refusal.reason) from refusal
             if self._widen(rows):
                 continue
@@ -352,11 +352,11 @@ class Reading:
 
     # --- asking for less ------------------------------------------------------------------------
 
-    def _lessen(self, refusal: QueryRefused, question: Question) -> None:
+    def _lessen(self, refusal: TooMuchAsked, question: Question) -> None:
         """Leave out what was refused, or make the pages smaller."""
         denied = {
             path: error.permission
-            for error in refusal.errors
+            for error in errors_in(refusal.body)
             if error.permission
             for path in self._denied(error)
         }
