@@ -206,6 +206,12 @@ def differences(
     return found
 
 
+def amiss(sandbox: Sandbox, api: str, output: Output, stream: str) -> list[str]:
+    """List some of what the rows of a run have otherwise than a perfect extraction."""
+    wanted = truth(sandbox, api, output, stream)
+    return differences(api, stream, output.rows(stream), wanted)[:9]
+
+
 def _unlike(got: Any, wanted: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 (JSON)
     if isinstance(got, dict) and isinstance(wanted, dict):
         for name in got.keys() & wanted.keys():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_sandbox.centra import graphql_api
-from tests.centra.conftest import INTEGRATION, differences, truth
+from tests.centra.conftest import INTEGRATION, amiss, differences, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from commerce_sandbox.centra.tokens import Token
     from tests.centra.conftest import Catalogs, Taps
     from tests.contract import Record
-    from tests.runs import Run
 
     Change = Callable[[Record, str], Record | None]
     Tamper = Callable[[str, Change], list[str]]
@@ -60,11 +59,6 @@ def times(count: int, change: Change) -> Change:
     return act
 
 
-def is_whole(run: Run, sandbox: Sandbox, stream: str) -> bool:
-    wanted = truth(sandbox, INTEGRATION, run.output, stream)
-    return not differences(INTEGRATION, stream, run.output.rows(stream), wanted)
-
-
 # --- errors beside data -------------------------------------------------------------------------
 
 
@@ -94,7 +88,7 @@ def test_a_fault_of_the_server_is_asked_again_and_makes_no_page_smaller(
     assert found.code == 0
     assert found.log.count("orders: Centra has a fault of its own: Internal server error; try") == 3
     assert "pages of" not in found.log
-    assert is_whole(found, sandbox, "orders")
+    assert amiss(sandbox, INTEGRATION, found.output, "orders") == []
 
 
 def test_what_an_error_says_and_nothing_beside_it_tells_what_it_is(
@@ -148,7 +142,7 @@ def test_a_rate_limit_is_waited_for_whatever_the_status(
     found = run(sandbox, catalog=catalog(orders=None))
     assert found.code == 0
     assert "pages of" not in found.log
-    assert is_whole(found, sandbox, "orders")
+    assert amiss(sandbox, INTEGRATION, found.output, "orders") == []
 
 
 def test_a_rate_limit_that_is_reached_by_a_single_row_ends_the_run(
@@ -232,7 +226,7 @@ def test_without_knowing_the_limits_it_is_read_all_the_same(
     assert "The rate limits are not known, and kept only as far as the API asks to wait" in (
         found.log
     )
-    assert is_whole(found, sandbox, "brands")
+    assert amiss(sandbox, INTEGRATION, found.output, "brands") == []
 
 
 # --- runs that end in the middle ----------------------------------------------------------------

@@ -13,6 +13,7 @@ from tests.centra.conftest import (
     KINDS,
     ORDER,
     Taps,
+    amiss,
     differences,
     truth,
 )
@@ -111,8 +112,7 @@ def test_an_older_environment_is_read_as_far_as_it_goes(
     assert older.code == 0
     output = older.output
     for stream in KINDS[INTEGRATION].keys() - NOT_IN_THE_OLDER_ONE - {"events"}:
-        wanted = truth(environments("older"), INTEGRATION, output, stream)
-        assert differences(INTEGRATION, stream, output.rows(stream), wanted)[:9] == []
+        assert amiss(environments("older"), INTEGRATION, output, stream) == []
 
 
 @pytest.mark.parametrize("stream", sorted(NOT_IN_THE_OLDER_ONE))

@@ -9,7 +9,7 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_taps import dates
-from tests.centra.conftest import INTEGRATION, KINDS, ORDER, SCALE, Taps, differences, truth
+from tests.centra.conftest import INTEGRATION, KINDS, ORDER, SCALE, Taps, amiss, differences, truth
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
@@ -260,8 +260,7 @@ def test_the_page_size_of_the_order_api_changes_nothing(
     some = catalog(ORDER, orders=None, returns=None, stock=None, shipments=None, customers=None)
     output: Output = run(sandbox, ORDER, catalog=some, page_size=page_size).output
     for stream in ("orders", "returns", "stock", "shipments", "customers"):
-        wanted = truth(sandbox, ORDER, output, stream)
-        assert differences(ORDER, stream, output.rows(stream), wanted)[:5] == []
+        assert amiss(sandbox, ORDER, output, stream) == []
 
 
 def test_the_lines_are_the_same_for_any_concurrency(run: Taps, whole: tuple[Sandbox, Run]) -> None:

@@ -18,7 +18,7 @@ from commerce_sandbox.centra import limits
 from commerce_taps.fetch import retry_after
 from commerce_taps.governor import Bucket, Governor
 from tap_centra.integration import api
-from tests.centra.conftest import INTEGRATION, differences, truth
+from tests.centra.conftest import INTEGRATION, amiss, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,9 +119,9 @@ def test_a_query_whose_cost_is_not_known_yet_is_paid_for_when_it_is(clock: Clock
 
 def test_a_share_of_what_is_left_is_for_the_neighbours(clock: Clock) -> None:
     limit = {"type": "REQUEST_COUNT", "intervalSeconds": "TEN_SECONDS", "quota": 100}
-    limits = [limit | {"remainingQuota": 15}, limit | {"type": "COFFEE", "remainingQuota": 0}]
+    told = [limit | {"remainingQuota": 15}, limit | {"type": "COFFEE", "remainingQuota": 0}]
     made = governor()
-    asking(made, 10, rateLimits=limits)._measure()
+    asking(made, 10, rateLimits=told)._measure()
     assert seconds(clock, made, 10, requests=1) == 0
     assert seconds(clock, made, 95, requests=1) == pytest.approx(10)
 
@@ -224,9 +224,7 @@ def test_who_is_turned_away_comes_back_when_told(
         some = catalog(INTEGRATION, stock_changes=None)
         found = run(sandbox, catalog=some, concurrency=1)
         assert found.code == 0
-        wanted = truth(sandbox, INTEGRATION, found.output, "stock_changes")
-        rows = found.output.rows("stock_changes")
-        assert differences(INTEGRATION, "stock_changes", rows, wanted)[:5] == []
+        assert amiss(sandbox, INTEGRATION, found.output, "stock_changes") == []
         assert 1 <= turned_away(sandbox) <= 2
         assert "Centra's rate limit is reached" in found.log
 
@@ -256,9 +254,7 @@ def test_a_page_that_costs_more_than_a_bucket_holds_is_made_smaller(
         assert found.code == 0
         assert "orders: pages of 50 rows from here on: Centra's rate limit is reached" in found.log
         for stream in ("orders", "order_lines"):
-            wanted = truth(sandbox, INTEGRATION, found.output, stream)
-            rows = found.output.rows(stream)
-            assert differences(INTEGRATION, stream, rows, wanted)[:5] == []
+            assert amiss(sandbox, INTEGRATION, found.output, stream) == []
 
 
 def test_fewer_columns_cost_less(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
@@ -280,10 +276,8 @@ def test_pages_become_smaller_where_a_query_is_too_complex(
     assert found.code == 0
     assert "orders: pages of 50 rows from here on: Query complexity" in found.log
     for stream in ("orders", "order_lines"):
-        wanted = truth(sandbox, INTEGRATION, found.output, stream)
-        rows = found.output.rows(stream)
-        assert differences(INTEGRATION, stream, rows, wanted)[:5] == []
-        assert len(found.output.records[stream]) == len(rows)
+        assert amiss(sandbox, INTEGRATION, found.output, stream) == []
+        assert len(found.output.records[stream]) == len(found.output.rows(stream))
 
 
 def test_where_a_single_row_is_too_complex_the_stream_fails(

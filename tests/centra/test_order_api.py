@@ -15,7 +15,7 @@ from commerce_sandbox import ChurnOptions, Sandbox
 from commerce_taps import dates
 from tap_centra.order.client import REPEATED_HOUR
 from tap_centra.order.quirks import on_the_wall
-from tests.centra.conftest import ORDER, SCALE, differences, truth
+from tests.centra.conftest import ORDER, SCALE, amiss, differences, truth
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
@@ -222,8 +222,7 @@ def test_smaller_pages_are_asked_for_where_the_api_wants_them(
     found = run(sandbox, ORDER, catalog=catalog(ORDER, **dict.fromkeys(names)))
     assert found.code == 0
     for stream in names:
-        wanted = truth(sandbox, ORDER, found.output, stream)
-        assert differences(ORDER, stream, found.output.rows(stream), wanted)[:5] == []
+        assert amiss(sandbox, ORDER, found.output, stream) == []
     assert {one.query["limit"] for one in sandbox.requests} == {"100", "50"}
 
 

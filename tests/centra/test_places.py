@@ -10,7 +10,7 @@ import pytest
 import tap_centra.bookmarks
 from commerce_sandbox import Sandbox
 from commerce_sandbox.centra import lists
-from tests.centra.conftest import INTEGRATION, SCALE, differences, truth
+from tests.centra.conftest import INTEGRATION, SCALE, amiss, differences, truth
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
@@ -86,5 +86,4 @@ def test_pages_that_are_cut_without_a_word_do_not_end_a_list(
         found.log
     )
     for stream in streams:
-        wanted = truth(sandbox, INTEGRATION, found.output, stream)
-        assert differences(INTEGRATION, stream, found.output.rows(stream), wanted)[:5] == []
+        assert amiss(sandbox, INTEGRATION, found.output, stream) == []
