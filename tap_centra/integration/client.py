@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import typing as t
-from itertools import compress
 
 import msgspec
 from msgspec import Raw
@@ -12,7 +11,8 @@ from singer_sdk import StreamSchema
 from typing_extensions import override
 
 from commerce_taps.lazy import cached_property
-from commerce_taps.records import Page, open_envelope
+from commerce_taps.paging import ALL, Range, Rows
+from commerce_taps.records import open_envelope
 from commerce_taps.stream import CommerceStream
 from tap_centra.bookmarks import Latest, look_back
 from tap_centra.integration.reading import Reading
@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.conform import Schema
+    from commerce_taps.records import Page
     from tap_centra.integration.api import Api
     from tap_centra.integration.paging import Id
     from tap_centra.integration.selection import Path
@@ -151,7 +152,7 @@ class IntegrationStream(CommerceStream, abc.ABC):
         if new:
             self._told.update(new)
             fields = ", ".join(f"`{'.'.join(path)}`" for path in new)
-            self.logger.info(f"%s: {sentence}.", self.name, fields)  # noqa: G004 (a format itself)
+            self.logger.info("%s: %s.", self.name, sentence % fields)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -162,12 +163,10 @@ class IntegrationStream(CommerceStream, abc.ABC):
         latest = Latest(self.api.live.began)
         begin = look_back(start, self.config) if self.looks_back else start
         for rows, safe in reading.pages(begin):
-            records, fits, stamps = self.shape.examine(self._records(rows, reading))
-            latest.add(stamps)
-            if begin is not None and not reading.root.filters:
-                wanted = [stamp is None or stamp >= begin for stamp in stamps]
-                records, fits = list(compress(records, wanted)), list(compress(fits, wanted))
-            yield Page(records, fits, latest.value if safe else None)
+            found = Rows(*self.shape.examine(self._records(rows, reading)))
+            latest.add(found.stamps)
+            wanted = Range(begin) if begin and not reading.root.filters else ALL
+            yield found.page(wanted=wanted, bookmark=latest.value if safe else None)
 
     def _records(self, rows: Sequence[Raw], reading: Reading) -> Sequence[Raw]:
         """Make records of rows."""

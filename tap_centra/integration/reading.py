@@ -259,10 +259,10 @@ class Reading:
 
     def _widen(self, rows: Rows) -> bool:
         """Ask for more of lists that can only be asked for at once, if some may not be whole."""
-        start = ("nested",) if self.nested else ()
-        for path in self._selection.bounded:
-            lengths = (longest(msgspec.json.decode(raw), start + path) for raw in rows.records)
-            if max(lengths, default=0) >= self._bound:
+        start, bounded = ("nested",) if self.nested else (), self._selection.bounded
+        found = [msgspec.json.decode(raw) for raw in rows.records] if bounded else []
+        for path in bounded:
+            if max((longest(row, start + path) for row in found), default=0) >= self._bound:
                 if self._bound == LONGEST:
                     raise _too_long(".".join(path))
                 self._bound = LONGEST

@@ -7,6 +7,7 @@ import math
 import typing as t
 from datetime import datetime, timezone
 from functools import partial
+from itertools import compress
 
 from typing_extensions import override
 
@@ -310,8 +311,9 @@ class Features(CSCartStream):
         """Ask for the variants that were too many for the list. See the base class."""
         features = [decode(raw) for raw in rows.records]
         # Groups have a stream of their own, also where the store does not know `exclude_group`.
-        rows = rows.only([one.get("feature_type") != GROUP for one in features])
-        short = [bool(one.get("use_variant_picker")) for one in map(decode, rows.records)]
+        wanted = [one.get("feature_type") != GROUP for one in features]
+        rows = rows.only(wanted)
+        short = [bool(one.get("use_variant_picker")) for one in compress(features, wanted)]
         if not any(short):
             return rows
         whole = self.detailed(context, rows.only(short))

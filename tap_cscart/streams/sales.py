@@ -125,8 +125,8 @@ class Orders(CSCartStream):
     ) -> Iterator[Rows]:
         """Read the orders, and say at their end if columns are missing. See the base class."""
         yield from super().listed(context, params, added)
-        for error in self._faults.pop(where(self.name, context), []):
-            raise error
+        if faults := self._faults.pop(where(self.name, context), None):
+            raise faults[0]
 
     def _plain(self, context: Context | None, ids: Sequence[int]) -> dict[int, Record]:
         """Ask for orders as a list has them, for fewer at once where the store does not manage.
