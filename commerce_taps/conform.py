@@ -26,10 +26,27 @@ MISFIT: t.Final = object()
 INT64: t.Final = {"minimum": -(2**63), "maximum": 2**63 - 1}
 """Bounds of a column that SQL targets make a BIGINT."""
 
-UNREADABLE: t.Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError)
-"""What decoding raises. The last is Decimal's, for an exponent of more than 18 digits."""
+UNREADABLE: t.Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises."""
 
-decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+def number(text: str) -> Decimal | str:
+    """Read a number that is no integer.
+
+    Args:
+        text: As it stands in JSON.
+
+    Returns:
+        The number with all of its digits; the text where its exponent has more than 18 digits,
+        which no Decimal has, nor any database.
+    """
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text
+
+
+decode = msgspec.json.Decoder(float_hook=number).decode
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """Keep every digit of every number."""
 

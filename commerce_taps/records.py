@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import typing as t
 
 import msgspec
@@ -19,6 +20,12 @@ Envelope = t.TypeVar("Envelope")
 CHUNK: t.Final = 1 << 14
 """Bytes decoded at a time to be checked: the text of a whole page would not fit the processor's
 cache, and be as wide as its widest character."""
+
+DEEPEST: t.Final = 100
+"""Levels of nesting that stay JSON where a body has more than can be decoded."""
+
+_MARKS: t.Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]', re.DOTALL)
+"""Whatever opens or closes a level, and the strings in which it would not."""
 
 
 class Page(msgspec.Struct):
@@ -49,7 +56,9 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
         envelope: A msgspec type; records in it are `msgspec.Raw`.
 
     Returns:
-        The envelope. Records inside hold no newline, so each can be written as one line.
+        The envelope. Records inside hold no newline, so each can be written as one line. In a
+        body that is nested too deeply to be decoded, what lies below `DEEPEST` levels is a text:
+        its own JSON.
 
     Raises:
         MalformedAnswer: The body is not the JSON the envelope describes.
@@ -57,15 +66,39 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
     try:
         # Strings in nested values are never decoded one by one.
         _check_utf8(body)
-        if b"\n" in body or b"\r" in body:
-            body = msgspec.json.format(body, indent=-1)
-        return msgspec.json.decode(body, type=envelope)
+        try:
+            return _decode(body, envelope)
+        except RecursionError:
+            return _decode(_shallow(body), envelope)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Redacted before it is cut: half a secret would not be known as one.
         first = " ".join(redact(body.decode(errors="replace")).split())[:80]
         reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         msg = f"the answer cannot be read ({reason}); it begins with {first!r}"
         raise MalformedAnswer(msg) from error
+
+
+def _decode(body: bytes, envelope: type[Envelope]) -> Envelope:
+    if b"\n" in body or b"\r" in body:
+        body = msgspec.json.format(body, indent=-1)
+    return msgspec.json.decode(body, type=envelope)
+
+
+def _shallow(body: bytes) -> bytes:
+    """Write what is nested too deeply as the text of its JSON."""
+    parts, depth, done, opening = [], 0, 0, 0
+    for mark in _MARKS.finditer(body):
+        if mark[0] in b"[{":
+            depth += 1
+            if depth == DEEPEST + 1:
+                opening = mark.start()
+        elif mark[0] in b"]}":
+            if depth == DEEPEST + 1:
+                text = body[opening : mark.end()].decode()
+                parts += [body[done:opening], msgspec.json.encode(text)]
+                done = mark.end()
+            depth -= 1
+    return b"".join([*parts, body[done:]])
 
 
 def _check_utf8(body: bytes) -> None:
