@@ -47,6 +47,19 @@ a list that grows as fast as it is read has no end."""
 KEPT_CHANGING = "the list kept changing while it was read"
 
 
+def short(found: int, total: int) -> str:
+    """Say that a list ends before the number of records it announces.
+
+    Args:
+        found: How many records came.
+        total: How many the API says there are.
+
+    Returns:
+        The sentence without its full stop.
+    """
+    return f"the list ends at {found:,} of the {total:,} records it announces, each time"
+
+
 class Range(t.NamedTuple):
     """The instants asked for, both to the second.
 
@@ -167,10 +180,12 @@ class Loose(Rows):
     Attributes:
         number: Which page it is, as the API says; it may send another one than was asked for.
         total: How many records the whole list has, as the API says.
+        missing: How many records the page has that could not be read and are named elsewhere.
     """
 
     number: int | None
     total: int | None
+    missing: int = 0
 
 
 Ask = t.Callable[[Range, int], Reply]
@@ -347,6 +362,7 @@ def by_number(
     """
     seen: set[bytes] = set()
     latest: datetime | None = None
+    reason = KEPT_CHANGING
     for _ in range(READINGS):
         found: set[Hashable] = set()
         totals: set[int] = set()
@@ -365,7 +381,9 @@ def by_number(
         if totals == {len(found)}:
             yield Page((), (), latest)
             return
-    raise PartitionFailed(KEPT_CHANGING)
+        is_short = len(totals) == 1 and len(found) < min(totals)
+        reason = short(len(found), min(totals)) if is_short else KEPT_CHANGING
+    raise PartitionFailed(reason)
 
 
 def by_page(
@@ -378,10 +396,10 @@ def by_page(
 ) -> Iterator[Rows]:
     """Read a list whose page numbers and totals cannot be relied on.
 
-    There may be no total, or one that is too high or that of the page; the last page may come again
+    There may be no total, or one that is too low or that of the page; the last page may come again
     for every number beyond it. So a page without anything new ends the list, one that is not full
     does unless the total says otherwise, and a total that has not been reached has the list read
-    once more; if that brings nothing new, the total is wrong.
+    once more; if that brings nothing new, records are missing.
 
     A list in ascending order of something that rows only get more of, such as an id or the time of
     the last change, is read from the last page to the first. Rows that go, or move to the end, let
@@ -399,7 +417,7 @@ def by_page(
         list was read whole.
 
     Raises:
-        PartitionFailed: The list kept changing while it was read.
+        PartitionFailed: The list kept changing while it was read, or ends before the total.
     """
     walk = _Walk(ask, identify, size, stays=stays)
     for reading in range(READINGS):
@@ -408,10 +426,10 @@ def by_page(
         pages = walk.backward() if ascending and not reading else walk.forward(1)
         yield from (rows for rows in pages if rows.records)
         stood_still = len(walk.totals) <= 1
-        if len(walk.found) >= walk.total and (stood_still or walk.slides_back):
+        if walk.count >= walk.total and (stood_still or walk.slides_back):
             return
         if reading and stood_still and len(walk.keys) == known:
-            return
+            raise PartitionFailed(short(walk.count, walk.total))
     raise PartitionFailed(KEPT_CHANGING)
 
 
@@ -421,6 +439,7 @@ class _Walk:
     Attributes:
         keys: The records seen in all readings, by their identity.
         found: Those of this reading.
+        missing: How many of this reading could not be read.
         total: How many records there are, as far as that can be believed; else 0.
         totals: What was said of it in this reading.
         slides_back: Whether the reading went from the last page to the first.
@@ -440,6 +459,7 @@ class _Walk:
     def begin(self) -> None:
         """Begin another reading."""
         self.found: set[Hashable] = set()
+        self.missing = 0
         self.total = 0
         self.totals: set[int] = set()
         self.slides_back = False
@@ -451,6 +471,7 @@ class _Walk:
             self.total = reply.total  # any other may be the number of rows of this page
             self.totals.add(reply.total)
         keys = list(map(self._identify, reply.records))
+        self.missing += reply.missing
         self.found.update(keys)
         self.keys.update(keys)
         marks = list(map(digest, reply.records))
@@ -469,7 +490,7 @@ class _Walk:
             if (
                 not self._is(reply, number)
                 or len(self.found) == before
-                or (len(reply.records) < self._size and len(self.found) >= self.total)
+                or (len(reply.records) < self._size and self.count >= self.total)
             ):
                 return
             number += 1
@@ -535,6 +556,11 @@ class _Walk:
                 return at_once
             number = min(self._pages, number - 1)
         raise PartitionFailed(KEPT_CHANGING)
+
+    @property
+    def count(self) -> int:
+        """How many records this reading has met."""
+        return len(self.found) + self.missing
 
     @property
     def _pages(self) -> int:

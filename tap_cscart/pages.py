@@ -98,7 +98,7 @@ class Book:
             self._unreadable[number] = error
             if len(self._unreadable) > ENOUGH:
                 raise PartitionFailed(error.reason, request.where) from error
-            return Loose([], [], [], number, None)
+            return Loose([], [], [], number, None, missing=1)
         if number > 1 and not reply.records and self._stream.one_page:
             msg = (
                 "this release has no second page of the list, and the store does not manage all of "
@@ -144,6 +144,7 @@ class Book:
             whole.records = [*whole.records, *reply.records]
             whole.fits = [*whole.fits, *reply.fits]
             whole.stamps = [*whole.stamps, *reply.stamps]
+            whole.missing += reply.missing
             whole.total = whole.total if reply.total is None else reply.total
             end = (part - 1) * size // parts + len(reply.records)
             is_over = len(reply.records) < size // parts and end >= (reply.total or 0)

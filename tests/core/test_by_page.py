@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Change = Callable[["Pager"], None]
 
-TOTALS = ("true", "none", "rows of the page", "too high", "too low")
+TOTALS = ("true", "none", "rows of the page", "too low")
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Pager:
         changes: What happens to the rows before each of the first answers.
         asked: The numbers asked for.
         ids: The ids of rows to come.
+        more: How many rows too many it announces, where it announces too many.
     """
 
     rows: list[tuple[int, int]]
@@ -46,6 +47,7 @@ class Pager:
     changes: Iterator[Change] = field(default_factory=lambda: iter(()))
     asked: list[int] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(10_000))
+    more: int = 3
 
     def __call__(self, number: int) -> Loose:
         assert len(self.asked) < 10_000, "it never ends"
@@ -61,7 +63,7 @@ class Pager:
             "true": count,
             "none": None,
             "rows of the page": len(shown),
-            "too high": 2 * count + 3,
+            "too high": count + self.more,
             "too low": count // 2,
         }[self.total]
         raws = [Raw(b"[%d,%d]" % row) for row in shown]
@@ -103,6 +105,25 @@ def test_of_a_list_that_stays_the_same_each_row_comes_once(
 ) -> None:
     pager = Pager(rows_of(count), size, total, repeats=repeats, tells=tells)
     assert sorted(pager.read(ascending=ascending)) == rows_of(count)
+
+
+@given(
+    count=counts,
+    size=sizes,
+    more=st.sampled_from((1, 2, 7, 2_000, 10**30)),
+    repeats=st.booleans(),
+    tells=st.booleans(),
+    ascending=st.booleans(),
+)
+def test_a_list_that_ends_before_its_total_fails_and_its_rows_are_handed_on(
+    *, count: int, size: int, more: int, repeats: bool, tells: bool, ascending: bool
+) -> None:
+    pager = Pager(rows_of(count), size, "too high", repeats=repeats, tells=tells, more=more)
+    found: list[Raw] = []
+    pages = by_page(pager, identify, size, ascending=ascending)
+    with pytest.raises(PartitionFailed, match=f"ends at {count} of the {count + more:,} records"):
+        found.extend(raw for rows in pages for raw in rows.records)
+    assert len(found) == len(set(map(bytes, found))) == count
 
 
 @given(count=counts, size=sizes, repeats=st.booleans())
@@ -219,7 +240,7 @@ def test_a_lively_list_is_read_to_its_end(*, stays: bool) -> None:
     count=counts,
     size=sizes,
     what=changes,
-    total=st.sampled_from(TOTALS),
+    total=st.sampled_from((*TOTALS, "too high")),
     repeats=st.booleans(),
     ascending=st.booleans(),
 )
