@@ -1,4 +1,4 @@
-# Every target sets itself up. Needed on the machine: make, git and a Python 3.10 to 3.13 with pip.
+# Every target sets itself up. Needed on the machine: make, git and a Python from 3.10 on with pip.
 #
 #   make test PYTHON=python3.12       another Python than `python3`
 #   make test ARGS="-k dates -x"      arguments for the program behind the target
@@ -10,7 +10,7 @@ IN := $(PYTHON) scripts/bootstrap.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint audit format docs bench chaos clean
+.PHONY: help demo test sdk lint audit format docs bench chaos clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,13 @@ demo: ## Load a sandbox's shop data into output/demo.duckdb, through Meltano, an
 
 test: ## Run all tests
 	$(IN) --group test --group e2e -- pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
+
+# The next target that sets itself up brings the locked SDK back.
+sdk: ## Run the taps' tests on the newest Singer SDK, pre-releases included
+	$(IN) --group test -- uv pip install --quiet --upgrade-package singer-sdk \
+		'singer-sdk[msgspec,testing]>=0.55.0a1'
+	.venv/bin/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile \
+		tests/bad_input tests/centra tests/codat tests/core tests/cscart $(ARGS)
 
 lint: ## Check style, types and safety
 	$(IN) --group lint --group test --group e2e -- ruff check

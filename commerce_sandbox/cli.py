@@ -80,12 +80,25 @@ def _exec(asked: argparse.Namespace, options: Options) -> int:
     server = Server(options, asked.host, asked.port)
     server.start()
     try:
-        return command.run(program, server.world.environment(server.url))
+        return command.run(program, _variables(server))
     except OSError as error:
         print(f"commerce-sandbox exec: {program[0]}: {error.strerror}", file=sys.stderr)
         return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
     finally:
         server.stop()
+
+
+def _variables(server: Server) -> dict[str, str]:
+    """Give the variables of a command that is to read the sandbox, and nothing else.
+
+    What the user has set for the vendor's API does not get through: a variable that is empty is a
+    setting that is not set, and taps read no `.env`.
+    """
+    return {
+        **dict.fromkeys(server.world.withheld, ""),
+        **server.world.environment(server.url),
+        "PYTHON_DOTENV_DISABLED": "1",
+    }
 
 
 def _truth(asked: argparse.Namespace, options: Options) -> int:

@@ -194,6 +194,10 @@ class Double(Protocol):
     def error_body(self, status: int) -> bytes:
         """Give the body this API sends with an error status."""
 
+    @property
+    def withheld(self) -> Sequence[str]:
+        """Variables that a tap must not have beside those, such as another credential."""
+
     def environment(self, url: str) -> Mapping[str, str]:
         """Give the environment variables that point a tap at this double.
 

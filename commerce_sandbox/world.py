@@ -108,6 +108,11 @@ class World:
         for gate in self.gates:
             gate.overrides.clear()
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """Variables that no tap that reads this sandbox must have."""
+        return tuple(name for double in self.doubles for name in double.withheld)
+
     def environment(self, url: str) -> dict[str, str]:
         """Give the environment variables that point every tap at this sandbox."""
         found = {"COMMERCE_SANDBOX_URL": url}

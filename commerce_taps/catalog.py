@@ -158,7 +158,7 @@ def _fit(
         if any(given.get(name, {}).get(fact) != own[name].get(fact) for fact in ("type", "format")):
             given[name] = own[name]
             restored.append(name)
-        entry.metadata["properties", name] = Metadata(Metadata.InclusionType.AUTOMATIC)
+        entry.metadata["properties", name] = Metadata(inclusion=Metadata.InclusionType.AUTOMATIC)
     if restored and required:
         logger.warning(
             "%s: what the catalog makes of %s is not followed: rows are known by it.",

@@ -53,7 +53,8 @@ def load_config(paths: t.Iterable[str]) -> _ConfigInput:
     """Read the settings given on the command line.
 
     Args:
-        paths: Files, of which the later win; `ENV` stands for the environment.
+        paths: Files, of which the later win; `ENV` stands for the environment, which wins over
+            files. Without any, the environment is read.
 
     Returns:
         The settings of all files.
@@ -61,7 +62,8 @@ def load_config(paths: t.Iterable[str]) -> _ConfigInput:
     Raises:
         TapError: A file cannot be read, or holds no JSON object.
     """
-    found = _ConfigInput()
+    paths = list(paths)
+    found = _ConfigInput(parse_env=not paths)
     for path in paths:
         if path == "ENV":
             found.parse_env = True

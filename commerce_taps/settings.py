@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import os
 import typing as t
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
+from dotenv import load_dotenv
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 
@@ -119,6 +121,43 @@ TRUTH: t.Final = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
+
+
+def from_environment(prefix: str, schema: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Read settings from the environment, and from `.env` in the working directory.
+
+    Args:
+        prefix: What the names of the tap's variables begin with.
+        schema: The tap's `config_jsonschema`.
+
+    Returns:
+        The settings, see `from_texts`.
+
+    Raises:
+        TapError: `.env` cannot be read, or a variable holds bytes that are no text.
+    """
+    _load_env_file()
+    variables = {name: prefix + name.upper().replace("-", "_") for name in schema["properties"]}
+    texts = {name: os.environ[one] for name, one in variables.items() if one in os.environ}
+    return from_texts(texts, schema)
+
+
+def _load_env_file() -> None:
+    """Add what `.env` sets to the environment, in which a variable that is there already stays.
+
+    Only the working directory is looked at: a file further up may be that of another project.
+
+    Raises:
+        TapError: The file cannot be read.
+    """
+    try:
+        load_dotenv(".env", encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TapError(".env: it is not UTF-8. Save it so.") from error
+    except OSError as error:
+        raise TapError(f".env: it cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise TapError(f".env: it sets what no variable can hold ({error}).") from error
 
 
 def from_texts(texts: dict[str, str], schema: dict[str, t.Any]) -> dict[str, t.Any]:

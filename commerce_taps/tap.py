@@ -10,7 +10,6 @@ import typing as t
 
 import click
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -28,7 +27,7 @@ from commerce_taps.governor import Governor
 from commerce_taps.lazy import cached_property
 from commerce_taps.prefetch import Chain, Prefetch, Workers
 from commerce_taps.report import Report, StreamReport
-from commerce_taps.settings import check_date, doubtful, from_texts, mistakes, tidy, unknown
+from commerce_taps.settings import check_date, doubtful, from_environment, mistakes, tidy, unknown
 from commerce_taps.state import check_state
 
 if t.TYPE_CHECKING:
@@ -137,8 +136,7 @@ class CommerceTap(Tap, abc.ABC):
         """Read the settings from the environment and from `.env`."""
         schema = cls.config_jsonschema
         cls.append_builtin_config(schema)
-        texts = {"properties": {name: {"type": ["string"]} for name in schema["properties"]}}
-        return from_texts(parse_environment_config(texts, cls._env_var_prefix), schema)
+        return from_environment(cls._env_var_prefix, schema)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

@@ -4,7 +4,10 @@
 
 A Python with pip is all it needs. uv goes into `.tools/`, the exact packages of `uv.lock` go into
 `.venv/`, and nothing outside the project is touched. Where everything is in place already this
-takes less than a second.
+takes about a second.
+
+Nothing is installed whose hash is not written down: uv's are in `scripts/uv.txt`, all others in
+`uv.lock`, with what builds the project itself among them.
 
 The package index is the one pip is configured for: `uv.lock` decides versions and hashes, pip's
 settings decide where the files come from.
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,8 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 UV = TOOLS / "bin" / "uv"
-UV_VERSION = "0.13.8"
-OLDEST, NEWEST = (3, 10), (3, 13)
+UV_LOCK = ROOT / "scripts" / "uv.txt"
+OLDEST = (3, 10)
 
 # pip's setting -> what uv calls it.
 INDEX_SETTINGS = {
@@ -57,11 +61,10 @@ def main() -> None:
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
 
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+    if sys.version_info[:2] < OLDEST:
         sentence = (
-            f"Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]} is needed, but "
-            f"{sys.executable} is {sys.version.split()[0]}. Name another one, for instance: "
-            "make test PYTHON=python3.12"
+            f"Python {OLDEST[0]}.{OLDEST[1]} or a newer one is needed, but {sys.executable} is "
+            f"{sys.version.split()[0]}. Name another one, for instance: make test PYTHON=python3.12"
         )
         raise SystemExit(sentence)
     try:
@@ -105,14 +108,16 @@ def index_settings() -> dict[str, str]:
 
 def install_uv() -> None:
     """Put uv into the project's tool folder, which needs neither venv nor ensurepip."""
-    if (TOOLS / f"uv-{UV_VERSION}.dist-info").is_dir():
+    version = re.findall(r"^uv==(\S+)", UV_LOCK.read_text(encoding="utf-8"), re.MULTILINE)[0]
+    if (TOOLS / f"uv-{version}.dist-info").is_dir():
         return
     shutil.rmtree(TOOLS, ignore_errors=True)
-    say(f"Installing uv {UV_VERSION} into {TOOLS.name}/")
+    say(f"Installing uv {version} into {TOOLS.name}/")
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--quiet", "--target", TOOLS),
-            *("--disable-pip-version-check", f"uv=={UV_VERSION}"),
+            *("--disable-pip-version-check", "--no-deps", "--only-binary=:all:"),
+            *("--require-hashes", "--requirement", UV_LOCK),
         ],
         check=True,
         env=os.environ | {"PIP_ROOT_USER_ACTION": "ignore", "PIP_USER": "0"},
@@ -135,10 +140,11 @@ def install_project(groups: list[str], environment: dict[str, str]) -> None:
     uv(
         environment,
         *("export", "--quiet", "--frozen", "--all-extras", "--no-default-groups", *chosen),
-        *("--no-header", "--output-file", locked),
+        *("--group", "build", "--no-emit-project", "--no-header", "--output-file", locked),
     )
-    install = ("pip", "install", "--quiet", "--no-deps")
-    uv(environment, *install, "--python", VENV, "--requirements", locked)
+    install = ("pip", "install", "--quiet", "--no-deps", "--python", VENV)
+    uv(environment, *install, "--require-hashes", "--no-build", "--requirements", locked)
+    uv(environment, *install, "--no-build-isolation", "--editable", ROOT)
 
 
 def is_environment() -> bool:

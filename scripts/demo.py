@@ -10,6 +10,7 @@ file they have written.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -62,7 +63,9 @@ class Demo:
         """The command line. Its state is its own and not looked at: the file is new each time."""
         return (
             *("commerce-sandbox", "exec", "--"),
-            *("meltano", "--environment=sandbox", "--log-format=uncolored", "run"),
+            # Without `.env`: what it selects is of the vendor's API.
+            *("meltano", f"--env-file={os.devnull}", "--environment=sandbox"),
+            *("--log-format=uncolored", "run"),
             *("--full-refresh", "--state-id-suffix=demo", self.tap, "target-duckdb"),
         )
 

@@ -99,6 +99,7 @@ class CentraDouble:
 
     root = ROOT
     settings = (_SCHEMA, _PLAN, _SPEED, _RETRY_AFTER, _NEXT, _FIRST, _SHIPMENTS_BY)
+    withheld = ("TAP_CENTRA_API_KEY", "TAP_CENTRA_TIMEZONE", "TAP_CENTRA_ORDER_TOKEN")
     streams = (
         *(f"integration.{name}" for name in integration_truth.STREAMS),
         *(f"order.{name}" for name in order_truth.STREAMS),

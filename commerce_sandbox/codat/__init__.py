@@ -51,6 +51,7 @@ class CodatDouble:
 
     root = ROOT
     settings: tuple[Setting, ...] = ()
+    withheld = ("TAP_CODAT_AUTH_HEADER",)
     streams = truth.STREAMS
     envelope = Envelope(records="results", total="totalResults", links="_links")
 

@@ -64,6 +64,7 @@ class CscartDouble:
 
     root = ROOT
     settings = SETTINGS
+    withheld = ()
     streams = truth.STREAMS
     envelope = Envelope(records="", total="", links="")
 
