@@ -30,6 +30,7 @@ from commerce_taps.errors import (
     TapError,
     TapStopped,
 )
+from commerce_taps.records import document
 
 if t.TYPE_CHECKING:
     import logging
@@ -173,6 +174,7 @@ class Client:
         self.quota_left: str | None = None
         self._date = ""
         self._answered = False
+        self._has_cut = False
         self._unanswered = 0
         self._local = threading.local()
 
@@ -202,6 +204,7 @@ class Client:
                     status, headers, body = self._send(request)
                 return self._opened(status, body, parse)
             except Refused:
+                body = document(body) or body
                 rule, message = self._errors.classify(status, body), self._message(body)
             except MalformedAnswer as error:
                 rule, message = self._errors.malformed, Message(str(error))
@@ -224,7 +227,19 @@ class Client:
         """Turn a body into the answer, unless it is a refusal."""
         if status != requests.codes.ok:
             raise Refused
-        answer = parse(body)
+        try:
+            answer = parse(body)
+        except MalformedAnswer:
+            cut = document(body)
+            if cut is None:
+                raise
+            answer = parse(cut)
+            if not self._has_cut:
+                self._has_cut = True
+                self._logger.warning(
+                    "Text that is not JSON stands around an answer, such as byte order marks or "
+                    "notices of PHP; it is left out, here and wherever else: mend the server."
+                )
         self._answered, self._unanswered = True, 0
         return answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 import typing as t
 
@@ -26,6 +27,21 @@ DEEPEST: t.Final = 100
 
 _MARKS: t.Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]', re.DOTALL)
 """Whatever opens or closes a level, and the strings in which it would not."""
+
+_BLANK: t.Final = r"[\s\ufeff]+|<!--(?s:.*?)-->|<br\s*/?>"
+_NOTICE: t.Final = (
+    r"(?:<b>)?(?:PHP )?(?:Notice|Warning|Deprecated|Strict Standards|(?:Recoverable f|Catchable f|"
+    r"F)atal error|Parse error|Stack trace)(?:</b>)?:|#\d+ |thrown in "
+)
+"""How a line begins that PHP prints into its output."""
+_LAST_WORDS: t.Final = r"[^\n]*?\bon line (?:<b>)?\d+(?:</b>)?(?=\s*(?:\Z|[\n{\[<\ufeff]))"
+_FOREIGN: t.Final = (
+    re.compile(rf"{_BLANK}|(?:{_NOTICE})(?:{_LAST_WORDS}|[^\n]*)"),
+    re.compile(rf"{_BLANK}|(?:{_NOTICE})[^\n]*"),
+)
+"""What may stand around a document and is none of it. A notice ends after the number of a line,
+with the document right behind it; or, where that is a part of what it says, with its own line."""
+_SCANNER: t.Final = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 class Page(msgspec.Struct):
@@ -76,6 +92,43 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
         reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         msg = f"the answer cannot be read ({reason}); it begins with {first!r}"
         raise MalformedAnswer(msg) from error
+
+
+def document(body: bytes) -> bytes | None:
+    """Find the one whole JSON document in an answer that holds other text around it.
+
+    Other text is what servers are known to add: byte order marks, blanks, comments of HTML, and
+    notices of PHP (its manual, "Error Handling: Runtime Configuration", `display_errors`). With
+    anything else around it, or two documents, there is no telling what the answer is.
+
+    Args:
+        body: The whole body.
+
+    Returns:
+        The object or array; `None` if there is not exactly one, or if nothing stands around it.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    for foreign in _FOREIGN:
+        start = _skip(foreign, text, 0)
+        if not text.startswith(("{", "["), start):
+            continue
+        try:
+            _, end = _SCANNER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        if _skip(foreign, text, end) == len(text) > end - start:
+            return text[start:end].encode()
+    return None
+
+
+def _skip(foreign: re.Pattern[str], text: str, place: int) -> int:
+    """Pass over what is foreign, piece by piece, so that no text takes long. Returns its end."""
+    while piece := foreign.match(text, place):
+        place = piece.end()
+    return place
 
 
 def _decode(body: bytes, envelope: type[Envelope]) -> Envelope:

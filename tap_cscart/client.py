@@ -205,7 +205,7 @@ def opened(body: bytes, kind: t.Any) -> t.Any:  # noqa: ANN401 (any type)
         Refused: It is empty.
         MalformedAnswer: It is a web page, or no JSON of this type.
     """
-    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    text = body.strip(b"\xef\xbb\xbf \t\r\n")
     if not text:
         raise Refused
     if text.startswith(b"<"):
@@ -214,7 +214,7 @@ def opened(body: bytes, kind: t.Any) -> t.Any:  # noqa: ANN401 (any type)
             f"send; it begins with {first_words(text)!r}"
         )
         raise MalformedAnswer(msg)
-    return open_envelope(text, kind)
+    return open_envelope(body, kind)
 
 
 def collection(raw: Raw | bytes) -> list[Raw]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from commerce_taps.conform import decode, encode
 from commerce_taps.errors import MalformedAnswer
-from commerce_taps.records import CHUNK, DEEPEST, open_envelope
+from commerce_taps.records import CHUNK, DEEPEST, document, open_envelope
 from commerce_taps.redact import redact
 
 
@@ -133,3 +133,44 @@ def test_letters_are_whole_and_broken_ones_found_wherever_a_chunk_ends(before: i
     for broken in (b"\xe2\x82", b"\xff", b"\xed\xa0\x80"):
         with pytest.raises(MalformedAnswer, match="not UTF-8"):
             open_envelope(body.replace(b"\xe2\x82\xac", broken), Envelope)
+
+
+# --- documents with other text around them ---
+
+DOCUMENT = r'{"results":[{"text":"<!-- Notice: } ] on line 5\n{"}],"total":1}'
+FOREIGN = {
+    "mark": "\ufeff",
+    "marks": " \ufeff\ufeff\r\n",
+    "comment": '<!-- {"results":[]} -->',
+    "notice": "<br />\n<b>Notice</b>:  Undefined index: a[1] {b} in <b>/www/a.php</b> on line "
+    "<b>12</b><br />\n",
+    "warning": '\nWarning: [1,2] {"results":[]} on line 3 [1] in /www/a.php on line 12\n',
+    "to its end": "PHP Deprecated: {of old} [1]\n",
+    "trace": "Fatal error: Uncaught {x} in /www/a.php:12\nStack trace:\n#0 {main}\n  thrown in "
+    "/www/a.php on line 12\n",
+}
+
+
+@pytest.mark.parametrize("after", ["", *FOREIGN.values()], ids=["nothing", *FOREIGN])
+@pytest.mark.parametrize("before", ["", *FOREIGN.values()], ids=["nothing", *FOREIGN])
+def test_the_one_whole_document_is_found_between_what_is_none(before: str, after: str) -> None:
+    found = document(f"{before}{DOCUMENT}{after}".encode())
+    assert found == (DOCUMENT.encode() if before + after else None)
+
+
+@given(st.sampled_from([*FOREIGN.values()]), st.sampled_from(["", *FOREIGN.values()]), st.data())
+def test_a_document_that_is_cut_short_is_none(before: str, after: str, data: st.DataObject) -> None:
+    end = data.draw(st.integers(0, len(DOCUMENT) - 1))
+    assert document(f"{before}{DOCUMENT[:end]}{after}".encode()) is None
+
+
+@pytest.mark.parametrize("between", ["", "\n", *FOREIGN.values()])
+def test_of_two_documents_neither_is_taken(between: str) -> None:
+    for body in (f"{DOCUMENT}{between}{DOCUMENT}", f"\ufeff{DOCUMENT}{between}[]"):
+        assert document(body.encode()) is None
+
+
+@pytest.mark.parametrize("around", ["hello", "<html>", "0", '"', "<!--", "{", "\0", "for(;;);"])
+def test_a_document_in_other_text_is_none(around: str) -> None:
+    for body in (f"{around}{DOCUMENT}", f"{DOCUMENT}{around}", f"\ufeff{DOCUMENT}{around}"):
+        assert document(body.encode()) is None

@@ -214,10 +214,23 @@ def test_a_fault_that_passes_is_waited_out(run: Taps, sandbox: Sandbox) -> None:
     assert ended.output.counts["taxes"] == 2
 
 
-def test_a_mark_of_byte_order_before_an_answer_does_no_harm(run: Taps, sandbox: Sandbox) -> None:
-    body = '\ufeff{"taxes": [{"tax_id": "6", "tax": "VAT"}], "params": []}'
-    sandbox.override("/taxes", status=200, body=body)
-    assert run(sandbox, catalog=TAXES).output.keys("taxes") == [(6,)]
+NOTICE = (
+    "<br />\n<b>Notice</b>:  Undefined index: [1] {a} in <b>/www/a.php</b> on line <b>9</b><br />\n"
+)
+
+
+@pytest.mark.parametrize("before", ["\ufeff", " \ufeff\ufeff\n", NOTICE, "<!-- [] -->"])
+@pytest.mark.parametrize("after", ["", NOTICE])
+def test_what_stands_around_an_answer_and_is_none_is_left_out_and_told_once(
+    run: Taps, sandbox: Sandbox, before: str, after: str
+) -> None:
+    for path, row in (("taxes", '{"tax_id": "6"}'), ("languages", '{"lang_id": "1"}')):
+        body = f'{before}{{"{path}": [{row}], "params": []}}{after}'
+        sandbox.override(rf"/{path}\?page", status=200, body=body)
+    ended = run(sandbox, catalog=TAXES)
+    assert ended.code == 0
+    assert ended.output.counts == {"taxes": 1, "languages": 1}
+    assert ended.log.count("Text that is not JSON stands around an answer") == 1
 
 
 # --- smaller pages ------------------------------------------------------------------------------
