@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import typing as t
 
 import msgspec
@@ -19,6 +20,10 @@ if t.TYPE_CHECKING:
 
 Kind = t.Literal["string", "boolean", "integer", "number", "array", "object", "null"]
 
+_LARGEST: t.Final = sys.float_info.max
+_Bound = t.Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
+"""A number, whole or not; not what only Python takes for one in JSON, such as NaN."""
+
 
 class _Schema(msgspec.Struct):
     """What has to hold of a schema, so that records can be shaped by it."""
@@ -27,8 +32,8 @@ class _Schema(msgspec.Struct):
     properties: dict[str, _Schema] = {}
     items: _Schema | None = None
     format: str = ""
-    minimum: int | None = None
-    maximum: int | None = None
+    minimum: _Bound | None = None
+    maximum: _Bound | None = None
 
 
 class _Facts(msgspec.Struct, rename="kebab"):

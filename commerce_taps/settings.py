@@ -123,7 +123,7 @@ TRUTH: t.Final = {
 }
 
 
-def from_environment(prefix: str, schema: dict[str, t.Any]) -> dict[str, t.Any]:
+def from_environment(prefix: str, schema: dict[str, t.Any]) -> dict[str, str]:
     """Read settings from the environment, and from `.env` in the working directory.
 
     Args:
@@ -131,7 +131,7 @@ def from_environment(prefix: str, schema: dict[str, t.Any]) -> dict[str, t.Any]:
         schema: The tap's `config_jsonschema`.
 
     Returns:
-        The settings, see `from_texts`.
+        The settings as texts, see `tidy`.
 
     Raises:
         TapError: `.env` cannot be read, or a variable holds bytes that are no text.
@@ -139,7 +139,10 @@ def from_environment(prefix: str, schema: dict[str, t.Any]) -> dict[str, t.Any]:
     _load_env_file()
     variables = {name: prefix + name.upper().replace("-", "_") for name in schema["properties"]}
     texts = {name: os.environ[one] for name, one in variables.items() if one in os.environ}
-    return from_texts(texts, schema)
+    for name, text in texts.items():
+        if not text.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise TapError(f"Setting `{name}` holds bytes that are not UTF-8.")
+    return texts
 
 
 def _load_env_file() -> None:
@@ -160,60 +163,82 @@ def _load_env_file() -> None:
         raise TapError(f".env: it sets what no variable can hold ({error}).") from error
 
 
-def from_texts(texts: dict[str, str], schema: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Read settings that were given as texts, as the environment does.
-
-    Args:
-        texts: The settings as given.
-        schema: The tap's `config_jsonschema`.
-
-    Returns:
-        Each setting in its type. What is not of its type stays a text: `mistakes` names it.
-
-    Raises:
-        TapError: A text holds bytes that are no text.
-    """
-    for name, text in texts.items():
-        if not text.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in text):
-            msg = f"Setting `{name}` holds bytes that are not UTF-8."
-            raise TapError(msg)
-    return {name: _from_text(text, schema["properties"][name]) for name, text in texts.items()}
-
-
-def _from_text(text: str, schema: dict[str, t.Any]) -> t.Any:  # noqa: ANN401 (JSON)
-    kinds = schema.get("type", ())
-    if "string" in kinds:
-        return text
-    if "boolean" in kinds:
-        return TRUTH.get(text.strip().lower(), text)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        is_plain_list = "array" in kinds and text.strip() and not text.lstrip().startswith("[")
-        return [part for part in text.split(",") if part.strip()] if is_plain_list else text
-
-
-def tidy(config: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Undo what shells, files and forms add to settings.
+def tidy(config: dict[str, t.Any], schema: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Undo what shells, files and forms do to settings: each is given the type it is to have.
 
     Args:
         config: The settings as given.
+        schema: The tap's `config_jsonschema`.
 
     Returns:
         The settings without blanks around texts, and without those that are empty or null: an
-        empty variable of the environment is a setting that is not set. Numbers without a fraction
-        are whole: a form may send 100 as 100.0.
+        empty variable of the environment is a setting that is not set. What can mean one value
+        only has become it: the text of a number, of true or false, or of JSON; a number that stands
+        for a text, such as an id; a single value in place of a list, or several with commas
+        between. Anything else stays as it is: `mistakes` names it.
     """
-    tidied = {name: _tidy_value(value) for name, value in config.items()}
-    return {name: value for name, value in tidied.items() if value is not None and value != ""}
+    found = {
+        name: _tidy_value(value, schema["properties"].get(name, {}))
+        for name, value in config.items()
+    }
+    return {name: value for name, value in found.items() if value is not None and value != ""}
 
 
-def _tidy_value(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+def _tidy_value(value: t.Any, schema: dict[str, t.Any]) -> t.Any:  # noqa: ANN401 (JSON)
+    kinds = schema.get("type", ())
     if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, list):
-        return [_tidy_value(item) for item in value]
+        value = value.strip()
+    if not kinds or value is None or value == "":
+        return value
+    if "array" in kinds:
+        return _tidy_list(value, schema.get("items", {}))
+    if isinstance(value, str):
+        return value if "string" in kinds else _from_text(value, kinds)
+    if not _is_number(value):
+        return value
+    if "string" in kinds and "integer" not in kinds:
+        return str(value)
+    return bool(value) if "boolean" in kinds and value in (0, 1) else _whole(value)
+
+
+def _tidy_list(value: t.Any, items: dict[str, t.Any]) -> t.Any:  # noqa: ANN401 (JSON)
+    """Make a list of what is given in place of one."""
+    if isinstance(value, str):
+        parts = [part for part in value.split(",") if part.strip()]
+        value = _from_json(value) if value.startswith("[") else parts
+    elif _is_number(value):
+        value = [value]
+    if not isinstance(value, list):
+        return value
+    return [_tidy_value(_whole(one), items) for one in value]
+
+
+def _is_number(value: object) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(t.cast("float", value))
+
+
+def _whole(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+    """Take the fraction off a number that has none: a form may send 100 as 100.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _from_text(text: str, kinds: t.Sequence[str]) -> t.Any:  # noqa: ANN401 (JSON)
+    """Read a text that stands for another value."""
+    if "boolean" in kinds:
+        return TRUTH.get(text.lower(), text)
+    value = _from_json(text)
+    if isinstance(value, bool) or isinstance(value, dict) != ("object" in kinds):
+        return text
+    return _whole(value)
+
+
+def _from_json(text: str) -> t.Any:  # noqa: ANN401 (JSON)
+    """Read JSON; a text that is none stays a text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def mistakes(config: dict[str, t.Any], schema: dict[str, t.Any]) -> list[str]:

@@ -116,9 +116,17 @@ def _type(schema: Schema, *, top: bool = False) -> t.Any:  # noqa: ANN401
     elif kind == "array":
         checked = list[_type(schema.get("items", {}))]  # type: ignore[misc]
     elif kind == "integer":
-        checked = t.Annotated[int, Meta(ge=schema.get("minimum"), le=schema.get("maximum"))]
+        low, high = schema.get("minimum"), schema.get("maximum")
+        checked = NOTHING  # of other bounds than these, the careful way knows what fits
+        if all(bound is None or _is_int64(bound) for bound in (low, high)):
+            checked = t.Annotated[int, Meta(ge=low, le=high)]
     elif kind == "string" and schema.get("format") == "date-time":
         checked = str if top else NOTHING  # `Shape.examine` looks at the form, at the top only
     else:
         checked = {"string": str, "boolean": bool, "number": float}[kind]
     return checked | None if "null" in schema["type"] else checked
+
+
+def _is_int64(bound: float) -> bool:
+    """Tell whether a bound is one that msgspec can check."""
+    return isinstance(bound, int) and -(2**63) <= bound < 2**63

@@ -149,7 +149,7 @@ class CommerceTap(Tap, abc.ABC):
             for name, prop in properties.items()
             if prop.get("secret") and name in self._config
         )
-        self._config = tidy(self._config)
+        self._config = tidy(self._config, schema)
         for sentence in unknown(self._config, schema):
             self.logger.warning("%s", sentence)
         errors = mistakes(self._config, schema) or list(self.check_config(self._config))

@@ -72,7 +72,12 @@ REFUSED: dict[str, tuple[str, Callable[[Record], Any]]] = {
     "type null": ("`$.streams[", of_columns({"type": None})),
     "items listed": ("`$.streams[", of_columns({"type": "array", "items": [{}]})),
     "a bound as text": ("`$.streams[", of_columns({"type": "integer", "minimum": "0"})),
-    "a bound between": ("`$.streams[", of_columns({"type": "integer", "minimum": 0.5})),
+    "a bound that is none": (
+        "`$.streams[",
+        of_columns({"type": "integer", "minimum": float("nan")}),
+    ),
+    "a bound without end": ("`$.streams[", of_columns({"type": "number", "maximum": -1e400})),
+    "a bound beyond measure": ("`$.streams[", of_columns({"type": "number", "maximum": 10**400})),
     "keys as text": ("`$.streams[", of_entry(key_properties="id")),
     "another key": ("the key label; its rows are known by", of_entry(key_properties=["label"])),
     "another key by metadata": (
@@ -186,6 +191,16 @@ def forget_keys(entry: Record) -> None:
 def retype_keys(entry: Record) -> None:
     for name in (*entry["key_properties"], entry["replication_key"]):
         entry["schema"]["properties"][name] = {"type": ["boolean", "null"]}
+
+
+@of_one_tap
+@pytest.mark.parametrize("bound", [0.5, 10**40, -(10**40), 1e300, None], ids=repr)
+@pytest.mark.parametrize("rule", ["minimum", "maximum"])
+def test_a_bound_may_be_any_number(trial: Trial, rule: str, bound: float | None) -> None:
+    catalog = trial.catalog()
+    of_columns({"type": ["integer", "null"], rule: bound})(selected(catalog, trial))
+    output = trial(catalog=catalog).output
+    assert output.counts == trial.plain.counts
 
 
 SAME: dict[str, Callable[[Record], Any]] = {

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 CANARY = "Canary/key+9? & more=%"
 WRONG: dict[str, list[Any]] = {
-    "string": [5, 0.5, True, ["a"], {"a": 1}],
-    "integer": ["many", "7", True, 1.5, [1], {"a": 1}],
-    "number": ["many", "7", True, [1], {"a": 1}, float("nan"), float("inf"), -float("inf")],
-    "boolean": ["true", "perhaps", 1, 0, [True], {"a": 1}],
-    "array": ["one", 5, True, {"a": 1}, [None], [["a"]]],
-    "object": ["x", 5, True, [], ["a"]],
+    "string": [True, ["a"], {"a": 1}, float("nan")],
+    "integer": ["many", "1.5", "true", "1,000", "[1]", True, 1.5, [1], {"a": 1}],
+    "number": ["many", "NaN", "-Infinity", True, [1], {"a": 1}, float("nan"), -float("inf")],
+    "boolean": ["perhaps", "2", 2, 0.5, [True], {"a": 1}],
+    "array": ["[", '["a"', "[null]", True, {"a": 1}, [None], [["a"]], [True]],
+    "object": ["x", "[]", "5", 5, True, [], ["a"]],
 }
 UNSET = (None, "", "\t \r\n")
 NEEDS = {"flattening_enabled": {"flattening_max_depth": 1}}
@@ -104,10 +104,20 @@ def allowed(subject: Subject, name: str) -> Iterator[tuple[Any, Any]]:
     kind, good = kind_of(schema), good_of(subject, name)
     if kind == "string":
         yield f"\t {good} \r\n", good
+        if good == "good":  # anything will do
+            yield from ((5, "5"), (0.5, "0.5"), (2.0, "2.0"), ("true", "true"), ("[1]", "[1]"))
     if kind == "array":
-        yield [" 7\n", "\t8 "], ["7", "8"]
+        one = 7 if "integer" in schema["items"]["type"] else "7"
+        yield from (([" 7\n", "\t8 "], ["7", "8"]), (" 7 ,8,", ["7", "8"]), ("7", ["7"]))
+        yield from ((7, [one]), (7.0, [one]), ([7, 7.0], [one, one]), ("[7.0]", [one]))
+        yield '["7", "8"]', ["7", "8"]
     if kind in ("integer", "number"):
-        yield float(good), good
+        yield from ((float(good), good), (f" {good}\n", good), (f"{good}.0", good))
+    if kind == "boolean":
+        yield from ((word, True) for word in ("true", " True", "1", "yes", "ON", 1, 1.0))
+        yield from ((word, False) for word in ("false", "FALSE ", "0", "no", "off", 0))
+    if kind == "object":
+        yield json.dumps(good), good
         for bound in ("minimum", "maximum"):
             if bound in schema:
                 yield schema[bound], schema[bound]
@@ -119,8 +129,6 @@ def beyond(schema: Record) -> Iterator[Any]:
         yield from (schema["minimum"] - 1, -(10**40))
     if "maximum" in schema:
         yield from (schema["maximum"] + 1, 10**40, 10.0**40)
-    if "integer" not in schema.get("items", {}).get("type", ["integer"]):
-        yield [5]
     if "enum" in schema:
         yield from ("other", schema["enum"][0].upper())
     if schema.get("format") == "date-time":
@@ -193,6 +201,10 @@ def test_a_setting_of_the_environment_is_taken_or_refused(trial: Trial, name: st
     end, config = effect(trial, full, env=True, **{variable: f" {text}\n"})
     assert config is not None, end.log
     assert config[name] == good
+    for text, good in allowed(trial.subject, name) if name not in trial.config else ():
+        if isinstance(text, str):
+            end, config = effect(trial, full, env=True, **{variable: text})
+            assert (config or {}).get(name) == good, end.log
     rest = given(trial, name, ...)
     for empty in ("", " \n"):
         end, config = effect(trial, rest, env=True, **{variable: empty})
