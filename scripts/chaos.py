@@ -25,6 +25,7 @@ from tests.chaos import churn, crashes, meltano, scenarios
 from tests.chaos.harness import Outcome
 from tests.chaos.loaders import DuckDBLoader, Loader
 from tests.chaos.taps import TAPS
+from tests.fuzz.cases import altered_responses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,8 @@ SEEDS: Final = seeds(os.environ.get("SEEDS") or "20")
 LOSING: Final = "(the same, by page number)"
 """The reading that must lose rows, or the changes would prove nothing."""
 EVERY_FIFTH: Final = 5
+ALTERED: Final = 100
+"""Responses that are altered a seed."""
 PROMPT: Final = 2.0
 """Seconds in which an interrupted tap must have ended."""
 
@@ -96,6 +99,11 @@ def interrupted(number: signal.Signals, tested: Tested, seed: int, folder: Path)
     return crashes.interrupted(tested, number, seed, folder, prompt=PROMPT)
 
 
+def altered(tested: Tested, seed: int, folder: Path) -> Outcome:
+    """Alter one place of one response, many times."""
+    return altered_responses(tested, range(seed * ALTERED, (seed + 1) * ALTERED), folder)
+
+
 def scenarios_of(tested: Tested) -> Iterator[tuple[str, Scenario]]:
     """List what is played with a tap, each with its name."""
     yield "faults: flaky, 5 % of requests", partial(faults, "flaky")
@@ -105,6 +113,7 @@ def scenarios_of(tested: Tested) -> Iterator[tuple[str, Scenario]]:
         yield f"always {fails.status}: {what}", partial(failing, what)
     if tested.hostile_ids:
         yield "hostile ids", scenarios.hostile_ids
+    yield f"responses altered in one place, {ALTERED} of them", altered
     yield "churn", churn.churn
     if tested.by_page_number:
         yield LOSING, by_page_number

@@ -1,0 +1,33 @@
+"""A response that is odd in one place costs nothing but that place."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.fuzz import mutations
+from tests.fuzz.mutations import Mutation
+
+DOCUMENT = b'{"a":[{"id":1,"b":"x"},{"id":2,"b":12.50}],"c":{"d":null}}'
+
+
+@pytest.mark.parametrize("kind", mutations.kinds_for(("a", 0)))
+def test_mutation_of_an_entry_alters_nothing_else(kind: str) -> None:
+    altered = Mutation(kind, ("a", 0)).apply(DOCUMENT)
+    assert altered != DOCUMENT
+    assert altered.endswith(b'{"id":2,"b":12.50}],"c":{"d":null}}') or kind == "entry twice"
+
+
+@pytest.mark.parametrize("kind", mutations.kinds_for(("a", 0, "b")))
+def test_mutation_of_a_value_alters_nothing_else(kind: str) -> None:
+    altered = Mutation(kind, ("a", 0, "b")).apply(DOCUMENT)
+    assert altered != DOCUMENT
+    assert altered.startswith(b'{"a":[{"id":1')
+    assert altered.endswith(b',{"id":2,"b":12.50}],"c":{"d":null}}')
+
+
+def test_draw_reaches_bodies_envelopes_and_records() -> None:
+    chance = random.Random(1)  # noqa: S311 - nothing to guard
+    depths = {len(mutations.draw(chance, DOCUMENT).path) for _ in range(100)}
+    assert depths == {0, 1, 2, 3}
