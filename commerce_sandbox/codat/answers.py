@@ -151,20 +151,5 @@ def page(table: Table, selected: Iterable[int], path: str, request: PageRequest)
     )
 
 
-def all_in_one(table: Table, path: str) -> bytes:
-    """Write a list that has an envelope but cannot be paged."""
-    total = len(table)
-    link = {"href": path}
-    return _envelope(
-        [table.encoded(number) for number in range(total)],
-        {
-            "pageNumber": 1,
-            "pageSize": min(max(total, DEFAULT_PAGE_SIZE), MAX_PAGE_SIZE),
-            "totalResults": total,
-            "_links": {"current": link, "self": link},
-        },
-    )
-
-
 def _envelope(rows: list[bytes], paging: dict[str, object]) -> bytes:
     return b'{"results":[' + b",".join(rows) + b"]," + encode(paging)[1:]

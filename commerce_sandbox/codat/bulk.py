@@ -20,8 +20,6 @@ import uvicorn
 
 from commerce_sandbox.codat import commerce, dates, fields
 from commerce_sandbox.codat.answers import (
-    DEFAULT_PAGE_SIZE,
-    MAX_PAGE_SIZE,
     ApiError,
     PageRequest,
     error_body,
@@ -163,19 +161,13 @@ class Bulk:
             case ["companies", _, "connections", _, "data", fields.COMMERCE_INFO]:
                 return b'{"companyName":"Bulk","baseCurrency":"GBP"}'
             case ["companies", _, "connections", _, "data", dataset] if dataset in ALL_COMMERCE:
-                return self._list(dataset).page(path, self._unpaged(dataset) or request)
+                return self._list(dataset).page(path, request)
         raise ApiError(404)
 
     def _list(self, dataset: str) -> BulkList:
         if dataset not in self._lists:
             self._lists[dataset] = BulkList(dataset, self._rows, plain=self._plain)
         return self._lists[dataset]
-
-    def _unpaged(self, dataset: str) -> PageRequest | None:
-        """Ask for all rows of a list that takes no parameters."""
-        if dataset not in fields.UNFILTERED:
-            return None
-        return PageRequest(size=min(max(self._rows, DEFAULT_PAGE_SIZE), MAX_PAGE_SIZE))
 
     def _data_status(self) -> bytes:
         synced = (_FIRST + timedelta(seconds=self._rows, days=1)).isoformat() + "Z"

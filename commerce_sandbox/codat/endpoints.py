@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from commerce_sandbox.codat.table import Table
 
 _PAGED: Final = frozenset({"page", "pageSize", "query", "orderBy"})
+_SIZED: Final = frozenset({"page", "pageSize"})
 _COMPANIES: Final = _PAGED | {"tags"}
 _NONE: Final = frozenset[str]()
 _TAGS: Final = defaultdict[str, Kind](lambda: Kind.TEXT)
@@ -136,10 +137,7 @@ def _dataset(call: Call, dataset: str) -> Connection:
 
 def _list(dataset: str) -> Callable[[Call], bytes]:
     def answer(call: Call) -> bytes:
-        table = call.store.rows(_dataset(call, dataset), dataset)
-        if dataset in fields.UNFILTERED:
-            return answers.all_in_one(table, call.path)
-        return call.page(table)
+        return call.page(call.store.rows(_dataset(call, dataset), dataset))
 
     return answer
 
@@ -248,7 +246,7 @@ def _endpoints() -> Mapping[str, tuple[frozenset[str], Callable[[Call], bytes]]]
             lambda call: encode(call.store.info(_dataset(call, fields.COMMERCE_INFO))),
         ),
         **{
-            f"{_DATA}/{name}": (_NONE if name in fields.UNFILTERED else _PAGED, _list(name))
+            f"{_DATA}/{name}": (_SIZED if name in fields.UNFILTERED else _PAGED, _list(name))
             for name in fields.COMMERCE_LISTS
         },
         **{

@@ -94,7 +94,7 @@ COMMERCE_LISTS: Final[Mapping[str, Fields]] = {
 
 COMMERCE_INFO: Final = "commerce-info"
 UNFILTERED: Final = frozenset({"commerce-locations"})
-"""Lists that take no parameters and answer with all rows at once."""
+"""Lists that take a page and its size, and can be neither filtered nor sorted."""
 
 COMPANY_INFO: Final[Fields] = {
     **_texts("companyName", "companyLegalName", "registrationNumber", "baseCurrency"),
