@@ -5,8 +5,9 @@ sentence the user reads::
 
     TapError                what the user reads; every error below is one
     ├── TapStopped          nothing more can be read (wrong key, quota spent): state is flushed
-    ├── PartitionSkipped    there is nothing to read here, which is ordinary (not supported, ...)
-    │   └── PartitionDenied what is here may not be read with this credential
+    ├── PartitionSkipped    there is nothing to read here, as is known (unchanged, not supported)
+    │   ├── PartitionRefused  the server says so; of every partition of a stream, it is a failure
+    │   └── PartitionDenied   what is here may not be read with this credential
     ├── PartitionFailed     this partition could not be read; the others go on, the run exits 1
     ├── FilterRefused       the server cannot filter by the replication key: read unfiltered
     ├── TooMuchAsked        the server answers less: fewer rows at once, or fewer fields
@@ -54,6 +55,14 @@ class TapStopped(TapError):
 
 class PartitionSkipped(TapError):
     """The partition holds nothing to read, and that is ordinary."""
+
+
+class PartitionRefused(PartitionSkipped):
+    """The server says that the partition holds nothing to read.
+
+    That is ordinary for one partition. A stream that it is said of everywhere has failed, unless it
+    is `optional`.
+    """
 
 
 class PartitionDenied(PartitionSkipped):
@@ -109,7 +118,7 @@ class Action(enum.Enum):
 
 
 _RAISED = {
-    Action.SKIP: PartitionSkipped,
+    Action.SKIP: PartitionRefused,
     Action.DENY: PartitionDenied,
     Action.FAIL: PartitionFailed,
     Action.STOP: TapStopped,

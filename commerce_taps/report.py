@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+UNCHANGED: t.Final = "nothing has changed since the last run"
+"""Why a partition is skipped that was read to its end before."""
+
 
 @dataclass(slots=True)
 class StreamReport:
@@ -19,6 +22,7 @@ class StreamReport:
         partitions: How many there are.
         read: Partitions read to their end.
         skipped: Partitions with nothing to read, by reason.
+        refused: Those of them that the server refused.
         failed: Partitions that should have been read and were not, by what happened.
         records: Records emitted.
         seconds: Time from the stream's first page to its last.
@@ -28,6 +32,7 @@ class StreamReport:
     partitions: int = 0
     read: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     records: int = 0
     seconds: float = 0.0
@@ -37,6 +42,17 @@ class StreamReport:
     def done(self) -> int:
         """Partitions that are over, however they ended."""
         return self.read + self.skipped.total() + self.failed.total()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing was to be had of the stream, in this run or an earlier one."""
+        return bool(self.refused) and not self.read and not self.skipped[UNCHANGED]
+
+    def fail_refused(self) -> None:
+        """Count what the server refused as failed."""
+        self.failed += self.refused
+        self.skipped -= self.refused
+        self.refused.clear()
 
 
 class Report(dict[str, StreamReport]):

@@ -14,10 +14,17 @@ from typing_extensions import override
 
 from commerce_taps import dates
 from commerce_taps.emit import AT_ONCE, RecordLines
-from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
+from commerce_taps.errors import (
+    PartitionFailed,
+    PartitionRefused,
+    PartitionSkipped,
+    TapError,
+    TapStopped,
+)
 from commerce_taps.fetch import where
 from commerce_taps.lazy import cached_property
 from commerce_taps.records import Page
+from commerce_taps.report import UNCHANGED
 from commerce_taps.shape import Shape
 from commerce_taps.state import is_of
 
@@ -51,6 +58,10 @@ class CommerceStream(Stream, abc.ABC):
 
     # `shape` does it, compiled once from the schema.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    optional: t.ClassVar[bool] = False
+    """Whether an account may lack the stream altogether, so that a refusal of every partition is no
+    failure."""
 
     context_keys: t.ClassVar[tuple[str, ...]] = ()
     """Names of the columns that come from the partition."""
@@ -106,6 +117,7 @@ class CommerceStream(Stream, abc.ABC):
 
         Raises:
             PartitionSkipped: There is nothing to read.
+            PartitionFailed: There is, and not all of it could be read.
         """
         # Taken first: what changes while the partition is read shows the next time.
         mark = self.mark(context)
@@ -116,13 +128,17 @@ class CommerceStream(Stream, abc.ABC):
             and not forced
             and all(mark == stream.known(context).get(MARK) for stream in self._written)
         ):
-            msg = "nothing has changed since the last run"
-            raise PartitionSkipped(msg, where(self.name, context))
+            raise PartitionSkipped(UNCHANGED, where(self.name, context))
+        has_begun = False
         try:
-            yield from self.read(context, start)
-        except PartitionSkipped:
-            yield Page((), mark=mark)
-            raise
+            for page in self.read(context, start):
+                yield page
+                has_begun = True
+        except PartitionSkipped as error:
+            if not has_begun:
+                raise
+            msg = f"{error.reason.rstrip('.')}, though the list could be read up to there"
+            raise PartitionFailed(msg, error.where) from error
         yield Page((), mark=mark)
 
     # --- selection ------------------------------------------------------------------------------
@@ -366,6 +382,8 @@ class CommerceStream(Stream, abc.ABC):
                     stream.begin(1 if partitions is None else len(partitions))
                 for partition in [None] if partitions is None else partitions:
                     self._sync_partition(partition)
+                for stream in self._written:
+                    stream.judge()
             self._tap.write_state()
         except TapStopped as error:
             self._tap.stop(error)
@@ -441,19 +459,39 @@ class CommerceStream(Stream, abc.ABC):
 
         Args:
             context: The partition.
-            mark: Its mark.
-            error: What it ended in, if not well; then it is read again even at the same mark.
+            mark: Its mark, kept only if the partition was read to its end.
+            error: What it ended in, if not well.
         """
         report = self._tap.report[self.name]
         if error is None:
             report.read += 1
-        elif isinstance(error, PartitionSkipped):
-            report.skipped[_general(error.reason, context)] += 1
-        else:
-            report.failed[_general(error.reason, context)] += 1
+            if mark is not None:
+                self.get_context_state(context)[MARK] = mark
             return
-        if mark is not None:
-            self.get_context_state(context)[MARK] = mark
+        reason = _general(error.reason, context)
+        counted = report.skipped if isinstance(error, PartitionSkipped) else report.failed
+        counted[reason] += 1
+        if isinstance(error, PartitionRefused):
+            report.refused[reason] += 1
+
+    def judge(self) -> None:
+        """Fail the stream if the server refused every partition, and no account lacks it.
+
+        Raises:
+            TapStopped: It is failed, and the setting `strict` is on.
+        """
+        report = self._tap.report[self.name]
+        if self.optional or not report.is_refused:
+            return
+        (reason, _), *_ = report.refused.most_common(1)
+        report.fail_refused()
+        msg = (
+            f"refused everywhere, though no account lacks it ({reason.rstrip('.')}): look for the "
+            "cause, or deselect the stream"
+        )
+        if self.config["strict"]:
+            raise TapStopped(msg, self.name)
+        self.logger.error("Failed %s.", TapError(msg, self.name))
 
     def _write_page(self, page: Page, context: Mapping[str, t.Any]) -> None:
         """Emit this stream's own records of a page."""

@@ -21,7 +21,12 @@ from commerce_taps import redact
 from commerce_taps.catalog import check_catalog, fit_catalog
 from commerce_taps.cli import Command, load_config, load_object
 from commerce_taps.emit import PageStateWriter, PageWriter
-from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapError, TapStopped
+from commerce_taps.errors import (
+    PartitionRefused,
+    PartitionSkipped,
+    TapError,
+    TapStopped,
+)
 from commerce_taps.fetch import Client
 from commerce_taps.governor import Governor
 from commerce_taps.lazy import cached_property
@@ -452,19 +457,24 @@ class CommerceTap(Tap, abc.ABC):
             What came of it, and whether that is as it should be.
         """
         partitions = stream.partitions
+        contexts = [None] if partitions is None else partitions
+        refused: list[str] = []
         outcome = "reachable, but nobody has it"
-        for context in [None] if partitions is None else partitions[:REACHING]:
+        for context in contexts[:REACHING]:
             try:
-                page = next(iter(stream.read(context, stream.starting_value(context))), None)
+                page = next(stream.new_pages(context, stream.starting_value(context)))
+            except TapStopped:
+                raise
             except PartitionSkipped as error:
                 outcome = f"reachable; {error.reason}"
-            except PartitionFailed as error:
+                if isinstance(error, PartitionRefused):
+                    refused.append(error.reason)
+            except TapError as error:
                 return f"NOT reachable: {error.reason}", False
             else:
-                return (
-                    f"reachable, {len(page.records) if page else 0} records on a first page",
-                    True,
-                )
+                return f"reachable, {len(page.records)} records on a first page", True
+        if refused and len(contexts) <= REACHING and not stream.optional:
+            return f"NOT reachable: {refused[-1]}", False
         return outcome, True
 
     @override

@@ -28,7 +28,7 @@ ERRORS: t.Final = ErrorTable(
     ),
     Rule(
         (200, 403),
-        Action.SKIP,
+        Action.DENY,
         "the plugin does not allow it: switch it on in the settings of the Order API plugin, "
         "under `Allow access to the following endpoints`",
         body=b'"Not Allowed"',

@@ -1,6 +1,7 @@
 """Commerce data: what merchants sold and were paid, per commerce connection.
 
-Codat's reference "Commerce API", one class a data type. Deleted rows leave no trace there.
+Codat's reference "Commerce API", one class a data type. Deleted rows leave no trace there. What no
+shop is without is not `optional`; a platform may still lack it, as Codat's integrations say.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Disputes(CommerceStream):
 
     name = "commerce_disputes"
     data_type = "commerce-disputes"
+    optional = True
 
 
 class Orders(CommerceStream):
@@ -49,6 +51,7 @@ class PaymentMethods(CommerceStream):
 
     name = "commerce_payment_methods"
     data_type = "commerce-paymentMethods"
+    optional = True
 
 
 class Products(CommerceStream):
@@ -63,6 +66,7 @@ class ProductCategories(CommerceStream):
 
     name = "commerce_product_categories"
     data_type = "commerce-productCategories"
+    optional = True
 
 
 class TaxComponents(CommerceStream):
@@ -70,6 +74,7 @@ class TaxComponents(CommerceStream):
 
     name = "commerce_tax_components"
     data_type = "commerce-taxComponents"
+    optional = True
 
 
 class Transactions(CommerceStream):
@@ -77,6 +82,7 @@ class Transactions(CommerceStream):
 
     name = "commerce_transactions"
     data_type = "commerce-transactions"
+    optional = True
 
 
 class Locations(PagedStream, ConnectionStream):
@@ -86,6 +92,7 @@ class Locations(PagedStream, ConnectionStream):
     data_type = "commerce-locations"
     source_type = "Commerce"
     first_page_bare = True
+    optional = True
 
 
 class CompanyInfo(SingleStream, ConnectionStream):

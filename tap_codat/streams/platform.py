@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 from typing_extensions import override
 
+from commerce_taps.records import NULL, fields
 from tap_codat.client import CompanyStream, OperationStream, PagedStream, SingleStream
 
 if t.TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Connections(CompanyStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Hand on one company's connections. See the base class."""
         company = self._tap.companies[t.cast("Context", context)["companyId"]]
-        yield self.checked(company.raw_connections)
+        yield self.checked([raw for _, raw in company.connections])
 
 
 class DataStatuses(CompanyStream):
@@ -96,8 +97,8 @@ class Integrations(PagedStream):
 
 
 class _SyncSettings(Struct, rename="camel"):
-    settings: list[Raw]
-    overrides_defaults: bool | None = None
+    settings: list[Raw] | None
+    overrides_defaults: Raw = NULL
 
 
 class CompanySyncSettings(SingleStream, CompanyStream):
@@ -112,12 +113,15 @@ class CompanySyncSettings(SingleStream, CompanyStream):
     @override
     def unwrap(self, answer: _SyncSettings) -> Sequence[Raw]:
         """Copy onto each setting what the company's object says of all. See the base class."""
-        shared = b'{"overridesDefaults":%b,' % msgspec.json.encode(answer.overrides_defaults)
-        return [Raw(shared + bytes(setting)[1:]) for setting in answer.settings]
+        shared = {"overridesDefaults": answer.overrides_defaults}
+        return [
+            Raw(msgspec.json.encode({**shared, **found})) if (found := fields(setting)) else setting
+            for setting in answer.settings or ()
+        ]
 
 
 class _WebhookConsumers(Struct):
-    results: list[Raw]
+    results: list[Raw] | None
 
 
 class WebhookConsumers(SingleStream):
@@ -132,7 +136,7 @@ class WebhookConsumers(SingleStream):
     @override
     def unwrap(self, answer: _WebhookConsumers) -> Sequence[Raw]:
         """Take the consumers out of the list. See the base class."""
-        return answer.results
+        return answer.results or ()
 
 
 STREAMS: t.Final = (

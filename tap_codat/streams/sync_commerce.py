@@ -25,6 +25,7 @@ class Syncs(SingleStream, CompanyStream):
     context_keys = ()  # the rows carry the company's id themselves
     primary_keys = ("companyId", "syncId")
     selected_by_default = False
+    optional = True
     envelope = list[Raw]
 
     @override
@@ -41,6 +42,7 @@ class SyncConfigurations(SingleStream, CompanyStream):
     context_keys = ()  # the row carries the company's id itself
     primary_keys = ("companyId",)
     selected_by_default = False
+    optional = True
 
 
 STREAMS: t.Final = (Syncs, SyncConfigurations)

@@ -91,6 +91,18 @@ def test_an_add_on_that_is_off_is_skipped(run: Taps, stores: Callable[..., Sandb
         assert ended.summary(stream)["skipped"] == 1
 
 
+@pytest.mark.parametrize("stream", ["orders", "products", "users", "languages"])
+def test_what_no_store_lacks_and_is_not_there_has_failed(
+    run: Taps, sandbox: Sandbox, stream: str
+) -> None:
+    sandbox.override(rf"/{stream}\?", status=404, body=api_error(404, "Not Found"))
+    ended = run(sandbox, catalog=catalog(stream, "taxes"))
+    assert ended.code == 1
+    assert f"Failed {stream}: refused everywhere, though no account lacks it" in ended.log
+    assert ended.summary(stream)["failed"] == 1
+    assert ended.output.rows("taxes")
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_list_that_ends_in_a_refusal_has_failed(run: Taps, sandbox: Sandbox, status: int) -> None:
     sandbox.override(r"/products\?.*page=2&", status=status, body=api_error(status))

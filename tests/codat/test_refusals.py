@@ -1,0 +1,191 @@
+"""Refusals that are ordinary: what is remembered of them, and what they mean if all are refused."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from commerce_taps.stream import MARK
+from tests.codat.conftest import catalog, settings_for, truth
+from tests.codat.test_errors import SKIPPED, Fault, an_error, of_others, table
+
+if TYPE_CHECKING:
+    from commerce_sandbox import Sandbox
+    from tests.codat.conftest import Processes, Taps
+    from tests.contract import State
+
+PRODUCTS = "commerce_products"
+JUST_PRODUCTS = catalog(commerce_products=None)
+UNCHANGED = "nothing has changed since the last run"
+REFUSED = re.compile(r"^Failed (\w+): refused everywhere, though no account lacks it", re.MULTILINE)
+NOT_FOUND = an_error("Not found")
+
+
+@pytest.fixture(scope="module")
+def shop(_shared: Sandbox) -> str:
+    """The connection whose products are refused. Others come before and after it."""
+    connections = dict.fromkeys(str(row["connectionId"]) for row in _shared.truth(PRODUCTS))
+    return list(connections)[1]
+
+
+def marked(state: State, stream: str) -> set[str]:
+    """Give the connections whose partition has a mark."""
+    partitions = state["bookmarks"].get(stream, {}).get("partitions", [])
+    return {one["context"]["connectionId"] for one in partitions if MARK in one}
+
+
+@table(SKIPPED)
+def test_a_refusal_is_not_remembered_as_read(
+    run: Taps, sandbox: Sandbox, shop: str, fault: Fault
+) -> None:
+    sandbox.override(f"{shop}/data/commerce-products", status=fault.status, body=fault.body)
+    first = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True)
+    assert first.code == 0
+    assert shop not in marked(first.output.state, PRODUCTS)
+
+    again = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=first.output.state)
+    assert again.code == 0
+    assert f"{PRODUCTS}: 1 skipped: {fault.says}" in again.log
+    others = len({key[1] for key in of_others(shop, first.output.rows(PRODUCTS))})
+    assert f"{PRODUCTS}: {others} skipped: {UNCHANGED}" in again.log
+
+    sandbox.clear_overrides()
+    healthy = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=again.output.state)
+    together = first.output.rows(PRODUCTS) | healthy.output.rows(PRODUCTS)
+    assert together == truth(sandbox, first.output, PRODUCTS)
+    assert shop in marked(healthy.output.state, PRODUCTS)
+
+
+def test_a_failure_is_not_remembered_as_read(run: Taps, sandbox: Sandbox, shop: str) -> None:
+    sandbox.override(f"{shop}/data/commerce-products", status=500)
+    first = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, max_retries=0)
+    assert shop not in marked(first.output.state, PRODUCTS)
+    sandbox.clear_overrides()
+    second = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=first.output.state)
+    together = first.output.rows(PRODUCTS) | second.output.rows(PRODUCTS)
+    assert together == truth(sandbox, first.output, PRODUCTS)
+
+
+@pytest.mark.parametrize("statuses", [{}, None])
+def test_what_codat_tells_nothing_of_is_read_each_time(
+    run: Taps, sandbox: Sandbox, statuses: dict[str, None] | None
+) -> None:
+    told = dict.fromkeys(["commerce-products"]) if statuses is None else statuses
+    sandbox.override("/dataStatus", status=200, body=told)
+    first = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True)
+    second = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=first.output.state)
+    assert second.output.records[PRODUCTS]
+    assert UNCHANGED not in second.log
+
+
+def test_an_earlier_start_date_is_kept_where_nothing_has_changed(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    late = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, start_date="2030-01-01")
+    assert not late.output.records
+    whole = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=late.output.state)
+    assert whole.output.rows(PRODUCTS) == truth(sandbox, whole.output, PRODUCTS)
+
+
+@table(SKIPPED)
+def test_a_list_that_ends_in_a_refusal_has_failed(
+    run: Taps, sandbox: Sandbox, shop: str, fault: Fault
+) -> None:
+    later = f"{shop}/data/commerce-products.*modifiedDate>"
+    sandbox.override(later, status=fault.status, body=fault.body)
+    first = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, page_size=2)
+    assert first.code == 1
+    assert "though the list could be read up to there" in first.log
+    assert shop not in marked(first.output.state, PRODUCTS)
+    sandbox.clear_overrides()
+    second = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=first.output.state)
+    together = first.output.rows(PRODUCTS) | second.output.rows(PRODUCTS)
+    assert together == truth(sandbox, first.output, PRODUCTS)
+
+
+# --- refused everywhere -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("skip_unchanged", [True, False])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, NOT_FOUND),
+        (404, an_error("Datatype commerce-x not supported by platform(s) Y")),
+        (409, an_error("The data set has not been requested.")),
+    ],
+)
+def test_what_no_account_lacks_and_is_refused_everywhere_has_failed(
+    run: Taps, sandbox: Sandbox, status: int, body: object, *, skip_unchanged: bool
+) -> None:
+    sandbox.override("/data/commerce-", status=status, body=body)
+    ended = run(sandbox, skip_unchanged=skip_unchanged)
+    assert ended.code == 1
+    failed = set(REFUSED.findall(ended.log))
+    assert failed == {
+        "commerce_company_info",
+        "commerce_customers",
+        "commerce_orders",
+        "commerce_payments",
+        "commerce_products",
+    }
+    summary = ended.summary("commerce_orders")
+    assert summary["failed"] == summary["partitions"] - 1  # a platform has none, says Codat
+    assert "commerce_orders: 1 skipped: the platform does not have it" in ended.log
+    assert ended.summary("commerce_disputes")["failed"] == 0
+    for stream in ("companies", "data_statuses", "pull_operations"):
+        assert ended.output.rows(stream) == truth(sandbox, ended.output, stream)
+
+    sandbox.clear_overrides()
+    second = run(sandbox, skip_unchanged=skip_unchanged, state=ended.output.state)
+    assert second.code == 0
+    for stream in ("commerce_orders", "commerce_disputes"):
+        assert second.output.rows(stream) == truth(sandbox, second.output, stream)
+
+
+def test_what_an_account_may_lack_and_is_refused_everywhere_is_skipped(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    sandbox.override("/data/commerce-disputes", status=404, body=NOT_FOUND)
+    assert run(sandbox, catalog=catalog(commerce_disputes=None)).code == 0
+
+
+def test_a_platform_that_lacks_what_is_asked_for_is_no_failure(run: Taps, sandbox: Sandbox) -> None:
+    stripe = [row["id"] for row in sandbox.truth("connections") if row["integrationKey"] == "exgd"]
+    ended = run(sandbox, catalog=catalog(commerce_orders=None), connection_ids=stripe[:1])
+    assert ended.code == 0
+    assert "commerce_orders: 1 skipped: the platform does not have it" in ended.log
+
+
+def test_what_was_read_before_may_be_refused_later(run: Taps, own_sandbox: Sandbox) -> None:
+    some = catalog(commerce_products=None)
+    first = run(own_sandbox, catalog=some, skip_unchanged=True)
+    (touched,) = own_sandbox.mutate(changes=1, stream=PRODUCTS)
+    own_sandbox.override("/data/commerce-products", status=404, body=NOT_FOUND)
+    second = run(own_sandbox, catalog=some, skip_unchanged=True, state=first.output.state)
+    assert second.code == 0
+    own_sandbox.clear_overrides()
+    third = run(own_sandbox, catalog=some, skip_unchanged=True, state=second.output.state)
+    assert touched.key["id"] in {key[-1] for key in third.output.keys(PRODUCTS)}
+
+
+def test_a_strict_run_stops_at_what_is_refused_everywhere(run: Taps, sandbox: Sandbox) -> None:
+    sandbox.override("/data/commerce-orders", status=404, body=NOT_FOUND)
+    ended = run(sandbox, strict=True)
+    assert ended.code == 1
+    assert "Stopped: commerce_orders: refused everywhere, though no account lacks it" in ended.log
+    assert not ended.output.records["commerce_products"]
+
+
+def test_a_test_names_what_is_refused_everywhere(
+    processes: Processes, run: Taps, sandbox: Sandbox
+) -> None:
+    sandbox.override("/data/commerce-(orders|disputes)", status=404, body=NOT_FOUND)
+    ended = processes(*run.arguments(config=settings_for(sandbox)), "--test")
+    told = ended.stdout.decode()
+    assert ended.code == 1
+    outcomes = dict(line.split(maxsplit=1) for line in told.splitlines()[2:])
+    assert outcomes["commerce_orders"] == "NOT reachable: nothing there: Not found."
+    assert outcomes["commerce_disputes"] == "reachable; nothing there: Not found."
