@@ -257,7 +257,7 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
     whole = Range(dates.floor(start) if start else None)
     reply = ask(whole, 1)
     if start is None and _has_unstamped(ask, reply):
-        yield from _unmarked(by_number(ask, identify, wanted=NO_INSTANT))
+        yield from unmarked(by_number(ask, identify, wanted=NO_INSTANT))
         whole = Range(dates.FIRST)
         reply = ask(whole, 1)
     announced, count = reply.total, 0
@@ -290,7 +290,7 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
         msg = "the list grew as fast as it was read: run again, it goes on from there"
         raise PartitionFailed(msg)
     # Without an order there is no last value to go on from, nor one to keep as a bookmark.
-    yield from _unmarked(by_number(ask, identify, asked=whole))
+    yield from unmarked(by_number(ask, identify, asked=whole))
 
 
 def _ascending(stamps: Sequence[datetime | None]) -> bool:
@@ -299,8 +299,15 @@ def _ascending(stamps: Sequence[datetime | None]) -> bool:
     return len(known) == len(stamps) and known == sorted(known)
 
 
-def _unmarked(pages: Iterable[Page]) -> Iterator[Page]:
-    """Take the bookmarks off."""
+def unmarked(pages: Iterable[Page]) -> Iterator[Page]:
+    """Take the bookmarks off.
+
+    Args:
+        pages: Pages of a list in no order, where no bookmark is safe.
+
+    Yields:
+        The same pages without.
+    """
     for page in pages:
         yield Page(page.records, page.fits)
 

@@ -9,6 +9,7 @@ import typing as t
 
 import msgspec
 
+from commerce_taps.conform import UNREADABLE
 from commerce_taps.errors import MalformedAnswer
 from commerce_taps.redact import redact
 
@@ -21,6 +22,8 @@ Envelope = t.TypeVar("Envelope")
 CHUNK: t.Final = 1 << 14
 """Bytes decoded at a time to be checked: the text of a whole page would not fit the processor's
 cache, and be as wide as its widest character."""
+
+NULL: t.Final = msgspec.Raw(b"null")
 
 DEEPEST: t.Final = 100
 """Levels of nesting that stay JSON where a body has more than can be decoded."""
@@ -69,7 +72,7 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
 
     Args:
         body: The whole body.
-        envelope: A msgspec type; records in it are `msgspec.Raw`.
+        envelope: A msgspec type; records in it are `msgspec.Raw`. Its numbers may come as texts.
 
     Returns:
         The envelope. Records inside hold no newline, so each can be written as one line. In a
@@ -86,7 +89,7 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
             return _decode(body, envelope)
         except RecursionError:
             return _decode(_shallow(body), envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         # Redacted before it is cut: half a secret would not be known as one.
         first = " ".join(redact(body.decode(errors="replace")).split())[:80]
         reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
@@ -134,7 +137,7 @@ def _skip(foreign: re.Pattern[str], text: str, place: int) -> int:
 def _decode(body: bytes, envelope: type[Envelope]) -> Envelope:
     if b"\n" in body or b"\r" in body:
         body = msgspec.json.format(body, indent=-1)
-    return msgspec.json.decode(body, type=envelope)
+    return msgspec.json.decode(body, type=envelope, strict=False)
 
 
 def _shallow(body: bytes) -> bytes:
@@ -152,6 +155,51 @@ def _shallow(body: bytes) -> bytes:
                 done = mark.end()
             depth -= 1
     return b"".join([*parts, body[done:]])
+
+
+def fields(raw: msgspec.Raw | bytes) -> dict[str, msgspec.Raw]:
+    """Take an object apart.
+
+    Args:
+        raw: A value of any type.
+
+    Returns:
+        Its fields, none of them decoded; nothing where it is no object.
+    """
+    try:
+        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except UNREADABLE:
+        return {}
+
+
+def items(raw: msgspec.Raw | bytes) -> list[msgspec.Raw]:
+    """Take a list apart.
+
+    Args:
+        raw: A value of any type.
+
+    Returns:
+        Its items, none of them decoded; nothing where it is no list.
+    """
+    try:
+        return msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except UNREADABLE:
+        return []
+
+
+def text(raw: msgspec.Raw | bytes) -> str:
+    """Read a text.
+
+    Args:
+        raw: A value of any type.
+
+    Returns:
+        The text; "" where it is none.
+    """
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except UNREADABLE:
+        return ""
 
 
 def _check_utf8(body: bytes) -> None:

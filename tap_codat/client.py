@@ -23,25 +23,32 @@ from commerce_taps.errors import (
     FilterRefused,
     MalformedAnswer,
     Message,
+    PartitionFailed,
+    PartitionRefused,
     PartitionSkipped,
     Rule,
 )
 from commerce_taps.fetch import Request, where
-from commerce_taps.paging import ALL, Ask, Range, Reply, by_key, by_number, check
-from commerce_taps.records import Page, open_envelope
+from commerce_taps.paging import ALL, Ask, Range, Reply, by_key, by_number, check, unmarked
+from commerce_taps.records import NULL, Page, fields, items, open_envelope, text
 from commerce_taps.redact import redact
 from commerce_taps.stream import CommerceStream
 from tap_codat import schemas
 
 if t.TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context
 
     from tap_codat.tap import TapCodat
 
+BARE_SIZE: t.Final = 100
+"""Rows a page where no page size is asked for."""
+
 SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
+
+UNSORTABLE: t.Final = "Codat cannot filter or sort the list so: {message}"
 
 ERRORS: t.Final = ErrorTable(
     Rule(
@@ -49,8 +56,9 @@ ERRORS: t.Final = ErrorTable(
         Action.RETRY,
         "the address answers with a redirect, where the key is not sent; check `api_url`",
     ),
-    Rule((400,), Action.UNFILTER, "{message}", body=b"Could not resolve property"),
-    Rule((400,), Action.STOP, "Codat does not understand the request: {message}"),
+    Rule((400,), Action.UNFILTER, UNSORTABLE, body=b"Could not resolve property"),
+    Rule((400,), Action.UNFILTER, UNSORTABLE, body=b"Error parsing query"),
+    Rule((400,), Action.FAIL, "Codat does not take the request: {message}"),
     Rule(
         (401,),
         Action.STOP,
@@ -103,20 +111,21 @@ def api_message(body: bytes) -> Message:
 # --- envelopes ----------------------------------------------------------------------------------
 
 
-class _Link(msgspec.Struct):
-    href: str = ""
-
-
-class _Links(msgspec.Struct):
-    next: _Link | None = None
-
-
 class _Envelope(msgspec.Struct, rename="camel"):
-    results: list[Raw]
-    page_number: int
-    page_size: int
+    results: list[Raw] | None
     total_results: int
-    links: _Links = msgspec.field(name="_links")
+    page_size: int | None = None
+    page_number: int | None = None
+    links: t.Any = msgspec.field(name="_links", default=None)
+
+
+def _has_next(links: t.Any) -> bool | None:  # noqa: ANN401 (JSON)
+    """Tell whether another page follows, by the links of a page; `None` without any links."""
+    if not isinstance(links, dict):
+        return None
+    link = links.get("next")
+    href = link.get("href") if isinstance(link, dict) else link
+    return isinstance(href, str) and bool(href)
 
 
 def query(field: str, asked: Range) -> str:
@@ -143,7 +152,17 @@ class CodatStream(CommerceStream, abc.ABC):
     """Path below the API's address; `{companyId}` and `{connectionId}` come from the partition."""
 
     first_page_bare: t.ClassVar[bool] = False
-    """Whether the endpoint documents no paging parameters: they are sent only if need be."""
+    """Whether the endpoint documents no paging parameters: they are sent only if need be, with the
+    page size the first page came in."""
+
+    @override
+    def new_pages(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read a partition, unless Codat has given no id to ask for it by. See the base class."""
+        for name, value in (context or {}).items():
+            if not value:
+                msg = f"the list of companies gives no usable `{name}` to ask for it by"
+                raise PartitionFailed(msg, where(self.name, context))
+        yield from super().new_pages(context, start)
 
     def _segments(self, context: Context | None) -> tuple[str, ...]:
         """Fill in the path, segment by segment: an id may hold a slash."""
@@ -161,20 +180,24 @@ class CodatStream(CommerceStream, abc.ABC):
             lane=str(context.get("companyId", "")),
         )
 
-    def _reply(self, body: bytes, asked: Range, number: int) -> Reply:
-        """Open a page of the usual envelope."""
+    def _reply(self, body: bytes, asked: Range, number: int, size: int) -> Reply:
+        """Open a page of the usual envelope. What it does not say of itself is taken as asked."""
         envelope = open_envelope(body, _Envelope)
-        if envelope.page_number != number:
+        if envelope.page_number not in (number, None):
             msg = f"page {number} was asked for and page {envelope.page_number} came"
             raise MalformedAnswer(msg)
-        records, fits, stamps = self.shape.examine(envelope.results)
+        records, fits, stamps = self.shape.examine(envelope.results or ())
+        size = envelope.page_size if envelope.page_size is not None else size
+        has_next = _has_next(envelope.links)
+        if has_next is None:
+            has_next = (number - 1) * size + len(records) < envelope.total_results
         reply = Reply(
             records=records,
             fits=fits,
             stamps=stamps,
             total=envelope.total_results,
-            size=envelope.page_size,
-            has_next=envelope.links.next is not None,
+            size=size,
+            has_next=has_next,
         )
         return check(reply, asked, number)
 
@@ -188,9 +211,11 @@ class CodatStream(CommerceStream, abc.ABC):
         Returns:
             The function, for the readers of `commerce_taps.paging`.
         """
+        size = BARE_SIZE if self.first_page_bare else int(self.config["page_size"])
 
         def ask(asked: Range, number: int) -> Reply:
-            params: dict[str, str | int] = {"page": number, "pageSize": self.config["page_size"]}
+            nonlocal size
+            params: dict[str, str | int] = {"page": number, "pageSize": size}
             if number == 1 and self.first_page_bare:
                 params = {}
             key = self.replication_key
@@ -198,8 +223,11 @@ class CodatStream(CommerceStream, abc.ABC):
                 params["orderBy"] = key
             if key and asked != ALL:
                 params["query"] = query(key, asked)
-            parse = partial(self._reply, asked=asked, number=number)
-            return self._tap.client.get(self._request(context, params), parse)
+            parse = partial(self._reply, asked=asked, number=number, size=size)
+            reply = self._tap.client.get(self._request(context, params), parse)
+            if not params:
+                size = reply.size
+            return reply
 
         return ask
 
@@ -213,7 +241,7 @@ class CompanyStream(CodatStream, abc.ABC):
     @property
     def partitions(self) -> list[dict[str, t.Any]]:
         """One partition a company."""
-        return [{"companyId": company_id} for company_id in self._tap.companies]
+        return [{"companyId": company.id} for company in self._tap.companies.values()]
 
 
 class ConnectionStream(CodatStream, abc.ABC):
@@ -239,11 +267,19 @@ class ConnectionStream(CodatStream, abc.ABC):
     def new_pages(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read a partition, unless the platform never has the data. See the base class."""
         if self.config["skip_unchanged"]:
-            connection, _ = self._tap.connection(t.cast("Context", context))
-            if not self._tap.freshness.supported(connection.integration_key, self.data_type):
-                msg = "the platform does not have it"
-                raise PartitionSkipped(msg, where(self.name, context))
-        yield from super().new_pages(context, start)
+            self._check_support(context)
+        try:
+            yield from super().new_pages(context, start)
+        except PartitionRefused:
+            self._check_support(context)
+            raise
+
+    def _check_support(self, context: Context | None) -> None:
+        """Skip a partition whose platform never has the data, as Codat's list of them says."""
+        connection, _ = self._tap.connection(t.cast("Context", context))
+        if not self._tap.freshness.supported(connection.integration_key, self.data_type):
+            msg = "the platform does not have it"
+            raise PartitionSkipped(msg, where(self.name, context))
 
     @override
     def mark(self, context: Context | None) -> str | None:
@@ -259,7 +295,7 @@ class ConnectionStream(CodatStream, abc.ABC):
         return [
             {"companyId": company.id, "connectionId": connection.id}
             for company in self._tap.companies.values()
-            for connection in company.connections
+            for connection, _ in company.connections
             if connection.has_data_of(self.source_type)
         ]
 
@@ -272,8 +308,13 @@ class ModifiedStream(ConnectionStream, abc.ABC):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read a partition by key. See the base class."""
-        return by_key(self.ask(context, ordered=True), self.shape.key, start)
+        """Read a partition by key; whole where Codat does not sort it. See the base class."""
+        try:
+            yield from by_key(self.ask(context, ordered=True), self.shape.key, start)
+        except FilterRefused as error:
+            self.logger.info("%s is read whole: %s", where(self.name, context), error.reason)
+            wanted = Range(dates.floor(start)) if start else ALL
+            yield from unmarked(by_number(self.ask(context), self.shape.key, wanted=wanted))
 
 
 class PagedStream(CodatStream, abc.ABC):
@@ -307,6 +348,8 @@ class OperationStream(CompanyStream, abc.ABC):
             try:
                 yield from by_number(ask, self.shape.key, asked=wanted)
             except FilterRefused:
+                if wanted is ALL:  # no filter was asked for
+                    raise
                 self._filters = False
             else:
                 return
@@ -343,82 +386,84 @@ class SingleStream(CodatStream, abc.ABC):
 # --- whom to ask --------------------------------------------------------------------------------
 
 
-class Connection(msgspec.Struct, rename="camel"):
-    """What the tap has to know of a connection."""
+class Connection(msgspec.Struct):
+    """What the tap has to know of a connection. Whatever may be null, or something else.
 
-    id: str
-    status: str = ""
-    source_type: str = ""
-    integration_key: str = ""
-    last_sync: str | None = None
+    Attributes:
+        id: Its id; `None` where Codat gives none that is a text.
+        status: Its status; "" where that is no text. So with all others.
+        source_type: The kind of its source.
+        integration_key: The key of its platform.
+        last_sync: When it was synced last.
+    """
+
+    id: str | None
+    status: str
+    source_type: str
+    integration_key: str
+    last_sync: str
 
     def has_data_of(self, source_type: str) -> bool:
         """Tell whether data of a kind of source may be here.
 
         What a connection has synced stays readable after it is unlinked; one that was never
-        authorised has synced nothing.
+        authorised has synced nothing. One whose kind is not told may be of any.
 
         Args:
-            source_type: The kind of source.
+            source_type: The kind of source; "" for any.
 
         Returns:
             Whether it may.
         """
-        return self.source_type == source_type and self.status != "PendingAuth"
+        alike = self.source_type == source_type or not (self.source_type and source_type)
+        return alike and self.status != "PendingAuth"
 
 
 class Company(msgspec.Struct):
     """A company with its connections, decoded and as they came.
 
     Attributes:
-        id: The company's id.
+        id: The company's id; `None` where Codat gives none that is a text.
         raw: The company's record.
-        connections: Its connections.
-        raw_connections: The connections' records, in the same order.
+        connections: Its connections, decoded and as they came.
     """
 
-    id: str
+    id: str | None
     raw: Raw
-    connections: list[Connection]
-    raw_connections: list[Raw]
-
-    def keep(self, ids: Container[str]) -> None:
-        """Forget all connections but these.
-
-        Args:
-            ids: The connections to keep.
-        """
-        kept = [
-            (connection, raw)
-            for connection, raw in zip(self.connections, self.raw_connections, strict=True)
-            if connection.id in ids
-        ]
-        self.connections = [connection for connection, _ in kept]
-        self.raw_connections = [raw for _, raw in kept]
-
-
-class _CompanyRecord(msgspec.Struct, rename="camel"):
-    id: str
-    data_connections: list[Raw] | None = None
+    connections: list[tuple[Connection, Raw]]
 
 
 def company(raw: Raw) -> Company:
     """Decode a company's record as far as it is needed.
 
     Args:
-        raw: The record.
+        raw: The record, or whatever Codat has sent in its place.
 
     Returns:
         The company.
-
-    Raises:
-        MalformedAnswer: The record has no id, or a connection has none.
     """
-    record = open_envelope(bytes(raw), _CompanyRecord)
-    connections = record.data_connections or []
+    record = fields(raw)
+    sent = record.get("dataConnections", NULL)
+    # What is neither a list nor empty stands for a connection, one that cannot be read.
+    is_list = bytes(sent)[:1] == b"[" or bytes(sent) in (b"null", b"{}")
+    connections = items(sent) if is_list else [sent]
     return Company(
-        record.id,
-        raw,
-        [open_envelope(bytes(connection), Connection) for connection in connections],
-        connections,
+        text(record.get("id", NULL)) or None, raw, [(connection(one), one) for one in connections]
     )
+
+
+def connection(raw: Raw) -> Connection:
+    """Decode a connection's record as far as it is needed.
+
+    Args:
+        raw: The record, or whatever Codat has sent in its place.
+
+    Returns:
+        The connection.
+    """
+    record = fields(raw)
+    id_, *others = (
+        text(record.get(name, NULL))
+        for name in ("id", "status", "sourceType", "integrationKey", "lastSync")
+    )
+    return Connection(id_ or None, *others)

@@ -6,7 +6,8 @@ read. As long as Codat tells the same, nothing was synced since, so nothing can 
 
 - the mark is compared for equality only, so no clock matters;
 - it is taken before the partition is read, so a sync that ends meanwhile shows the next time;
-- there is no mark, and the partition is read, while a sync is under way or nothing is told;
+- there is no mark, and the partition is read, while a sync is under way or nothing is told: what
+  was never synced may have rows all the same;
 - `dataStatus` does not tell a company's connections apart, so where several have the data type,
   the mark holds the connection's own `lastSync` as well.
 """
@@ -18,16 +19,17 @@ import threading
 import typing as t
 from collections import defaultdict
 
-import msgspec
 from msgspec import Raw
 
-from commerce_taps.errors import PartitionFailed, PartitionSkipped
+from commerce_taps.errors import TapError, TapStopped
 from commerce_taps.fetch import Request
 from commerce_taps.lazy import cached_property
 from commerce_taps.paging import by_number
-from commerce_taps.records import open_envelope
+from commerce_taps.records import NULL, fields, items, open_envelope, text
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from singer_sdk.helpers.types import Context
 
     from tap_codat.streams.platform import Integrations
@@ -48,27 +50,6 @@ NEVER: t.Final = frozenset({"NotSupported", "NotImplemented"})
 Statuses = dict[str, Raw]
 
 
-class _Status(msgspec.Struct, rename="camel"):
-    current_status: str = ""
-
-
-class _Feature(msgspec.Struct, rename="camel"):
-    feature_type: str = ""
-    feature_state: str = ""
-
-
-class _DataType(msgspec.Struct, rename="camel"):
-    # The spec requires one spelling and declares the other.
-    data_type: str = ""
-    datatype: str = ""
-    supported_features: list[_Feature] | None = None
-
-
-class _Integration(msgspec.Struct, rename="camel"):
-    key: str
-    datatype_features: list[_DataType] | None = None
-
-
 class Freshness:
     """What Codat tells of its own syncs, asked at most once a run and company."""
 
@@ -79,7 +60,7 @@ class Freshness:
             tap: The tap whose client asks.
         """
         self._tap = tap
-        self._statuses: dict[str, Statuses] = {}
+        self._statuses: dict[str, Statuses | TapError] = {}
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def statuses(self, context: Context) -> Statuses:
@@ -92,8 +73,7 @@ class Freshness:
             The record of each data type, as it came; `null` for one that was never synced.
 
         Raises:
-            PartitionSkipped: The company is gone.
-            PartitionFailed: They could not be read.
+            TapError: They could not be read, as in the first try.
         """
         company = str(context["companyId"])
         with self._locks[company]:
@@ -104,10 +84,18 @@ class Freshness:
                     context={"companyId": company},
                     lane=company,
                 )
-                self._statuses[company] = self._tap.client.get(
-                    request, lambda body: open_envelope(body, Statuses)
-                )
-            return self._statuses[company]
+                try:
+                    self._statuses[company] = self._tap.client.get(
+                        request, lambda body: open_envelope(body, Statuses)
+                    )
+                except TapStopped:
+                    raise
+                except TapError as error:
+                    self._statuses[company] = error
+            found = self._statuses[company]
+        if isinstance(found, TapError):
+            raise found
+        return found
 
     def mark(self, context: Context, data_type: str | None) -> str | None:
         """Mark what Codat tells now of a data type.
@@ -121,19 +109,24 @@ class Freshness:
         """
         try:
             statuses = self.statuses(context)
-        except (PartitionSkipped, PartitionFailed):
+        except TapStopped:
+            raise
+        except TapError:
             return None
         types = sorted(statuses) if data_type is None else [data_type]
-        told = [(name, bytes(statuses.get(name, Raw(b"null")))) for name in types]
-        if any(not _over(status) for _, status in told):
+        told = [(name, bytes(statuses[name])) for name in types if name in statuses]
+        told = [(name, status) for name, status in told if status != b"null"]
+        if not told or not all(_is_over(status) for _, status in told):
             return None
-        own: str | None = ""
+        own = ""
         if data_type is not None:
             connection, alike = self._tap.connection(context)
+            if alike > 1 and not connection.last_sync:
+                return None
             own = connection.last_sync if alike > 1 else ""
-        if own is None:
-            return None
-        return hashlib.blake2b(repr((told, own)).encode(), digest_size=8).hexdigest()
+        # Where nothing has changed since a later `start_date`, not all was read.
+        start = self._tap.config.get("start_date")
+        return hashlib.blake2b(repr((told, own, start)).encode(), digest_size=8).hexdigest()
 
     def supported(self, integration: str, data_type: str) -> bool:
         """Tell whether a platform may have a data type.
@@ -146,39 +139,37 @@ class Freshness:
             False only where Codat says that the platform does not have it.
         """
         with self._locks[""]:
-            features = self._features.get(integration)
-        if features is None or data_type not in features:
-            return True
-        states = [f.feature_state for f in features[data_type] if f.feature_type == "Get"]
+            states = self._states.get((integration, data_type)) if integration else None
         return not states or not NEVER.issuperset(states)
 
     @cached_property
-    def _features(self) -> dict[str, dict[str, list[_Feature]]]:
-        """The features of each platform's data types."""
+    def _states(self) -> Mapping[tuple[str, str], set[str]]:
+        """How well each platform's data types can be read, by its key and that of the type."""
         stream = t.cast("Integrations", self._tap.streams["integrations"])
+        found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         try:
-            integrations = [
-                open_envelope(bytes(raw), _Integration)
-                for page in by_number(stream.ask(None), stream.shape.key)
-                for raw in page.records
-            ]
-        except (PartitionSkipped, PartitionFailed) as error:
+            for page in by_number(stream.ask(None), stream.shape.key):
+                for raw in page.records:
+                    _add_states(found, fields(raw))
+        except TapStopped:
+            raise
+        except TapError as error:
             stream.logger.info("Platforms are not looked up: %s", error)
             return {}
-        return {
-            integration.key: {
-                kind.data_type or kind.datatype: kind.supported_features or []
-                for kind in integration.datatype_features or []
-            }
-            for integration in integrations
-        }
+        return found
 
 
-def _over(status: bytes) -> bool:
+def _add_states(found: Mapping[tuple[str, str], set[str]], integration: Mapping[str, Raw]) -> None:
+    """Note the states of a platform's data types."""
+    key = text(integration.get("key", NULL))
+    for kind in map(fields, items(integration.get("datatypeFeatures", NULL))):
+        # The spec requires one spelling and declares the other.
+        name = text(kind.get("dataType", NULL)) or text(kind.get("datatype", NULL))
+        for feature in map(fields, items(kind.get("supportedFeatures", NULL))):
+            if text(feature.get("featureType", NULL)) == "Get":
+                found[key, name].add(text(feature.get("featureState", NULL)))
+
+
+def _is_over(status: bytes) -> bool:
     """Tell whether no sync of the data type is under way."""
-    if status == b"null":
-        return True
-    try:
-        return msgspec.json.decode(status, type=_Status).current_status in ENDED
-    except msgspec.DecodeError:
-        return False
+    return text(fields(status).get("currentStatus", NULL)) in ENDED

@@ -10,7 +10,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
-from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped
+from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
 from commerce_taps.lazy import cached_property
 from commerce_taps.paging import by_number
 from commerce_taps.prefetch import aside
@@ -155,16 +155,18 @@ class TapCodat(CommerceTap):
         """List the companies. See the base class."""
         yield from super().check_access()
         connections = Counter(
-            f"{connection.source_type} {connection.status}"
+            f"{connection.source_type or '?'} {connection.status or '?'}"
             for one in self.companies.values()
-            for connection in one.connections
+            for connection, _ in one.connections
         )
         kinds = ", ".join(f"{times} {kind}" for kind, times in sorted(connections.items()))
         yield f"The key is accepted. Companies: {len(self.companies)}; connections: {kinds or 0}."
 
     @cached_property
-    def companies(self) -> dict[str, Company]:
+    def companies(self) -> dict[str | int, Company]:
         """The companies to read by id, with their connections, listed once a run.
+
+        One whose id cannot be read goes by its place in the list.
 
         Raises:
             TapStopped: They could not be listed, or a filter names one that is not there.
@@ -175,22 +177,22 @@ class TapCodat(CommerceTap):
             _require("company_ids", wanted, found)
             found = {id_: one for id_, one in found.items() if id_ in wanted}
         if connections is not None:
-            known = [connection.id for one in found.values() for connection in one.connections]
+            known = [connection.id for one in found.values() for connection, _ in one.connections]
             _require("connection_ids", connections, known)
             for one in found.values():
-                one.keep(connections)
+                one.connections = [pair for pair in one.connections if pair[0].id in connections]
         return found
 
     @cached_property
-    def _connections(self) -> dict[str, tuple[Connection, int]]:
-        """Each connection by id, with the number of its company's that have data of its kind."""
+    def _connections(self) -> dict[tuple[str | None, str | None], tuple[Connection, int]]:
+        """Each connection by ids, with the number of its company's that have data of its kind."""
         return {
-            connection.id: (
+            (one.id, connection.id): (
                 connection,
-                sum(other.has_data_of(connection.source_type) for other in one.connections),
+                sum(other.has_data_of(connection.source_type) for other, _ in one.connections),
             )
             for one in self.companies.values()
-            for connection in one.connections
+            for connection, _ in one.connections
         }
 
     def connection(self, context: Context) -> tuple[Connection, int]:
@@ -202,23 +204,25 @@ class TapCodat(CommerceTap):
         Returns:
             The connection, and how many of its company's have data of the same kind.
         """
-        return self._connections[str(context["connectionId"])]
+        return self._connections[context["companyId"], context["connectionId"]]
 
-    def _list_companies(self) -> dict[str, Company]:
+    def _list_companies(self) -> dict[str | int, Company]:
         """Read the list of companies; of one that changed meanwhile, the last version."""
         stream = t.cast("Companies", self.streams[Companies.name])
         try:
             pages = by_number(stream.ask(None), stream.shape.key)
             companies = [company(raw) for page in pages for raw in page.records]
-        except (PartitionFailed, PartitionSkipped) as error:
+        except TapStopped:
+            raise
+        except TapError as error:
             # Without the companies there is nobody to ask for anything.
             absent = isinstance(error, PartitionSkipped)
             hint = " The list of companies is always there: check `api_url`." if absent else ""
             raise TapStopped(error.reason + hint, stream.name) from error
-        return {one.id: one for one in companies}
+        return {one.id or place: one for place, one in enumerate(companies)}
 
 
-def _require(setting: str, wanted: Sequence[str], found: Iterable[str]) -> None:
+def _require(setting: str, wanted: Sequence[str], found: Iterable[object]) -> None:
     """Refuse a filter that names what is not there: a typing error would read nothing."""
     missing = sorted(set(wanted) - set(found))
     if missing:

@@ -82,6 +82,10 @@ FAILED = {
     "418 unforeseen": Fault(418, "unexpected answer HTTP 418"),
     "204 without a body": Fault(204, "unexpected answer HTTP 204", ""),
     "302 elsewhere": Fault(302, "redirect", "", {"Location": "/codat/companies"}),
+    "400 not supported": Fault(
+        400, "Codat does not take the request: Datatype commerce-products", UNSUPPORTED
+    ),
+    "400 for the query": Fault(400, "Error parsing query - Malformed query"),
     "400 for the field": Fault(
         400,
         "Could not resolve property modifiedDate",
@@ -105,7 +109,6 @@ FAILED = {
     ),
 }
 STOPPED = {
-    "400 not understood": Fault(400, "Codat does not understand the request: Error parsing query"),
     "401 key": Fault(401, "Codat does not accept the key; check `api_key`"),
     "402 plan": Fault(402, "the Codat account has reached a limit of its plan"),
     "429 for ever": Fault(429, "quota or limit is reached: You have made too many requests in"),
