@@ -19,7 +19,7 @@ from commerce_taps.errors import TapError
 from commerce_taps.redact import redact
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from jsonschema import ValidationError
 
@@ -106,6 +106,16 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         description=(
             "What becomes of a field the catalog does not know: `evolve` adds a column for it, "
             "`drop` leaves it out and says so."
+        ),
+    ),
+    th.Property(
+        "include_secrets",
+        th.ArrayType(th.StringType),
+        title="Secrets to include",
+        default=[],
+        description=(
+            "Columns that hold secrets and are to be read all the same, each as `stream.column`. "
+            "Without being named here none is ever emitted, whatever is selected."
         ),
     ),
     th.Property(
@@ -342,6 +352,23 @@ def unknown(config: dict[str, t.Any], schema: dict[str, t.Any]) -> Iterator[str]
         near = difflib.get_close_matches(name, schema["properties"], n=1)
         hint = f" Did you mean `{near[0]}`?" if near else ""
         yield f"Setting `{name}` is not known and has no effect.{hint}"
+
+
+def check_secrets(named: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    """Check which secrets are to be included.
+
+    Args:
+        named: What `include_secrets` names.
+        known: All columns that hold secrets, each as `stream.column`.
+
+    Yields:
+        A sentence for each mistake.
+    """
+    for name in named:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            hint = f" The nearest is `{near[0]}`." if near else " No stream has any."
+            yield f"Setting `include_secrets`: {shown(name)} is no column that holds secrets.{hint}"
 
 
 def doubtful(config: dict[str, t.Any]) -> Iterator[str]:

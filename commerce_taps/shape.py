@@ -35,6 +35,7 @@ from commerce_taps.conform import (
     variant,
 )
 from commerce_taps.errors import MalformedAnswer, PartitionFailed
+from commerce_taps.selection import Selection
 from commerce_taps.structs import attribute, attributes, is_plain, struct_decoder
 
 if t.TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Shape:
         keys: Sequence[str] = (),
         context_keys: Sequence[str] = (),
         replication_key: str | None = None,
-        deselected: Sequence[str] = (),
+        selection: Selection | None = None,
         evolve: bool = True,
     ) -> None:
         """Compile the schema.
@@ -74,7 +75,7 @@ class Shape:
             keys: Key columns, which must be there and fit.
             context_keys: Columns that come from the partition, not from the record.
             replication_key: The column bookmarks are made of.
-            deselected: Top-level columns that are not emitted.
+            selection: What is emitted; by default all is.
             evolve: Whether unknown fields become columns (`new_fields: evolve`).
         """
         self.schema = copy.deepcopy(schema)
@@ -83,8 +84,7 @@ class Shape:
         self._keys = keys
         self._context_keys = context_keys
         self._replication_key = replication_key
-        self._deselected = set(deselected)
-        self._hidden = {attribute(name) for name in deselected}
+        self.selection = selection or Selection(schema)
         self._evolve = evolve
         self._compile()
 
@@ -93,19 +93,29 @@ class Shape:
         self._conform = {name: compile_value(value) for name, value in properties.items()}
         own = {name: value for name, value in properties.items() if name not in self._context_keys}
         self._own_keys = [name for name in self._keys if name in own]
-        self._check = struct_decoder(own, required=self._keys)
+        hidden = {name for name in own if self.selection.hides(name)}
+        self._hidden = {attribute(name) for name in hidden}
+        ignored = hidden - {self._replication_key}
+        # Of what has parts that are hidden the fast way takes only what has none of them.
+        emitted = self.selection.schema(self.schema)["properties"]
+        self._check = struct_decoder(
+            {**own, **{name: emitted[name] for name in own if name not in hidden}},
+            required=self._keys,
+            ignored=ignored,
+            closed=self.selection.is_deep,
+        )
         timestamps = [
             name
             for name, value in own.items()
-            if value.get("format") == "date-time" and is_plain(name)
+            if value.get("format") == "date-time" and is_plain(name) and name not in ignored
         ]
         timestamps.sort(key=lambda name: name != self._replication_key)
         self._stamped = self._replication_key in timestamps
         self._dates = attributes(timestamps)
         self._timestamps = [attribute(name) for name in timestamps]
         self._slices = struct_decoder({name: {} for name in own}, strict=False)
-        kept: dict[str, Schema] = {name: {} for name in own if name not in self._deselected}
-        self._project = struct_decoder(kept, strict=False) if self._deselected else None
+        kept: dict[str, Schema] = {name: {} for name in own if name not in hidden}
+        self._project = struct_decoder(kept, strict=False) if hidden else None
 
     def check(self, raw: msgspec.Raw) -> bool:
         """Check a record against the schema.
@@ -263,12 +273,15 @@ class Shape:
         if not isinstance(record, dict):
             msg = f"a record is {json_type(record)} and not an object"
             raise PartitionFailed(msg)
+        try:
+            record = self.selection.prune(record)
+        except RecursionError as error:
+            msg = "a record cannot be read (its values are nested too deep)"
+            raise PartitionFailed(msg) from error
         before = len(self.new_columns)
         out: Record = {}
         for name, value in (*((k, v) for k, v in context.items() if k not in record),
                             *record.items()):  # fmt: skip
-            if name in self._deselected:
-                continue
             function = self._conform.get(name)
             fitted = MISFIT if function is None else function(value)
             if fitted is not MISFIT:

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from singer_sdk import Stream
 from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib import Metadata, MetadataMapping, StreamMetadata
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
@@ -25,6 +26,7 @@ from commerce_taps.fetch import where
 from commerce_taps.lazy import cached_property
 from commerce_taps.records import Page
 from commerce_taps.report import UNCHANGED
+from commerce_taps.selection import Selection, breadcrumb_of, fold, path_of
 from commerce_taps.shape import Shape
 from commerce_taps.state import is_of
 
@@ -33,8 +35,8 @@ if t.TYPE_CHECKING:
 
     import msgspec
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.singerlib.catalog import MetadataMapping
 
+    from commerce_taps.selection import Path
     from commerce_taps.tap import CommerceTap
 
 
@@ -66,9 +68,18 @@ class CommerceStream(Stream, abc.ABC):
     context_keys: t.ClassVar[tuple[str, ...]] = ()
     """Names of the columns that come from the partition."""
 
+    secret_columns: t.ClassVar[tuple[str, ...]] = ()
+    """Columns that hold secrets: never emitted unless `include_secrets` names them. A dot leads
+    into an object or a list of objects: `user_data.password`. They need not be in the schema."""
+
     unselected_columns: t.ClassVar[tuple[str, ...]] = ()
-    """Columns that are only emitted if the user selects them, such as secrets. A dot leads into an
-    object: `user_data.password`."""
+    """Columns that are only emitted if the user selects them: they cost requests, or say little."""
+
+    cost: t.ClassVar[str] = ""
+    """What each run of it costs, if that is why it is off by default: `a request a cart`."""
+
+    cost_of_columns: t.ClassVar[str] = ""
+    """What each run costs with one of `unselected_columns`, if that is why those are off."""
 
     _tap: CommerceTap
 
@@ -144,15 +155,84 @@ class CommerceStream(Stream, abc.ABC):
     # --- selection ------------------------------------------------------------------------------
 
     @property
+    def fixed_columns(self) -> set[str | None]:
+        """Columns that are emitted whatever is selected: rows and bookmarks are known by them."""
+        return {*self.primary_keys, *self.context_keys, self.replication_key}
+
+    @property
     @override
     def metadata(self) -> MetadataMapping:
-        """What the catalog says, in which some columns are off unless it selects them."""
+        """What the catalog says, in which some columns are off unless it selects them.
+
+        What holds a secret is not to be selected, whatever a catalog says, unless it is named.
+        """
         metadata = super().metadata
+        for path in self._secrets:
+            if path[0] in self.schema["properties"]:
+                _ = metadata[breadcrumb_of(path)]  # the SDK has none of what is in lists
+        for breadcrumb, entry in metadata.items():
+            path = path_of(breadcrumb)
+            if path in self._named_secrets:
+                if entry.inclusion == Metadata.InclusionType.UNSUPPORTED:
+                    # Of a catalog that was discovered before it was named: it chose nothing.
+                    entry.inclusion, entry.selected = Metadata.InclusionType.AVAILABLE, None
+            elif path and fold(path[-1]) in self._secret_names:
+                entry.inclusion = Metadata.InclusionType.UNSUPPORTED
         for name in self.unselected_columns:
-            entry = metadata[tuple(s for part in name.split(".") for s in ("properties", part))]
+            entry = metadata["properties", name]
             if entry.selected is None and entry.selected_by_default is None:
                 entry.selected_by_default = False
         return metadata
+
+    def costs(self) -> Iterator[str]:
+        """Tell what is off by default for its cost, and is selected.
+
+        Yields:
+            A sentence for each cost.
+        """
+        if not self.selected:
+            return
+        if self.cost:
+            yield f"it is selected, and off by default because it costs {self.cost}"
+        columns = [f"`{name}`" for name in self.unselected_columns if self._emits(name)]
+        if columns and self.cost_of_columns:
+            yield (
+                f"{', '.join(columns)} are selected, and off by default because they cost "
+                f"{self.cost_of_columns}"
+            )
+
+    @cached_property
+    def _secrets(self) -> list[Path]:
+        return [tuple(name.split(".")) for name in self.secret_columns]
+
+    @cached_property
+    def _named_secrets(self) -> set[Path]:
+        """Those of the secrets that the user wants."""
+        wanted = self.config["include_secrets"]
+        return {path for path in self._secrets if ".".join((self.name, *path)) in wanted}
+
+    @cached_property
+    def _secret_names(self) -> set[str]:
+        return {fold(path[-1]) for path in self._secrets if path not in self._named_secrets}
+
+    @cached_property
+    def selection(self) -> Selection:
+        """What is emitted of each record, if the stream is."""
+        metadata = MetadataMapping({**self.metadata, (): StreamMetadata(selected=True)})
+        mask = {path_of(place): on for place, on in metadata.resolve_selection().items()}
+        return Selection(
+            self.effective_schema,
+            deselected=[
+                path for path, on in mask.items() if not on and path[0] not in self.fixed_columns
+            ],
+            secrets=self._secrets,
+            named=self._named_secrets,
+        )
+
+    @property
+    def emitted_schema(self) -> dict[str, t.Any]:
+        """JSON Schema of what is emitted, with the columns met so far."""
+        return self.selection.schema(self.shape.schema)
 
     @cached_property
     def derived(self) -> list[CommerceStream]:
@@ -197,41 +277,26 @@ class CommerceStream(Stream, abc.ABC):
             keys=self.primary_keys,
             context_keys=self.context_keys,
             replication_key=self.replication_key,
-            deselected=[
-                name for name in self.effective_schema["properties"] if not self._emits(name)
-            ],
+            selection=self.selection,
             evolve=self.config["new_fields"] == "evolve",
         )
 
     def _emits(self, name: str) -> bool:
-        """Tell whether a top-level column is selected. Keys always are."""
-        return name in self.primary_keys or self.mask[("properties", name)]
+        """Tell whether a top-level column is selected."""
+        return name in self.fixed_columns or self.mask["properties", name]
 
     @cached_property
     def _mapped(self) -> bool:
-        """Whether the SDK has to see each record: for maps, flattening, parts of a column."""
-        nested = any(
-            not selected and len(breadcrumb) > 2 and self._emits(breadcrumb[1])  # noqa: PLR2004
-            for breadcrumb, selected in self.mask.items()
-        )
+        """Whether the SDK has to see each record: for maps and flattening."""
         config = self.config
-        return nested or bool(config.get("stream_maps") or config.get("flattening_enabled"))
+        return bool(config.get("stream_maps") or config.get("flattening_enabled"))
 
     def _evolve(self) -> None:
         """Send SCHEMA again with the columns that were just met."""
         new, self.shape.new_columns = self.shape.new_columns, []
         self.logger.info("%s: new columns %s.", self.name, ", ".join(f"`{c}`" for c in new))
         self._tap.mapper.register_raw_stream_schema(
-            self.name,
-            {
-                **self.shape.schema,
-                "properties": {
-                    name: schema
-                    for name, schema in self.shape.schema["properties"].items()
-                    if self._emits(name)
-                },
-            },
-            self.primary_keys,
+            self.name, self.emitted_schema, self.primary_keys
         )
         self._stream_maps = None
         self._write_schema_message()
@@ -418,6 +483,12 @@ class CommerceStream(Stream, abc.ABC):
             self.logger.warning(
                 "%s: fields %s were left out, because `new_fields` is `drop`.", self.name, fields
             )
+        for place in sorted(self.selection.withheld):
+            self.logger.warning(
+                "%s: values of `%s` that are no objects were withheld: they may hold secrets. Name "
+                "what `%s` hides in `include_secrets` to have them.",
+                self.name, place, place,
+            )  # fmt: skip
 
     def _sync_partition(self, context: Context | None) -> None:
         """Emit one partition."""

@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 from commerce_taps.conform import encode, kinds
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from commerce_taps.conform import Schema
 
@@ -67,32 +67,40 @@ def struct_decoder(
     properties: Mapping[str, Schema],
     *,
     required: Sequence[str] = (),
+    ignored: Container[str] = (),
     strict: bool = True,
+    closed: bool = False,
 ) -> Callable[[t.Any], t.Any]:
     """Compile a decoder that accepts a record exactly when it conforms.
 
     Args:
         properties: The columns. `{}` as a column's schema takes any value, as raw bytes.
         required: Columns that must be there.
+        ignored: Columns that take any value, as raw bytes.
         strict: Whether an unknown field is refused.
+        closed: Whether an unknown field is refused inside of objects, too.
 
     Returns:
         A function from bytes to a Struct whose attributes are named by `attribute`.
     """
-    return msgspec.json.Decoder(_struct(properties, required=required, strict=strict)).decode
+    types = {
+        name: msgspec.Raw if name in ignored else _type(schema, top=strict, closed=closed)
+        for name, schema in properties.items()
+    }
+    return msgspec.json.Decoder(_struct(types, required=required, strict=strict)).decode
 
 
 def _struct(
-    properties: Mapping[str, Schema], *, required: Sequence[str] = (), strict: bool = False
+    types: Mapping[str, t.Any], *, required: Sequence[str] = (), strict: bool = False
 ) -> type[Struct]:
-    plain = {name: schema for name, schema in properties.items() if is_plain(name)}
+    plain = {name: kind for name, kind in types.items() if is_plain(name)}
     return defstruct(
         "Record",
         [
-            (attribute(name), _type(schema, top=strict))
+            (attribute(name), kind)
             if name in required
-            else (attribute(name), _type(schema, top=strict) | UnsetType, UNSET)
-            for name, schema in plain.items()
+            else (attribute(name), kind | UnsetType, UNSET)
+            for name, kind in plain.items()
         ],
         rename={attribute(name): name for name in plain},
         kw_only=True,
@@ -101,10 +109,10 @@ def _struct(
     )
 
 
-def _type(schema: Schema, *, top: bool = False) -> t.Any:  # noqa: ANN401
+def _type(schema: Schema, *, top: bool = False, closed: bool = False) -> t.Any:  # noqa: ANN401
     """Translate a schema into the type msgspec checks."""
     if "type" not in schema:
-        return msgspec.Raw
+        return NOTHING if closed else msgspec.Raw
     kind, *others = kinds(schema) or ["null"]
     checked: t.Any
     if kind == "null":
@@ -112,9 +120,12 @@ def _type(schema: Schema, *, top: bool = False) -> t.Any:  # noqa: ANN401
     elif others:
         checked = NOTHING  # a column of several types is rare: the careful way knows them
     elif kind == "object":
-        checked = _struct(schema.get("properties", {}))
+        inner = schema.get("properties", {})
+        checked = _struct(
+            {name: _type(one, closed=closed) for name, one in inner.items()}, strict=closed
+        )
     elif kind == "array":
-        checked = list[_type(schema.get("items", {}))]  # type: ignore[misc]
+        checked = list[_type(schema.get("items", {}), closed=closed)]  # type: ignore[misc]
     elif kind == "integer":
         low, high = schema.get("minimum"), schema.get("maximum")
         checked = NOTHING  # of other bounds than these, the careful way knows what fits

@@ -13,6 +13,7 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.mapper import PluginMapper
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
@@ -32,14 +33,23 @@ from commerce_taps.governor import Governor
 from commerce_taps.lazy import cached_property
 from commerce_taps.prefetch import Chain, Prefetch, Workers
 from commerce_taps.report import Report, StreamReport
-from commerce_taps.settings import check_date, doubtful, from_environment, mistakes, tidy, unknown
+from commerce_taps.settings import (
+    check_date,
+    check_secrets,
+    doubtful,
+    from_environment,
+    mistakes,
+    tidy,
+    unknown,
+)
 from commerce_taps.state import check_state
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
     from requests.auth import AuthBase
+    from singer_sdk import Stream
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.errors import ErrorTable, Message
@@ -165,18 +175,44 @@ class CommerceTap(Tap, abc.ABC):
             self.logger.warning("%s", sentence)
         return errors
 
+    def _check_secrets(self, streams: Iterable[Stream]) -> None:
+        """Refuse an `include_secrets` that names something else."""
+        secrets = [
+            f"{stream.name}.{column}"
+            for stream in t.cast("Iterable[CommerceStream]", streams)
+            for column in stream.secret_columns
+        ]
+        if errors := list(check_secrets(self.config["include_secrets"], secrets)):
+            summary = "Config validation failed"
+            raise ConfigValidationError(summary, errors=errors)
+
     @override
     def setup_mapper(self) -> None:
         """Complete the catalog, by which streams are then mapped."""
+        streams = t.cast("list[CommerceStream]", self.load_streams())
+        self._check_secrets(streams)
         if self._input_catalog is not None:
-            streams = t.cast("list[CommerceStream]", self.load_streams())
             own = {stream.name: stream for stream in streams}
             self._input_catalog = fit_catalog(self._input_catalog, self.name, own)
         try:
-            super().setup_mapper()
+            self._mapper = PluginMapper(dict(self.config), self.logger)
+            for stream in t.cast("dict[str, CommerceStream]", self.streams).values():
+                self.mapper.register_raw_stream_schema(
+                    stream.name,
+                    stream.selection.schema(stream.effective_schema),
+                    stream.primary_keys,
+                )
         except MappingError as error:
             sentence = f"Setting `stream_maps`: {error}"
             raise ConfigValidationError(str(error), errors=[sentence]) from error
+
+    @override
+    def _set_compatible_replication_methods(self) -> None:
+        """Tell at the start of a run what costs more than a user may know."""
+        super()._set_compatible_replication_methods()
+        for stream in t.cast("dict[str, CommerceStream]", self.streams).values():
+            for sentence in stream.costs():
+                self.logger.warning("%s: %s.", stream.name, sentence)
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -342,6 +378,16 @@ class CommerceTap(Tap, abc.ABC):
         """
         check_state(state, self.name, self.streams)
         super().load_state(state)
+
+    @override
+    def run_discovery(self) -> str:
+        """Print the catalog.
+
+        Returns:
+            The catalog as JSON.
+        """
+        self._check_secrets(self.streams.values())
+        return super().run_discovery()
 
     @override
     @classmethod

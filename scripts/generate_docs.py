@@ -101,6 +101,7 @@ def parts(tap: type[CommerceTap]) -> Iterator[Part]:
     page = f"docs/{tap.name}.md"
     yield Part(page, settings, settings_table(tap))
     yield Part(page, streams, streams_table(streams_of(tap)))
+    yield Part(page, f"secrets of {tap.name}", secrets_table(streams_of(tap)))
     yield Part("meltano.yml", settings, [*meltano_settings(tap)])
     yield Part("meltano.yml", streams, [*meltano_select(streams_of(tap))])
     for name, config in OTHER_CATALOGS.get(tap.name, {}).items():
@@ -266,6 +267,27 @@ def endpoint(stream: CommerceStream) -> str:
     if parent is not None:
         return f"inside of `{cast('CommerceStream', parent).name}`"
     return f"`/{getattr(stream, 'path', '')}`"
+
+
+def secrets_table(streams: Iterable[CommerceStream]) -> list[str]:
+    """List the columns that hold secrets."""
+    return table(
+        ("Column", "What it holds"),
+        (
+            (f"`{stream.name}.{column}`", described(stream.schema, column.split(".")))
+            for stream in streams
+            for column in stream.secret_columns
+        ),
+    )
+
+
+def described(schema: dict[str, Any], path: Sequence[str]) -> str:
+    """Find the description of a field, which a schema need not declare."""
+    for name in path:
+        while "items" in schema:
+            schema = schema["items"]
+        schema = schema.get("properties", {}).get(name, {})
+    return str(schema.get("description", "not declared, and may come"))
 
 
 def summary(documented: type) -> str:

@@ -98,11 +98,6 @@ class StoreStream(CommerceStream, abc.ABC):
                 schema={**schema, "properties": properties},
             )
 
-    @override
-    def _emits(self, name: str) -> bool:
-        """Tell whether a column is selected. What bookmarks are made of always is."""
-        return super()._emits(name) or name == self.replication_key
-
     # --- whom to ask ----------------------------------------------------------------------------
 
     @property

@@ -18,8 +18,10 @@ import pytest
 from tests.contract import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from commerce_taps.stream import CommerceStream
     from commerce_taps.tap import CommerceTap
     from tests.contract import Record, State
 
@@ -76,6 +78,11 @@ def in_process(tap: type[CommerceTap], *arguments: str, before: State | None = N
             signal.signal(number, action)
     stdout.flush()
     return Run(int(end.value.code or 0), written.getvalue(), log.getvalue(), before or {})
+
+
+def secrets_of(kinds: Iterable[type[CommerceStream]]) -> list[str]:
+    """List what `include_secrets` may name, so that a run can be compared with the whole truth."""
+    return [f"{vars(kind)['name']}.{column}" for kind in kinds for column in kind.secret_columns]
 
 
 class Runs:

@@ -133,6 +133,8 @@ class IntegrationStream(CommerceStream, abc.ABC):
         """
         known = self.effective_schema["properties"]
         given = {*self.parent_fields.values(), *self.lifted}
+        if self.selection.hides(name):
+            return False
         if name in known:
             return name not in given and self.mask["properties", name]
         return bool(self.config["new_fields"] == "evolve")

@@ -51,6 +51,7 @@ class CustomerDetails(DetailStream):
     primary_keys = ("customerId",)
     replication_key = "modified"
     selected_by_default = False
+    cost = "a request a customer"
 
 
 class Orders(OffsetStream):

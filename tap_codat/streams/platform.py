@@ -26,6 +26,7 @@ class Companies(PagedStream):
     name = "companies"
     path = "companies"
     primary_keys = ("id",)
+    secret_columns = ("redirect", "dataConnections.linkUrl")
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
@@ -39,6 +40,7 @@ class Connections(CompanyStream):
     name = "connections"
     path = "companies"
     primary_keys = ("companyId", "id")
+    secret_columns = ("linkUrl",)
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
@@ -85,6 +87,7 @@ class PushOperations(OperationStream):
     primary_keys = ("companyId", "pushOperationKey")
     replication_key = "requestedOnUtc"
     selected_by_default = False
+    cost = "a request a company, and nothing tells whether anything has changed"
 
 
 class Integrations(PagedStream):
@@ -108,6 +111,7 @@ class CompanySyncSettings(SingleStream, CompanyStream):
     path = "companies/{companyId}/syncSettings"
     primary_keys = ("companyId", "dataType")
     selected_by_default = False
+    cost = "a request a company"
     envelope = _SyncSettings
 
     @override
@@ -130,6 +134,7 @@ class WebhookConsumers(SingleStream):
     name = "webhook_consumers"
     path = "webhooks"
     primary_keys = ("id",)
+    secret_columns = ("url",)
     selected_by_default = False
     envelope = _WebhookConsumers
 

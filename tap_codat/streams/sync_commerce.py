@@ -1,7 +1,6 @@
 """Sync for Commerce: how sales are carried over into each company's books.
 
-A product of its own that few use. Nothing tells whether anything has changed, so each stream costs
-a request a company and run: off by default.
+A product of its own that few use, off by default for what it costs.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ from tap_codat.client import CompanyStream, SingleStream
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
+COST: t.Final = "a request a company, and nothing tells whether anything has changed"
+
 
 class Syncs(SingleStream, CompanyStream):
     """Syncs of sales into the books, with their outcome."""
@@ -26,6 +27,7 @@ class Syncs(SingleStream, CompanyStream):
     primary_keys = ("companyId", "syncId")
     selected_by_default = False
     optional = True
+    cost = COST
     envelope = list[Raw]
 
     @override
@@ -43,6 +45,7 @@ class SyncConfigurations(SingleStream, CompanyStream):
     primary_keys = ("companyId",)
     selected_by_default = False
     optional = True
+    cost = COST
 
 
 STREAMS: t.Final = (Syncs, SyncConfigurations)

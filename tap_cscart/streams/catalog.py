@@ -94,6 +94,7 @@ class Products(CSCartStream):
         "detailed_params",
     )
     unselected_columns = detail_columns
+    cost_of_columns = "a request a product"
 
     @override
     def filters(self, start: datetime | None) -> Params:
@@ -168,6 +169,7 @@ class OfProductStream(CSCartStream, abc.ABC):
     privilege = Products.privilege
     size = Products.size
     selected_by_default = False
+    cost = "a request a product"
     adds_product: t.ClassVar[str] = ""
     """The column that gets the product's id."""
 
@@ -283,6 +285,7 @@ class Categories(CSCartStream):
         "main_pair",
     )
     unselected_columns = detail_columns
+    cost_of_columns = "a request a category"
 
     @property
     @override

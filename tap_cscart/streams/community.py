@@ -81,7 +81,7 @@ class Subscribers(PostStream):
     primary_keys = ("subscriber_id",)
     privilege = "view_email_marketing"
     add_on = "email_marketing"
-    unselected_columns = ("unsubscribe_key",)
+    secret_columns = ("unsubscribe_key",)
 
 
 STREAMS: t.Final = (Discussions, ProductReviews, CallRequests, Subscribers)

@@ -20,6 +20,9 @@ if t.TYPE_CHECKING:
 
     from commerce_taps.paging import Rows
 
+OF_ACCOUNTS: t.Final = ("password", "salt", "last_passwords", "api_key")
+"""What the store's database holds of an account and a row may bring."""
+
 
 class Users(CSCartStream):
     """Accounts of customers, administrators and vendors, without addresses."""
@@ -29,7 +32,7 @@ class Users(CSCartStream):
     primary_keys = ("user_id",)
     privilege = "view_users"
     sort_by = "id"
-    unselected_columns = ("password", "salt", "last_passwords", "api_key")
+    secret_columns = OF_ACCOUNTS
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
@@ -46,6 +49,7 @@ class UserUsergroups(CSCartStream):
     primary_keys = ("link_id",)
     privilege = "view_users` and `view_usergroups"
     selected_by_default = False
+    cost = "a request an account"
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:

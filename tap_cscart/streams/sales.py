@@ -24,6 +24,7 @@ from tap_cscart.asking import COMPANY
 from tap_cscart.pages import ENOUGH
 from tap_cscart.stream import CSCartStream
 from tap_cscart.streams.catalog import objects
+from tap_cscart.streams.people import OF_ACCOUNTS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,7 +64,14 @@ class Orders(CSCartStream):
     privilege = "view_orders"
     size = 100
     sort_by = "order_id"
-    unselected_columns = ("payment_info", "payment_method.processor_params", "api_key")
+    secret_columns = (
+        "payment_info",
+        "payment_method.processor_params",
+        "api_key",
+        "validation_code",
+        "products.ekey",
+        "products.extra.ekey",
+    )
     list_columns: t.ClassVar[tuple[str, ...]] = (
         "issuer_name",
         "issuer_email",
@@ -85,6 +93,12 @@ class Orders(CSCartStream):
         size = super().page_size
         whole = "page_size" not in self.config and self._tap.store.embeds_orders
         return min(size, 50) if whole else size
+
+    @property
+    @override
+    def fixed_columns(self) -> set[str | None]:
+        """What bookmarks are made of, whichever of the two the store has. See the base class."""
+        return {*super().fixed_columns, "timestamp", "updated_at"}
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
@@ -187,6 +201,7 @@ class OrderItems(CSCartStream):
     primary_keys = ("order_id", "item_id")
     privilege = Orders.privilege
     parent_stream_type = Orders
+    secret_columns = ("ekey", "extra.ekey")
 
     @override
     def inner(self, parent: Record) -> Iterable[Record]:
@@ -219,9 +234,7 @@ class Carts(CSCartStream):
     primary_keys = ("user_id", "company_id")
     privilege = "view_users"
     sort_by = "date"
-    unselected_columns = tuple(
-        f"user_data.{name}" for name in ("password", "salt", "last_passwords", "api_key")
-    )
+    secret_columns = tuple(f"user_data.{name}" for name in OF_ACCOUNTS)
 
     @override
     def adjust(self, record: Record) -> None:
@@ -263,6 +276,7 @@ class CartItems(CSCartStream):
     primary_keys = ("user_id", "company_id", "item_id")
     privilege = Carts.privilege
     selected_by_default = False
+    cost = "a request a cart"
     parent_stream_type = Carts
 
     @override

@@ -34,7 +34,7 @@ class CompanyStream(CSCartStream, abc.ABC):
         *("address", "city", "state", "country", "zipcode", "phone", "url"),
         *("tax_number", "categories", "request_user_id"),
     )
-    unselected_columns = ("request_account_data",)
+    secret_columns = ("request_account_data",)
 
     edition: t.ClassVar[str]
     """The edition that has them."""
@@ -80,7 +80,7 @@ class Payments(CSCartStream):
     path = "payments"
     primary_keys = ("payment_id",)
     privilege = "view_payments"
-    unselected_columns = ("processor_params",)
+    secret_columns = ("processor_params",)
 
 
 class Shippings(CSCartStream):
@@ -90,6 +90,7 @@ class Shippings(CSCartStream):
     path = "shippings"
     primary_keys = ("shipping_id",)
     privilege = "view_shipping"
+    secret_columns = ("service_params",)
     detail_columns = ("rates",)
 
 
@@ -136,7 +137,8 @@ class Settings(CSCartStream):
     primary_keys = ("object_id",)
     privilege = "view_settings"
     selected_by_default = False
-    unselected_columns = ("value",)
+    # Which of the settings are passwords, tokens and keys of add-ons no one can know.
+    secret_columns = ("value",)
 
 
 class Pages(CSCartStream):
@@ -170,6 +172,7 @@ class Langvars(CSCartStream):
     privilege = "view_languages"
     of_company = False
     selected_by_default = False
+    cost = "pages of thousands of texts in each language"
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:

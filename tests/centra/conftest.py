@@ -17,7 +17,7 @@ from commerce_taps import fetch
 from tap_centra.streams.integration import STREAMS as INTEGRATION_STREAMS
 from tap_centra.streams.order import STREAMS as ORDER_STREAMS
 from tap_centra.tap import TapCentra
-from tests.runs import Runs, in_process
+from tests.runs import Runs, in_process, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -77,7 +77,10 @@ def settings_for(sandbox: Sandbox, api: str) -> Record:
     }
     if "voucher_ids" in found:
         found["voucher_ids"] = json.loads(found["voucher_ids"])
-    return found | {"requests_per_minute": 0}
+    return found | {
+        "requests_per_minute": 0,
+        "include_secrets": secrets_of(KINDS[api].values()),
+    }
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ import requests
 from commerce_sandbox.codat.truth import stream_name
 from tests.centra import conftest as centra
 from tests.chaos.tested import Failing, Tested, decode
+from tests.codat import conftest as codat
 from tests.cscart import conftest as cscart
+from tests.runs import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +75,7 @@ CODAT: Final = Tested(
         *("companies", "pull_operations", "commerce_orders", "commerce_locations"),
         *("integrations", "commerce_company_info", "commerce_syncs"),
     ),
-    settings={"page_size": 60},
+    settings={"page_size": 60, "include_secrets": codat.SECRETS},
     requests=120,
     failing={
         "a connection": Failing("{connectionId}/data", 500),
@@ -198,7 +200,11 @@ CENTRA: Final = Tested(
         *("orders", "order_lines", "returns", "products", "prices", "stock_changes", "brands"),
         *("customers", "subscriptions"),
     ),
-    settings={"page_size": 20, "requests_per_minute": 0},
+    settings={
+        "page_size": 20,
+        "requests_per_minute": 0,
+        "include_secrets": secrets_of(centra.KINDS[centra.INTEGRATION].values()),
+    },
     scale=0.01,
     requests=100,
     failing={"everything": Failing("/graphql", 500, centra.KINDS[centra.INTEGRATION])},

@@ -20,7 +20,7 @@ from commerce_taps import fetch
 from tap_codat.streams import STREAMS
 from tap_codat.tap import TapCodat
 from tests.contract import by_key
-from tests.runs import Run, Runs, in_process
+from tests.runs import Run, Runs, in_process, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +33,8 @@ COMMERCE_SPEC = Path(SPECS) / "codat" / "openapi" / "Codat-Commerce.json"
 
 KINDS = {str(vars(kind)["name"]): kind for kind in STREAMS}
 """Every stream of the tap, by name."""
+
+SECRETS = secrets_of(STREAMS)
 
 
 class Taps(Runs):
@@ -61,12 +63,13 @@ class Taps(Runs):
 
 
 def settings_for(sandbox: Sandbox) -> Record:
-    """Give the settings of a run against a sandbox: no limit to keep, nothing skipped."""
+    """Give the settings of a run against a sandbox: no limit, nothing skipped or withheld."""
     return {
         "api_url": sandbox.codat_url,
         "api_key": sandbox.api_key,
         "requests_per_minute": 0,
         "skip_unchanged": False,
+        "include_secrets": SECRETS,
     }
 
 

@@ -178,7 +178,8 @@ MISSING = object()
 
 def off(stream: str) -> set[str]:
     """Name the columns that are off by default, or have parts that are."""
-    return {name.partition(".")[0] for name in KINDS[stream].unselected_columns} | {
+    columns = KINDS[stream].unselected_columns + KINDS[stream].secret_columns
+    return {name.partition(".")[0] for name in columns} | {
         *(("products",) if stream == "carts" else ())  # a stream of their own
     }
 

@@ -9,6 +9,7 @@ import pytest
 
 from commerce_sandbox.cscart import SECRET
 from tests.cscart.conftest import KINDS, RELEASES, Taps, catalog, differences, truth
+from tests.runs import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ OF_ADD_ONS = ("erp_code",)
 ELSEWHERE = {"carts": ("products",)}
 """Columns of truth that have a stream of their own."""
 EVERYTHING = catalog(columns="*")
+SECRETS = secrets_of(KINDS.values())
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def runs(
 
     @cache
     def run_of(release: str, edition: str) -> Run:
-        return taps(stores(release, edition), catalog=EVERYTHING)
+        return taps(stores(release, edition), catalog=EVERYTHING, include_secrets=SECRETS)
 
     return run_of
 

@@ -23,7 +23,9 @@ import duckdb
 from filelock import BaseFileLock, FileLock
 
 from commerce_taps import dates
+from tap_centra.streams.integration import STREAMS as CENTRA
 from tap_codat.streams import STREAMS
+from tests.runs import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -136,6 +138,9 @@ class Pipeline:
         project = {
             "MELTANO_DATABASE_URI": f"sqlite:///{self.state}",
             "TARGET_DUCKDB_FILEPATH": str(self.database),
+            # What is compared with the whole truth has to be whole.
+            "TAP_CODAT_INCLUDE_SECRETS": json.dumps(secrets_of(STREAMS)),
+            "TAP_CENTRA_INCLUDE_SECRETS": json.dumps(secrets_of(CENTRA)),
         }
         return _environment() | project | self.sandbox.environment
 

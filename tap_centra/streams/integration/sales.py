@@ -34,6 +34,8 @@ class PaymentHistory(OrderEntryStream):
 
     name = "payment_history"
     nested = "paymentHistory"
+    # What payment plugins note of a step, card data and tokens among it.
+    secret_columns = ("paramsJSON",)
 
 
 class Shipments(UpdatedStream):

@@ -1,0 +1,243 @@
+"""What is not selected, and what is secret, leaves in no form that a server may send it in."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from commerce_taps.conform import encode
+from commerce_taps.errors import PartitionFailed
+from commerce_taps.selection import Selection, breadcrumb_of, fold, path_of
+from commerce_taps.shape import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypothesis.strategies import SearchStrategy
+
+SECRET = "s3cr3t"
+TEXT = {"type": ["string", "null"]}
+REF = {"type": ["object", "null"], "properties": {"id": TEXT, "name": TEXT}}
+USER = {
+    "type": ["object", "null"],
+    "properties": {"name": TEXT, "password": TEXT, "more": {"type": ["object", "null"]}},
+}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "api_key": TEXT,
+        "note": TEXT,
+        "location": REF,
+        "user": USER,
+        "connections": {"type": ["array", "null"], "items": USER},
+    },
+}
+SECRETS = [("api_key",), ("user", "password"), ("connections", "password"), ("undeclared",)]
+
+
+def shape_of(
+    *,
+    deselected: Sequence[tuple[str, ...]] = (),
+    secrets: Sequence[tuple[str, ...]] = SECRETS,
+    named: Sequence[tuple[str, ...]] = (),
+) -> Shape:
+    selection = Selection(SCHEMA, deselected=deselected, secrets=secrets, named=named)
+    return Shape(SCHEMA, keys=["id"], selection=selection)
+
+
+def emitted(shape: Shape, record: dict[str, Any]) -> dict[str, Any]:
+    """Emit a record as a stream does, on the fast way where that takes it."""
+    raw = msgspec.Raw(json.dumps({"id": "1", **record}).encode())
+    (found,), (fits,), _ = shape.examine([raw])
+    line = b"{" + bytes(shape.splice(found)) if fits else encode(shape.conform(found, {}))
+    made: dict[str, Any] = json.loads(line)
+    return made
+
+
+# --- in whatever form ---------------------------------------------------------------------------
+
+
+def dressed(value: SearchStrategy[Any]) -> SearchStrategy[Any]:
+    """Give a secret in any JSON type, or inside of any."""
+    return st.recursive(
+        value,
+        lambda inner: st.one_of(
+            st.lists(inner, min_size=1, max_size=2),
+            st.dictionaries(st.sampled_from(["a", "name", "0"]), inner, min_size=1, max_size=2),
+            inner.map(json.dumps),
+        ),
+        max_leaves=3,
+    )
+
+
+secret_values = dressed(st.sampled_from([SECRET, f"a:1:{{{SECRET}}}", f"{SECRET}\n"]))
+
+
+def respelt(name: str) -> SearchStrategy[str]:
+    """Give names that end in the same column."""
+    return st.sampled_from(
+        [name, name.upper(), name.title(), name.replace("_", ""), name.replace("_", "-")]
+        + [f"{name}__v_{kind}" for kind in ("string", "object", "integer")]
+        + [f"{name}__v_string__v_array"]
+    )
+
+
+@st.composite
+def holders(draw: st.DrawFn) -> Any:  # noqa: ANN401
+    """Draw what may stand where an object with a password is expected."""
+    inner = {"name": "n", draw(respelt("password")): draw(secret_values)}
+    if draw(st.booleans()):
+        inner = {"name": "n", draw(st.sampled_from(["more", "0", "new"])): inner}
+    return draw(
+        st.sampled_from(
+            [
+                *(inner, [inner], [[inner]], {"7": inner}, json.dumps(inner), json.dumps([inner])),
+                *([json.dumps(inner)], json.dumps(json.dumps(inner)), f"a:1:{json.dumps(inner)}"),
+                *([1, inner], [None, inner], SECRET, [SECRET], f"\ufeff{json.dumps(inner)}"),
+            ]
+        )
+    )
+
+
+@given(respelt("api_key"), secret_values, respelt("user"), holders(), holders())
+@example("api_key", 1, "user", [SECRET], None)
+def test_a_secret_leaves_in_no_form(
+    name: str, value: object, place: str, user: object, connections: object
+) -> None:
+    shape = shape_of()
+    record = {"note": "kept", name: value, place: user, "connections": connections}
+    made = emitted(shape, record | {"undeclared": value})
+    assert made["note"] == "kept"
+    assert SECRET not in json.dumps(made)
+    assert SECRET not in json.dumps(shape.selection.schema(shape.schema))
+
+
+@given(holders())
+def test_what_is_named_comes_as_it_was_sent(user: Any) -> None:  # noqa: ANN401
+    shape = shape_of(named=SECRETS)
+    assert SECRET in json.dumps(emitted(shape, {"user": user}))
+    assert shape.selection.withheld == set()
+
+
+@pytest.mark.parametrize("named", SECRETS)
+def test_only_what_is_named_comes(named: tuple[str, ...]) -> None:
+    record = {
+        "api_key": "own-0",
+        "user": {"password": "own-1", "more": {"password": "deeper"}},
+        "connections": [{"password": "own-2"}],
+        "undeclared": "own-3",
+    }
+    made = emitted(shape_of(named=[named]), record)
+    texts = json.dumps(made)
+    for place, path in enumerate(SECRETS):
+        assert (f"own-{place}" in texts) == (path == named), path
+    assert "deeper" not in texts
+
+
+@pytest.mark.parametrize("value", [None, False, True, {}, [], "", {"name": "n"}, [{"name": "n"}]])
+def test_what_holds_no_secret_is_kept_in_its_place(value: object) -> None:
+    shape = shape_of()
+    assert value in emitted(shape, {"user": value}).values()
+    assert shape.selection.withheld == set()
+
+
+@pytest.mark.parametrize("value", ["a text", 7, 1.5, ["a text"], [{"name": "n"}, "a text"]])
+def test_what_cannot_be_told_apart_is_withheld_by_name(value: object) -> None:
+    shape = shape_of()
+    assert emitted(shape, {"user": value, "note": "kept"}) == {"id": "1", "note": "kept"}
+    assert shape.selection.withheld == {"user"}
+
+
+# --- what is not selected -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sent", "left"),
+    [
+        ({"id": "x", "name": "n"}, {"location": {"name": "n"}}),
+        ({"id": 5, "name": "n"}, {"location": {"name": "n"}}),
+        ({"ID": "x", "id__v_integer": 5, "name": "n"}, {"location": {"name": "n"}}),
+        ([{"id": "x", "name": "n"}], {"location": None, "location__v_array": [{"name": "n"}]}),
+        (
+            '{"id": 5, "name": "n"}',
+            {"location": None, "location__v_string": '{"name":"n"}'},
+        ),
+        ({"name": {"id": 1}}, {"location": {"name": None, "name__v_object": {"id": 1}}}),
+        ("a text", {"location": None, "location__v_string": "a text"}),
+        (7, {"location": None, "location__v_integer": 7}),
+    ],
+)  # fmt: skip
+def test_an_inner_field_that_is_not_selected_leaves_in_no_form(
+    sent: object, left: dict[str, Any]
+) -> None:
+    shape = shape_of(deselected=[("location", "id")], secrets=[])
+    assert emitted(shape, {"location": sent}) == {"id": "1", **left}
+    properties = shape.selection.schema(shape.schema)["properties"]
+    assert list(properties["location"]["properties"]) == ["name"]
+
+
+def test_a_column_that_is_not_selected_takes_its_variants_with_it() -> None:
+    shape = shape_of(deselected=[("note",)], secrets=[])
+    assert emitted(shape, {"note": 5, "NOTE": "x", "note__v_object": {}}) == {"id": "1"}
+    assert "note" not in shape.selection.schema(shape.schema)["properties"]
+
+
+def test_a_declared_column_is_not_taken_for_another_of_like_name() -> None:
+    schema = {"properties": {"id": {"type": "string"}, "note": TEXT, "Note": TEXT}}
+    selection = Selection(schema, deselected=[("note",)])
+    assert selection.prune({"note": "a", "Note": "b", "NOTE": "c"}) == {"Note": "b"}
+
+
+def test_the_fast_way_takes_what_has_nothing_to_hide() -> None:
+    shape = shape_of(deselected=[("note",)])
+    plain = b'{"id":"1","note":"n","api_key":"k","user":{"name":"n"},"location":{"id":"1"}}'
+    assert shape.check(msgspec.Raw(plain))
+    assert json.loads(b"{" + bytes(shape.splice(plain))) == {
+        "id": "1",
+        "user": {"name": "n"},
+        "location": {"id": "1"},
+    }
+
+
+@pytest.mark.parametrize("name", ["user", "location", "new"])
+def test_values_of_any_depth_are_carried_or_named(name: str) -> None:
+    shape = shape_of()
+    deep = b"[" * 400 + b"]" * 400
+    raw = msgspec.Raw(b'{"id":"1","%b":%b}' % (name.encode(), deep))
+    try:
+        made = encode(shape.conform(raw, {}))
+    except PartitionFailed as error:
+        logging.getLogger().info("%s", error)
+    else:
+        assert deep in made
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("breadcrumb", "path"),
+    [
+        ((), ()),
+        (("properties", "a"), ("a",)),
+        (("properties", "a", "properties", "b"), ("a", "b")),
+        (("properties", "a", "items", "properties", "b"), ("a", "b")),
+        (("properties", "properties"), ("properties",)),
+    ],
+)
+def test_a_breadcrumb_leads_to_a_path(breadcrumb: tuple[str, ...], path: tuple[str, ...]) -> None:
+    assert path_of(breadcrumb) == path
+    assert path_of(breadcrumb_of(path)) == path
+
+
+@given(st.text(max_size=8))
+def test_a_variant_folds_as_its_field_does(name: str) -> None:
+    for kind in ("string", "boolean", "integer", "number", "array", "object"):
+        assert fold(f"{name}__v_{kind}") == fold(name)

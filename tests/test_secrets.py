@@ -1,0 +1,279 @@
+"""No secret leaves a tap unasked, whatever is selected; and every secret there is, is declared."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from commerce_sandbox import Sandbox
+from commerce_taps.selection import fold
+from tap_centra.streams.integration import STREAMS as INTEGRATION
+from tap_centra.streams.order import STREAMS as ORDER
+from tap_centra.tap import TapCentra
+from tap_codat.streams import STREAMS as CODAT
+from tap_codat.tap import TapCodat
+from tap_cscart.streams import STREAMS as CSCART
+from tap_cscart.tap import TapCSCart
+from tests.runs import Run, Runs, secrets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tests.contract import Record
+
+APIS: Final[dict[str, tuple[Any, Any, str]]] = {
+    "codat": (TapCodat, CODAT, "TAP_CODAT_"),
+    "centra.integration": (TapCentra, INTEGRATION, "TAP_CENTRA_"),
+    "centra.order": (TapCentra, ORDER, "TAP_CENTRA_ORDER_"),
+    "cscart": (TapCSCart, CSCART, "TAP_CSCART_"),
+}
+each_api = pytest.mark.parametrize("api", APIS)
+
+SUSPICIOUS: Final = re.compile(
+    "password|passwd|secret|token|apikey|authorization|credential|salt|card|cvv|cvc|iban|hash"
+    "|redirect|linkurl|webhook|session|cookie|signature|private|processorparams|paymentinfo"
+    "|paramsjson|validationcode|ekey|unsubscribe|serviceparams|accountdata|portal"
+)
+"""What secrets are called, names being folded."""
+
+HARMLESS: Final = {
+    "isGiftCard": "whether a product is a gift card",
+    "features_hash": "which filters a value is found by, as the storefront's addresses show it",
+    "combination_hash": "the number of a combination of options",
+    "password_change_timestamp": "a date",
+    "referenceParentCompany.links.portal": "a page of Codat's Portal, behind its log-in",
+    "referenceSubsidiaryCompanies.links.portal": "a page of Codat's Portal, behind its log-in",
+    "parent_age_verification": "a flag",
+}
+
+
+def streams_of(api: str) -> Iterable[Any]:
+    tap = APIS[api][0]
+    config = {"api": "order"} if api == "centra.order" else {}
+    made = tap(config=config, validate_config=False, setup_mapper=False)
+    streams: Iterable[Any] = made.discover_streams()
+    return streams
+
+
+def fields_of(schema: Record, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """List all fields of a schema, those in lists as those in objects."""
+    for name, inner in schema.get("properties", {}).items():
+        yield (*above, name)
+        yield from fields_of(inner, (*above, name))
+    if schema.get("items"):
+        yield from fields_of(schema["items"], above)
+
+
+# --- what is declared ---------------------------------------------------------------------------
+
+
+@each_api
+def test_every_field_that_sounds_like_a_secret_is_declared_or_explained(api: str) -> None:
+    for stream in streams_of(api):
+        secrets = {fold(name.rpartition(".")[2]) for name in stream.secret_columns}
+        for path in fields_of(stream.schema):
+            if SUSPICIOUS.search(fold(path[-1])) and fold(path[-1]) not in secrets:
+                assert path[-1] in HARMLESS or ".".join(path) in HARMLESS, (stream.name, path)
+
+
+@each_api
+def test_no_field_is_withheld_for_a_secret_of_like_name(api: str) -> None:
+    for stream in streams_of(api):
+        secrets = [tuple(name.split(".")) for name in stream.secret_columns]
+        names = {fold(path[-1]) for path in secrets}
+        for path in fields_of(stream.schema):
+            withheld = any(path[: len(secret)] == secret for secret in secrets)
+            assert withheld or not names & set(map(fold, path)), (stream.name, path)
+
+
+@each_api
+def test_a_catalog_offers_no_secret_unless_it_is_named(api: str) -> None:
+    for named in (False, True):
+        for entry in catalog_of(api, named=named)["streams"]:
+            unsupported = {
+                ".".join(place["breadcrumb"][1::2])
+                for place in entry["metadata"]
+                if place["metadata"].get("inclusion") == "unsupported"
+            }
+            (stream,) = (one for one in streams_of(api) if one.name == entry["tap_stream_id"])
+            known = {
+                name
+                for name in stream.secret_columns
+                if name.partition(".")[0] in stream.schema["properties"]
+            }
+            assert unsupported == (set() if named else known), stream.name
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """The doubles of all APIs."""
+    with Sandbox(scale=0.03) as found:
+        yield found
+
+
+@cache
+def catalog_of(api: str, *, named: bool) -> Record:
+    """Discover a catalog."""
+    config = {"api": "order"} if api == "centra.order" else {}
+    secrets = secrets_of(APIS[api][1]) if named else []
+    made = APIS[api][0](
+        config=config | {"include_secrets": secrets}, validate_config=False, setup_mapper=False
+    )
+    catalog: Record = json.loads(made.catalog_json_text)
+    return catalog
+
+
+def everything(api: str) -> Record:
+    """Select all there is, as Meltano's `*.*` does, and claim that secrets can be selected."""
+    catalog: Record = json.loads(json.dumps(catalog_of(api, named=False)))
+    for entry in catalog["streams"]:
+        for place in entry["metadata"]:
+            place["metadata"]["selected"] = True
+            if place["metadata"].get("inclusion") == "unsupported":
+                place["metadata"]["inclusion"] = "available"
+    return catalog
+
+
+def chosen(api: str) -> Record:
+    """Select what is on by default."""
+    return catalog_of(api, named=False)
+
+
+def forgetful(api: str) -> Record:
+    """Select all streams, in a catalog that does not know the columns with secrets."""
+    catalog = everything(api)
+    for entry in catalog["streams"]:
+        entry["metadata"] = [{"breadcrumb": [], "metadata": {"selected": True}}]
+        (kind,) = (one for one in APIS[api][1] if vars(one)["name"] == entry["tap_stream_id"])
+        for name in kind.secret_columns:
+            entry["schema"]["properties"].pop(name.partition(".")[0], None)
+    return catalog
+
+
+Runner = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def run(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """Runs a tap against the doubles, once for the same catalog and secrets."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    @cache
+    def run_of(api: str, made: Callable[[str], Record], *named: str) -> Run:
+        tap, _, prefix = APIS[api]
+        config: Record = {
+            name.removeprefix(prefix).lower(): value
+            for name, value in sandbox.environment.items()
+            if name.startswith(prefix) and ("ORDER" in prefix or "_ORDER_" not in name)
+        }
+        if "voucher_ids" in config:
+            config["voucher_ids"] = json.loads(config["voucher_ids"])
+        config |= {"requests_per_minute": 0, "include_secrets": list(named)}
+        return Runs(tap, folder).run(config, None, made(api))
+
+    return run_of
+
+
+def texts_of(value: object) -> Iterator[str]:
+    """List the texts inside of a value."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from texts_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_of(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def taken(value: Any, path: tuple[str, ...]) -> Iterator[Any]:  # noqa: ANN401
+    """Take what stands at a path, out of objects and lists, and empty the place."""
+    if isinstance(value, list):
+        for item in value:
+            yield from taken(item, path)
+    elif isinstance(value, dict) and path[0] in value:
+        if len(path) == 1:
+            yield value.pop(path[0])
+        else:
+            yield from taken(value[path[0]], path[1:])
+
+
+def secrets_in(api: str, sandbox: Sandbox) -> set[bytes]:
+    """List the secrets of a perfect extraction: what stands in its secret places alone."""
+    secret: set[str] = set()
+    public: set[str] = set()
+    for kind in APIS[api][1]:
+        name = vars(kind)["name"]
+        stream = f"{api}.{name}"
+        if stream not in sandbox.streams:
+            continue
+        for line in sandbox.truth_lines(stream):
+            row = json.loads(line)
+            for column in kind.secret_columns:
+                for value in taken(row, tuple(column.split("."))):
+                    secret |= set(texts_of(value))
+            public |= set(texts_of(row))
+    found = {text for text in secret - public if len(text) > 6}
+    assert found or api == "centra.order"
+    return {json.dumps(text, ensure_ascii=False)[1:-1].encode() for text in found}
+
+
+@each_api
+@pytest.mark.parametrize("made", [everything, forgetful])
+def test_no_secret_leaves_whatever_is_selected(
+    api: str, made: Callable[[str], Record], sandbox: Sandbox, run: Runner
+) -> None:
+    secrets = secrets_in(api, sandbox)
+    ended = run(api, made)
+    assert ended.code == 0, ended.log[-2000:]
+    assert [secret for secret in secrets if secret in ended.stdout] == []
+    schemas = {name: found[-1]["schema"] for name, found in ended.output.schemas.items()}
+    for kind in APIS[api][1]:
+        names = {fold(name.rpartition(".")[2]) for name in kind.secret_columns}
+        fields = fields_of(schemas.get(vars(kind)["name"], {}))
+        assert not [path for path in fields if fold(path[-1]) in names]
+
+
+@each_api
+def test_what_is_named_comes_with_what_is_selected(api: str, sandbox: Sandbox, run: Runner) -> None:
+    secrets = secrets_in(api, sandbox)
+    named = secrets_of(APIS[api][1])
+    ended = run(api, everything, *named)
+    assert ended.code == 0, ended.log[-2000:]
+    assert [secret for secret in secrets if secret not in ended.stdout] == []
+
+
+@pytest.mark.parametrize(
+    ("api", "named", "sentence"),
+    [
+        ("codat", "connections.linkUrI", "The nearest is `connections.linkUrl`."),
+        ("codat", "companies.name", "The nearest is `companies."),
+        ("cscart", "orders.payment_infos", "The nearest is `orders.payment_info`."),
+        ("centra.order", "orders.secret", "No stream has any."),
+    ],
+)  # fmt: skip
+def test_naming_no_secret_is_a_mistake(api: str, named: str, sentence: str, run: Runner) -> None:
+    ended = run(api, everything, named)
+    assert (ended.code, ended.stdout) == (1, b"")
+    assert f"Setting `include_secrets`: '{named}'" in ended.log
+    assert sentence in ended.log
+
+
+# --- what selecting everything costs ------------------------------------------------------------
+
+
+@each_api
+def test_what_is_off_for_its_cost_is_told_once_when_it_is_selected(api: str, run: Runner) -> None:
+    costly = {vars(kind)["name"] for kind in APIS[api][1] if kind.cost or kind.cost_of_columns}
+    log = run(api, everything).log
+    told = re.findall(r"(\w+): .* off by default because .* cost", log)
+    assert sorted(told) == sorted(costly)
+    assert "off by default" not in run(api, chosen).log
