@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import typing as t
 from pathlib import Path
@@ -13,7 +12,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from typing_extensions import override
 
-from commerce_taps.emit import write_whole
+from commerce_taps.emit import OutputLost, drop_output, open_output
 from commerce_taps.errors import TapError
 
 
@@ -22,7 +21,18 @@ class Command(SingerCommand):
 
     @override
     def main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        write_whole()
+        try:
+            open_output()
+            try:
+                return self._main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
+        except OutputLost as error:
+            self.logger.error("%s", error)  # noqa: TRY400
+            drop_output()
+        sys.exit(1)
+
+    def _main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:  # noqa: ANN401
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as error:
@@ -35,18 +45,14 @@ class Command(SingerCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
-        except click.BadParameter as error:  # such as a file that is not there
-            raise TapError(error.format_message()) from error
-
-    @override
-    def invoke(self, ctx: click.Context) -> t.Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            self.logger.error("The program that reads the output has ended.")  # noqa: TRY400
-            # What is still to be written at the exit would fail once more, and say so.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except click.BadParameter as error:
+            if error.param is not None and isinstance(error.param.type, click.File):
+                raise TapError(error.format_message()) from error
             raise
+
+
+LARGEST: t.Final = 256 << 20
+"""Bytes of a file beyond which it is none that a tap reads."""
 
 
 def load_config(paths: t.Iterable[str]) -> _ConfigInput:
@@ -97,8 +103,13 @@ def load_object(
         return None
     try:
         # As bytes: JSON tells its encoding by itself, and some shells write UTF-16.
-        value = json.loads(getattr(file, "buffer", file).read())
+        content = getattr(file, "buffer", file).read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise TapError(f"{option}: {file.name} is larger than {LARGEST >> 20} MB.")
+        value = json.loads(content, object_pairs_hook=_object)
         json.dumps(value, ensure_ascii=False).encode()  # half a character is none
+    except _Twice as error:
+        raise TapError(f"{option}: {file.name} has `{error}` twice in one object.") from error
     except (ValueError, RecursionError) as error:
         msg = f"{option}: {file.name} is not JSON ({error}). It may be empty or cut short."
         raise TapError(msg) from error
@@ -109,3 +120,16 @@ def load_object(
         msg = f"{option}: {file.name} has no list `{listing}`: is it another kind of file?"
         raise TapError(msg)
     return value
+
+
+class _Twice(ValueError):
+    """An object of a file has a member of this name twice."""
+
+
+def _object(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
+    """Make an object of its members."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(next(name for name in made if names.count(name) > 1))
+    return made

@@ -22,14 +22,48 @@ AT_ONCE: t.Final = 100
 """Records written at a time: put together, they are to fit the processor's cache."""
 
 
-def write_whole() -> None:
-    """Put a buffer before standard output where it has none, as with `PYTHONUNBUFFERED`.
+class OutputLost(SystemExit):
+    """Standard output takes no more.
 
-    Without one, a signal that arrives while the reader is slow cuts off the rest of a write, and
-    nobody is told.
+    It is no `Exception`, so that it ends the run from wherever it is written, and the SDK does not
+    report it as a fault of the stream.
     """
-    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
-        sys.stdout = os.fdopen(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)
+
+
+class _Output(io.FileIO):
+    """Standard output, below its buffer."""
+
+    @override
+    def write(self, data: t.Any, /) -> t.Any:
+        try:
+            return super().write(data)
+        except BrokenPipeError as error:
+            raise OutputLost("The program that reads the output has ended.") from error
+        except OSError as error:
+            raise OutputLost(f"The output cannot be written ({error.strerror}).") from error
+
+
+def open_output() -> None:
+    """Put standard output behind a buffer, and have it end the run where it fails.
+
+    Python gives it none with `PYTHONUNBUFFERED`. Without one, a signal that arrives while the
+    reader is slow cuts off the rest of a write, and nobody is told.
+
+    Raises:
+        OutputLost: It is closed.
+    """
+    if sys.stdout is None:
+        raise OutputLost("The output cannot be written (it is closed).")
+    buffer = getattr(sys.stdout, "buffer", None)
+    if isinstance(getattr(buffer, "raw", buffer), io.FileIO):
+        raw = _Output(sys.stdout.fileno(), "w", closefd=False)
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
+
+
+def drop_output() -> None:
+    """Forget what is still to be written: at the exit it would fail once more, and say so."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class PageWriter(MsgSpecWriter):

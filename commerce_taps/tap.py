@@ -469,6 +469,10 @@ class CommerceTap(Tap, abc.ABC):
         Raises:
             SystemExit: With 0 if every stream is reachable, else with 1.
         """
+        choices = [choice.value for choice in CliTestOptionValue]
+        if value not in choices:
+            msg = f"{value!r} is not one of {', '.join(choices)}."
+            raise click.BadParameter(msg, ctx, param)
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return

@@ -329,6 +329,7 @@ REFUSED = {
     "not text": b"\xff\x00\xfe\x01\x80",
     "deep": b"[" * 100_000,
     "half a character": rb'{"bookmarks": {"\ud800": {}}, "streams": [], "api_key": "\udc00"}',
+    "a name twice": b'{"api_key": "x", "streams": [], "bookmarks": {}, "api_key": "y"}',
     "a long number": b'{"page_size": ' + b"9" * 5000 + b"}",
 }
 

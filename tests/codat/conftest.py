@@ -89,13 +89,18 @@ class Processes:
 
     def __call__(self, *arguments: str, **variables: str) -> Run:
         """Run the tap's command line, with variables of the environment."""
+        return self.into(None, *arguments, **variables)
+
+    def into(self, output: Path | None, *arguments: str, **variables: str) -> Run:
+        """Run the tap's command line, and let it write elsewhere than to a file of its own."""
         self._number += 1
         stdout, stderr = (self._folder / f"{name}-{self._number}" for name in ("stdout", "stderr"))
+        stdout.touch()
         order = {
             "arguments": arguments,
             "variables": variables,
             "folder": str(self._folder),
-            "stdout": str(stdout),
+            "stdout": str(output or stdout),
             "stderr": str(stderr),
         }
         assert self._forks.stdin is not None

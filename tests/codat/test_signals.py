@@ -160,6 +160,8 @@ def test_a_reader_that_ends_ends_the_run(run: Taps, sandbox: Sandbox, tmp_path: 
         process.stdout.close()
         ended = process.end()
     assert ended.code == 1
-    assert "The program that reads the output has ended." in ended.log
+    told = [line for line in ended.log.splitlines() if "| ERROR " in line]
+    assert len(told) == 1, told
+    assert "The program that reads the output has ended." in told[0]
     assert "Traceback" not in ended.log
     assert "Exception ignored" not in ended.log
