@@ -174,25 +174,29 @@ def _fit(
 
 
 def _check_replication(entry: CatalogEntry, stream: CommerceStream) -> None:
-    """Refuse another key or another way of reading than the stream has."""
+    """Refuse another key or another way of reading than the stream has.
+
+    Discovery writes each fact twice, beside the metadata and in it: whichever was changed counts.
+    """
     root = t.cast("StreamMetadata", entry.metadata.get((), StreamMetadata()))
-    keys = entry.key_properties or root.table_key_properties
-    if keys and set(keys) != set(stream.primary_keys):
-        msg = (
-            f"The catalog gives `{stream.name}` the key {', '.join(keys)}; its rows are known by "
-            f"{', '.join(stream.primary_keys)}. `__key_properties__` in `stream_maps` changes what "
-            "they are loaded by."
-        )
-        raise TapError(msg)
-    key = entry.replication_key or root.replication_key
-    if key and key != stream.replication_key:
-        msg = (
-            f"The catalog has `{stream.name}` read by `{key}`, which the API cannot: "
-            f"it goes by `{stream.replication_key}`."
-            if stream.replication_key
-            else f"The catalog has `{stream.name}` read by `{key}`, but it is always read whole."
-        )
-        raise TapError(msg)
+    for keys in filter(None, (entry.key_properties, root.table_key_properties)):
+        if set(keys) != set(stream.primary_keys):
+            msg = (
+                f"The catalog gives `{stream.name}` the key {', '.join(keys)}; its rows are known "
+                f"by {', '.join(stream.primary_keys)}. `__key_properties__` in `stream_maps` "
+                "changes what they are loaded by."
+            )
+            raise TapError(msg)
+    for key in filter(None, (entry.replication_key, root.replication_key)):
+        if key != stream.replication_key:
+            msg = (
+                f"The catalog has `{stream.name}` read by `{key}`, which the API cannot: "
+                f"it goes by `{stream.replication_key}`."
+                if stream.replication_key
+                else f"The catalog has `{stream.name}` read by `{key}`, but it is always read "
+                "whole."
+            )
+            raise TapError(msg)
     method = entry.replication_method or root.forced_replication_method
     possible = [REPLICATION_FULL_TABLE]
     if stream.replication_key:

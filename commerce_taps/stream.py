@@ -223,7 +223,9 @@ class CommerceStream(Stream, abc.ABC):
         return Selection(
             self.effective_schema,
             deselected=[
-                path for path, on in mask.items() if not on and path[0] not in self.fixed_columns
+                path
+                for path, on in mask.items()
+                if path and not on and path[0] not in self.fixed_columns
             ],
             secrets=self._secrets,
             named=self._named_secrets,

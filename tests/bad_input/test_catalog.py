@@ -87,6 +87,14 @@ REFUSED: dict[str, tuple[str, Callable[[Record], Any]]] = {
             of_root(table_key_properties=["label"])(entry),
         ),
     ),
+    "another key in metadata alone": (
+        "the key label; its rows are known by",
+        of_root(table_key_properties=["label"]),
+    ),
+    "another replication key in metadata alone": (
+        "read by `label`",
+        of_root(replication_key="label"),
+    ),
     "another replication key": ("read by `label`", of_entry(replication_key="label")),
     "log based": ("read as LOG_BASED", of_root(replication_method="LOG_BASED")),
     "log based beside": ("read as LOG_BASED", of_entry(replication_method="LOG_BASED")),
@@ -223,7 +231,7 @@ SAME: dict[str, Callable[[Record], Any]] = {
     "a fact of nothing": of_metadata(
         {"breadcrumb": ["properties", "nothing"], "metadata": {"selected": True}}
     ),
-    "a fact of no place": of_metadata({"breadcrumb": ["x"], "metadata": {}}),
+    "a fact of no place": of_metadata({"breadcrumb": ["x"], "metadata": {"selected": False}}),
     "facts unknown": of_root(row_count=3, view_key_properties=None, x={"y": []}),
 }
 
