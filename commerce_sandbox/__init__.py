@@ -1,10 +1,18 @@
-"""Local doubles of the vendor APIs over real HTTP, for demonstrations, tests and benchmarks."""
+"""Local doubles of the vendor APIs over real HTTP, for demonstrations, tests and benchmarks.
+
+What they are made of comes with the extra `sandbox`. It is imported once it is used, so that the
+command can say that it is missing.
+"""
 
 from __future__ import annotations
 
-from commerce_sandbox.double import Churned, ChurnOptions, FaultOptions, Options, Touched
-from commerce_sandbox.gate import LoggedRequest, Override
-from commerce_sandbox.sandbox import Sandbox
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from commerce_sandbox.double import Churned, ChurnOptions, FaultOptions, Options, Touched
+    from commerce_sandbox.gate import LoggedRequest, Override
+    from commerce_sandbox.sandbox import Sandbox
 
 __all__ = [
     "ChurnOptions",
@@ -16,3 +24,11 @@ __all__ = [
     "Sandbox",
     "Touched",
 ]
+
+_PLACES = {"LoggedRequest": "gate", "Override": "gate", "Sandbox": "sandbox"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (a class)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'double')}"), name)

@@ -147,7 +147,9 @@ def _parser() -> argparse.ArgumentParser:
             help=f"{setting.help} (default {setting.default})",
         )
     behaviour = argparse.ArgumentParser(add_help=False)
-    behaviour.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    behaviour.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: this machine only)"
+    )
     behaviour.add_argument(
         "--latency-ms", type=float, default=0.0, help="hold each answer back so long (default 0)"
     )

@@ -1,5 +1,7 @@
 """The control endpoints, under `/_control`: how a test in another process steers the sandbox.
 
+They answer this machine's programs, and no page in its browser: see `Guarded`.
+
 GET    /_control/truth/STREAM   rows of a stream, JSON lines
 POST   /_control/mutate         {"changes": 20, "inserts": 10, "deletes": 0, "stream": null}
 GET    /_control/requests       the requests so far, in order; DELETE forgets them
@@ -9,9 +11,13 @@ POST   /_control/overrides      an answer on order, see `gate.Override`; DELETE 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -21,8 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from commerce_sandbox.world import World
+
+
+_OWN_SITES: Final = ("none", "same-origin")
+"""What a browser says of a request that the user made, or a page of the sandbox itself."""
 
 
 class Mutate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +43,41 @@ class Mutate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     inserts: int = 0
     deletes: int = 0
     stream: str | None = None
+
+
+class Guarded:
+    """Refuses what a page of another origin may send through the browser of who runs the sandbox.
+
+    A browser names the page's origin in what changes anything. A page whose own name has been made
+    to lead here (DNS rebinding) is of the same origin, but its name stands in `Host`; an address
+    cannot be made to lead elsewhere.
+
+    Args:
+        app: What is guarded.
+        host: The name or address the server was told to listen at.
+    """
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        self._names = {"localhost", host.lower(), socket.gethostname().lower()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        headers = HTTPConnection(scope).headers
+        host = headers.get("host", "")
+        origin = headers.get("origin", f"http://{host}")
+        site = headers.get("sec-fetch-site", "none")
+        app = self._app
+        if not self._is_here(host) or origin != f"http://{host}" or site not in _OWN_SITES:
+            app = _json({"error": "control endpoints answer no page of another origin"}, 403)
+        await app(scope, receive, send)
+
+    def _is_here(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            return name in self._names or bool(ipaddress.ip_address(name))
+        except ValueError:
+            return False
 
 
 def routes(world: World) -> list[Route]:

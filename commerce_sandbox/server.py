@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 
 from commerce_sandbox import control
 from commerce_sandbox.wire import Wire
@@ -58,7 +58,8 @@ class Server(uvicorn.Server):
             Mount(double.root, gate)
             for double, gate in zip(self.world.doubles, self.world.gates, strict=True)
         ]
-        app = Starlette(routes=[*mounts, Mount("/_control", routes=control.routes(self.world))])
+        steering = control.Guarded(Router(control.routes(self.world)), host)
+        app = Starlette(routes=[*mounts, Mount("/_control", steering)])
         app.state.server = self
         super().__init__(
             uvicorn.Config(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -263,3 +265,64 @@ def test_control_refuses_what_it_does_not_know(
 ) -> None:
     response = requests.request(method, f"{sandbox.url}/_control/{path}", json=body, timeout=30)
     assert response.status_code == status
+
+
+REFUSED = {
+    "another origin": {"Origin": "https://evil.example"},
+    "another port": {"Origin": "http://127.0.0.1:1"},
+    "an origin that is hidden": {"Origin": "null"},
+    "another scheme": {"Origin": "https://{host}"},
+    "another site": {"Sec-Fetch-Site": "cross-site"},
+    "another port of the site": {"Sec-Fetch-Site": "same-site"},
+    "a name that leads here": {"Host": "evil.example"},
+    "a name that leads here, and its own page": {
+        "Host": "evil.example:80",
+        "Origin": "http://evil.example:80",
+        "Sec-Fetch-Site": "same-origin",
+    },
+    "a name that looks like an address": {"Host": "127.0.0.1.evil.example"},
+    "no name": {"Host": ""},
+    "what is no name": {"Host": "[::1"},
+}
+
+
+@pytest.mark.parametrize("headers", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "overrides"), ("DELETE", "requests"), ("GET", "truth/companies")]
+)
+def test_control_answers_no_page_of_another_origin(
+    own_sandbox: Sandbox, method: str, path: str, headers: dict[str, str]
+) -> None:
+    host = own_sandbox.url.removeprefix("http://")
+    sent = {name: value.replace("{host}", host) for name, value in headers.items()}
+    rule = {"path": "/companies", "status": 503}
+    url = f"{own_sandbox.url}/_control/{path}"
+    response = requests.request(method, url, json=rule, headers=sent, timeout=30)
+    assert response.status_code == 403
+    assert requests.get(f"{own_sandbox.codat_url}/companies", timeout=30).status_code == 401
+    assert len(own_sandbox.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://{host}", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "localhost"},
+        {"Host": "LOCALHOST:8765"},
+        {"Host": "[::1]:8765"},
+        {"Host": "192.168.1.5:8765"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+def test_control_answers_this_machine(sandbox: Sandbox, headers: dict[str, str]) -> None:
+    host = sandbox.url.removeprefix("http://")
+    sent = {name: value.replace("{host}", host) for name, value in headers.items()}
+    url = f"{sandbox.url}/_control/truth/companies"
+    assert requests.get(url, headers=sent, timeout=30).status_code == 200
+
+
+def test_only_this_machine_is_listened_to_unless_told_otherwise(own_sandbox: Sandbox) -> None:
+    address = urlsplit(own_sandbox.url).hostname
+    assert address is not None
+    assert ipaddress.ip_address(address).is_loopback
+    assert {one.getsockname()[0] for one in own_sandbox._server.servers[0].sockets} == {address}
