@@ -51,6 +51,23 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 """Keep every digit of every number."""
 
 
+def fields(raw: msgspec.Raw | bytes) -> Record:
+    """Look into a record.
+
+    Args:
+        raw: The record's bytes.
+
+    Returns:
+        Its fields; none for what is no object or cannot be decoded, which is for whoever emits it
+        to name.
+    """
+    try:
+        record = decode(raw)
+    except UNREADABLE:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def json_type(value: object) -> str:
     """Name a decoded value's JSON type.
 

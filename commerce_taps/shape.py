@@ -29,6 +29,7 @@ from commerce_taps.conform import (
     compile_value,
     decode,
     encode,
+    fields,
     infer,
     json_type,
     spare,
@@ -231,13 +232,12 @@ class Shape:
             raw: The record's bytes.
 
         Returns:
-            The values of its own key columns; without any, the record itself.
+            The values of its own key columns; the record itself where it lacks one, or where there
+            are none.
         """
-        try:
-            record = decode(raw)
-            return tuple(encode(record.get(key)) for key in self._own_keys) or bytes(raw)
-        except (AttributeError, *UNREADABLE):
-            return bytes(raw)
+        record = fields(raw)
+        values = [record.get(key) for key in self._own_keys]
+        return bytes(raw) if None in values or not values else tuple(map(encode, values))
 
     def splice(self, raw: msgspec.Raw | bytes) -> memoryview | bytes:
         """Cut a checked record so that partition columns can be put before its own.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import typing as t
+from collections import defaultdict
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,7 +12,7 @@ from singer_sdk import SchemaDirectory, StreamSchema
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.errors import PartitionDenied, PartitionSkipped
+from commerce_taps.errors import PartitionDenied, PartitionFailed, PartitionSkipped, TooMuchAsked
 from commerce_taps.fetch import where
 from commerce_taps.stream import CommerceStream
 from tap_cscart import schemas
@@ -37,6 +38,8 @@ _COMPANY_SCHEMA: t.Final = {
     "type": "integer",
     "description": "Id of the store or vendor of `company_ids` the row was read through.",
 }
+ENOUGH: t.Final = 10
+"""Rows of one list that cannot be read, after which nothing more is asked of it."""
 SAMPLE: t.Final = 10
 """How many rows are looked at for columns that only this store has."""
 
@@ -81,12 +84,16 @@ class StoreStream(CommerceStream, abc.ABC):
     of_company: t.ClassVar[bool] = True
     """Whether `company_ids` has it read for each of them."""
 
+    looks_up: t.ClassVar[tuple[str, ...]] = ()
+    """What it has to know of the store at the start: it fails if that could not be read."""
+
     detail_columns: t.ClassVar[tuple[str, ...]] = ()
     """Columns that only a row's own answer has: it is asked for if one of them is selected."""
 
     @override
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
+        self._faults: dict[str, list[PartitionFailed]] = defaultdict(list)
         if sampled := self._tap.sampled.get(self.name):
             vars(self)["schema"] = sampled
         if self.of_company and self._tap.company_ids:
@@ -129,6 +136,8 @@ class StoreStream(CommerceStream, abc.ABC):
             The request, for the partition's company and the language of the settings.
         """
         company = (context or {}).get(COMPANY)
+        if company:
+            self.require(f"{self._tap.store.companies}/{company}", context)
         segments = (self._tap.store.companies, str(company), *path) if company else path
         language = self.config.get("lang_code") if self.speaks else None
         # Some texts follow the one, some the other.
@@ -176,16 +185,73 @@ class StoreStream(CommerceStream, abc.ABC):
                 raise PartitionSkipped(msg, at) from error
             raise
 
-    def each(self, questions: Iterable[tuple[Request, Callable[[bytes], T]]]) -> list[T | None]:
-        """Ask for several things at once.
+    def each(
+        self, questions: Iterable[tuple[Request, Callable[[bytes], T]] | None]
+    ) -> list[T | PartitionFailed | None]:
+        """Ask for several things at once, whatever becomes of each.
 
         Args:
-            questions: Requests, each with what opens its answer.
+            questions: Requests, each with what opens its answer; `None` for nothing to ask.
 
         Returns:
-            The answers in order; `None` for what is not there.
+            The answers in order; `None` for what is not there. In place of what cannot be read,
+            why.
         """
-        return list(self.client.all(partial(self.find, *one) for one in questions))
+        return list(self.client.all(partial(self._try, one) for one in questions))
+
+    def _try(
+        self, question: tuple[Request, Callable[[bytes], T]] | None
+    ) -> T | PartitionFailed | None:
+        if question is None:
+            return None
+        try:
+            return self.find(*question)
+        except PartitionFailed as error:
+            return error
+        except TooMuchAsked as error:
+            return PartitionFailed(error.reason, error.where)
+
+    def note(self, context: Context | None, error: PartitionFailed) -> None:
+        """Note that a row, or a part of one, cannot be read, while the others go on.
+
+        Args:
+            context: The partition.
+            error: Why.
+
+        Raises:
+            PartitionFailed: There are too many of them.
+        """
+        faults = self._faults[where(self.name, context)]
+        faults.append(error)
+        if len(faults) > ENOUGH:
+            raise error
+
+    def settle(self, context: Context | None) -> None:
+        """Say at the end of a list what of it could not be read.
+
+        Args:
+            context: The partition.
+
+        Raises:
+            PartitionFailed: Something could not.
+        """
+        if faults := self._faults.pop(where(self.name, context), None):
+            more = f"; {len(faults) - 1} more like this" if len(faults) > 1 else ""
+            raise PartitionFailed(f"{faults[0].reason.rstrip('.')}{more}", faults[0].where)
+
+    def require(self, name: str, context: Context | None) -> None:
+        """Make sure that a look-up at the start was answered.
+
+        Args:
+            name: Its path.
+            context: The partition.
+
+        Raises:
+            PartitionFailed: It could not be read, so that this stream cannot be read either.
+        """
+        if fault := self._tap.store.faults.get(name):
+            msg = f"{fault}, when `{name}` was looked up at the start"
+            raise PartitionFailed(msg, where(self.name, context))
 
     def find(self, request: Request, parse: Callable[[bytes], T]) -> T | None:
         """Ask for one thing that may not be there.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import typing as t
+from decimal import Decimal
 from types import MappingProxyType
 
 import msgspec
 from msgspec import Raw
 
-from commerce_taps.conform import decode
+from commerce_taps.conform import UNREADABLE, decode, fields
 from commerce_taps.errors import (
     Action,
     ErrorTable,
@@ -51,7 +52,13 @@ ERRORS: t.Final = ErrorTable(
         "https, the host as the store itself writes it, and the folder it is in",
         doubts=8,
     ),
-    Rule((400,), Action.FAIL, "the store does not take the request: {message}", body=API),
+    Rule(
+        (400,),
+        Action.FAIL,
+        "the store does not take the request: {message}",
+        body=API,
+        doubts=2,
+    ),
     Rule(
         (401,),
         Action.STOP,
@@ -66,6 +73,7 @@ ERRORS: t.Final = ErrorTable(
         Action.FAIL,
         "the web server finds nothing at this address; check `store_url`, and set `use_rewrite` "
         "to false if the store does not rewrite addresses",
+        doubts=2,
     ),
     Rule((400, 403, 406), Action.RETRY, IN_FRONT),
     Rule((408, 504), Action.LESSEN, "the store took too long", doubts=1),
@@ -118,7 +126,7 @@ def api_message(body: bytes) -> Message:
     """
     try:
         return Message(redact(msgspec.json.decode(body, type=_ApiError).message.strip()))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return Message(first_words(body))
 
 
@@ -144,6 +152,7 @@ and may have a default."""
 NARROWING: t.Final = ("order_id", "get_orders_data", "updated_at_from", "updated_in_hours")
 """Parameters that narrow a list or widen its rows. The store repeats them where it was asked."""
 
+_WHOLE: t.Final = re.compile(r"(\d{1,400})(\.0+)?", re.ASCII)
 _LIST_OR_OBJECT: t.Final = list[Raw] | dict[str, Raw]
 
 
@@ -259,7 +268,11 @@ def listing(body: bytes, key: str, *, bare: bool = False) -> Answer:
     if key not in envelope:
         msg = f"the answer has no `{key}`; it begins with {first_words(body)!r}"
         raise MalformedAnswer(msg)
-    params = decode(envelope.get("params", b"{}"))
+    try:
+        params = decode(envelope.get("params", b"{}"))
+    except UNREADABLE as error:
+        msg = f"the answer does not tell what it answers: its `params` cannot be read ({error})"
+        raise MalformedAnswer(msg) from error
     if not isinstance(params, dict):  # empty, it is an array
         params = {}
     return Answer(
@@ -271,9 +284,9 @@ def listing(body: bytes, key: str, *, bare: bool = False) -> Answer:
 
 
 def _whole(value: object) -> int | None:
-    """Read a number that may be sent as a text."""
-    text = str(value)
-    return int(text) if text.isascii() and text.isdigit() and not isinstance(value, bool) else None
+    """Read a number that may be sent as a text; `None` for anything else."""
+    text = str(value) if isinstance(value, (str, int, Decimal)) else ""
+    return int(_WHOLE.sub(r"\1", text)) if _WHOLE.fullmatch(text) else None
 
 
 def reviews(body: bytes, key: str) -> Answer:
@@ -294,8 +307,8 @@ def reviews(body: bytes, key: str) -> Answer:
     """
     answer = listing(body, key)
     if len(answer.records) == 2:  # noqa: PLR2004 - a pair
-        params = decode(answer.records[1])
-        if isinstance(params, dict) and "total_items" in params:
+        params = fields(answer.records[1])
+        if "total_items" in params:
             rows = collection(answer.records[0])
             return answer._replace(
                 records=rows,

@@ -7,6 +7,7 @@ from functools import partial
 
 from commerce_taps.errors import MalformedAnswer, PartitionFailed, PartitionSkipped, TooMuchAsked
 from commerce_taps.paging import Loose
+from tap_cscart.asking import ENOUGH
 from tap_cscart.client import patiently
 
 if t.TYPE_CHECKING:
@@ -17,8 +18,6 @@ if t.TYPE_CHECKING:
     from tap_cscart.client import Params
     from tap_cscart.stream import CSCartStream
 
-ENOUGH: t.Final = 10
-"""Rows of one list that cannot be read, after which nothing more is asked of it."""
 BROUGHT: t.Final = {"get_orders_data": b'"products"', "extend[]": b'"full_description"'}
 """What rows come with, by the parameter that asks for it of a store that is known to have it."""
 

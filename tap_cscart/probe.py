@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from msgspec import Raw
 from typing_extensions import override
 
-from commerce_taps.conform import decode
-from commerce_taps.errors import PartitionDenied, PartitionSkipped, TapError, TapStopped
+from commerce_taps.conform import encode, fields
+from commerce_taps.errors import (
+    MalformedAnswer,
+    PartitionDenied,
+    PartitionSkipped,
+    TapError,
+    TapStopped,
+)
+from commerce_taps.paging import Loose, by_page
+from tap_cscart import quirks
 from tap_cscart.client import Answer, api_request, collection, listing, opened, patiently
 
 if t.TYPE_CHECKING:
@@ -31,6 +40,24 @@ FAR: t.Final = 2_147_000_000
 """An instant in 2038 that no order is stamped with, and that fits into 32 bits."""
 
 
+SIZE: t.Final = 1000
+"""Rows of a list asked for at once."""
+
+
+def edition_of(sellers: Sequence[Mapping[str, t.Any]]) -> str:
+    """Tell an edition by those who sell: only storefronts have an address of their own.
+
+    Args:
+        sellers: Rows of the list of stores or vendors, which both editions answer.
+
+    Returns:
+        `CS-Cart` or `Multi-Vendor`; "" without a row.
+    """
+    if not any(sellers):
+        return ""
+    return CSCART if any("storefront" in row for row in sellers) else MULTIVENDOR
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """What a store can do.
@@ -42,10 +69,11 @@ class Store:
         languages: Codes of the languages; none where the account may not see them.
         shows_orders: Whether there are orders and the account may see them: else nothing is known
             of how they are listed.
-        orders_fault: Why no order could be listed, though it should have been possible.
         filters_orders: Whether `updated_at_from` narrows a list of orders (from 4.12 on).
         embeds_orders: Whether `get_orders_data=1` has a list of orders give them whole.
         extends_products: Whether `extend[]` has a list of products give their texts.
+        faults: Why a look-up was not answered, by its path. That is no word of the store's that it
+            cannot do something: what depends on it cannot be read.
     """
 
     version: str
@@ -53,10 +81,10 @@ class Store:
     storefronts: Sequence[int] = ()
     languages: Sequence[str] = ()
     shows_orders: bool = False
-    orders_fault: str = ""
     filters_orders: bool = False
     embeds_orders: bool = False
     extends_products: bool = False
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def companies(self) -> str:
@@ -66,10 +94,14 @@ class Store:
     @override
     def __str__(self) -> str:
         """Tell it in one line."""
-        edition = self.edition or "edition not to be seen by this account"
+        unseen = {
+            name: "could not be found out" if name in self.faults else "not to be seen"
+            for name in ("stores", "languages")
+        }
+        edition = self.edition or f"edition {unseen['stores']}"
         if len(self.storefronts) > 1:
             edition += f" with {len(self.storefronts)} storefronts"
-        languages = ", ".join(self.languages) or "not to be seen"
+        languages = ", ".join(self.languages) or unseen["languages"]
         filters = "filters" if self.filters_orders else "does not filter"
         whole = "whole" if self.embeds_orders else "without their details"
         orders = f"{filters} orders by `updated_at`, lists them {whole}"
@@ -110,27 +142,40 @@ class Probe:
             TapStopped: The store cannot be asked, or a setting names what it does not have.
         """
         version = self._version()
-        sellers = self._rows_if_any("stores", {"items_per_page": 1000})
-        edition = ""
-        if sellers:
-            edition = CSCART if "storefront" in sellers[0] else MULTIVENDOR
-        spoken = self._rows_if_any("languages", {"items_per_page": 1000})
-        languages = [str(row.get("lang_code")) for row in spoken]
-        whole, later, fault = self._orders()
-        products = self._rows_if_any("products", {"extend[]": extensions})
+        faults: dict[str, str] = {}
+        sellers = self._look_up(faults, "stores", partial(self._all, "stores", "company_id"))
+        edition = edition_of(sellers)
+        ids = [quirks.count(row.get("company_id")) for row in sellers]
+        storefronts = [id_ for id_ in ids if isinstance(id_, int) and id_ > 0]
+        if len(storefronts) < len(ids):
+            faults.setdefault("stores", "a row has no usable `company_id`")
+        spoken = self._look_up(faults, "languages", partial(self._all, "languages", "lang_code"))
+        codes = [row.get("lang_code") for row in spoken]
+        languages = [code for code in codes if isinstance(code, str) and code]
+        if len(languages) < len(codes):
+            faults.setdefault("languages", "a row has no usable `lang_code`")
+        whole = self._look_up(
+            faults, "orders", partial(self._one, "orders", {"get_orders_data": 1})
+        )
+        later = whole and self._look_up(
+            faults, "orders", partial(self._one, "orders", {"updated_at_from": FAR})
+        )
+        products = self._look_up(
+            faults, "products", partial(self._one, "products", {"extend[]": extensions})
+        )
+        knows_orders = bool(whole) and "orders" not in faults
         found = Store(
             version,
             edition,
-            [int(row["company_id"]) for row in sellers] if edition == CSCART else [],
+            storefronts if edition == CSCART else [],
             languages,
-            shows_orders=bool(whole),
-            orders_fault=fault,
-            filters_orders=bool(whole) and not later,
-            embeds_orders=bool(whole) and "products" in whole[0],
+            shows_orders=knows_orders,
+            filters_orders=knows_orders and not later,
+            embeds_orders=knows_orders and "products" in whole[0],
             extends_products=bool(products) and "full_description" in products[0],
         )
-        self._check(found, companies)
-        return found
+        self._check(found, faults, companies)
+        return replace(found, faults=faults)
 
     def _get(self, path: Sequence[str], params: Params, parse: Callable[[bytes], T]) -> T:
         request = api_request(self._config, path, params, stream=NAME)
@@ -140,7 +185,7 @@ class Probe:
     def _version(self) -> str:
         """Ask for the version, which every account may: the first request there is."""
         try:
-            answer = self._get(["version"], {}, lambda body: opened(body, dict[str, t.Any]))
+            answer = self._get(["version"], {}, lambda body: opened(body, dict[str, Raw]))
         except PartitionSkipped as error:
             msg = (
                 f"the store has no API of version {self._config['api_version']} at this address; "
@@ -151,55 +196,73 @@ class Probe:
             raise
         except TapError as error:
             raise TapStopped(error.reason) from error
-        return str(answer.get("Version", self._config["api_version"]))
+        told = fields(encode(answer)).get("Version")
+        return told if isinstance(told, str) and told else str(self._config["api_version"])
 
-    def _orders(self) -> tuple[list[Record], list[Record], str]:
-        """Ask for an order, for one from the future, and tell what went wrong.
+    def _look_up(
+        self, faults: dict[str, str], path: str, read: Callable[[], list[Record]]
+    ) -> list[Record]:
+        """Look something up, and note why if it is not answered.
 
-        A fault proves nothing. To take it for an old release's answer would have all orders read
-        anew, one by one.
+        Returns:
+            The rows; none where the store says that this account sees none.
         """
         try:
-            whole = self._rows("orders", {"get_orders_data": 1})
-            return whole, self._rows("orders", {"updated_at_from": FAR}) if whole else [], ""
-        except TapStopped:
-            raise
-        except TapError as error:
-            return [], [], error.reason
-
-    def _rows_if_any(self, path: str, params: Params) -> list[Record]:
-        """Ask for a row, which is not needed; none where the store has a fault."""
-        try:
-            return self._rows(path, params)
+            return read()
+        except PartitionSkipped:
+            return []
         except TapStopped:
             raise
         except TapError as error:
             self._logger.warning("%s: %s: %s", NAME, path, error.reason)
+            faults[path] = error.reason.rstrip(".")
             return []
 
-    def _rows(self, path: str, params: Params) -> list[Record]:
-        """Ask for a row; none where the store does not tell this account."""
-        asked: Params = {"items_per_page": 1, "page": 1, **params}
+    def _all(self, path: str, key: str) -> list[Record]:
+        """Read a list to its end."""
 
+        def fetch(number: int) -> Loose:
+            answer = self._answer(path, {"items_per_page": SIZE, "page": number})
+            count = len(answer.records)
+            return Loose(
+                answer.records, [True] * count, [None] * count, answer.number, answer.total
+            )
+
+        pages = by_page(fetch, lambda raw: encode(fields(raw).get(key)), SIZE)
+        return [fields(raw) for rows in pages for raw in rows.records]
+
+    def _one(self, path: str, params: Params) -> list[Record]:
+        """Ask for a row of a list."""
+        answer = self._answer(path, {"items_per_page": 1, "page": 1, **params})
+        return [fields(raw) for raw in answer.records]
+
+    def _answer(self, path: str, asked: Params) -> Answer:
         def parse(body: bytes) -> Answer:
             answer = listing(body, path, bare=self._config["api_version"] == "1.0")
             answer.check(asked)
+            if asked["page"] == 1 and not answer.records and answer.total:
+                msg = f"the answer contradicts itself: it has none of {answer.total} rows"
+                raise MalformedAnswer(msg)
+            if answer.records and not any(map(fields, answer.records)):
+                msg = "the answer has no row that is an object"
+                raise MalformedAnswer(msg)
             return answer
 
-        try:
-            answer = self._get([path], asked, parse)
-        except PartitionSkipped:
-            return []
-        return [row for row in map(decode, answer.records) if isinstance(row, dict)]
+        return self._get([path], asked, parse)
 
-    def _check(self, store: Store, companies: Sequence[int]) -> None:
+    def _check(self, store: Store, faults: dict[str, str], companies: Sequence[int]) -> None:
         """Refuse settings that would have the store answer something else without a word."""
         language = self._config.get("lang_code")
-        if language and store.languages and language not in store.languages:
+        is_whole = store.languages and "languages" not in faults
+        if language and is_whole and language not in store.languages:
             known = ", ".join(store.languages)
             msg = f"Setting `lang_code`: the store has no language {language}, only {known}."
             raise TapStopped(msg)
         for id_ in companies:
+            path = f"{store.companies}/{id_}"
+            if "stores" in faults and not store.edition:
+                faults[path] = faults["stores"]
+                continue
             try:
                 self._get([store.companies, str(id_)], {}, collection)
             except PartitionDenied as error:
@@ -208,3 +271,7 @@ class Probe:
             except PartitionSkipped as error:
                 msg = f"Setting `company_ids`: the store has none with the id {id_}."
                 raise TapStopped(msg) from error
+            except TapStopped:
+                raise
+            except TapError as error:
+                faults[path] = error.reason.rstrip(".")

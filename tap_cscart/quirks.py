@@ -137,7 +137,15 @@ def _flag(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
     return {"Y": True, "N": False, "": None}.get(value, value) if isinstance(value, str) else value
 
 
-def _count(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+def count(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+    """Read an id or a count.
+
+    Args:
+        value: What the store sent.
+
+    Returns:
+        The number; `None` for an empty text; any other value as it came.
+    """
     if not isinstance(value, str):
         return value
     # A text with a zero in front, or too long for 64 bits, is an identifier and no number.
@@ -155,7 +163,7 @@ def _number(value: t.Any, number: Undo, other: Undo | None) -> t.Any:  # noqa: A
 
 
 def _instant(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-    seconds = _count(value)
+    seconds = count(value)
     if isinstance(seconds, bool) or not isinstance(seconds, int):
         return None if isinstance(seconds, str) and _NO_DATE.fullmatch(seconds) else seconds
     if seconds == 0:
@@ -167,11 +175,11 @@ def _instant(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
 
 def _id_list(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
     if isinstance(value, str):
-        ids = [_count(part.strip()) for part in value.split(",")] if value else []
+        ids = [count(part.strip()) for part in value.split(",")] if value else []
         return ids if all(isinstance(one, int) for one in ids) else value
     if isinstance(value, int) and not isinstance(value, bool):
         return [value]
-    return [_count(one) for one in value] if isinstance(value, list) else value
+    return [count(one) for one in value] if isinstance(value, list) else value
 
 
 def _object(value: t.Any, table: Mapping[str, Undo]) -> t.Any:  # noqa: ANN401 (JSON)
@@ -242,7 +250,7 @@ def table(stream: str) -> Mapping[str, Undo]:
         found[name] = partial(_keyed, table=found, names=key)
 
     add(FLAGS.split(), _flag)
-    add(COUNTS.split(), _count)
+    add(COUNTS.split(), count)
     add(AMOUNTS.split(), _amount)
     add(INSTANTS.split(), _instant)
     add(ID_LISTS.split(), _id_list)
@@ -250,7 +258,7 @@ def table(stream: str) -> Mapping[str, Undo]:
     add(OPAQUE.split(), _opaque)
     for name, key in KEYED.items():
         add_keyed(name, key)
-    numbers: Mapping[str, Undo] = {"AMOUNTS": _amount, "COUNTS": _count}
+    numbers: Mapping[str, Undo] = {"AMOUNTS": _amount, "COUNTS": count}
     for name, meaning in EXCEPTIONS.get(stream, {}).items():
         if isinstance(meaning, str):
             found[name] = partial(_number, number=numbers[meaning], other=found.get(name))
@@ -269,6 +277,17 @@ def undone(record: Mapping[str, t.Any], stream: str) -> dict[str, t.Any]:
         stream: The stream it is of.
 
     Returns:
-        A new record.
+        A new record. A value that is nested too deeply to be walked stays as it came.
     """
-    return _record(record, table(stream))
+    known = table(stream)
+    try:
+        return _record(record, known)
+    except RecursionError:
+        return {name: _reached(name, value, known) for name, value in record.items()}
+
+
+def _reached(name: str, value: t.Any, table: Mapping[str, Undo]) -> t.Any:  # noqa: ANN401 (JSON)
+    try:
+        return _record({name: value}, table)[name]
+    except RecursionError:
+        return value

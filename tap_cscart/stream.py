@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import re
 import typing as t
 from functools import partial
 
@@ -10,8 +11,9 @@ from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.conform import UNREADABLE, decode, encode
+from commerce_taps.conform import encode, fields
 from commerce_taps.errors import MalformedAnswer, PartitionFailed
+from commerce_taps.fetch import where
 from commerce_taps.paging import Range, Rows, by_page
 from commerce_taps.records import Page
 from commerce_taps.shape import Shape
@@ -21,12 +23,18 @@ from tap_cscart.client import CHOOSING, Answer, listing, opened
 from tap_cscart.pages import Book
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
 
+    from commerce_taps.fetch import Request
     from tap_cscart.client import Params
+
+Id = int | str
+
+KIND: t.Final = re.compile("[A-Z0-9]", re.ASCII)
+"""What names a kind of a thing: a type of accounts, of statuses, of features."""
 
 
 class CSCartStream(StoreStream, abc.ABC):
@@ -76,14 +84,14 @@ class CSCartStream(StoreStream, abc.ABC):
         wanted = any(self._emits(name) for name in self.detail_columns)
         return self.detailed(context, rows) if wanted else rows
 
-    def inner(self, parent: Record) -> Iterable[Record]:
+    def inner(self, parent: Record) -> Iterable[t.Any]:
         """Take this stream's rows out of a record of the stream they come inside of.
 
         Args:
             parent: The other stream's record.
 
         Returns:
-            The rows.
+            The rows; what is no object is named where records are checked.
         """
         raise NotImplementedError
 
@@ -104,11 +112,8 @@ class CSCartStream(StoreStream, abc.ABC):
         Returns:
             The record. What is no object is left to be refused where records are checked.
         """
-        try:
-            sent = decode(raw)
-        except UNREADABLE:
-            return raw
-        if not isinstance(sent, dict):
+        sent = fields(raw)
+        if not sent:
             return raw
         record = {**(added or {}), **quirks.undone(sent, self.name)}
         self.adjust(record)
@@ -125,13 +130,13 @@ class CSCartStream(StoreStream, abc.ABC):
             The records.
 
         Raises:
-            MalformedAnswer: A row has no key: it is none of this list.
+            MalformedAnswer: No row has a key: they are none of this list.
         """
         rows = Rows(*self.shape.examine([self.undone(raw, added) for raw in raws]))
-        for raw, fits in zip(rows.records, rows.fits, strict=True):
-            if not fits and b"null" in t.cast("Iterable[bytes]", self.shape.key(raw)):
-                msg = f"a row lacks its key ({', '.join(type(self).primary_keys)})"
-                raise MalformedAnswer(msg)
+        keys = map(self.shape.key, rows.records)
+        if rows.records and not any(isinstance(key, tuple) for key in keys):
+            msg = f"every row lacks its key ({', '.join(type(self).primary_keys)})"
+            raise MalformedAnswer(msg)
         return rows
 
     def listed(
@@ -180,6 +185,8 @@ class CSCartStream(StoreStream, abc.ABC):
         Yields:
             The pages; the last one has the bookmark.
         """
+        for name in self.looks_up:
+            self.require(name, context)
         began, latest = self.client.now, None
         wanted = Range(dates.floor(start) if start else None)
         for found in self.listed(context, params, added):
@@ -189,6 +196,7 @@ class CSCartStream(StoreStream, abc.ABC):
             latest = max(stamps, default=None)
             if rows.records:
                 yield self.with_derived(context, rows)
+        self.settle(context)
         if latest is not None:
             # A row that changed after it was read is stamped later than the reading began, by the
             # store's clock.
@@ -227,7 +235,7 @@ class CSCartStream(StoreStream, abc.ABC):
         """
         page = Page(rows.records, rows.fits)
         if self.derived:
-            records = [decode(raw) for raw in rows.records]
+            records = [fields(raw) for raw in rows.records]
             page.derived = {
                 child.name: child.checked(
                     [Raw(encode(row)) for record in records for row in child.inner(record)]
@@ -263,17 +271,19 @@ class CSCartStream(StoreStream, abc.ABC):
             rows: Rows of the list.
 
         Returns:
-            The same rows with what their own answers tell. A row that has just been deleted stays
-            as the list has it.
+            The same rows with what their own answers tell. A row that has just been deleted, and
+            one without an id, stays as the list has it; one that cannot be read is left out, and
+            named at the end of the list.
         """
-        sent = [decode(raw) for raw in rows.records]
-        id_ = type(self).primary_keys[0]
-        details = self.details(context, [row[id_] for row in sent])
-        whole = [
-            Raw(encode(self.merged(row, detail))) if detail else raw
-            for raw, row, detail in zip(rows.records, sent, details, strict=True)
-        ]
-        return Rows(*self.shape.examine(whole))
+        sent = [fields(raw) for raw in rows.records]
+        found = []
+        details = self.details(context, [id_of(row, type(self).primary_keys[0]) for row in sent])
+        for raw, row, detail in zip(rows.records, sent, details, strict=True):
+            if isinstance(detail, PartitionFailed):
+                self.note(context, detail)
+            else:
+                found.append(Raw(encode(self.merged(row, detail))) if detail else raw)
+        return Rows(*self.shape.examine(found))
 
     def merged(self, row: Record, detail: Record) -> Record:
         """Put together what a list and a row's own answer tell.
@@ -287,28 +297,104 @@ class CSCartStream(StoreStream, abc.ABC):
         """
         return {**row, **detail}
 
-    def details(self, context: Context | None, ids: Iterable[int]) -> list[Record | None]:
+    def details(
+        self, context: Context | None, ids: Sequence[Id | None]
+    ) -> list[Record | PartitionFailed | None]:
         """Ask for rows alone, several at once.
 
         Args:
             context: The partition.
-            ids: Their ids.
+            ids: Their ids; `None` for a row that has none.
 
         Returns:
-            What the answers tell, in order; `None` for a row that is not there any more.
+            What the answers tell, in order; `None` for a row that is not there any more. In place
+            of one that cannot be read, why.
         """
         return self.each(
-            (self.request(context, self.path, str(id_)), partial(self._detail, id_)) for id_ in ids
+            None
+            if id_ is None
+            else (self.request(context, self.path, str(id_)), partial(self._detail, id_))
+            for id_ in ids
         )
 
-    def _detail(self, id_: int, body: bytes) -> Record:
+    def _detail(self, id_: Id, body: bytes) -> Record:
         """Open the answer of one row."""
-        record = decode(self.undone(opened(body, Raw)))
+        record = fields(self.undone(opened(body, Raw)))
         name = type(self).primary_keys[0]
-        if not isinstance(record, dict) or record.get(name) != id_:
+        if record.get(name) != id_:
             msg = f"the answer is not the row whose `{name}` is {id_}"
             raise MalformedAnswer(msg)
         return record
+
+    def hanging(
+        self,
+        context: Context | None,
+        pages: Iterable[Sequence[Id | None]],
+        ask: Callable[[Id], tuple[Request, Callable[[bytes], Rows]]],
+    ) -> Iterator[Page]:
+        """Ask for what hangs on the rows of another list, row by row.
+
+        Args:
+            context: The partition.
+            pages: The ids of the other list's rows, page by page; `None` for a row without one.
+            ask: Gives the request for what hangs on a row, and what opens its answer.
+
+        Yields:
+            The rows found.
+
+        Raises:
+            PartitionFailed: What hangs on a row could not be read, though all others were.
+        """
+        for ids in pages:
+            for id_, found in zip(
+                ids, self.each(None if id_ is None else ask(id_) for id_ in ids), strict=True
+            ):
+                if id_ is None:
+                    msg = "a row of the list that is gone through has no id that could be asked for"
+                    self.note(context, PartitionFailed(msg, where(self.name, context)))
+                elif isinstance(found, PartitionFailed):
+                    self.note(context, found)
+                elif found is not None:
+                    yield Page(found.records, found.fits)
+        self.settle(context)
+
+
+def id_of(record: Record, name: str) -> Id | None:
+    """Find the id a row can be asked for by.
+
+    Args:
+        record: The row.
+        name: The column.
+
+    Returns:
+        The id; `None` if it has none that could be one.
+    """
+    value = record.get(name)
+    is_id = isinstance(value, (int, str)) and not isinstance(value, bool) and value != ""
+    return value if is_id else None
+
+
+def inside(owner: Record, value: object, key: str) -> Iterator[t.Any]:
+    """Take the rows out of a value of another row.
+
+    Args:
+        owner: Columns each row gets.
+        value: A list of rows, an object of them by their key, or whatever came in its place.
+        key: The column the key becomes.
+
+    Yields:
+        The rows; what is none as it came, so that it is named where records are checked.
+    """
+    if isinstance(value, dict):
+        items = [
+            {key: quirks.count(id_), **item} if isinstance(item, dict) else item
+            for id_, item in value.items()
+        ]
+    elif isinstance(value, list):
+        items = value
+    else:
+        items = [] if value is None or value is False or value == "" else [value]
+    yield from ({**owner, **item} if isinstance(item, dict) else item for item in items)
 
 
 def _chosen(rows: Rows, params: Params) -> Rows:
@@ -316,10 +402,15 @@ def _chosen(rows: Rows, params: Params) -> Rows:
     kinds = {CHOOSING[name]: params[name] for name in CHOOSING.keys() & params.keys()}
     if not kinds:
         return rows
-    records = [decode(raw) for raw in rows.records]
+    records = [fields(raw) for raw in rows.records]
     return rows.only(
-        [all(one.get(name, kind) == kind for name, kind in kinds.items()) for one in records]
+        [not any(_is_other(one.get(k), kind) for k, kind in kinds.items()) for one in records]
     )
+
+
+def _is_other(value: object, kind: object) -> bool:
+    """Tell whether a value names another kind; one that is no name of any does not."""
+    return isinstance(value, str) and value != kind and bool(KIND.fullmatch(value))
 
 
 def _within(rows: Rows, wanted: Range) -> Rows:

@@ -12,12 +12,11 @@ from itertools import compress
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.conform import decode
+from commerce_taps.conform import fields
 from commerce_taps.errors import MalformedAnswer, PartitionSkipped
 from commerce_taps.fetch import where
-from commerce_taps.records import Page
 from tap_cscart.client import collection
-from tap_cscart.stream import CSCartStream
+from tap_cscart.stream import CSCartStream, id_of, inside
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +24,9 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from commerce_taps.paging import Rows
+    from commerce_taps.records import Page
     from tap_cscart.client import Params
+    from tap_cscart.stream import Id
 
 EXTENSIONS: t.Final = (
     "description",
@@ -81,6 +82,7 @@ class Products(CSCartStream):
     privilege = "view_catalog"
     size = 100
     sort_by = "updated_timestamp"
+    looks_up = ("products",)
     detail_columns = (
         "shortname",
         "lang_code",
@@ -141,25 +143,18 @@ class ProductFeatureValues(CSCartStream):
     parent_stream_type = Products
 
     @override
-    def inner(self, parent: Record) -> Iterable[Record]:
+    def inner(self, parent: Record) -> Iterable[t.Any]:
         """Take one row a chosen variant, or one a value. See the base class."""
-        for feature in objects(parent.get("product_features")):
-            whole = {name: value for name, value in feature.items() if name != "variants"}
-            for variant in objects(feature.get("variants")) or [{}]:
-                row = {"product_id": parent["product_id"], **whole, **variant}
-                yield row | {"variant_id": row.get("variant_id") or 0}
-
-
-def objects(value: object) -> list[dict[str, t.Any]]:
-    """List the objects in a value.
-
-    Args:
-        value: A list, or whatever the store may have sent in its place.
-
-    Returns:
-        The objects.
-    """
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+        owner = {"product_id": parent.get("product_id")}
+        for feature in inside(owner, parent.get("product_features"), "feature_id"):
+            if not isinstance(feature, dict):
+                yield feature
+                continue
+            variants = feature.pop("variants", None)
+            for row in list(inside(feature, variants, "variant_id")) or [feature]:
+                if isinstance(row, dict) and row.get("variant_id") is None:
+                    row["variant_id"] = 0
+                yield row
 
 
 class OfProductStream(CSCartStream, abc.ABC):
@@ -177,31 +172,33 @@ class OfProductStream(CSCartStream, abc.ABC):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the rows of one page of products after the other. See the base class."""
         products = t.cast("Products", self._tap.streams[Products.name])
-        for listed in products.listed(context, {"get_features": 0}):
-            ids = [
-                product["product_id"]
-                for product in map(decode, listed.records)
-                if product.get("has_options") is not False
-            ]
-            answers = self.each(
-                (
-                    self.request(context, self.path, params={"product_id": id_}),
-                    partial(self._of_product, id_),
-                )
-                for id_ in ids
-            )
-            for rows in filter(None, answers):
-                yield Page(rows.records, rows.fits)
+        listed = products.listed(context, {"get_features": 0})
+        return self.hanging(
+            context,
+            (
+                [
+                    id_of(product, "product_id")
+                    for product in map(fields, rows.records)
+                    if product.get("has_options") is not False
+                ]
+                for rows in listed
+            ),
+            lambda id_: (
+                self.request(context, self.path, params={"product_id": id_}),
+                partial(self._of_product, id_),
+            ),
+        )
 
-    def _of_product(self, id_: int, body: bytes) -> Rows:
+    def _of_product(self, id_: Id, body: bytes) -> Rows:
         """Open what hangs on a product."""
         rows = self.rows(collection(body), {self.adds_product: id_} if self.adds_product else None)
         if not rows.records:
             msg = "the answer is empty, where the store would say that there is nothing (HTTP 404)"
             raise MalformedAnswer(msg)
-        for row in map(decode, rows.records):
+        for row in map(fields, rows.records):
             # An option that several products share tells apart for which of them it came.
-            if (row.get("cur_product_id") or row.get("product_id") or id_) != id_:
+            told = row.get("cur_product_id") or row.get("product_id")
+            if told != id_ and id_of({"id": told}, "id"):
                 msg = "the answer is to another question: it is about another product"
                 raise MalformedAnswer(msg)
         return rows
@@ -312,7 +309,7 @@ class Features(CSCartStream):
     @override
     def completed(self, context: Context | None, rows: Rows) -> Rows:
         """Ask for the variants that were too many for the list. See the base class."""
-        features = [decode(raw) for raw in rows.records]
+        features = [fields(raw) for raw in rows.records]
         # Groups have a stream of their own, also where the store does not know `exclude_group`.
         wanted = [one.get("feature_type") != GROUP for one in features]
         rows = rows.only(wanted)
@@ -348,9 +345,10 @@ class FeatureVariants(CSCartStream):
     parent_stream_type = Features
 
     @override
-    def inner(self, parent: Record) -> Iterable[Record]:
+    def inner(self, parent: Record) -> Iterable[t.Any]:
         """Take the variants out of a feature. See the base class."""
-        return [{"feature_id": parent["feature_id"], **v} for v in objects(parent.get("variants"))]
+        owner = {"feature_id": parent.get("feature_id")}
+        return inside(owner, parent.get("variants"), "variant_id")
 
 
 STREAMS: t.Final = (

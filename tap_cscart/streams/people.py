@@ -7,10 +7,9 @@ from functools import partial
 
 from typing_extensions import override
 
-from commerce_taps.conform import decode
-from commerce_taps.records import Page
+from commerce_taps.conform import fields
 from tap_cscart.client import collection
-from tap_cscart.stream import CSCartStream
+from tap_cscart.stream import CSCartStream, id_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +18,8 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.paging import Rows
+    from commerce_taps.records import Page
+    from tap_cscart.stream import Id
 
 OF_ACCOUNTS: t.Final = ("password", "salt", "last_passwords", "api_key")
 """What the store's database holds of an account and a row may bring."""
@@ -58,19 +59,17 @@ class UserUsergroups(CSCartStream):
 
     def _of_type(self, context: Context | None, user_type: str) -> Iterator[Page]:
         users = t.cast("Users", self._tap.streams[Users.name])
-        for listed in users.listed(context, {"user_type": user_type}):
-            ids = [decode(raw)["user_id"] for raw in listed.records]
-            answers = self.each(
-                (
-                    self.request(context, Users.path, str(id_), "usergroups"),
-                    partial(self._groups, id_),
-                )
-                for id_ in ids
-            )
-            for rows in filter(None, answers):
-                yield Page(rows.records, rows.fits)
+        listed = users.listed(context, {"user_type": user_type})
+        return self.hanging(
+            context,
+            ([id_of(user, "user_id") for user in map(fields, rows.records)] for rows in listed),
+            lambda id_: (
+                self.request(context, Users.path, str(id_), "usergroups"),
+                partial(self._groups, id_),
+            ),
+        )
 
-    def _groups(self, id_: int, body: bytes) -> Rows:
+    def _groups(self, id_: Id, body: bytes) -> Rows:
         """Open the groups of an account."""
         return self.rows(collection(body), {"user_id": id_})
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import typing as t
-from collections import defaultdict
 from functools import partial
 
 from msgspec import Raw
 from typing_extensions import override
 
-from commerce_taps.conform import decode, encode
+from commerce_taps.conform import encode, fields
 from commerce_taps.errors import (
     MalformedAnswer,
     PartitionFailed,
@@ -20,20 +19,18 @@ from commerce_taps.errors import (
 from commerce_taps.fetch import where
 from commerce_taps.paging import Rows
 from commerce_taps.records import Page
-from tap_cscart.asking import COMPANY
-from tap_cscart.pages import ENOUGH
-from tap_cscart.stream import CSCartStream
-from tap_cscart.streams.catalog import objects
+from tap_cscart.asking import COMPANY, ENOUGH
+from tap_cscart.stream import CSCartStream, id_of, inside
 from tap_cscart.streams.people import OF_ACCOUNTS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
     from tap_cscart.client import Params
+    from tap_cscart.stream import Id
 
 AT_ONCE: t.Final = 50
 """Orders asked for by their ids at once: web servers refuse addresses that are much longer."""
@@ -64,6 +61,7 @@ class Orders(CSCartStream):
     privilege = "view_orders"
     size = 100
     sort_by = "order_id"
+    looks_up = ("orders",)
     secret_columns = (
         "payment_info",
         "payment_method.processor_params",
@@ -81,11 +79,6 @@ class Orders(CSCartStream):
     )
     """Columns that a list has, and neither the answer of an order nor a list of those."""
 
-    @override
-    def __init__(self, tap: Tap) -> None:
-        super().__init__(tap)
-        self._faults: dict[str, list[PartitionFailed]] = defaultdict(list)
-
     @property
     @override
     def page_size(self) -> int:
@@ -101,18 +94,11 @@ class Orders(CSCartStream):
         return {*super().fixed_columns, "timestamp", "updated_at"}
 
     @override
-    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read them, unless it could not be found out how. See the base class."""
-        if fault := self._tap.store.orders_fault:
-            raise PartitionFailed(fault, where(self.name, context))
-        return super().read(context, start)
-
-    @override
     def filters(self, start: datetime | None) -> Params:
         """Ask for whole orders that changed of late, as far as it can. See the base class."""
         store = self._tap.store
         found: dict[str, str | int] = {"get_orders_data": 1} if store.embeds_orders else {}
-        if start is None:
+        if start is None or not store.shows_orders:
             return found
         if store.filters_orders:
             return {**found, "updated_at_from": max(int(start.timestamp()), 0)}
@@ -125,24 +111,19 @@ class Orders(CSCartStream):
             return self.detailed(context, rows)
         if not rows.records or not any(map(self._emits, self.list_columns)):
             return rows
-        orders = [decode(raw) for raw in rows.records]
-        ids = [order["order_id"] for order in orders]
-        plain: dict[int, Record] = {}
+        orders = [fields(raw) for raw in rows.records]
+        known = [id_of(order, "order_id") for order in orders]
+        ids = [id_ for id_ in known if id_ is not None]
+        plain: dict[Id, Record] = {}
         for first in range(0, len(ids), AT_ONCE):
             plain |= self._plain(context, ids[first : first + AT_ONCE])
-        whole = [Raw(encode({**plain.get(order["order_id"], {}), **order})) for order in orders]
+        whole = [
+            raw if id_ is None else Raw(encode({**plain.get(id_, {}), **order}))
+            for raw, id_, order in zip(rows.records, known, orders, strict=True)
+        ]
         return Rows(*self.shape.examine(whole))
 
-    @override
-    def listed(
-        self, context: Context | None, params: Params, added: Mapping[str, t.Any] | None = None
-    ) -> Iterator[Rows]:
-        """Read the orders, and say at their end if columns are missing. See the base class."""
-        yield from super().listed(context, params, added)
-        if faults := self._faults.pop(where(self.name, context), None):
-            raise faults[0]
-
-    def _plain(self, context: Context | None, ids: Sequence[int]) -> dict[int, Record]:
+    def _plain(self, context: Context | None, ids: Sequence[Id]) -> dict[Id, Record]:
         """Ask for orders as a list has them, for fewer at once where the store does not manage.
 
         Args:
@@ -164,7 +145,7 @@ class Orders(CSCartStream):
             return {}
         alone = len(ids) == 1
         parse = partial(self._opened_plain, params, ids)
-        found: dict[int, Record] = {}
+        found: dict[Id, Record] = {}
         try:
             found = (self.find if alone else self.client.find)(request, parse) or {}
         except TapStopped:
@@ -182,11 +163,14 @@ class Orders(CSCartStream):
             found |= self._plain(context, part)
         return found
 
-    def _opened_plain(self, params: Params, ids: Sequence[int], body: bytes) -> dict[int, Record]:
+    def _opened_plain(self, params: Params, ids: Sequence[Id], body: bytes) -> dict[Id, Record]:
         answer = self.opened(body)
         answer.check(params)
-        rows = [decode(raw) for raw in self.rows(answer.records).records]
-        found = {row["order_id"]: row for row in rows}
+        if answer.total is not None and len(answer.records) < min(answer.total, len(ids)):
+            msg = f"the answer has {len(answer.records)} of the {answer.total} orders it announces"
+            raise MalformedAnswer(msg)
+        rows = [fields(raw) for raw in self.rows(answer.records).records]
+        found = {id_: row for row in rows if (id_ := id_of(row, "order_id")) is not None}
         if not found.keys() <= set(ids):
             msg = "the answer has orders that were not asked for"
             raise MalformedAnswer(msg)
@@ -204,9 +188,10 @@ class OrderItems(CSCartStream):
     secret_columns = ("ekey", "extra.ekey")
 
     @override
-    def inner(self, parent: Record) -> Iterable[Record]:
+    def inner(self, parent: Record) -> Iterable[t.Any]:
         """Take the lines out of an order. See the base class."""
-        return [{"order_id": parent["order_id"], **i} for i in objects(parent.get("products"))]
+        owner = {"order_id": parent.get("order_id")}
+        return inside(owner, parent.get("products"), "item_id")
 
 
 class Shipments(CSCartStream):
@@ -251,8 +236,15 @@ class Carts(CSCartStream):
                 "customer is read; give the account the privilege `view_stores` or `view_vendors`."
             )
         if context or len(stores) < 2:  # noqa: PLR2004
-            return super().read(context, start)
-        return self.several(self.pages({COMPANY: store}, start, {}) for store in stores)
+            lists = [self.pages(context, start, {})]
+        else:
+            lists = [self.pages({COMPANY: store}, start, {}) for store in stores]
+        return self.several(lists if context else [*lists, self._all()])
+
+    def _all(self) -> Iterator[Page]:
+        """Make sure that all storefronts are known."""
+        self.require("stores", None)
+        yield from ()
 
     @override
     def with_derived(self, context: Context | None, rows: Rows) -> Page:
@@ -260,10 +252,14 @@ class Carts(CSCartStream):
         page = Page(rows.records, rows.fits)
         if self.derived:
             (items,) = t.cast("list[CartItems]", self.derived)
-            carts = [decode(raw) for raw in rows.records]
-            details = self.details(context, [cart["user_id"] for cart in carts])
-            found = zip(carts, details, strict=True)
-            lines = [line for cart, more in found if more for line in items.inner({**cart, **more})]
+            carts = [fields(raw) for raw in rows.records]
+            lines: list[t.Any] = []
+            details = self.details(context, [id_of(cart, "user_id") for cart in carts])
+            for cart, more in zip(carts, details, strict=True):
+                if isinstance(more, PartitionFailed):
+                    self.note(context, more)
+                elif more is not None:
+                    lines += items.inner({**cart, **more})
             page.derived = {items.name: items.checked([Raw(encode(line)) for line in lines])}
         return page
 
@@ -280,10 +276,10 @@ class CartItems(CSCartStream):
     parent_stream_type = Carts
 
     @override
-    def inner(self, parent: Record) -> Iterable[Record]:
+    def inner(self, parent: Record) -> Iterable[t.Any]:
         """Take the lines out of a cart. See the base class."""
-        owner = {name: parent[name] for name in ("user_id", "company_id")}
-        return [{**owner, **line} for line in objects(parent.get("products"))]
+        owner = {name: parent.get(name) for name in ("user_id", "company_id")}
+        return inside(owner, parent.get("products"), "item_id")
 
 
 STREAMS: t.Final = (Orders, OrderItems, Shipments, Carts, CartItems)

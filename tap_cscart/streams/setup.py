@@ -7,11 +7,11 @@ import typing as t
 
 from typing_extensions import override
 
-from commerce_taps.conform import decode
-from commerce_taps.errors import PartitionSkipped
+from commerce_taps.conform import fields
+from commerce_taps.errors import PartitionFailed, PartitionSkipped
 from commerce_taps.fetch import where
-from tap_cscart.probe import CSCART, MULTIVENDOR
-from tap_cscart.stream import CSCartStream
+from tap_cscart.probe import CSCART, MULTIVENDOR, edition_of
+from tap_cscart.stream import CSCartStream, id_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,6 @@ if t.TYPE_CHECKING:
 
     from commerce_taps.paging import Rows
     from commerce_taps.records import Page
-    from tap_cscart.client import Params
 
 
 class CompanyStream(CSCartStream, abc.ABC):
@@ -42,16 +41,22 @@ class CompanyStream(CSCartStream, abc.ABC):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read them, unless the edition has none: it answers with its own. See the base class."""
-        if self._tap.store.edition not in (self.edition, ""):
+        if not self._tap.store.edition:
+            self.require("stores", context)
+        elif self._tap.store.edition != self.edition:
             msg = f"the store is a {self._tap.store.edition} and has none"
             raise PartitionSkipped(msg, where(self.name, context))
         yield from super().read(context, start)
 
     @override
     def completed(self, context: Context | None, rows: Rows) -> Rows:
-        """Leave out what `company_ids` does not name. See the base class."""
-        ids = self._tap.company_ids
-        wanted = [not ids or decode(raw).get("company_id") in ids for raw in rows.records]
+        """Leave out what is of the other edition or not in `company_ids`. See the base class."""
+        ids, is_known = self._tap.company_ids, bool(self._tap.store.edition)
+        wanted = []
+        for row in map(fields, rows.records):
+            is_own = is_known or edition_of([row]) in {self.edition, ""}
+            id_ = id_of(row, "company_id")
+            wanted.append(is_own and (not ids or id_ is None or id_ in ids))
         return super().completed(context, rows.only(wanted))
 
 
@@ -178,12 +183,26 @@ class Langvars(CSCartStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read one language after the other, or that of `lang_code`. See the base class."""
         wanted = self.config.get("lang_code")
-        codes = [wanted] if wanted else self._tap.store.languages or [""]
-        asked: dict[str, Params] = {code: {"lang_code": code, "sl": code} for code in codes}
-        return self.several(
-            self.pages(context, start, params, {"lang_code": code})
-            for code, params in asked.items()
-        )
+        codes = [wanted] if wanted else self._tap.store.languages
+        lists = [
+            self.pages(context, start, {"lang_code": code, "sl": code}, {"lang_code": code})
+            for code in codes
+        ]
+        return self.several(lists if wanted else [*lists, self._all(context)])
+
+    def _all(self, context: Context | None) -> Iterator[Page]:
+        """Make sure that all languages are known: a text without one could not be told apart."""
+        self.require("languages", context)
+        if not self._tap.store.languages:
+            next(
+                self.listed(context, {}, {"lang_code": ""}), None
+            )  # unless this account may not see these either
+            msg = (
+                "the languages of the store cannot be seen: give the account the privilege "
+                f"`{self.privilege}`, or say in `lang_code` which one to read"
+            )
+            raise PartitionFailed(msg, where(self.name, context))
+        yield from ()
 
 
 class Currencies(CSCartStream):
