@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -49,9 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings={name: value for name, value in vars(asked).items() if name in _SETTINGS},
     )
     try:
-        return int(asked.run(asked, options))
+        code = int(asked.run(asked, options))
+        sys.stdout.flush()
+    except BrokenPipeError:  # such as that of `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (OSError, ValueError) as error:
         parser.error(str(error))
+    return code
 
 
 def _serve(asked: argparse.Namespace, options: Options) -> int:

@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 import os
+import re
 import typing as t
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
@@ -273,6 +274,11 @@ def mistakes(config: dict[str, t.Any], schema: dict[str, t.Any]) -> list[str]:
             secret = schema["properties"].get(error.path[0], {}).get("secret")
             found.append(_mistake(error, secret=bool(secret)))
     return found
+
+
+def is_missing(sentence: str) -> bool:
+    """Tell whether a sentence is about a setting that is not given, rather than wrong."""
+    return re.match("Setting `[a-z_]+` is missing[.:]", sentence) is not None
 
 
 def _sound(schema: t.Any) -> t.Any:  # noqa: ANN401 (JSON)

@@ -38,6 +38,7 @@ from commerce_taps.settings import (
     check_secrets,
     doubtful,
     from_environment,
+    is_missing,
     mistakes,
     tidy,
     unknown,
@@ -155,7 +156,10 @@ class CommerceTap(Tap, abc.ABC):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Validate the settings and say what is wrong in sentences, without any secret's value."""
+        """Validate the settings and say what is wrong in sentences, without any secret's value.
+
+        Discovery, which raises no errors, needs none of them; one that is given has to be right.
+        """
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
         properties: dict[str, dict[str, t.Any]] = schema["properties"]
@@ -171,6 +175,8 @@ class CommerceTap(Tap, abc.ABC):
         if errors and raise_errors:
             summary = "Config validation failed"
             raise ConfigValidationError(summary, errors=errors, schema=schema)
+        if wrong := [sentence for sentence in errors if not is_missing(sentence)]:
+            raise TapError(" ".join(wrong))
         for sentence in () if errors else doubtful(self._config):
             self.logger.warning("%s", sentence)
         return errors

@@ -189,6 +189,27 @@ def test_a_setting_is_taken_or_refused(trial: Trial, case: Case) -> None:
         assert not end.at(logging.ERROR)
 
 
+@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+def test_discovery_and_help_need_no_setting_and_discovery_none_that_is_wrong(
+    subject: Subject,
+) -> None:
+    """A setting that is given has to be right even where it is not needed."""
+    for name, schema in subject.schemas.items():
+        variables = {
+            f"{subject.prefix}API": subject.api,
+            f"{subject.prefix}{name.upper()}": {"array": "[{}]", "string": " "}.get(
+                kind_of(schema), "{wrong"
+            ),
+        }
+        end = end_of(subject.tap, ["--about"], variables=variables)
+        assert end.code == 0, end.log
+        end = end_of(subject.tap, ["--discover"], variables=variables)
+        if kind_of(schema) == "string":
+            assert end.code == 0, end.log
+        else:
+            assert f"Setting `{name}" in end.sentence
+
+
 @pytest.mark.parametrize(("trial", "name"), SETTINGS, indirect=["trial"], ids=name_of)
 def test_a_setting_of_the_environment_is_taken_or_refused(trial: Trial, name: str) -> None:
     schema = trial.subject.schemas[name]

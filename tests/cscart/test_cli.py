@@ -156,6 +156,17 @@ def test_without_settings_nobody_is_asked_and_the_catalog_is_whole() -> None:
     assert [one["tap_stream_id"] for one in streams] == sorted(KINDS)
 
 
+@pytest.mark.parametrize("store", [{}, {"store_url": "https://localhost"}])
+def test_discovery_with_a_company_that_is_none_ends_in_one_sentence(
+    run: Taps, store: dict[str, str]
+) -> None:
+    ended = in_process(
+        TapCSCart, *run.arguments(config={"company_ids": "a", **store}), "--discover"
+    )
+    assert (ended.code, ended.stdout) == (1, b"")
+    assert "Setting `company_ids`: 'a' is not a number." in ended.log
+
+
 def test_with_a_store_its_own_columns_are_in_the_catalog(run: Taps, sandbox: Sandbox) -> None:
     ended = in_process(TapCSCart, *run.arguments(config=settings_for(sandbox)), "--discover")
     assert ended.code == 0

@@ -206,3 +206,16 @@ def test_without_its_extra_the_command_says_what_is_missing(module: str) -> None
     assert ran.stderr.count("\n") == 1
     assert f"the module {module}" in ran.stderr
     assert "is missing. It comes with the extra `sandbox`" in ran.stderr
+
+
+def test_a_reader_that_ends_early_is_no_mistake() -> None:
+    with subprocess.Popen(
+        (*SANDBOX, "truth", "commerce_orders", *SMALL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == ("", 1)
