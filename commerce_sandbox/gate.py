@@ -63,6 +63,8 @@ class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         headers: Headers of the answer.
         times: How many requests it holds for; all if none.
         delay: Seconds to wait before the answer.
+        holding: It takes only the place of answers of the API that hold this text, as where a row
+            spoils each page it is on.
 
     Raises:
         ValueError: The path is no regular expression.
@@ -74,6 +76,7 @@ class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     times: int | None = None
     delay: float = 0.0
+    holding: str = ""
 
     def __post_init__(self) -> None:
         """Check the regular expression."""
@@ -133,6 +136,12 @@ class Gate:
         delay = self._latency + (override.delay if override else 0)
         if delay:
             await asyncio.sleep(delay)
+        if (
+            override
+            and override.holding
+            and await self._spared(override, scope, receive, send_and_log)
+        ):
+            return
         if override is None or override.status is None:
             if self._faults is None:
                 await self._double.app(scope, receive, send_and_log)
@@ -145,6 +154,20 @@ class Gate:
                 {"content-type": "application/json", **override.headers},
             )
             await response(scope, receive, send_and_log)
+
+    async def _spared(self, override: Override, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Have the API answer, and send that unless it holds the override's text."""
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self._double.app(scope, receive, keep)
+        if override.holding.encode() in b"".join(one.get("body", b"") for one in messages):
+            return False
+        for message in messages:
+            await send(message)
+        return True
 
     def _body(self, override: Override, status: int) -> bytes:
         if override.body is None:

@@ -195,6 +195,7 @@ class Sandbox:
         headers: dict[str, str] | None = None,
         times: int | None = None,
         delay: float = 0.0,
+        holding: str = "",
     ) -> None:
         """Have matching requests answered otherwise; the first override that matches counts.
 
@@ -206,9 +207,16 @@ class Sandbox:
             headers: Headers of the answer.
             times: How many requests it holds for; all if none.
             delay: Seconds to wait before the answer.
+            holding: It takes only the place of answers of the API that hold this text.
         """
         override = Override(
-            path=path, status=status, body=body, headers=headers or {}, times=times, delay=delay
+            path=path,
+            status=status,
+            body=body,
+            headers=headers or {},
+            times=times,
+            delay=delay,
+            holding=holding,
         )
         self._server.call(self._server.world.override, override)
 

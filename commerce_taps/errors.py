@@ -9,9 +9,10 @@ sentence the user reads::
     │   ├── PartitionRefused  the server says so; of every partition of a stream, it is a failure
     │   └── PartitionDenied   what is here may not be read with this credential
     ├── PartitionFailed     this partition could not be read; the others go on, the run exits 1
+    │   └── TooMuchAsked    the server answers less: fewer rows at once, or fewer fields
     ├── FilterRefused       the server cannot filter by the replication key: read unfiltered
-    ├── TooMuchAsked        the server answers less: fewer rows at once, or fewer fields
     ├── MalformedAnswer     an answer that is cut short, not JSON, or contradicts itself: retried
+    │   └── OversizedAnswer it is larger than `max_response_mb`
     └── Refused             an answer that is to be looked up in the table
 """
 
@@ -31,6 +32,7 @@ class TapError(Exception):
     Attributes:
         reason: What happened and what to do.
         where: The stream and partition it happened on, if it belongs to one.
+        note: What is particular to this one time.
         body: The answer it was made of, for the tap to look into; never to be shown.
     """
 
@@ -46,6 +48,7 @@ class TapError(Exception):
         super().__init__(f"{text.rstrip('.')} ({note})." if note else text)
         self.reason = reason
         self.where = where
+        self.note = note
         self.body = b""
 
 
@@ -77,12 +80,16 @@ class FilterRefused(TapError):
     """The server does not know the field it was asked to filter or sort by."""
 
 
-class TooMuchAsked(TapError):
+class TooMuchAsked(PartitionFailed):
     """The server answers a smaller question only: fewer rows at once, or fewer fields."""
 
 
 class MalformedAnswer(TapError):
     """The answer is cut short, is not the JSON it should be, or contradicts itself."""
+
+
+class OversizedAnswer(MalformedAnswer):
+    """The answer is larger than may be."""
 
 
 class Refused(TapError):
@@ -137,10 +144,12 @@ class Rule:
         sentence: What happened and what to do, for the user. `{message}` is replaced by the
             message the API sent along.
         body: The row applies only when this text is in the answer's body.
-        finally_: For `Action.RETRY`: what to do when the tries are used up.
+        finally_: For `Action.RETRY`: what to do when the tries are used up. With `Action.LESSEN`,
+            a divisible request is repeated only `patience` times: smaller ones may be what helps.
         doubts: How often the request is repeated all the same, once the API has answered others:
             a key that was good a moment ago may be refused by mistake. Never more often than any
             request is repeated.
+        patience: See `finally_`; never more often than any request is repeated, either.
     """
 
     statuses: Sequence[int]
@@ -149,6 +158,7 @@ class Rule:
     body: bytes = b""
     finally_: Action = Action.FAIL
     doubts: int = 0
+    patience: int = 1
 
     def error(self, where: str, message: Message, *, tries: int = 1) -> TapError:
         """Build the exception for this row.
@@ -182,7 +192,11 @@ class Rule:
 NO_ANSWER = Rule(
     (), Action.RETRY, "no answer ({message}): look at the network and at the address of the API"
 )
+LATE = Rule(
+    (), Action.RETRY, "no answer within `request_timeout` ({message})", finally_=Action.LESSEN
+)
 MALFORMED = Rule((), Action.RETRY, "{message}")
+OVERSIZED = Rule((), Action.RETRY, "{message}", finally_=Action.LESSEN)
 
 
 class ErrorTable:
@@ -192,7 +206,7 @@ class ErrorTable:
         self,
         *rules: Rule,
         no_answer: Rule = NO_ANSWER,
-        late: Rule | None = None,
+        late: Rule = LATE,
         malformed: Rule = MALFORMED,
     ) -> None:
         """Keep the rows.
@@ -200,13 +214,14 @@ class ErrorTable:
         Args:
             rules: The rows for answers with a failing status.
             no_answer: The row for a connection that broke or was refused.
-            late: The row for an answer that did not come in time; `no_answer` if none.
+            late: The row for an answer that did not come in time.
             malformed: The row for an answer that cannot be read although its status is 200.
         """
         self._rules = rules
         self.no_answer = no_answer
-        self.late = late or no_answer
+        self.late = late
         self.malformed = malformed
+        self.oversized = OVERSIZED
 
     def classify(self, status: int, body: bytes) -> Rule:
         """Find the row for an answer.

@@ -23,12 +23,14 @@ from commerce_taps.errors import (
     Action,
     MalformedAnswer,
     Message,
+    OversizedAnswer,
     PartitionDenied,
     PartitionFailed,
     PartitionSkipped,
     Refused,
     TapError,
     TapStopped,
+    TooMuchAsked,
 )
 from commerce_taps.records import document
 
@@ -74,6 +76,7 @@ class Request:
         context: The partition it is for.
         lane: Requests of one lane share the vendor's limit on concurrent requests.
         costs: What it takes out of the vendor's token buckets, by their unit.
+        divisible: Whether it asks for several rows, so that fewer can be asked for in its place.
     """
 
     path: tuple[str, ...]
@@ -83,6 +86,7 @@ class Request:
     context: Mapping[str, t.Any] = field(default_factory=dict)
     lane: str = ""
     costs: Mapping[str, float] = field(default_factory=dict)
+    divisible: bool = False
 
     @property
     def where(self) -> str:
@@ -206,6 +210,8 @@ class Client:
             except Refused:
                 body = document(body) or body
                 rule, message = self._errors.classify(status, body), self._message(body)
+            except OversizedAnswer as error:
+                rule, message = self._errors.oversized, Message(str(error))
             except MalformedAnswer as error:
                 rule, message = self._errors.malformed, Message(str(error))
             except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
@@ -216,6 +222,8 @@ class Client:
             if rule.action is not Action.RETRY:
                 doubted += 1  # apart from the tries: what went wrong before says nothing of this
                 count, retries = doubted, min(rule.doubts, retries) if self._answered else 0
+            elif rule.finally_ is Action.LESSEN and request.divisible and self._answered:
+                retries = min(rule.patience, retries)
             if count > retries:
                 found = rule.error(request.where, message, tries=tries)
                 found.body = body
@@ -310,7 +318,8 @@ class Client:
     def _given_up(self, rule: Rule, error: TapError) -> TapError:
         """Stop the run instead of one partition where nothing seems to be reachable any more."""
         unreadable = rule is self._errors.malformed and not self._answered
-        if not unreadable and rule is not self._errors.no_answer:
+        silent = rule in (self._errors.no_answer, self._errors.late)
+        if not (unreadable or silent) or (self._answered and isinstance(error, TooMuchAsked)):
             return error
         self._unanswered += 1
         enough = UNREACHABLE if self._answered else NEVER_REACHED
@@ -369,7 +378,7 @@ class Client:
         body: bytes = response.raw.read(self._max_bytes + 1, decode_content=True)
         if len(body) > self._max_bytes:
             msg = f"the answer is larger than `max_response_mb` ({self._max_bytes >> 20} MB)"
-            raise MalformedAnswer(msg)
+            raise OversizedAnswer(msg)
         return body
 
     def _wait(

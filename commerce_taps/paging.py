@@ -21,13 +21,13 @@ from __future__ import annotations
 import hashlib
 import typing as t
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.errors import MalformedAnswer, PartitionFailed
+from commerce_taps.errors import MalformedAnswer, PartitionFailed, TooMuchAsked
 from commerce_taps.records import Page
 
 if t.TYPE_CHECKING:
@@ -72,6 +72,14 @@ class Range(t.NamedTuple):
     end: datetime | None = None
 
     @override
+    def __str__(self) -> str:
+        """Name the rows that are asked for."""
+        start, end = (None if bound is None else dates.render(bound) for bound in self)
+        named = [f"from {start} on"] if start else []
+        named += [f"before {end}"] if end else []
+        return " ".join(["those", *named]) if named else "the list"
+
+    @override
     def __contains__(self, stamp: object) -> bool:
         """Tell whether a replication value belongs to the range."""
         if stamp is None:
@@ -100,11 +108,17 @@ class Rows:
         records: The records as raw bytes.
         fits: Whether each can be emitted as it is.
         stamps: The replication value of each; `None` where a record has none.
+        total: How many records the whole list has, as the API says; `None` if it does not say.
+        size: How many records a page has, as the API says; `None` if it does not say.
+        missing: How many records of the page cannot be read; they are left out.
     """
 
     records: Sequence[msgspec.Raw]
     fits: Sequence[bool]
     stamps: Sequence[datetime | None]
+    total: int | None = field(default=None, kw_only=True)
+    size: int | None = field(default=None, kw_only=True)
+    missing: int = field(default=0, kw_only=True)
 
     def only(self, wanted: Sequence[bool]) -> Rows:
         """Leave records out.
@@ -163,9 +177,30 @@ class Reply(Rows):
         has_next: Whether the API says that another page follows.
     """
 
-    total: int
-    size: int
+    total: int = field(kw_only=True)
+    size: int = field(kw_only=True)
     has_next: bool
+
+    @classmethod
+    def join(cls, pages: Sequence[Reply], number: int, size: int) -> Reply:
+        """Put a page together from its parts.
+
+        Args:
+            pages: The parts in order; none for a record that cannot be read.
+            number: The page's number.
+            size: How many records it has.
+
+        Returns:
+            The page.
+        """
+        total = max((page.total for page in pages), default=0)
+        return cls(
+            *_concat(pages),
+            has_next=not total or number * size < total,
+            total=total,
+            size=size,
+            missing=sum(page.missing for page in pages) if pages else 1,
+        )
 
     @property
     def pages(self) -> int:
@@ -178,14 +213,42 @@ class Loose(Rows):
     """One page of a list that says little of itself, or what is not so.
 
     Attributes:
-        number: Which page it is, as the API says; it may send another one than was asked for.
-        total: How many records the whole list has, as the API says.
-        missing: How many records the page has that could not be read and are named elsewhere.
+        number: Which page it is, as the API says, which may be another one than was asked for.
     """
 
     number: int | None
-    total: int | None
-    missing: int = 0
+
+    @classmethod
+    def join(cls, pages: Sequence[Loose], number: int, size: int) -> Loose:
+        """Put a page together from its parts.
+
+        Args:
+            pages: The parts in order; none for a record that cannot be read.
+            number: The page's number.
+            size: How many records it has.
+
+        Returns:
+            The page. A part whose number is 0 is the list's last page come again, and left out.
+        """
+        own = [page for page in pages if page.number != 0]
+        return cls(
+            *_concat(own),
+            number=number if own or not pages else 0,
+            total=next((page.total for page in reversed(pages) if page.total is not None), None),
+            size=size,
+            missing=sum(page.missing for page in pages) if pages else 1,
+        )
+
+
+def _concat(
+    pages: Sequence[Rows],
+) -> tuple[list[msgspec.Raw], list[bool], list[datetime | None]]:
+    """Put the records of pages one after the other."""
+    return (
+        [raw for page in pages for raw in page.records],
+        [fits for page in pages for fits in page.fits],
+        [stamp for page in pages for stamp in page.stamps],
+    )
 
 
 Ask = t.Callable[[Range, int], Reply]
@@ -240,13 +303,20 @@ def check(reply: Reply, asked: Range, number: int) -> Reply:
     raise MalformedAnswer(msg)
 
 
-def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Page]:
+def by_key(
+    ask: Ask,
+    identify: Identify,
+    start: datetime | None,
+    *,
+    first: Callable[[Range], Reply] | None = None,
+) -> Iterator[Page]:
     """Read a list that the API filters and sorts by the replication key.
 
     Args:
         ask: Asks for a range in ascending order of the replication key.
         identify: Gives a record's identity within the list.
         start: The bookmark, inclusive; `None` for everything.
+        first: Asks for the first page of a range, which may be smaller than those `ask` counts.
 
     Yields:
         The pages, ascending, each with a bookmark.
@@ -254,23 +324,34 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
     Raises:
         PartitionFailed: The list kept changing while it was read.
     """
-    whole = Range(dates.floor(start) if start else None)
-    reply = ask(whole, 1)
-    if start is None and _has_unstamped(ask, reply):
-        yield from unmarked(by_number(ask, identify, wanted=NO_INSTANT))
-        whole = Range(dates.FIRST)
-        reply = ask(whole, 1)
-    announced, count = reply.total, 0
+    fetch = first or (lambda asked: ask(asked, 1))
+    asked = whole = Range(dates.floor(start) if start else None)
+    announced = count = spent = limit = 0
     seen: set[bytes] = set()
     new_from: datetime | None = None
-    for _ in range(READINGS * reply.pages + GROWTH):
+    while True:
+        try:
+            reply = fetch(asked)
+        except TooMuchAsked:
+            whole = asked  # its first row cannot be read, and only a number leads past it
+            break
+        if asked == ALL and _has_unstamped(ask, reply):
+            yield from unmarked(by_number(ask, identify, wanted=NO_INSTANT))
+            asked = whole = Range(dates.FIRST)
+            continue
+        announced = announced or reply.total
+        limit = limit or (READINGS * reply.pages + GROWTH) * reply.size
+        spent += reply.size
+        if spent > limit:
+            msg = "the list grew as fast as it was read: run again, it goes on from there"
+            raise PartitionFailed(msg)
         if not _ascending(reply.stamps):
             break
         edge = reply.stamps[-1] if reply.stamps else None
         yield reply.page(seen, new_from=new_from, bookmark=edge)
         if not reply.has_next or edge is None:
             count += len(reply.records)
-            if count >= announced or count >= ask(whole, 1).total:  # or else rows were deleted
+            if count >= announced or count >= fetch(whole).total:  # or else rows were deleted
                 return
             break  # the pages were in order by chance
         begin = dates.floor(edge)
@@ -278,17 +359,13 @@ def by_key(ask: Ask, identify: Identify, start: datetime | None) -> Iterator[Pag
         if reply.stamps[0] in second:
             # The whole page is of one second, and there may be more of it.
             seen.update(map(digest, reply.records))
-            count += yield from _within_one_second(ask, identify, second, seen)
+            count += yield from _within_one_second(ask, fetch, identify, second, seen)
             asked, seen, new_from = Range(second.end), set(), None
         else:
             asked, new_from = Range(begin), second.end
-            first = bisect_left(t.cast("Sequence[datetime]", reply.stamps), begin)
-            seen = set(map(digest, reply.records[first:]))
-            count += first
-        reply = ask(asked, 1)
-    else:
-        msg = "the list grew as fast as it was read: run again, it goes on from there"
-        raise PartitionFailed(msg)
+            edges = bisect_left(t.cast("Sequence[datetime]", reply.stamps), begin)
+            seen = set(map(digest, reply.records[edges:]))
+            count += edges
     # Without an order there is no last value to go on from, nor one to keep as a bookmark.
     yield from unmarked(by_number(ask, identify, asked=whole))
 
@@ -328,23 +405,33 @@ def _has_unstamped(ask: Ask, reply: Reply) -> bool:
     return True  # nobody can tell, while the last page is another one each time
 
 
+def _has_rows(first: Callable[[Range], Reply], asked: Range) -> bool:
+    """Tell whether there are rows in a range."""
+    try:
+        return bool(first(asked).records)
+    except TooMuchAsked:
+        return True  # one that cannot be read
+
+
 def _within_one_second(
-    ask: Ask, identify: Identify, second: Range, seen: set[bytes]
+    ask: Ask, first: Callable[[Range], Reply], identify: Identify, second: Range, seen: set[bytes]
 ) -> Generator[Page, None, int]:
     """Read the rows of one second, from the last page to the first. Returns their number."""
     later = Range(second.end)
     for _ in range(READINGS):
-        over = bool(ask(later, 1).records)
+        over = _has_rows(first, later)
         reply = ask(second, 1)
         found: set[Hashable] = set()
+        missing = 0
         for number in range(reply.pages, 0, -1):
             reply = ask(second, number)
             found.update(map(identify, reply.records))
+            missing += reply.missing
             yield reply.page(seen, bookmark=second.start)
             seen.update(map(digest, reply.records))
         # As long as nothing is later, rows may still arrive; then no bookmark passes them either.
-        if len(found) >= reply.total and (over or not ask(later, 1).records):
-            return len(found)
+        if len(found) + missing >= reply.total and (over or not _has_rows(first, later)):
+            return len(found) + missing
     msg = "rows kept arriving in the same second while it was read"
     raise PartitionFailed(msg)
 
@@ -373,23 +460,29 @@ def by_number(
     for _ in range(READINGS):
         found: set[Hashable] = set()
         totals: set[int] = set()
-        number, more = 1, True
+        number, more, missing, size = 1, True, 0, None
         while more:
             reply = ask(asked, number)
-            totals.add(reply.total)
-            before = len(found)
+            if size not in (None, reply.size):
+                break  # the same numbers mean other rows now
+            size = reply.size
+            if reply.total or not reply.missing:
+                totals.add(reply.total)
+            before = len(found) + missing
             found.update(map(identify, reply.records))
+            missing += reply.missing
             stamps = (s for s in (latest, *reply.stamps) if s is not None and s in wanted)
             latest = max(stamps, default=None)
             yield reply.page(seen, wanted=wanted)
             seen.update(map(digest, reply.records))
             # A page without anything new may be the same one for ever.
-            number, more = number + 1, reply.has_next and len(found) > before
-        if totals == {len(found)}:
+            number, more = number + 1, reply.has_next and len(found) + missing > before
+        count = len(found) + missing
+        if totals == {count} and not more:
             yield Page((), (), latest)
             return
-        is_short = len(totals) == 1 and len(found) < min(totals)
-        reason = short(len(found), min(totals)) if is_short else KEPT_CHANGING
+        is_short = len(totals) == 1 and count < min(totals)
+        reason = short(count, min(totals)) if is_short else KEPT_CHANGING
     raise PartitionFailed(reason)
 
 
@@ -446,7 +539,7 @@ class _Walk:
     Attributes:
         keys: The records seen in all readings, by their identity.
         found: Those of this reading.
-        missing: How many of this reading could not be read.
+        missing: How many of this reading could not be read, by page.
         total: How many records there are, as far as that can be believed; else 0.
         totals: What was said of it in this reading.
         slides_back: Whether the reading went from the last page to the first.
@@ -466,7 +559,7 @@ class _Walk:
     def begin(self) -> None:
         """Begin another reading."""
         self.found: set[Hashable] = set()
-        self.missing = 0
+        self.missing: dict[int, int] = {}
         self.total = 0
         self.totals: set[int] = set()
         self.slides_back = False
@@ -478,7 +571,7 @@ class _Walk:
             self.total = reply.total  # any other may be the number of rows of this page
             self.totals.add(reply.total)
         keys = list(map(self._identify, reply.records))
-        self.missing += reply.missing
+        self.missing[number] = reply.missing
         self.found.update(keys)
         self.keys.update(keys)
         marks = list(map(digest, reply.records))
@@ -496,7 +589,7 @@ class _Walk:
             yield fresh
             if (
                 not self._is(reply, number)
-                or len(self.found) == before
+                or (len(self.found) == before and not reply.missing)
                 or (len(reply.records) < self._size and self.count >= self.total)
             ):
                 return
@@ -567,7 +660,7 @@ class _Walk:
     @property
     def count(self) -> int:
         """How many records this reading has met."""
-        return len(self.found) + self.missing
+        return len(self.found) + sum(self.missing.values())
 
     @property
     def _pages(self) -> int:

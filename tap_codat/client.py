@@ -29,7 +29,8 @@ from commerce_taps.errors import (
     Rule,
 )
 from commerce_taps.fetch import Request, where
-from commerce_taps.paging import ALL, Ask, Range, Reply, by_key, by_number, check, unmarked
+from commerce_taps.paging import ALL, Range, Reply, by_key, by_number, check, unmarked
+from commerce_taps.parts import Parts
 from commerce_taps.records import NULL, Page, fields, items, open_envelope, text
 from commerce_taps.redact import redact
 from commerce_taps.stream import CommerceStream
@@ -71,7 +72,7 @@ ERRORS: t.Final = ErrorTable(
     ),
     Rule((403,), Action.FAIL, "the key may not read this; ask Codat for access: {message}"),
     Rule((404,), Action.SKIP, "nothing there: {message}"),
-    Rule((408,), Action.RETRY, "Codat took too long"),
+    Rule((408, 413, 504), Action.RETRY, "Codat took too long", finally_=Action.LESSEN),
     Rule((409,), Action.SKIP, "not synced by Codat yet: {message}"),
     Rule(
         (429,),
@@ -81,7 +82,12 @@ ERRORS: t.Final = ErrorTable(
     ),
     Rule((451,), Action.SKIP, "blocked for compliance reasons: {message}"),
     Rule((503,), Action.RETRY, "Codat is down for maintenance: {message}", finally_=Action.STOP),
-    Rule(SERVER_ERRORS, Action.RETRY, "Codat has a fault of its own: {message}"),
+    Rule(
+        SERVER_ERRORS,
+        Action.RETRY,
+        "Codat has a fault of its own: {message}",
+        finally_=Action.LESSEN,
+    ),
 )
 
 
@@ -169,7 +175,11 @@ class CodatStream(CommerceStream, abc.ABC):
         return tuple(part.format(**(context or {})) for part in self.path.split("/"))
 
     def _request(
-        self, context: Context | None, params: Mapping[str, str | int] | None = None
+        self,
+        context: Context | None,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        divisible: bool = False,
     ) -> Request:
         context = context or {}
         return Request(
@@ -178,6 +188,7 @@ class CodatStream(CommerceStream, abc.ABC):
             stream=self.name,
             context=context,
             lane=str(context.get("companyId", "")),
+            divisible=divisible,
         )
 
     def _reply(self, body: bytes, asked: Range, number: int, size: int) -> Reply:
@@ -201,35 +212,47 @@ class CodatStream(CommerceStream, abc.ABC):
         )
         return check(reply, asked, number)
 
-    def ask(self, context: Context | None, *, ordered: bool = False) -> Ask:
-        """Build the function that asks for a page of this list.
+    def parts(self, context: Context | None, *, ordered: bool = False) -> Parts[Reply]:
+        """Open a list of this stream.
 
         Args:
             context: The partition.
             ordered: Whether to ask for ascending order of the replication key.
 
         Returns:
-            The function, for the readers of `commerce_taps.paging`.
+            Its pages, for the readers of `commerce_taps.paging`.
         """
-        size = BARE_SIZE if self.first_page_bare else int(self.config["page_size"])
+        key = self.replication_key
+        page_size = BARE_SIZE if self.first_page_bare else int(self.config["page_size"])
 
-        def ask(asked: Range, number: int) -> Reply:
-            nonlocal size
+        def fetch(asked: Range, number: int, size: int, *, divisible: bool) -> Reply:
             params: dict[str, str | int] = {"page": number, "pageSize": size}
-            if number == 1 and self.first_page_bare:
+            if self.first_page_bare and number == 1 and size == page_size:
                 params = {}
-            key = self.replication_key
             if key and ordered:
                 params["orderBy"] = key
             if key and asked != ALL:
                 params["query"] = query(key, asked)
             parse = partial(self._reply, asked=asked, number=number, size=size)
-            reply = self._tap.client.get(self._request(context, params), parse)
-            if not params:
-                size = reply.size
-            return reply
+            return self._tap.client.get(self._request(context, params, divisible=divisible), parse)
 
-        return ask
+        return Parts(fetch, Reply.join, page_size, where(self.name, context), self.logger)
+
+    def by_number(
+        self, context: Context | None, *, asked: Range = ALL, wanted: Range = ALL
+    ) -> Iterator[Page]:
+        """Read a list by page numbers.
+
+        Args:
+            context: The partition.
+            asked: As for `commerce_taps.paging.by_number`.
+            wanted: As for `commerce_taps.paging.by_number`.
+
+        Returns:
+            The pages.
+        """
+        parts = self.parts(context)
+        return parts.finish(by_number(parts.page, self.shape.key, asked=asked, wanted=wanted))
 
 
 class CompanyStream(CodatStream, abc.ABC):
@@ -309,12 +332,13 @@ class ModifiedStream(ConnectionStream, abc.ABC):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read a partition by key; whole where Codat does not sort it. See the base class."""
+        parts = self.parts(context, ordered=True)
         try:
-            yield from by_key(self.ask(context, ordered=True), self.shape.key, start)
+            yield from parts.finish(by_key(parts.page, self.shape.key, start, first=parts.first))
         except FilterRefused as error:
             self.logger.info("%s is read whole: %s", where(self.name, context), error.reason)
             wanted = Range(dates.floor(start)) if start else ALL
-            yield from unmarked(by_number(self.ask(context), self.shape.key, wanted=wanted))
+            yield from unmarked(self.by_number(context, wanted=wanted))
 
 
 class PagedStream(CodatStream, abc.ABC):
@@ -323,7 +347,7 @@ class PagedStream(CodatStream, abc.ABC):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read a partition by page numbers. See the base class."""
-        return by_number(self.ask(context), self.shape.key)
+        return self.by_number(context)
 
 
 class OperationStream(CompanyStream, abc.ABC):
@@ -343,17 +367,16 @@ class OperationStream(CompanyStream, abc.ABC):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the operations of late. See the base class."""
         wanted = Range(dates.floor(dates.shift(start, -self.lookback))) if start else ALL
-        ask = self.ask(context)
         if self._filters:
             try:
-                yield from by_number(ask, self.shape.key, asked=wanted)
+                yield from self.by_number(context, asked=wanted)
             except FilterRefused:
                 if wanted is ALL:  # no filter was asked for
                     raise
                 self._filters = False
             else:
                 return
-        yield from by_number(ask, self.shape.key, wanted=wanted)
+        yield from self.by_number(context, wanted=wanted)
 
 
 class SingleStream(CodatStream, abc.ABC):

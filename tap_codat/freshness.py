@@ -24,7 +24,6 @@ from msgspec import Raw
 from commerce_taps.errors import TapError, TapStopped
 from commerce_taps.fetch import Request
 from commerce_taps.lazy import cached_property
-from commerce_taps.paging import by_number
 from commerce_taps.records import NULL, fields, items, open_envelope, text
 
 if t.TYPE_CHECKING:
@@ -148,7 +147,7 @@ class Freshness:
         stream = t.cast("Integrations", self._tap.streams["integrations"])
         found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         try:
-            for page in by_number(stream.ask(None), stream.shape.key):
+            for page in stream.by_number(None):
                 for raw in page.records:
                     _add_states(found, fields(raw))
         except TapStopped:

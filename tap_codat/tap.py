@@ -12,7 +12,6 @@ from typing_extensions import override
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
 from commerce_taps.lazy import cached_property
-from commerce_taps.paging import by_number
 from commerce_taps.prefetch import aside
 from commerce_taps.settings import COMMON, check_url
 from commerce_taps.tap import CommerceTap
@@ -210,7 +209,7 @@ class TapCodat(CommerceTap):
         """Read the list of companies; of one that changed meanwhile, the last version."""
         stream = t.cast("Companies", self.streams[Companies.name])
         try:
-            pages = by_number(stream.ask(None), stream.shape.key)
+            pages = stream.by_number(None)
             companies = [company(raw) for page in pages for raw in page.records]
         except TapStopped:
             raise

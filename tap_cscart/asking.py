@@ -12,11 +12,12 @@ from singer_sdk import SchemaDirectory, StreamSchema
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.errors import PartitionDenied, PartitionFailed, PartitionSkipped, TooMuchAsked
+from commerce_taps.errors import PartitionDenied, PartitionFailed, PartitionSkipped
 from commerce_taps.fetch import where
+from commerce_taps.parts import ENOUGH
 from commerce_taps.stream import CommerceStream
 from tap_cscart import schemas
-from tap_cscart.client import api_request, patiently
+from tap_cscart.client import api_request
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,8 +39,6 @@ _COMPANY_SCHEMA: t.Final = {
     "type": "integer",
     "description": "Id of the store or vendor of `company_ids` the row was read through.",
 }
-ENOUGH: t.Final = 10
-"""Rows of one list that cannot be read, after which nothing more is asked of it."""
 SAMPLE: t.Final = 10
 """How many rows are looked at for columns that only this store has."""
 
@@ -124,13 +123,20 @@ class StoreStream(CommerceStream, abc.ABC):
         overlap = timedelta(seconds=self.config["lookback"])
         return start if start <= begin else max(dates.shift(start, -overlap), begin)
 
-    def request(self, context: Context | None, *path: str, params: Params | None = None) -> Request:
+    def request(
+        self,
+        context: Context | None,
+        *path: str,
+        params: Params | None = None,
+        divisible: bool = False,
+    ) -> Request:
         """Make a request in the form the store understands.
 
         Args:
             context: The partition.
             path: Path below the API's address.
             params: Parameters; a list stands for one parameter several times.
+            divisible: As for `Request`.
 
         Returns:
             The request, for the partition's company and the language of the settings.
@@ -149,6 +155,7 @@ class StoreStream(CommerceStream, abc.ABC):
             version=self.version,
             stream=self.name,
             context=context,
+            divisible=divisible,
         )
 
     @property
@@ -205,11 +212,9 @@ class StoreStream(CommerceStream, abc.ABC):
         if question is None:
             return None
         try:
-            return self.find(*question)
+            return self.client.find(*question)
         except PartitionFailed as error:
             return error
-        except TooMuchAsked as error:
-            return PartitionFailed(error.reason, error.where)
 
     def note(self, context: Context | None, error: PartitionFailed) -> None:
         """Note that a row, or a part of one, cannot be read, while the others go on.
@@ -252,16 +257,3 @@ class StoreStream(CommerceStream, abc.ABC):
         if fault := self._tap.store.faults.get(name):
             msg = f"{fault}, when `{name}` was looked up at the start"
             raise PartitionFailed(msg, where(self.name, context))
-
-    def find(self, request: Request, parse: Callable[[bytes], T]) -> T | None:
-        """Ask for one thing that may not be there.
-
-        Args:
-            request: What to ask.
-            parse: Opens the answer.
-
-        Returns:
-            The answer; `None` if nothing is there.
-        """
-        find = partial(self.client.find, request, parse)
-        return patiently(find, self.config["max_retries"], request.where, self.logger)

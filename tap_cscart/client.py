@@ -22,15 +22,13 @@ from commerce_taps.errors import (
     Message,
     Refused,
     Rule,
-    TooMuchAsked,
 )
 from commerce_taps.fetch import Request
 from commerce_taps.records import open_envelope
 from commerce_taps.redact import redact
 
 if t.TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     Params = Mapping[str, str | int | Sequence[str]]
 
@@ -76,7 +74,7 @@ ERRORS: t.Final = ErrorTable(
         doubts=2,
     ),
     Rule((400, 403, 406), Action.RETRY, IN_FRONT),
-    Rule((408, 504), Action.LESSEN, "the store took too long", doubts=1),
+    Rule((408, 504), Action.RETRY, "the store took too long", finally_=Action.LESSEN),
     Rule((429,), Action.RETRY, "the host limits requests: {message}", finally_=Action.STOP),
     Rule(
         (503,),
@@ -84,10 +82,20 @@ ERRORS: t.Final = ErrorTable(
         "the store is closed or down for maintenance: {message}",
         finally_=Action.STOP,
     ),
-    Rule(SERVER_ERRORS, Action.RETRY, "the store has a fault of its own: {message}"),
+    Rule(
+        SERVER_ERRORS,
+        Action.RETRY,
+        "the store has a fault of its own: {message}",
+        finally_=Action.LESSEN,
+    ),
     # One row with a text that is not UTF-8 blanks the whole page it is on.
-    Rule((200,), Action.LESSEN, "the store answers with nothing at all", doubts=1),
-    late=Rule((), Action.LESSEN, "the store did not answer within `request_timeout`"),
+    Rule((200,), Action.RETRY, "the store answers with nothing at all", finally_=Action.LESSEN),
+    late=Rule(
+        (),
+        Action.RETRY,
+        "the store did not answer within `request_timeout`",
+        finally_=Action.LESSEN,
+    ),
 )
 
 _TAIL: t.Final = re.compile(
@@ -329,6 +337,7 @@ def api_request(
     version: str = "",
     stream: str = "",
     context: Mapping[str, t.Any] | None = None,
+    divisible: bool = False,
 ) -> Request:
     """Make a request in the form the store understands.
 
@@ -339,6 +348,7 @@ def api_request(
         version: Version of the API, if not the one of the settings.
         stream: As for `Request`.
         context: As for `Request`.
+        divisible: As for `Request`.
 
     Returns:
         The request.
@@ -348,28 +358,8 @@ def api_request(
     for name, value in params.items():
         values = [value] if isinstance(value, (str, int)) else value
         asked += [(name, one) for one in values]
-    if config["use_rewrite"]:
-        return Request(("api", version, *path), asked, stream=stream, context=context or {})
-    called = ("_d", "/".join((version, *path)))
-    asked = [called, ("ajax_custom", 1), *asked]
-    return Request(("api.php",), asked, stream=stream, context=context or {})
-
-
-def patiently(get: Callable[[], T], retries: int, where: str, logger: logging.Logger) -> T:
-    """Ask for one thing that cannot be asked for in parts.
-
-    Args:
-        get: Asks.
-        retries: How often to ask again.
-        where: What it is for.
-        logger: Where it is told that the store does not manage.
-
-    Returns:
-        The answer.
-    """
-    for _ in range(retries):
-        try:
-            return get()
-        except TooMuchAsked as error:
-            logger.warning("%s: %s; once more.", where, error.reason.rstrip("."))
-    return get()
+    address = ("api", version, *path)
+    if not config["use_rewrite"]:
+        asked = [("_d", "/".join((version, *path))), ("ajax_custom", 1), *asked]
+        address = ("api.php",)
+    return Request(address, asked, stream=stream, context=context or {}, divisible=divisible)

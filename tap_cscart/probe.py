@@ -19,7 +19,7 @@ from commerce_taps.errors import (
 )
 from commerce_taps.paging import Loose, by_page
 from tap_cscart import quirks
-from tap_cscart.client import Answer, api_request, collection, listing, opened, patiently
+from tap_cscart.client import Answer, api_request, collection, listing, opened
 
 if t.TYPE_CHECKING:
     import logging
@@ -178,9 +178,7 @@ class Probe:
         return replace(found, faults=faults)
 
     def _get(self, path: Sequence[str], params: Params, parse: Callable[[bytes], T]) -> T:
-        request = api_request(self._config, path, params, stream=NAME)
-        get = partial(self._client.get, request, parse)
-        return patiently(get, self._config["max_retries"], NAME, self._logger)
+        return self._client.get(api_request(self._config, path, params, stream=NAME), parse)
 
     def _version(self) -> str:
         """Ask for the version, which every account may: the first request there is."""
@@ -224,9 +222,8 @@ class Probe:
         def fetch(number: int) -> Loose:
             answer = self._answer(path, {"items_per_page": SIZE, "page": number})
             count = len(answer.records)
-            return Loose(
-                answer.records, [True] * count, [None] * count, answer.number, answer.total
-            )
+            sure, unstamped = [True] * count, [None] * count
+            return Loose(answer.records, sure, unstamped, number=answer.number, total=answer.total)
 
         pages = by_page(fetch, lambda raw: encode(fields(raw).get(key)), SIZE)
         return [fields(raw) for rows in pages for raw in rows.records]

@@ -20,7 +20,7 @@ from commerce_taps.shape import Shape
 from tap_cscart import quirks
 from tap_cscart.asking import StoreStream
 from tap_cscart.client import CHOOSING, Answer, listing, opened
-from tap_cscart.pages import Book
+from tap_cscart.pages import parts_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -159,13 +159,13 @@ class CSCartStream(StoreStream, abc.ABC):
             PartitionFailed: The list kept changing, or a row cannot be read.
         """
         sort: Params = {"sort_by": self.sort_by, "sort_order": "asc"} if self.sort_by else {}
-        book = Book(self, context, {**self.params, **sort, **params}, added)
+        parts = parts_of(self, context, {**self.params, **sort, **params}, added)
         yield from by_page(
-            *(book.page, self.shape.key, self.page_size),
+            *(partial(parts.page, None), self.shape.key, self.page_size),
             ascending=bool(sort),
             stays=self.sort_by.endswith("id"),
         )
-        book.close()
+        parts.close()
 
     def pages(
         self,

@@ -247,7 +247,8 @@ class Api:
                 raise MalformedAnswer(msg)
             return open_envelope(data, kind)
 
-        return self._client.get(Request((), body=body, stream=stream, costs=thought), parse)
+        request = Request((), body=body, stream=stream, costs=thought, divisible=size > 1)
+        return self._client.get(request, parse)
 
 
 def _mark(query: str, variables: dict[str, t.Any]) -> str:

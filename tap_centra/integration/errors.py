@@ -59,10 +59,10 @@ ERRORS: t.Final[ErrorTable] = _Errors(
         "no Integration API at this address; `base_url` is https://<customer>.centra.com: "
         "{message}",
     ),
-    Rule((408,), Action.RETRY, "Centra took too long"),
+    Rule((408, 504), Action.RETRY, "Centra took too long", finally_=Action.LESSEN),
     Rule((413,), Action.LESSEN, "the query is too large"),
     # One query may cost more than the bucket of ten seconds ever holds.
-    Rule((429,), Action.RETRY, RATE_LIMIT, finally_=Action.LESSEN),
+    Rule((429,), Action.RETRY, RATE_LIMIT, finally_=Action.LESSEN, patience=100),
     Rule(
         ANY_REFUSAL,
         Action.FAIL,
@@ -76,11 +76,23 @@ ERRORS: t.Final[ErrorTable] = _Errors(
         "Centra does not know an argument: {message}",
         body=b"unknown argument",
     ),
-    Rule(ANY_REFUSAL, Action.RETRY, RATE_LIMIT, body=b"rate limit", finally_=Action.LESSEN),
+    Rule(
+        ANY_REFUSAL,
+        Action.RETRY,
+        RATE_LIMIT,
+        body=b"rate limit",
+        finally_=Action.LESSEN,
+        patience=100,
+    ),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"complex"),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"limit"),
     Rule((503,), Action.RETRY, "Centra is down for maintenance", finally_=Action.STOP),
-    Rule(SERVER_ERRORS, Action.RETRY, "Centra has a fault of its own: {message}"),
+    Rule(
+        SERVER_ERRORS,
+        Action.RETRY,
+        "Centra has a fault of its own: {message}",
+        finally_=Action.LESSEN,
+    ),
     Rule((200,), Action.RETRY, "Centra has a fault of its own: {message}", body=b"internal"),
     Rule(ANY_REFUSAL, Action.FAIL, "Centra refuses the query: {message}"),
 )

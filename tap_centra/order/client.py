@@ -98,7 +98,8 @@ class OrderStream(CommerceStream, abc.ABC):
         path = tuple(part.format(id=one) for part in self.path.split("/"))
         context = {"id": one} if one else {}
         while True:
-            request = Request(path, params, stream=self.name, context=context)
+            divisible = "limit" in params and self._limit > self.least_limit
+            request = Request(path, params, stream=self.name, context=context, divisible=divisible)
             try:
                 return self._tap.client.get(request, self._open)
             except TooMuchAsked:

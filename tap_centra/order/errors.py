@@ -41,10 +41,15 @@ ERRORS: t.Final = ErrorTable(
         "no Order API at this address; `base_url` is the address the plugin shows, such as "
         "https://<customer>.centra.com/api/order-api: {message}",
     ),
-    Rule((408,), Action.RETRY, "Centra took too long"),
+    Rule((408, 504), Action.RETRY, "Centra took too long", finally_=Action.LESSEN),
     Rule((429,), Action.RETRY, "Centra asks for fewer requests", finally_=Action.STOP),
     Rule((503,), Action.RETRY, "Centra is down for maintenance", finally_=Action.STOP),
-    Rule(SERVER_ERRORS, Action.RETRY, "Centra has a fault of its own: {message}"),
+    Rule(
+        SERVER_ERRORS,
+        Action.RETRY,
+        "Centra has a fault of its own: {message}",
+        finally_=Action.LESSEN,
+    ),
     Rule((200, 400, 422), Action.LESSEN, "Centra refuses the request: {message}", body=b'"limit"'),
     Rule((200, 400, 422), Action.FAIL, "Centra refuses the request: {message}"),
 )

@@ -18,8 +18,9 @@ from commerce_taps.errors import (
 )
 from commerce_taps.fetch import where
 from commerce_taps.paging import Rows
+from commerce_taps.parts import ENOUGH
 from commerce_taps.records import Page
-from tap_cscart.asking import COMPANY, ENOUGH
+from tap_cscart.asking import COMPANY
 from tap_cscart.stream import CSCartStream, id_of, inside
 from tap_cscart.streams.people import OF_ACCOUNTS
 
@@ -139,15 +140,15 @@ class Orders(CSCartStream):
             "items_per_page": len(ids),
             "page": 1,
         }
-        request = self.request(context, self.path, params=params)
+        alone = len(ids) == 1
+        request = self.request(context, self.path, params=params, divisible=not alone)
         faults = self._faults[where(self.name, context)]
         if len(faults) >= ENOUGH:
             return {}
-        alone = len(ids) == 1
         parse = partial(self._opened_plain, params, ids)
         found: dict[Id, Record] = {}
         try:
-            found = (self.find if alone else self.client.find)(request, parse) or {}
+            found = self.client.find(request, parse) or {}
         except TapStopped:
             raise
         except TapError as error:

@@ -206,8 +206,8 @@ def test_a_redirect_is_not_followed(run: Taps, sandbox: Sandbox, shop: str) -> N
 # --- faults that pass ---------------------------------------------------------------------------
 
 PASSING = {
-    "408": Fault(408, "Codat took too long; try 2 of 3"),
-    "500": Fault(500, "try 2 of 3"),
+    "408": Fault(408, "Codat took too long; try 2 of 2"),
+    "500": Fault(500, "try 2 of 2"),
     "503": Fault(503, "Codat is down for maintenance"),
     "429 without a wait": Fault(429, "try 2 of 3"),
     "429 and seconds": Fault(429, "try 2 of 3 in 0.1 s.", headers={"Retry-After": "0.12"}),

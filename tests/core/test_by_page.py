@@ -68,7 +68,11 @@ class Pager:
         }[self.total]
         raws = [Raw(b"[%d,%d]" % row) for row in shown]
         return Loose(
-            raws, [True] * len(raws), [None] * len(raws), page if self.tells else None, total
+            raws,
+            [True] * len(raws),
+            [None] * len(raws),
+            page if self.tells else None,
+            total=total,
         )
 
     def read(self, *, ascending: bool, stays: bool = False) -> list[tuple[int, int]]:

@@ -189,7 +189,7 @@ def test_a_failure_that_stays_ends_in_a_sentence(api: Api, failure: str) -> None
         client(api).get(ORDERS, parse)
     assert len(api.requests) == 3
     expected = TapStopped if failure == "too many requests" else PartitionFailed
-    assert type(raised.value) is expected
+    assert isinstance(raised.value, expected)
     assert raised.value.where == "orders (companyId=c1)"
     assert str(raised.value).endswith("(after 3 tries).")
     assert SECRET not in str(raised.value)

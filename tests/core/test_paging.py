@@ -490,7 +490,12 @@ def test_an_answer_that_contradicts_itself_is_refused(
     count: int, total: int, size: int, has_next: bool, words: str  # noqa: FBT001
 ) -> None:  # fmt: skip
     reply = Reply(
-        [msgspec.Raw(b"{}")] * count, [True] * count, [None] * count, total, size, has_next
+        [msgspec.Raw(b"{}")] * count,
+        [True] * count,
+        [None] * count,
+        total=total,
+        size=size,
+        has_next=has_next,
     )
     with pytest.raises(MalformedAnswer, match=words):
         check(reply, ALL, 2)

@@ -1,0 +1,58 @@
+"""Pages that Codat does not manage whole: smaller ones are asked for, and no row is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.codat.conftest import catalog, truth
+from tests.contract import bookmarks
+
+if TYPE_CHECKING:
+    from commerce_sandbox import Sandbox
+    from tests.codat.conftest import Taps
+
+ORDERS = "commerce_orders"
+BY_KEY, BY_NUMBER = "commerce_orders", "commerce_locations"
+PATHS = {BY_KEY: "commerce-orders", BY_NUMBER: "commerce-locations"}
+LARGE = r"pageSize=([3-9]\d|\d{3,})(&|$)"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"status": 500, "body": {"error": "There is a problem with our server"}},
+        {"status": 504, "body": "<h1>Gateway time-out</h1>"},
+        {"status": 200, "body": " " * ((1 << 20) + 1)},
+        {"delay": 2},
+    ],
+    ids=["500", "504", "beyond max_response_mb", "no answer in time"],
+)
+@pytest.mark.parametrize("stream", [BY_KEY, "pull_operations"])
+def test_page_that_fails_above_a_size_is_read_whole_in_smaller_ones(
+    run: Taps, sandbox: Sandbox, stream: str, failure: dict[str, Any]
+) -> None:
+    path = PATHS.get(stream, "data/history")
+    sandbox.override(rf"{path}\?.*{LARGE}", **failure)
+    settings: Any = {"max_response_mb": 1, "request_timeout": 1}
+    ended = run(sandbox, catalog=catalog(**{stream: None}), page_size=50, **settings)
+    assert ended.code == 0, ended.log
+    assert "rows at once instead of" in ended.log
+    assert ended.output.rows(stream) == truth(sandbox, ended.output, stream)
+
+
+def test_row_that_fails_alone_is_named_and_all_others_come(run: Taps, sandbox: Sandbox) -> None:
+    whole = truth(sandbox, run(sandbox, catalog=catalog(commerce_orders=None)).output, ORDERS)
+    lists: dict[str, list[Any]] = {}
+    for key, row in whole.items():
+        lists.setdefault(str(key[1]), []).append((row["modifiedDate"], key))
+    connection, rows = next((one, sorted(rows)) for one, rows in lists.items() if len(rows) > 20)
+    bad = rows[11][1]
+    sandbox.override(f"{connection}/data/commerce-orders", status=500, holding=f'"{bad[2]}"')
+    ended = run(sandbox, catalog=catalog(commerce_orders=None), page_size=10, max_retries=1)
+    assert ended.code == 1
+    assert "1 rows could not be read, the first of them row" in ended.log
+    assert set(ended.output.rows(ORDERS)) == set(whole) - {bad}
+    kept = {dict(c)["connectionId"]: value for (_, c), value in bookmarks(ended.output.state)}
+    assert kept.get(connection) is None or kept[connection] <= whole[bad]["modifiedDate"]
