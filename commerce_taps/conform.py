@@ -13,18 +13,17 @@ from decimal import Decimal
 import msgspec
 
 from commerce_taps import dates
+from commerce_taps.columns import INT64, json_type
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-Schema = dict[str, t.Any]
+    from commerce_taps.columns import Schema
+
 Record = dict[str, t.Any]
 
 MISFIT: t.Final = object()
 """Stands for a value that is not of the type its schema declares."""
-
-INT64: t.Final = {"minimum": -(2**63), "maximum": 2**63 - 1}
-"""Bounds of a column that SQL targets make a BIGINT."""
 
 UNREADABLE: t.Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises."""
@@ -68,20 +67,6 @@ def fields(raw: msgspec.Raw | bytes) -> Record:
     return record if isinstance(record, dict) else {}
 
 
-def json_type(value: object) -> str:
-    """Name a decoded value's JSON type.
-
-    Args:
-        value: What the decoder made of a JSON value.
-
-    Returns:
-        One of string, boolean, integer, number, array, object, null.
-    """
-    names: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number",
-                              Decimal: "number", list: "array", dict: "object"}  # fmt: skip
-    return names.get(type(value), "null")
-
-
 def variant(name: str, value: object) -> str:
     """Name the column for a value that does not fit its own.
 
@@ -110,26 +95,6 @@ def spare(name: str, value: object, *taken: Container[str]) -> str:
     while any(name in names for names in taken):
         name = variant(name, value)
     return name
-
-
-def infer(value: object) -> Schema:
-    """Derive a new column's schema from the first value seen.
-
-    Args:
-        value: The value, not null.
-
-    Returns:
-        A nullable, open schema. An integer too large for 64 bits is a number.
-    """
-    kind = json_type(value)
-    schema: Schema = {"type": [kind, "null"]}
-    if kind == "integer":
-        if not INT64["minimum"] <= t.cast("int", value) <= INT64["maximum"]:
-            return {"type": ["number", "null"]}
-        schema.update(INT64)
-    if kind == "array":
-        schema["items"] = {}
-    return schema
 
 
 def kinds(schema: Schema) -> list[str]:

@@ -10,6 +10,7 @@ sentence the user reads::
     │   └── PartitionDenied   what is here may not be read with this credential
     ├── PartitionFailed     this partition could not be read; the others go on, the run exits 1
     │   └── TooMuchAsked    the server answers less: fewer rows at once, or fewer fields
+    ├── RecordFailed        this record cannot be written; its partition fails once all others are
     ├── FilterRefused       the server cannot filter by the replication key: read unfiltered
     ├── MalformedAnswer     an answer that is cut short, not JSON, or contradicts itself: retried
     │   └── OversizedAnswer it is larger than `max_response_mb`
@@ -74,6 +75,10 @@ class PartitionDenied(PartitionSkipped):
 
 class PartitionFailed(TapError):
     """The partition should have been read and could not be."""
+
+
+class RecordFailed(TapError):
+    """A record cannot be written: all others are, and then its partition has failed."""
 
 
 class FilterRefused(TapError):

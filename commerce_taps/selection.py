@@ -19,7 +19,8 @@ from commerce_taps.conform import UNREADABLE, decode, encode
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from commerce_taps.conform import Record, Schema
+    from commerce_taps.columns import Schema
+    from commerce_taps.conform import Record
 
 Path = tuple[str, ...]
 """Where a field stands: the names that lead to it, through objects and lists alike."""

@@ -120,6 +120,16 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         ),
     ),
     th.Property(
+        "max_new_columns",
+        th.IntegerType(minimum=0, maximum=1000),
+        title="New columns",
+        default=200,
+        description=(
+            "How many columns `evolve` adds to a stream in all. Fields beyond that are kept as "
+            "JSON in the column `_extra`."
+        ),
+    ),
+    th.Property(
         "user_agent",
         th.StringType(pattern="^[ -~]+$"),
         title="User agent",

@@ -21,33 +21,43 @@ import msgspec
 from msgspec import UNSET
 
 from commerce_taps import dates
+from commerce_taps.columns import (
+    EXTRA,
+    SCHEMAS,
+    column_name,
+    family,
+    infer,
+    is_whole,
+    json_type,
+)
 from commerce_taps.conform import (
     MISFIT,
     UNREADABLE,
     Record,
-    Schema,
     compile_value,
     decode,
     encode,
     fields,
-    infer,
-    json_type,
-    spare,
     variant,
 )
-from commerce_taps.errors import MalformedAnswer, PartitionFailed
+from commerce_taps.errors import RecordFailed
 from commerce_taps.selection import Selection
 from commerce_taps.structs import attribute, attributes, is_plain, struct_decoder
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from msgspec import Struct
 
+    from commerce_taps.columns import Kind, Schema
+
 
 Look = t.Sequence[t.Any]
 """What stands in a record's timestamp columns, the replication key's first: a text, null, UNSET."""
+
+Stray = tuple[str, t.Any]
+"""A field and its value, which has no column or does not fit the one it has."""
 
 
 class Shape:
@@ -55,6 +65,9 @@ class Shape:
 
     Attributes:
         schema: The stream's schema. Grows when `evolve` is on and a new column is met.
+        columns: The columns that were met at run time, in this run or in earlier ones, and their
+            types. Every record has them, null where it says nothing of them: loaders only clear
+            what a record holds.
         new_columns: Names of the columns added since somebody last cleared the list.
         dropped: Names of the fields not emitted because `evolve` is off.
     """
@@ -68,6 +81,8 @@ class Shape:
         replication_key: str | None = None,
         selection: Selection | None = None,
         evolve: bool = True,
+        columns: Mapping[str, Kind] = {},
+        max_new_columns: int = 200,
     ) -> None:
         """Compile the schema.
 
@@ -78,21 +93,34 @@ class Shape:
             replication_key: The column bookmarks are made of.
             selection: What is emitted; by default all is.
             evolve: Whether unknown fields become columns (`new_fields: evolve`).
+            columns: Columns that earlier runs met, and their types, which stay what they were.
+            max_new_columns: How many columns may be met in all; what is beyond goes to `_extra`.
         """
         self.schema = copy.deepcopy(schema)
+        self.columns = dict(columns)
         self.new_columns: list[str] = []
         self.dropped: set[str] = set()
+        self._max_new_columns = max_new_columns
         self._keys = keys
         self._context_keys = context_keys
         self._replication_key = replication_key
         self.selection = selection or Selection(schema)
         self._evolve = evolve
+        properties = self.schema["properties"]
+        if evolve:
+            properties.update({name: SCHEMAS[kind] for name, kind in columns.items()})
+        self._conform = {
+            name: compile_value(value) for name, value in properties.items() if name != EXTRA
+        }
+        self._folded = set(map(str.lower, properties))
         self._compile()
 
     def _compile(self) -> None:
+        """Compile what checks and cuts records."""
         properties = self.schema["properties"]
-        self._conform = {name: compile_value(value) for name, value in properties.items()}
-        own = {name: value for name, value in properties.items() if name not in self._context_keys}
+        # A field that happens to be called as the column of all others goes into that as well.
+        made = {*self._context_keys, EXTRA}
+        own = {name: value for name, value in properties.items() if name not in made}
         self._own_keys = [name for name in self._keys if name in own]
         hidden = {name for name in own if self.selection.hides(name)}
         self._hidden = {attribute(name) for name in hidden}
@@ -117,6 +145,10 @@ class Shape:
         self._slices = struct_decoder({name: {} for name in own}, strict=False)
         kept: dict[str, Schema] = {name: {} for name in own if name not in hidden}
         self._project = struct_decoder(kept, strict=False) if hidden else None
+        self._carried = [name for name in self.columns if not self.selection.hides(name)]
+        self._slices_of_carried = struct_decoder({name: {} for name in self._carried}, strict=False)
+        self._values = attributes(self._carried)
+        self._nulls = [b"%b:null," % encode(name) for name in self._carried]
 
     def check(self, raw: msgspec.Raw) -> bool:
         """Check a record against the schema.
@@ -143,9 +175,6 @@ class Shape:
         Returns:
             The records, those that lack nothing but the one form of their timestamps brought into
             it; for each whether its bytes can be emitted as they are, and its replication value.
-
-        Raises:
-            MalformedAnswer: A record is no object.
         """
         found, looks = list(records), [self._look(raw) for raw in records]
         texts = _texts(looks)
@@ -159,9 +188,6 @@ class Shape:
                 if look is not None and not dates.are_timestamps(_texts([look])):
                     looks[place] = None
         fits = [look is not None for look in looks]
-        if any(not fit and bytes(raw)[:1] != b"{" for fit, raw in zip(fits, found, strict=True)):
-            msg = "a record is no object"
-            raise MalformedAnswer(msg)
         return found, fits, self._stamps(found, looks)
 
     def _look(self, raw: msgspec.Raw) -> Look | None:
@@ -246,77 +272,163 @@ class Shape:
             raw: The bytes of a record that `check` accepted.
 
         Returns:
-            The bytes after the opening brace, deselected columns left out.
+            The bytes after the opening brace: deselected columns left out, and null in each of
+            `columns` that the record lacks.
         """
-        if self._project is None:
-            return memoryview(raw)[1:]
-        return encode(self._project(raw))[1:]
+        if self._project is not None:
+            rest: memoryview | bytes = encode(self._project(raw))[1:]
+        else:
+            rest = memoryview(raw)[1:]
+        if not self._carried:
+            return rest
+        values = self._values(self._slices_of_carried(raw))
+        lacks = b"".join(
+            null for null, value in zip(self._nulls, values, strict=True) if value is UNSET
+        )
+        return lacks + rest if lacks else rest
 
-    def conform(self, raw: msgspec.Raw | bytes, context: Mapping[str, t.Any]) -> Record:
-        """Shape a record that cannot be emitted as it is.
+    def conform(
+        self, raws: Sequence[msgspec.Raw | bytes], context: Mapping[str, t.Any]
+    ) -> list[Record | RecordFailed]:
+        """Shape the records of a page that cannot be emitted as they are.
 
         Args:
-            raw: The record's bytes.
-            context: The partition's columns, added where the record has none of that name.
+            raws: The records' bytes.
+            context: The partition's columns, added where a record has none of that name.
 
         Returns:
-            A record that is valid against `schema`, which may have grown: see `new_columns`.
-
-        Raises:
-            PartitionFailed: The record has no usable key, or cannot be decoded.
+            The records, each valid against `schema`, which may have grown: see `new_columns`. In
+            place of one that has no usable key or cannot be decoded, why.
         """
+        found: list[Record | RecordFailed] = []
+        strays: list[tuple[Record, Record, list[Stray]]] = []
+        for raw in raws:
+            try:
+                record = self._open(raw)
+                out, own = self._fit(record, context)
+            except RecordFailed as error:
+                found.append(error)
+                continue
+            found.append(out)
+            if own:
+                strays.append((record, out, own))
+        if self._evolve:
+            self._house(strays)
+        else:
+            for _, _, own in strays:
+                known = self.schema["properties"]
+                self.dropped.update(variant(k, v) if k in known else k for k, v in own)
+        for one in found:
+            if isinstance(one, dict):
+                for name in self._carried:
+                    one.setdefault(name, None)
+        return found
+
+    def _open(self, raw: msgspec.Raw | bytes) -> Record:
         try:
             record = decode(raw)
         except UNREADABLE as error:
-            msg = f"a record cannot be read ({error})"
-            raise PartitionFailed(msg) from error
+            # What the decoder says may quote the record, what it is may not.
+            msg = f"it cannot be decoded ({type(error).__name__})"
+            raise RecordFailed(msg) from error
         if not isinstance(record, dict):
-            msg = f"a record is {json_type(record)} and not an object"
-            raise PartitionFailed(msg)
+            msg = f"it is {json_type(record)} and not an object"
+            raise RecordFailed(msg)
         try:
-            record = self.selection.prune(record)
+            return self.selection.prune(record)
         except RecursionError as error:
-            msg = "a record cannot be read (its values are nested too deep)"
-            raise PartitionFailed(msg) from error
-        before = len(self.new_columns)
-        out: Record = {}
-        for name, value in (*((k, v) for k, v in context.items() if k not in record),
-                            *record.items()):  # fmt: skip
+            msg = "its values are nested too deeply"
+            raise RecordFailed(msg) from error
+
+    def _fit(self, record: Record, context: Mapping[str, t.Any]) -> tuple[Record, list[Stray]]:
+        """Fit a record to the schema.
+
+        Returns:
+            What fits, and the values that have no column or do not fit the one they have.
+        """
+        out: Record = dict(context)
+        strays: list[Stray] = []
+        for name, value in record.items():
+            if value is None and name in context:
+                continue
             function = self._conform.get(name)
             fitted = MISFIT if function is None else function(value)
             if fitted is not MISFIT:
                 out[name] = fitted
                 continue
-            if function is not None and function(None) is None:
+            if name not in out and function is not None and function(None) is None:
                 out[name] = None
-            self._add(out, name, value, record)
+            if value is not None:  # which says nothing, not even a type
+                strays.append((name, value))
         for key in self._keys:
             if out.get(key) is None:
-                msg = f"a record has no usable value for its key `{key}`"
-                raise PartitionFailed(msg)
+                what = "is missing" if key not in record else f"is {json_type(record[key])}"
+                msg = f"its key `{key}` {what}"
+                raise RecordFailed(msg)
+        return out, strays
+
+    # --- columns met at run time ----------------------------------------------------------------
+
+    def _house(self, strays: Sequence[tuple[Record, Record, list[Stray]]]) -> None:
+        """Give all stray values of a page columns, whose types are those of the whole page."""
+        page: dict[tuple[str, str], list[object]] = {}
+        for _, _, own in strays:
+            for name, value in own:
+                page.setdefault((name, family(value)), []).append(value)
+        before = len(self.new_columns)
+        for record, out, own in strays:
+            for name, value in own:
+                self._place(out, name, value, record, page[name, family(value)])
         if len(self.new_columns) > before:
             self._compile()
-        return out
 
-    def _add(self, out: Record, name: str, value: object, record: Record) -> None:
-        """Emit a value that has no column, or does not fit the one it has, by giving it one."""
-        if value is None:  # says nothing, not even a type
-            return
-        known = self.schema["properties"]
-        if not self._evolve:
-            self.dropped.add(variant(name, value) if name in known else name)
-            return
-        while True:
-            # SQL targets fold case: `ID` beside `id` would be the same column.
-            if name not in known and name.lower() not in map(str.lower, known):
-                known[name] = infer(value)
-                self._conform[name] = compile_value(known[name])
-                self.new_columns.append(name)
-            fitted = self._conform[name](value) if name in known else MISFIT
+    def _place(
+        self, out: Record, name: str, value: object, record: Record, alike: Sequence[object]
+    ) -> None:
+        """Put a stray value into the first column that takes it, made if there is none yet."""
+        known, kind = self.schema["properties"], infer(alike)
+        for column in self._homes(name, value, kind, (record, out)):
+            if column not in known:
+                # SQL targets fold case: `ID` beside `id` would be the same column.
+                if column.lower() in self._folded:
+                    continue
+                if len(self.columns) >= self._max_new_columns:
+                    if EXTRA not in known:
+                        self._add(EXTRA, "object")
+                    out.setdefault(EXTRA, {})[name] = value
+                    return
+                self._add(column, kind)
+            fitted = self._conform[column](value)
             if fitted is not MISFIT:
-                out[name] = fitted
+                out[column] = fitted
                 return
-            name = spare(name, value, record, out)
+
+    def _homes(
+        self, name: str, value: object, kind: Kind, taken: Sequence[Record]
+    ) -> Iterator[str]:
+        """List the columns a stray value may be put into: its own, then variants without end."""
+        column = column_name(name)
+        while True:
+            if column == name or not any(column in names for names in taken):
+                yield column
+            column = self._variant(column, value, kind)
+
+    def _variant(self, column: str, value: object, kind: Kind) -> str:
+        """Name the column for a value that does not fit its own."""
+        if family(value) != "number":
+            return column_name(column, f"__v_{json_type(value)}")
+        known = self.schema["properties"]
+        number, integer = (column_name(column, f"__v_{one}") for one in ("number", "integer"))
+        whole = integer in known or (kind == "integer" and number not in known)
+        return integer if whole and is_whole(value) else number
+
+    def _add(self, name: str, kind: Kind) -> None:
+        self.columns[name] = kind
+        self.new_columns.append(name)
+        self.schema["properties"][name] = SCHEMAS[kind]
+        self._folded.add(name.lower())
+        if name != EXTRA:
+            self._conform[name] = compile_value(SCHEMAS[kind])
 
 
 def _texts(looks: Sequence[Look | None]) -> list[str]:

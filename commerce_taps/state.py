@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 from commerce_taps import dates
+from commerce_taps.columns import SCHEMAS
 from commerce_taps.errors import TapError
 from commerce_taps.settings import shown
 
@@ -100,6 +101,12 @@ def _check_form(name: str, bookmark: dict[str, t.Any]) -> None:
         isinstance(place.get("progress_markers", {}), dict) for place in (bookmark, *partitions)
     ):
         msg = f"The state's bookmark of `{name}` has no readable `progress_markers`."
+        raise TapError(msg)
+    columns = bookmark.get("columns", {})
+    if not isinstance(columns, dict) or not all(
+        isinstance(kind, str) and kind in SCHEMAS for kind in columns.values()
+    ):
+        msg = f"The state's bookmark of `{name}` has no readable `columns`."
         raise TapError(msg)
     known = Counter(tuple(sorted(partition["context"].items())) for partition in partitions)
     twice = next((dict(context) for context, times in known.items() if times > 1), None)

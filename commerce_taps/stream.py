@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import typing as t
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from singer_sdk import Stream
@@ -14,11 +15,13 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from commerce_taps import dates
+from commerce_taps.columns import EXTRA
 from commerce_taps.emit import AT_ONCE, RecordLines
 from commerce_taps.errors import (
     PartitionFailed,
     PartitionRefused,
     PartitionSkipped,
+    RecordFailed,
     TapError,
     TapStopped,
 )
@@ -36,6 +39,7 @@ if t.TYPE_CHECKING:
     import msgspec
     from singer_sdk.helpers.types import Context, Record
 
+    from commerce_taps.columns import Kind
     from commerce_taps.selection import Path
     from commerce_taps.tap import CommerceTap
 
@@ -43,8 +47,29 @@ if t.TYPE_CHECKING:
 MARK = "synced"
 """Key of a bookmark's mark."""
 
+COLUMNS = "columns"
+"""Key of the columns that were met at run time, in the state of their stream."""
+
+SHOWN = 20
+"""Names and positions that one line of the log lists."""
+
 UNMAPPABLE: t.Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What an expression in `stream_maps` raises for a record it was not made for."""
+
+
+@dataclass(slots=True)
+class _Emitted:
+    """What has been emitted of the partition under way.
+
+    Attributes:
+        records: How many records came.
+        faults: Those that cannot be written: position and why.
+        held: Whether the bookmark stays where it is for the rest of this run.
+    """
+
+    records: int = 0
+    faults: list[tuple[int, RecordFailed]] = field(default_factory=list)
+    held: bool = False
 
 
 class CommerceStream(Stream, abc.ABC):
@@ -82,6 +107,7 @@ class CommerceStream(Stream, abc.ABC):
     """What each run costs with one of `unselected_columns`, if that is why those are off."""
 
     _tap: CommerceTap
+    _schema_written = False
 
     @property
     @override
@@ -264,9 +290,6 @@ class CommerceStream(Stream, abc.ABC):
 
         Returns:
             The page, without a bookmark.
-
-        Raises:
-            MalformedAnswer: A record is no object.
         """
         found, fits, _ = self.shape.examine(records)
         return Page(found, fits)
@@ -274,6 +297,7 @@ class CommerceStream(Stream, abc.ABC):
     @cached_property
     def shape(self) -> Shape:
         """What turns raw records into emitted ones."""
+        columns = self._remembered if self.config["new_fields"] == "evolve" else {}
         return Shape(
             self.effective_schema,
             keys=self.primary_keys,
@@ -281,7 +305,18 @@ class CommerceStream(Stream, abc.ABC):
             replication_key=self.replication_key,
             selection=self.selection,
             evolve=self.config["new_fields"] == "evolve",
+            columns=columns,
+            max_new_columns=self.config["max_new_columns"],
         )
+
+    @property
+    def _remembered(self) -> dict[str, Kind]:
+        """The columns that earlier runs met, but for those that a stream is known by.
+
+        They come before what the catalog has of the same name: loaders alter no column.
+        """
+        known: dict[str, Kind] = self.stream_state.get(COLUMNS, {})
+        return {name: kind for name, kind in known.items() if name not in self.fixed_columns}
 
     def _emits(self, name: str) -> bool:
         """Tell whether a top-level column is selected."""
@@ -293,15 +328,30 @@ class CommerceStream(Stream, abc.ABC):
         config = self.config
         return bool(config.get("stream_maps") or config.get("flattening_enabled"))
 
-    def _evolve(self) -> None:
-        """Send SCHEMA again with the columns that were just met."""
+    @override
+    def _write_schema_message(self) -> None:
+        """Do nothing yet: SCHEMA waits for the first page, which may bring columns."""
+
+    def write_schema(self) -> None:
+        """Write SCHEMA with all columns that are known by now, unless it has been written."""
         new, self.shape.new_columns = self.shape.new_columns, []
-        self.logger.info("%s: new columns %s.", self.name, ", ".join(f"`{c}`" for c in new))
-        self._tap.mapper.register_raw_stream_schema(
-            self.name, self.emitted_schema, self.primary_keys
-        )
-        self._stream_maps = None
-        self._write_schema_message()
+        if self._schema_written and not new:
+            return
+        if new:
+            self.logger.info("%s: new columns %s.", self.name, _listed(new))
+            if EXTRA in new:
+                self.logger.warning(
+                    "%s: more unknown fields than `max_new_columns`: the rest is kept in `_extra`.",
+                    self.name,
+                )
+            self.stream_state[COLUMNS] = self.shape.columns
+        if self.shape.columns:
+            self._tap.mapper.register_raw_stream_schema(
+                self.name, self.emitted_schema, self.primary_keys
+            )
+            self._stream_maps = None
+        super()._write_schema_message()
+        self._schema_written = True
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -425,10 +475,20 @@ class CommerceStream(Stream, abc.ABC):
 
         Yields:
             The records as emitted.
+
+        Raises:
+            PartitionFailed: Records could not be shaped; all others came.
         """
+        count, faults = 0, []
         for page in self.read(context, self.starting_value(context)):
-            for raw in page.records:
-                yield self.shape.conform(raw, context or {})
+            for record in self.shape.conform(page.records, context or {}):
+                count += 1
+                if isinstance(record, RecordFailed):
+                    faults.append((count, record))
+                else:
+                    yield record
+        if faults:
+            raise self._faulty(faults, context)
 
     @override
     def _sync_records(
@@ -449,6 +509,8 @@ class CommerceStream(Stream, abc.ABC):
                     stream.begin(1 if partitions is None else len(partitions))
                 for partition in [None] if partitions is None else partitions:
                     self._sync_partition(partition)
+                for stream in self._written:
+                    stream.write_schema()
                 for stream in self._written:
                     stream.judge()
             self._tap.write_state()
@@ -473,17 +535,16 @@ class CommerceStream(Stream, abc.ABC):
                 self.name,
                 key,
             )
-        if self.source is not self:  # the SDK syncs the other ones only
-            self._write_schema_message()
 
     def end(self) -> None:
         """Close this stream's figures and name the fields that were left out, if there are any."""
         with self.get_record_counter() as counter:
             counter.increment(self._tap.end(self))
         if self.shape.dropped:
-            fields = ", ".join(f"`{name}`" for name in sorted(self.shape.dropped))
             self.logger.warning(
-                "%s: fields %s were left out, because `new_fields` is `drop`.", self.name, fields
+                "%s: fields %s were left out, because `new_fields` is `drop`.",
+                self.name,
+                _listed(sorted(self.shape.dropped)),
             )
         for place in sorted(self.selection.withheld):
             self.logger.warning(
@@ -495,6 +556,8 @@ class CommerceStream(Stream, abc.ABC):
     def _sync_partition(self, context: Context | None) -> None:
         """Emit one partition."""
         mark, error = None, None
+        for stream in self._written:
+            stream.open()
         try:
             for page in self._tap.pages(self, context):
                 for stream in self._written:
@@ -505,15 +568,22 @@ class CommerceStream(Stream, abc.ABC):
             raise
         except TapError as caught:
             error = caught
-        for stream in self._written:
-            stream.close(context, mark, error)
+        failures = [
+            failure for stream in self._written for failure in stream.close(context, mark, error)
+        ]
         if isinstance(error, PartitionSkipped):
             self.logger.debug("Skipped %s", error)
-        elif error is not None:
+        for failure in dict.fromkeys(failures):
+            place = failure.where or where(self.name, context)
             if self.config["strict"]:
-                raise TapStopped(error.reason, error.where or where(self.name, context)) from error
-            failed = error if error.where else TapError(error.reason, where(self.name, context))
-            self.logger.error("Failed %s", failed)
+                raise TapStopped(failure.reason, place) from failure
+            self.logger.error(
+                "Failed %s", failure if failure.where else TapError(failure.reason, place)
+            )
+
+    def open(self) -> None:
+        """Begin a partition."""
+        self._emitted = _Emitted()
 
     def take(self, page: Page, context: Context | None) -> None:
         """Emit this stream's share of a page, and keep the page's bookmark.
@@ -523,29 +593,53 @@ class CommerceStream(Stream, abc.ABC):
             context: The partition.
         """
         own = page if self.source is self else page.derived.get(self.name)
-        if own is not None:
+        if own is not None and own.records:
             self._write_page(own, context or {})
-        self._bookmark(context, page.bookmark)
+        if not self._emitted.held:
+            self._bookmark(context, page.bookmark)
 
-    def close(self, context: Context | None, mark: str | None, error: TapError | None) -> None:
+    def close(
+        self, context: Context | None, mark: str | None, error: TapError | None
+    ) -> list[TapError]:
         """Count how a partition ended.
 
         Args:
             context: The partition.
             mark: Its mark, kept only if the partition was read to its end.
-            error: What it ended in, if not well.
+            error: What its reading ended in, if not well.
+
+        Returns:
+            What failed, if anything did; then it is read again even at the same mark.
         """
         report = self._tap.report[self.name]
-        if error is None:
+        skipped = isinstance(error, PartitionSkipped)
+        failures = [] if error is None or skipped else [error]
+        if self._emitted.faults:
+            failures.append(self._faulty(self._emitted.faults, context))
+        if failures:
+            report.failed[_general(failures[0].reason, context)] += 1
+        elif error is not None:
+            report.skipped[_general(error.reason, context)] += 1
+        else:
             report.read += 1
-            if mark is not None:
-                self.get_context_state(context)[MARK] = mark
-            return
-        reason = _general(error.reason, context)
-        counted = report.skipped if isinstance(error, PartitionSkipped) else report.failed
-        counted[reason] += 1
         if isinstance(error, PartitionRefused):
-            report.refused[reason] += 1
+            report.refused[_general(error.reason, context)] += 1
+        if failures or self._emitted.held:
+            if MARK in self.known(context):
+                del self.get_context_state(context)[MARK]
+        elif error is None and mark is not None:
+            self.get_context_state(context)[MARK] = mark
+        return failures
+
+    def _faulty(
+        self, faults: Sequence[tuple[int, RecordFailed]], context: Context | None
+    ) -> PartitionFailed:
+        """Name the records of a partition that could not be written."""
+        shown = [f"record {position}: {fault.reason}" for position, fault in faults[:SHOWN]]
+        if len(faults) > SHOWN:
+            shown.append(f"and {len(faults) - SHOWN} more")
+        msg = "records cannot be written, all others were"
+        return PartitionFailed(msg, where(self.name, context), "; ".join(shown))
 
     def judge(self) -> None:
         """Fail the stream if the server refused every partition, and no account lacks it.
@@ -572,15 +666,50 @@ class CommerceStream(Stream, abc.ABC):
         limit = self.ABORT_AT_RECORD_COUNT
         if limit is not None:
             records = records[: max(limit - report.records, 0)]
+        shaped = self._shaped(records, page.fits, context)
+        self.write_schema()
         if self._mapped:
-            for raw in records:
-                self._write_mapped(self._conform(raw, context))
+            for record in shaped:
+                if isinstance(record, dict):
+                    self._write_mapped(record)
         else:
-            self._tap.message_writer.write_records(self._lines(records, page.fits, context))
-        report.records += len(records)
+            self._tap.message_writer.write_records(self._lines(records, shaped, context))
+        report.records += sum(not isinstance(record, RecordFailed) for record in shaped)
         self.state_manager.is_flushed = False
         if len(records) < len(page.records):
             self._check_max_record_limit(len(page.records) + (limit or 0))
+
+    def _shaped(
+        self,
+        records: Sequence[msgspec.Raw],
+        fits: Sequence[bool],
+        context: Mapping[str, t.Any],
+    ) -> list[Record | RecordFailed | None]:
+        """Shape the records of a page that cannot be emitted as they are.
+
+        Returns:
+            For each record what it became, or why it cannot be emitted; `None` where its own bytes
+            can be.
+        """
+        emitted = self._emitted
+        found: list[Record | RecordFailed | None] = [None] * len(records)
+        places = [place for place in range(len(records)) if self._mapped or not fits[place]]
+        shaped = self.shape.conform([records[place] for place in places], context)
+        for place, record in zip(places, shaped, strict=True):
+            found[place] = record
+            if isinstance(record, RecordFailed):
+                emitted.faults.append((emitted.records + place + 1, record))
+                emitted.held = True
+        if self.shape.new_columns and emitted.records and self._schema_written:
+            # Loaders built on the Singer SDK may write what came before a new SCHEMA after what
+            # comes behind it, so an old version of a row over a new one.
+            self.logger.info(
+                "%s: the next run reads it again from here: a column was met in its middle.",
+                where(self.name, context),
+            )
+            emitted.held = True
+        emitted.records += len(records)
+        return found
 
     def _write_mapped(self, record: Record) -> None:
         """Emit a record the SDK's way.
@@ -598,32 +727,32 @@ class CommerceStream(Stream, abc.ABC):
 
     def _lines(
         self,
-        records: Iterable[msgspec.Raw | bytes],
-        fits: Iterable[bool],
+        records: Iterable[msgspec.Raw],
+        shaped: Iterable[Record | RecordFailed | None],
         context: Mapping[str, t.Any],
     ) -> Iterator[bytes]:
-        """Build a page's RECORD lines; SCHEMA is sent in between where the record needs it."""
+        """Build a page's RECORD lines."""
         columns = {name: context[name] for name in self.context_keys}
         lines = RecordLines(self.name, columns, datetime.now(timezone.utc))
         splice, run = self.shape.splice, []
-        for raw, fit in zip(records, fits, strict=False):
-            if fit:
+        for raw, record in zip(records, shaped, strict=True):
+            if record is None:
                 run.append(splice(raw))
                 if len(run) < AT_ONCE:
                     continue
             if run:
                 yield lines.spliced(run)
                 run = []
-            if not fit:
-                yield lines.encoded(self._conform(raw, context))
+            if isinstance(record, dict):
+                yield lines.encoded(record)
         if run:
             yield lines.spliced(run)
 
-    def _conform(self, raw: msgspec.Raw | bytes, context: Mapping[str, t.Any]) -> Record:
-        record = self.shape.conform(raw, context)
-        if self.shape.new_columns:
-            self._evolve()
-        return record
+
+def _listed(names: Sequence[str]) -> str:
+    """List names in a sentence, the first of many."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(f"`{name}`" for name in names[:SHOWN]) + more
 
 
 def _general(reason: str, context: Context | None) -> str:

@@ -17,7 +17,7 @@ from commerce_taps.conform import encode, kinds
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
-    from commerce_taps.conform import Schema
+    from commerce_taps.columns import Schema
 
 
 NOTHING: t.Final = t.Annotated[str, Meta(pattern="(?!)")]

@@ -257,9 +257,8 @@ class CSCartStream(StoreStream, abc.ABC):
         for stream in (self, *self.derived):
             own = page if stream is self else page.derived.get(stream.name, Page(()))
             shape = Shape(stream.schema, keys=stream.primary_keys, context_keys=stream.context_keys)
-            for raw, fit in zip(own.records, own.fits, strict=True):
-                if not fit:
-                    shape.conform(raw, context or {})
+            misfits = [raw for raw, fit in zip(own.records, own.fits, strict=True) if not fit]
+            shape.conform(misfits, context or {})
             if shape.new_columns:
                 yield stream.name, shape.schema
 

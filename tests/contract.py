@@ -96,8 +96,16 @@ class Output:
         return list(self.schemas[stream][-1]["key_properties"])
 
     def rows(self, stream: str) -> dict[Key, Record]:
-        """Give a stream as it ends up in a table: the last record of each key."""
-        return dict(zip(self.keys(stream), self.records[stream], strict=True))
+        """Give a stream as it ends up in a table: the last record of each key.
+
+        A column met at run time is left out where it is null: the record has no such field.
+        """
+        met = self.state.get("bookmarks", {}).get(stream, {}).get("columns", {})
+        records = [
+            {name: value for name, value in record.items() if value is not None or name not in met}
+            for record in self.records[stream]
+        ]
+        return dict(zip(self.keys(stream), records, strict=True))
 
     def timeless(self) -> list[bytes]:
         """Give the lines without what the clock decides: when a record was read, and the states."""

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from commerce_taps.conform import Schema
+    from commerce_taps.columns import Schema
     from commerce_taps.records import Page
     from tap_centra.integration.api import Api
     from tap_centra.integration.paging import Id

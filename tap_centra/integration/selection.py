@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from commerce_taps.conform import Schema
+    from commerce_taps.columns import Schema
     from tap_centra.integration.introspection import Field, LiveSchema
 
 LONGEST: t.Final = 200

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
-    from commerce_taps.conform import Schema
+    from commerce_taps.columns import Schema
 
     Undo = Callable[[t.Any], t.Any]
 

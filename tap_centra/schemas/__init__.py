@@ -13,12 +13,13 @@ import typing as t
 from singer_sdk import SchemaDirectory
 from typing_extensions import override
 
-from commerce_taps.conform import INT64, kinds
+from commerce_taps.columns import INT64
+from commerce_taps.conform import kinds
 
 if t.TYPE_CHECKING:
     from types import ModuleType
 
-    from commerce_taps.conform import Schema
+    from commerce_taps.columns import Schema
 
 TYPES: t.Final = "types.json#/"
 

@@ -243,8 +243,8 @@ def test_a_list_without_rows_is_written_in_two_ways(
     [
         ("orders", {"orders": None}, "the answer has no `orders`"),
         ("orders", {"orders": 5}, "the answer has no `orders`"),
-        ("orders", {"orders": ["1"]}, "a record is no object"),
-        ("orders", '{"status": "ok", "orders": [1e99999999999999999999]}', "no JSON"),
+        ("orders", {"orders": ["1"]}, "record 1: it is string and not an object"),
+        ("orders", '{"status": "ok", "orders": [1e99999999999999999999]}', "and not an object"),
         ("vouchers", {"voucher": []}, "the answer has no `voucher`"),
         ("vouchers", {"voucher": {}}, "the answer has no `voucher`"),
         ("vouchers", {"voucher": None}, "the answer has no `voucher`"),

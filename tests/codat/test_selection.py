@@ -121,16 +121,10 @@ def test_a_new_field_becomes_a_column_before_its_first_record(
         (message["type"], message.get("record", {}).get("id"))
         for message in map(json.loads, output.raw.splitlines())
     ]
-    assert kinds[:4] == [
-        ("SCHEMA", None),
-        ("RECORD", "before"),
-        ("SCHEMA", None),
-        ("RECORD", "after"),
-    ]
-    first, grown = (
-        message["schema"]["properties"] for message in output.schemas["commerce_tax_components"]
-    )
-    assert set(grown) - set(first) == set(NEW)
+    assert kinds[:3] == [("SCHEMA", None), ("RECORD", "before"), ("RECORD", "after")]
+    (schema,) = output.schemas["commerce_tax_components"]
+    grown = schema["schema"]["properties"]
+    assert set(grown) >= set(NEW)
     assert {name: grown[name]["type"] for name in NEW} == {
         "loyalty": ["object", "null"],
         "score": ["integer", "null"],

@@ -20,8 +20,9 @@ from singer_sdk.exceptions import EmptySchemaTypeError
 from singer_sdk.helpers._typing import conform_record_data_types
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
+from commerce_taps.columns import column_name, infer
 from commerce_taps.emit import RecordLines
-from commerce_taps.errors import MalformedAnswer, PartitionFailed
+from commerce_taps.errors import RecordFailed
 from commerce_taps.selection import Selection, fold
 from commerce_taps.shape import Shape
 
@@ -279,8 +280,15 @@ def fast(shape: Shape, raw: msgspec.Raw) -> bytes | None:
     return record_of(LINES.spliced([shape.splice(found)])) if fits else None
 
 
+def shaped(shape: Shape, raw: msgspec.Raw) -> dict[str, Any]:
+    (record,) = shape.conform([raw], CONTEXT)
+    if isinstance(record, RecordFailed):
+        raise record
+    return record
+
+
 def careful(shape: Shape, raw: msgspec.Raw) -> bytes:
-    return record_of(LINES.encoded(shape.conform(raw, CONTEXT)))
+    return record_of(LINES.encoded(shaped(shape, raw)))
 
 
 def record_of(line: bytes) -> bytes:
@@ -382,7 +390,8 @@ def test_nothing_is_lost(case: Case) -> None:
     said = Counter(leaves({**CONTEXT, **sent}, dated=dated))
     assert Counter(leaves(emitted, dated=dated)) == said
     for name, value in sent.items():
-        homes = {column: emitted[column] for column in emitted if column.startswith(name)}
+        begins = (name, column_name(name))
+        homes = {column: emitted[column] for column in emitted if column.startswith(begins)}
         assert Counter(leaves(value, dated=dated)) <= Counter(leaves(homes, dated=dated))
 
 
@@ -419,7 +428,7 @@ def test_a_conforming_record_is_what_the_sdk_would_emit(case: Case) -> None:
         )
     except (EmptySchemaTypeError, KeyError):  # its faults: open items, objects without properties
         reject()
-    assert known(case.shape().conform(case.raw, CONTEXT), case.schema) == sdk
+    assert known(shaped(case.shape(), case.raw), case.schema) == sdk
 
 
 def is_huge(value: object) -> bool:
@@ -432,6 +441,7 @@ def test_after_a_new_column_the_next_record_like_it_takes_the_fast_way(
     case: Case, new: dict[str, Any]
 ) -> None:
     new = {k: v for k, v in new.items() if v is not None and not is_huge(v)}
+    assume(all(infer([plain(case.style.write(v).encode())]) != "any[]" for v in new.values()))
     assume(not case.columns.keys() & new.keys())
     assume(b'"9999-' not in case.text)  # which C would round up, beyond the calendar
     case = Case(case.columns, {**case.record, **new}, case.style)
@@ -448,9 +458,9 @@ def test_after_a_new_column_the_next_record_like_it_takes_the_fast_way(
 @example(Case({"a": NUMBER}, {"A": Number("1"), "id": "1"}))
 def test_the_same_record_makes_the_schema_grow_once(case: Case) -> None:
     shape = case.shape()
-    first = careful(shape, case.raw)
+    first = exact(careful(shape, case.raw))
     shape.new_columns.clear()
-    assert careful(shape, case.raw) == first
+    assert exact(careful(shape, case.raw)) == first
     assert shape.new_columns == []
 
 
@@ -505,8 +515,8 @@ def test_a_record_without_a_usable_key_fails_its_partition(case: Case, key: obje
         keyless = Case(case.columns, record, case.style)
         shape = keyless.shape()
         assert not shape.check(keyless.raw)
-        with pytest.raises(PartitionFailed, match="`id`"):
-            shape.conform(keyless.raw, CONTEXT)
+        with pytest.raises(RecordFailed, match="`id`"):
+            shaped(shape, keyless.raw)
 
 
 NO_OBJECTS = [b"", b"[]", b'"x"', b"null", b"1"]
@@ -525,18 +535,11 @@ def test_what_is_no_record_fails_its_partition_and_nothing_else(text: bytes) -> 
     raw = msgspec.Raw(text)
     assert shape.stamp(raw) is None
     shape.key(raw)
-    with pytest.raises(PartitionFailed):
-        shape.conform(raw, CONTEXT)
+    with pytest.raises(RecordFailed):
+        shaped(shape, raw)
 
 
-@pytest.mark.parametrize("text", NO_OBJECTS, ids=shown)
-def test_a_page_with_what_is_no_object_is_refused(text: bytes) -> None:
-    good = msgspec.Raw(b'{"id":"1"}')
-    with pytest.raises(MalformedAnswer, match="no object"):
-        Case({}, {}).shape().examine([good, msgspec.Raw(text)])
-
-
-@pytest.mark.parametrize("text", NO_RECORDS, ids=shown)
+@pytest.mark.parametrize("text", [*NO_OBJECTS, *NO_RECORDS], ids=shown)
 def test_a_page_with_what_is_no_record_names_it_when_it_is_emitted(text: bytes) -> None:
     shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
     good = msgspec.Raw(b'{"id":"1"}')
@@ -544,15 +547,15 @@ def test_a_page_with_what_is_no_record_names_it_when_it_is_emitted(text: bytes) 
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
-def test_wild_bytes_raise_nothing_but_partition_failed(text: bytes) -> None:
+def test_wild_bytes_raise_nothing_but_record_failed(text: bytes) -> None:
     shape = Case({}, {}).shape(replication_key="id")
     raw = msgspec.Raw(b"{" + text)
     fits = shape.check(raw)
     shape.stamp(raw)
     shape.key(raw)
     try:
-        shape.conform(raw, CONTEXT)
-    except PartitionFailed:
+        shaped(shape, raw)
+    except RecordFailed:
         assert not fits
 
 
@@ -560,7 +563,7 @@ def test_wild_bytes_raise_nothing_but_partition_failed(text: bytes) -> None:
 def test_a_number_that_no_decimal_holds_moves_to_the_column_of_its_text(number: str) -> None:
     shape = Case({"a": {"type": ["integer", "null"]}}, {}).shape()
     raw = msgspec.Raw(b'{"id":"1","a":%b,"b":{"c":[%b]}}' % (number.encode(), number.encode()))
-    record = shape.conform(raw, CONTEXT)
+    record = shaped(shape, raw)
     assert record["a"] is None
     assert record["a__v_string"] == number
     assert record["b"] == {"c": [number]}
@@ -623,7 +626,7 @@ def test_a_record_that_carries_a_partition_column_keeps_its_own_value() -> None:
     shape = Case({}, {}).shape()
     raw = msgspec.Raw(b'{"id":"1","companyId":"its own"}')
     assert not shape.check(raw)
-    assert shape.conform(raw, CONTEXT)["companyId"] == "its own"
+    assert shaped(shape, raw)["companyId"] == "its own"
 
 
 def test_a_record_checked_before_the_schema_grew_can_still_be_spliced() -> None:
@@ -631,5 +634,6 @@ def test_a_record_checked_before_the_schema_grew_can_still_be_spliced() -> None:
     shape = Case({"a": {"type": "string"}}, {}).shape(hidden=["a"])
     raw = msgspec.Raw(b'{"id":"1","a":"x"}')
     assert shape.check(raw)
-    shape.conform(msgspec.Raw(b'{"id":"2","new":1}'), CONTEXT)
-    assert exact(record_of(LINES.spliced([shape.splice(raw)]))) == {**CONTEXT, "id": "1"}
+    shaped(shape, msgspec.Raw(b'{"id":"2","new":1}'))
+    emitted = exact(record_of(LINES.spliced([shape.splice(raw)])))
+    assert emitted == {**CONTEXT, "id": "1", "new": None}

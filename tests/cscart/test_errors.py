@@ -233,7 +233,7 @@ def test_a_list_that_ends_before_its_total_fails_with_its_rows_written(
         (500, PAGE, "the store has a fault of its own: Closed back soon"),
         (200, '{"taxes": [', "the answer cannot be read"),
         (200, '{"other": []}', "the answer has no `taxes`; it begins with"),
-        (200, '{"taxes": ["no object"]}', "a record is no object"),
+        (200, '{"taxes": ["no object"]}', "every row lacks its key"),
     ],
     ids=["web page", "firewall", "rule", "no such page", "bad request", "fault", "cut", "other",
          "no object"],

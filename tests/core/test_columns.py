@@ -1,0 +1,453 @@
+"""What one run learns of columns, the next knows; what cannot be written is named, and alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import signal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from jsonschema import Draft7Validator
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from commerce_taps.auth import HeaderAuth
+from commerce_taps.columns import EXTRA, LONGEST, SCHEMAS, column_name, infer
+from commerce_taps.errors import ErrorTable, Message, TapError
+from commerce_taps.settings import COMMON
+from commerce_taps.stream import CommerceStream
+from commerce_taps.tap import CommerceTap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from requests.auth import AuthBase
+    from singer_sdk.helpers.types import Context
+
+    from commerce_taps.records import Page
+
+DAY = "2024-03-{:02}T00:00:00Z"
+Source = dict[str, list[list[Any]]]
+"""Pages of records by shop."""
+
+
+class Orders(CommerceStream):
+    """Orders of some shops, in pages."""
+
+    name = "orders"
+    primary_keys = ("shop", "id")
+    context_keys = ("shop",)
+    replication_key = "changed"
+    is_sorted = True
+    schema = {  # noqa: RUF012
+        "type": "object",
+        "properties": {
+            "shop": {"type": "string"},
+            "id": {"type": "string"},
+            "changed": {"type": ["string", "null"], "format": "date-time"},
+            "total": {"type": ["number", "null"]},
+        },
+    }
+    _tap: OrderTap
+
+    @override
+    @property
+    def partitions(self) -> list[dict[str, Any]]:
+        return [{"shop": shop} for shop in self._tap.source]
+
+    @override
+    def mark(self, context: Context | None) -> str | None:
+        return self._tap.mark
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        for rows in self._tap.source[(context or {})["shop"]]:
+            page = self.checked([msgspec.Raw(_text(row)) for row in rows])
+            days = [row["changed"] for row in rows if isinstance(row, dict) and "changed" in row]
+            if days:
+                page.bookmark = datetime.fromisoformat(max(days).replace("Z", "+00:00"))
+            yield page
+
+
+def _text(row: Any) -> bytes:  # noqa: ANN401 (JSON)
+    return row if isinstance(row, bytes) else json.dumps(row).encode()
+
+
+class OrderTap(CommerceTap):
+    """A tap without an API."""
+
+    name = "tap-orders"
+    config_jsonschema = th.PropertiesList(*COMMON).to_dict()
+    errors = ErrorTable()
+    source: Mapping[str, list[list[Any]]] = {}
+    mark: str | None = None
+
+    @override
+    @property
+    def base_url(self) -> str:
+        return "http://127.0.0.1:1"
+
+    @override
+    @property
+    def auth(self) -> AuthBase:
+        return HeaderAuth("")
+
+    @override
+    def api_message(self, body: bytes) -> Message:
+        return Message("")
+
+    @override
+    def discover_streams(self) -> list[CommerceStream]:
+        return [Orders(self)]
+
+
+@pytest.fixture(autouse=True)
+def undone() -> Iterator[None]:
+    """Leave no trace of a tap in the process."""
+    factory = logging.getLogRecordFactory()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    logging.setLogRecordFactory(factory)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+class Ran:
+    """What a run wrote and said."""
+
+    def __init__(self, tap: OrderTap, out: str, log: str) -> None:
+        self.tap = tap
+        self.log = log
+        self.messages = [json.loads(line) for line in out.splitlines()]
+        self.schemas = [m["schema"]["properties"] for m in self.of("SCHEMA")]
+        self.records = [m["record"] for m in self.of("RECORD")]
+        self.state: dict[str, Any] = self.of("STATE")[-1]["value"]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["type"] == kind]
+
+    @property
+    def bookmark(self) -> Any:  # noqa: ANN401 (JSON)
+        """The only shop's."""
+        (found,) = self.state["bookmarks"]["orders"]["partitions"]
+        return found
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Any:  # noqa: ANN401
+    def run(
+        source: Source | Sequence[Any],
+        state: dict[str, Any] | None = None,
+        *,
+        mark: str | None = None,
+        **config: Any,  # noqa: ANN401
+    ) -> Ran:
+        """Run the tap; a bare list of records is one page of one shop."""
+        caplog.clear()
+        tap = OrderTap(config=config, state=json.loads(json.dumps(state)) if state else None)
+        tap.source = source if isinstance(source, dict) else {"s": [list(source)]}
+        tap.mark = mark
+        tap.sync_all()
+        ran = Ran(tap, capfd.readouterr().out, caplog.text)
+        assert_valid(ran)
+        return ran
+
+    return run
+
+
+def assert_valid(ran: Ran) -> None:
+    """Check that each record fits the SCHEMA before it, and has a column met before it or null."""
+    schema: dict[str, Any] = {}
+    for message in ran.messages:
+        if message["type"] == "SCHEMA":
+            schema = message["schema"]
+            assert_typed(schema)
+        elif message["type"] == "RECORD":
+            record = message["record"]
+            Draft7Validator(schema).validate(record)
+            assert record.keys() <= schema["properties"].keys()
+            new = schema["properties"].keys() - Orders.schema["properties"].keys()
+            assert new <= record.keys()
+
+
+def assert_typed(schema: dict[str, Any]) -> None:
+    """Check that no column and no item is without a type."""
+    for column in schema["properties"].values():
+        assert set(column["type"]) - {"null"}
+        if "array" in column["type"]:
+            assert set(column["items"]["type"]) - {"null"}
+
+
+def order(number: int, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"id": str(number), "changed": DAY.format(number), **fields}
+
+
+# --- the type of a new column -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "types"),
+    [
+        ([0, 4.95], {"x": "number"}),
+        ([4.95, 0], {"x": "number"}),
+        ([None, None, 0, None, 4.95], {"x": "number"}),
+        ([1, 2], {"x": "integer"}),
+        ([1, 2**64], {"x": "number"}),
+        ([None], {}),
+        ([0, "n/a", 4.95], {"x": "number", "x__v_string": "string"}),
+        (["n/a", 0, 4.95], {"x": "string", "x__v_number": "number"}),
+        (["n/a", 0], {"x": "string", "x__v_integer": "integer"}),
+        ([True, 1, "1"], {"x": "boolean", "x__v_integer": "integer", "x__v_string": "string"}),
+        ([{}, {"a": 1}], {"x": "object"}),
+        ([[], None], {"x": "string[]"}),
+        ([[], ["a"], [None]], {"x": "string[]"}),
+        ([[], [{"a": []}]], {"x": "object[]"}),
+        ([[1], [2]], {"x": "integer[]"}),
+        ([[1], [2.5]], {"x": "any[]"}),
+        ([["a", 1]], {"x": "any[]"}),
+        ([["a"], [1]], {"x": "any[]"}),
+        ([[[1]], [[]]], {"x": "any[]"}),
+        ([{}, []], {"x": "object", "x__v_array": "string[]"}),
+    ],
+)
+def test_the_type_of_a_new_column_is_that_of_the_whole_page(
+    run: Any,  # noqa: ANN401
+    values: list[object],
+    types: dict[str, str],
+) -> None:
+    ran = run([order(n, x=value) for n, value in enumerate(values, 1)])
+    assert len(ran.schemas) == 1
+    new = {k: v for k, v in ran.schemas[0].items() if k not in Orders.schema["properties"]}
+    assert new == {name: SCHEMAS[kind] for name, kind in types.items()}
+    assert ran.state["bookmarks"]["orders"].get("columns", {}) == types
+    sent = [value for value in values if value is not None]
+    emitted = [row[name] for row in ran.records for name in types if row[name] is not None]
+    assert json.dumps(sorted(map(str, emitted))) == json.dumps(sorted(map(str, sent)))
+
+
+def test_schema_comes_once_after_the_first_page_and_before_its_rows(run: Any) -> None:  # noqa: ANN401
+    ran = run({"s": [[], [order(1), order(2, x=1), order(3, y="a")]]})
+    assert [m["type"] for m in ran.messages][:2] == ["SCHEMA", "RECORD"]
+    assert len(ran.schemas) == 1
+
+
+def test_a_stream_without_rows_has_its_schema(run: Any) -> None:  # noqa: ANN401
+    assert len(run({"s": [[]], "t": []}).schemas) == 1
+    assert len(run({}).schemas) == 1
+
+
+# --- what the next run knows --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("later", [[order(1)], [order(1, x="text")], [order(1, x=4.5)], []])
+def test_a_column_stands_in_the_first_schema_of_every_later_run_with_its_type(
+    run: Any,  # noqa: ANN401
+    later: list[Any],
+) -> None:
+    first = run([order(1, x=0)])
+    second = run(later, first.state)
+    assert second.schemas[0]["x"] == SCHEMAS["integer"]
+    assert all(row["x"] is None for row in second.records)
+    third = run([order(1, x=7)], second.state)
+    assert third.schemas[0] == second.schemas[-1]
+    assert third.records[0]["x"] == 7
+
+
+def test_what_a_value_left_in_a_variant_column_is_cleared(run: Any) -> None:  # noqa: ANN401
+    first = run([order(1, total="n/a")])
+    assert first.records[0]["total__v_string"] == "n/a"
+    # One that is written as it came, and one that is not.
+    second = run([order(1, total=4.5), order(2, total=1, y=True)], first.state)
+    assert [row["total__v_string"] for row in second.records] == [None, None]
+
+
+@pytest.mark.parametrize("first", [0, 4.95, "n/a", [], {}])
+@pytest.mark.parametrize("second", [0, 4.95, "n/a", [1], {"a": 1}])
+def test_two_flips_change_no_type(run: Any, first: object, second: object) -> None:  # noqa: ANN401
+    types: dict[str, Any] = {}
+    state = None
+    for value in (first, second, first):
+        ran = run([order(1, x=value)], state)
+        state = ran.state
+        for schema in ran.schemas:
+            assert {name: schema[name] for name in types} == types
+            types = schema
+        assert len(ran.schemas) == 1
+
+
+def test_drop_leaves_out_what_an_earlier_run_added_and_evolve_finds_it_again(run: Any) -> None:  # noqa: ANN401
+    first = run([order(1, x=0)])
+    second = run([order(1, x=0)], first.state, new_fields="drop")
+    assert "x" not in second.schemas[0]
+    third = run([order(1, x=4.5)], second.state)
+    assert third.records[0]["x__v_number"] == 4.5
+
+
+def test_a_remembered_type_comes_before_that_of_a_catalog(run: Any) -> None:  # noqa: ANN401
+    state = {"bookmarks": {"orders": {"columns": {"total": "integer", "id": "integer"}}}}
+    ran = run([order(1, total=4.5)], state)
+    assert ran.schemas[0]["total"] == SCHEMAS["integer"]
+    assert ran.records[0]["total__v_number"] == 4.5
+
+
+@pytest.mark.parametrize("columns", [[], "x", {"x": "text"}, {"x": None}, {"x": ["string"]}])
+def test_a_state_whose_columns_cannot_be_read_is_refused(run: Any, columns: object) -> None:  # noqa: ANN401
+    with pytest.raises(TapError, match="columns"):
+        run([], {"bookmarks": {"orders": {"columns": columns}}})
+
+
+# --- a SCHEMA in the middle of a partition ------------------------------------------------------
+
+LATE = [[order(1)], [order(2)], [order(3, x=1)], [order(4, y=1)]]
+
+
+def test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are(run: Any) -> None:  # noqa: ANN401
+    first = run({"s": LATE}, mark="m")
+    assert len(first.records) == 4
+    assert first.tap.report.complete
+    assert first.bookmark["replication_key_value"] == DAY.format(2)
+    assert "synced" not in first.bookmark
+    # The same mark again, and it is read all the same.
+    second = run({"s": LATE[1:]}, first.state, mark="m")
+    assert len(second.records) == 3
+    assert len(second.schemas) == 1
+    assert second.bookmark["replication_key_value"] == DAY.format(4)
+    assert second.bookmark["synced"] == "m"
+    assert run({"s": LATE}, second.state, mark="m").records == []
+
+
+def test_a_column_met_at_the_beginning_of_a_partition_holds_nothing(run: Any) -> None:  # noqa: ANN401
+    ran = run({"s": [[order(1)]], "t": [[order(2, x=1)]], "u": [[order(3)], [order(4, y=1)]]})
+    bookmarks = {
+        place["context"]["shop"]: place["replication_key_value"]
+        for place in ran.state["bookmarks"]["orders"]["partitions"]
+    }
+    assert bookmarks == {"s": DAY.format(1), "t": DAY.format(2), "u": DAY.format(3)}
+
+
+# --- records that cannot be written -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"id": None}, "record 3: its key `id` is null"),
+        ({"id": 3, "x": 1}, "record 3: its key `id` is integer"),
+        ({"total": 3}, "record 3: its key `id` is missing"),
+        (None, "record 3: it is null and not an object"),
+        ([], "record 3: it is array and not an object"),
+        ("text", "record 3: it is string and not an object"),
+        (b'{"id":"3","x":' + b"1" * 5000 + b"}", "record 3: it cannot be decoded"),
+    ],
+)
+def test_a_record_that_cannot_be_written_is_named_and_all_others_come(
+    run: Any,  # noqa: ANN401
+    bad: object,
+    said: str,
+) -> None:
+    ran = run(
+        {"s": [[order(1)], [order(2), bad, order(4)], [order(5)]], "t": [[order(6)]]}, mark="m"
+    )
+    assert [row["id"] for row in ran.records] == ["1", "2", "4", "5", "6"]
+    assert said in ran.log
+    assert "orders (shop=s)" in ran.log
+    report = ran.tap.report["orders"]
+    assert (report.failed.total(), report.read, report.records) == (1, 1, 5)
+    failed, whole = ran.state["bookmarks"]["orders"]["partitions"]
+    assert failed["replication_key_value"] == DAY.format(1)
+    assert "synced" not in failed
+    assert whole["synced"] == "m"
+    assert "x" not in ran.schemas[-1]
+
+
+def test_of_many_bad_records_the_first_are_named(run: Any) -> None:  # noqa: ANN401
+    ran = run([{"id": None}] * 1000)
+    assert "record 20: " in ran.log
+    assert "record 21: " not in ran.log
+    assert "and 980 more" in ran.log
+
+
+# --- names and numbers of columns ---------------------------------------------------------------
+
+
+def test_fields_beyond_the_limit_are_kept_in_one_column(run: Any) -> None:  # noqa: ANN401
+    rows = [order(1, **{f"f{number}_{n}": n for n in range(3)}) for number in range(100)]
+    rows.append(order(2, total="n/a", f0_0=None, **{EXTRA: "own"}))
+    ran = run({"s": [rows[:60], rows[60:]]}, max_new_columns=200)
+    last = ran.schemas[-1]
+    assert len(last) == 4 + 200 + 1
+    assert last[EXTRA] == SCHEMAS["object"]
+    assert ran.log.count("more unknown fields than `max_new_columns`") == 1
+    for row, sent in zip(ran.records, rows, strict=True):
+        extra = row.get(EXTRA) or {}
+        found = {name: value for name, value in (row | extra).items() if value is not None}
+        if EXTRA not in sent:
+            found.pop(EXTRA, None)
+        assert {k: v for k, v in sent.items() if v is not None}.items() <= found.items()
+    again = run([rows[-1]], ran.state, max_new_columns=200)
+    assert again.schemas == [last]
+    assert again.records[0][EXTRA] == {"total": "n/a", EXTRA: "own"}
+    assert "max_new_columns" not in again.log
+
+
+def test_a_limit_of_none_keeps_all_in_one_column(run: Any) -> None:  # noqa: ANN401
+    ran = run([order(1, x=1, total="n/a")], max_new_columns=0)
+    assert ran.records[0][EXTRA] == {"x": 1, "total": "n/a"}
+
+
+ODD = [
+    "",
+    " ",
+    'quo"te',
+    "it's",
+    "line\nbreak",
+    "nul\0",
+    "x" * 300,
+    "y" * 299,
+    "日本",
+    "a.b",
+    "a-b",
+]
+ODD += [
+    "1st",
+    "_sdc_batched_at",
+    "_SDC_x",
+    "ctid",
+    "XMIN",
+    EXTRA,
+    "x" * 301,
+    "per%cent",
+    "a b",
+    "select",
+]
+ODD += ["shop_name", "Shop_Name", "SHOP_NAME", "x" * 60, "\u202eabc"]
+
+
+def test_odd_names_become_names_that_any_database_takes(run: Any) -> None:  # noqa: ANN401
+    for value in (1, "text"):
+        ran = run([order(1, **dict.fromkeys(ODD, value)), order(2, **dict.fromkeys(ODD, (1,)))])
+        new = ran.schemas[0].keys() - Orders.schema["properties"].keys()
+        assert len(new) == 2 * len(ODD)
+        assert len({name.lower() for name in ran.schemas[0]}) == len(ran.schemas[0])
+        for name in new:
+            assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
+            assert len(name) <= LONGEST
+            assert not re.match("_sdc|ctid$|xmin$", name, re.IGNORECASE)
+        assert sum(value == row.get(name) for row in ran.records for name in new) == len(ODD)
+
+
+def test_names_that_need_no_change_stay_and_others_are_the_same_in_every_run() -> None:
+    assert column_name("shippingFee") == "shippingFee"
+    assert column_name("shippingFee", "__v_string") == "shippingFee__v_string"
+    assert column_name("shipping fee") == column_name("shipping fee") != column_name("shipping-fee")
+    assert column_name("shipping fee").startswith("shipping_fee_")
+    assert column_name("x" * 60, "__v_integer").endswith("__v_integer")
+
+
+def test_infer_takes_whole_numbers_beyond_64_bits_for_numbers() -> None:
+    assert infer([2**63 - 1, -(2**63)]) == "integer"
+    assert infer([2**63]) == "number"
