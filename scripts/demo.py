@@ -159,14 +159,27 @@ CENTRA: Final = {
 }
 
 CSCART: Final = {
-    "Abandoned carts by week (the last six)": """
+    "Abandoned carts by week (the last six; no order since)": """
         SELECT
             strftime(date_trunc('week', date), '%Y-%m-%d') AS week,
             count(*) AS carts,
-            count(*) FILTER (user_data::VARCHAR <> '{}') AS of_customers,
+            count(*) FILTER (of_customer) AS of_customers,
             round(sum(total))::BIGINT AS worth
-        FROM carts
-        WHERE total > 0
+        FROM (
+            SELECT  -- a customer's carts in several storefronts each have the total of all
+                max(date) AS date,
+                bool_or(user_data::VARCHAR <> '{}') AS of_customer,
+                max(total) AS total
+            FROM carts
+            WHERE total > 0
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM orders
+                    WHERE orders.order_id = carts.order_id
+                        OR (orders.user_id = carts.user_id AND orders.timestamp >= carts.date)
+                )
+            GROUP BY user_id
+        )
         GROUP BY week
         ORDER BY week DESC
         LIMIT 6
@@ -186,11 +199,12 @@ CSCART: Final = {
     "Orders by status": """
         SELECT
             coalesce(statuses.description, orders.status) AS status,
+            bool_or(statuses.params ->> '$.payment_received' = 'true') AS paid,
             count(*) AS orders,
             round(sum(orders.total))::BIGINT AS total
         FROM orders
         LEFT JOIN statuses ON statuses.type = 'O' AND statuses.status = orders.status
-        GROUP BY ALL
+        GROUP BY statuses.description, orders.status
         ORDER BY orders DESC, status
     """,
 }

@@ -43,8 +43,8 @@ FLAGS: t.Final = """
     after age_verification anonymized comparison display_including_tax display_on_catalog
     display_on_header display_on_product edp_shipping free_shipping is_buyer is_default is_edp
     is_global is_op is_oper is_parent_order is_pbp is_primary is_returnable is_root is_trash
-    multiupload notify parent_age_verification price_includes_tax repay required shared_product
-    stored_price tax_exempt temp unlimited_download use_avail_period
+    multiupload notify parent_age_verification payment_received price_includes_tax repay
+    required shared_product stored_price tax_exempt temp unlimited_download use_avail_period
 """
 
 COUNTS: t.Final = """

@@ -114,6 +114,7 @@ def statuses() -> Table:
                 "notify": True,
                 "inventory": "D",
                 "repay": False,
+                "payment_received": kind == "O" and letter in "PC",
                 "gift_cert_status": "P",
             },
         }

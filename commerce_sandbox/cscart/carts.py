@@ -25,10 +25,12 @@ class Carts:
         shop: The store.
         products: Its products.
         users: Its accounts.
+        orders: Its orders.
     """
 
-    def __init__(self, shop: Shop, products: Table, users: Table) -> None:
+    def __init__(self, shop: Shop, products: Table, users: Table, orders: Table) -> None:
         self._shop = shop
+        self._orders = {row["user_id"]: row for row in orders.values()}
         self._products = products
         self._keys = referenced(list(products))
         self._users = users
@@ -44,13 +46,19 @@ class Carts:
             buyer = self._users[known[number]] if number < len(known) else None
             key = buyer["user_id"] if buyer else zlib.crc32(f"guest-{number}".encode())
             moment = random.randrange(NOW - 60 * DAY, NOW)
+            order = self._orders.get(key) if number % 3 == 0 else None
+            if order is not None:
+                moment = int(order["timestamp"]) - random.randrange(600, 2 * DAY)
             cart = self.cart(random, key, moment)
+            if order is not None and number % 2 and "order_id" in cart:
+                cart["order_id"] = order["order_id"]
             table[cart_key(cart)] = cart
             # Every fortieth has a cart in the other store as well; vendors share one.
             if number % 40 == 3 and not self._shop.setup.multivendor:  # noqa: PLR2004
                 other = self.cart(random, key, moment - random.randrange(1, 5 * DAY))
                 other["company_id"] = other["storefront_id"] = 3 - cart["company_id"]
                 table[cart_key(other)] = other
+                recount(cart, other)
         return table
 
     def cart(self, random: Random, key: int, moment: int) -> Row:
@@ -125,18 +133,21 @@ class Carts:
         }
 
 
-def recount(row: Row) -> None:
-    """Compute how many products a cart has and what they are worth.
+def recount(*rows: Row) -> None:
+    """Compute how many pieces the carts of one account hold and what they are worth.
 
-    Where there are only wishes, the list has neither these columns nor the order's.
+    The store counts by account: each of several carts tells the sum of all. Where a cart has only
+    wishes, the list has neither these columns nor the order's.
     """
-    bought = [one for one in row["products"] if one["item_type"] == "P"]
-    if bought:
-        row["cart_products"] = len(bought)
-        row["total"] = sum((one["price"] * one["amount"] for one in bought), Decimal("0.00"))
-    else:
-        for name in ("cart_products", "total", "order_id"):
-            row.pop(name, None)
+    lines = {id(row): [one for one in row["products"] if one["item_type"] == "P"] for row in rows}
+    bought = [one for some in lines.values() for one in some]
+    for row in rows:
+        if lines[id(row)]:
+            row["cart_products"] = sum(one["amount"] for one in bought)
+            row["total"] = sum((one["price"] * one["amount"] for one in bought), Decimal("0.00"))
+        else:
+            for name in ("cart_products", "total", "order_id"):
+                row.pop(name, None)
 
 
 def cart_key(row: Row) -> tuple[int, int]:

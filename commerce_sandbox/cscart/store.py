@@ -143,7 +143,7 @@ class Store:
     @cached_property
     def cart_maker(self) -> Carts:
         """Makes carts."""
-        return Carts(self._shop, self.products, self.users)
+        return Carts(self._shop, self.products, self.users, self.orders)
 
     @cached_property
     def _sold(self) -> tuple[Table, Table]:

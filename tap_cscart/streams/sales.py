@@ -213,7 +213,7 @@ class Shipments(CSCartStream):
 
 
 class Carts(CSCartStream):
-    """Carts of customers and guests that have not become orders, abandoned ones among them."""
+    """Carts of customers and guests as they are now, abandoned ones among them."""
 
     name = "carts"
     path = "carts"

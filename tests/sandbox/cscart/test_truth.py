@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
@@ -316,3 +317,25 @@ def test_secrets_are_in_the_data(client_of: Callable[..., Client]) -> None:
     }.items():
         rows = sandbox.truth(f"cscart.{stream}")
         assert any("sandbox-secret" in str(row[column]) for row in rows), stream
+
+
+def test_carts_count_pieces_of_an_account_and_some_have_become_orders(
+    client_of: Callable[..., Client],
+) -> None:
+    sandbox = client_of("4.20").sandbox
+    carts = [row for row in sandbox.truth("cscart.carts") if row.get("total") is not None]
+    pieces: Counter[int] = Counter()
+    worth: Counter[int] = Counter()
+    for row in sandbox.truth("cscart.cart_items"):
+        if row["item_type"] == "P":
+            pieces[row["user_id"]] += row["amount"]
+            worth[row["user_id"]] += row["amount"] * Decimal(row["price"])
+    orders = {row["order_id"]: row for row in sandbox.truth("cscart.orders")}
+    placed = {row["user_id"]: row["timestamp"] for row in orders.values()}
+    begun = [row for row in carts if row["order_id"]]
+    assert {row["order_id"] for row in begun} & orders.keys()
+    for row in carts:
+        assert row["cart_products"] == pieces[row["user_id"]]
+        assert Decimal(row["total"]) == worth[row["user_id"]]
+    assert sum(1 for row in carts if placed.get(row["user_id"], "") >= row["date"]) > len(begun)
+    assert len({row["user_id"] for row in carts}) < len(carts)
