@@ -47,7 +47,7 @@ class Latest:
             began: When the reading began, by the server's clock.
         """
         self.value: datetime | None = None
-        self._bound = began - LEEWAY
+        self._bound = dates.shift(began, -LEEWAY)
 
     def add(self, stamps: Iterable[datetime | None]) -> None:
         """Take in the values of a page.

@@ -8,7 +8,9 @@ Only queries are sent, never a mutation.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import math
 import threading
 import typing as t
 from collections import Counter
@@ -22,12 +24,12 @@ from commerce_taps.errors import (
     PartitionSkipped,
     Refused,
     TapStopped,
-    TooMuchAsked,
 )
 from commerce_taps.fetch import Request
 from commerce_taps.governor import Bucket
 from commerce_taps.records import open_envelope
-from tap_centra.integration.introspection import QUERY, LiveSchema
+from tap_centra.integration.errors import read_errors
+from tap_centra.integration.introspection import QUERY, LiveSchema, Look
 
 if t.TYPE_CHECKING:
     import logging
@@ -43,6 +45,7 @@ SHARE: t.Final = 0.95
 
 UNITS: t.Final = {"REQUEST_COUNT": "requests", "QUERY_COMPLEXITY": "complexity"}
 SECONDS: t.Final = {"TEN_SECONDS": 10.0, "ONE_HOUR": 3600.0}
+NO_DATA: t.Final = (b"null", b"[]", b"{}")
 RATE_LIMITS: t.Final = "{ rateLimits { type intervalSeconds quota remainingQuota } }"
 
 
@@ -103,13 +106,20 @@ class _RateLimits(msgspec.Struct, rename="camel"):
 
 
 class _Extensions(msgspec.Struct):
-    complexity: float | None = None
+    complexity: float
 
 
 class _Answer(msgspec.Struct):
     data: Raw = Raw(b"null")
-    errors: list[Raw] | None = None
-    extensions: _Extensions | None = None
+    errors: t.Any = None
+    extensions: Raw = Raw(b"null")
+
+    @property
+    def complexity(self) -> float | None:
+        """What the query has cost; `None` where that is not told."""
+        with contextlib.suppress(msgspec.DecodeError):  # PHP writes an empty object as []
+            return msgspec.json.decode(self.extensions, type=_Extensions).complexity
+        return None
 
 
 class Api:
@@ -136,6 +146,7 @@ class Api:
         self._live: LiveSchema | TapStopped | None = None
         self._costs: dict[tuple[str, int], float] = {}
         self._emptied = 0
+        self._largest = math.inf  # what a query can have cost
 
     @property
     def live(self) -> LiveSchema:
@@ -154,15 +165,13 @@ class Api:
     def _look(self) -> LiveSchema | TapStopped:
         """Look the schema up, and what is left of the limits."""
         try:
-            live = LiveSchema(self.post(Raw, QUERY), self._client.now)
+            live = LiveSchema(self.post(Look, QUERY), self._client.now)
             if "rateLimits" in live.roots:
                 self._measure()
         except TapStopped as error:
             return error
-        except (PartitionFailed, PartitionSkipped, TooMuchAsked) as error:
-            return TapStopped(error.reason)
-        except msgspec.DecodeError as error:
-            return TapStopped(f"this is no GraphQL schema ({error}); check `base_url`")
+        except (PartitionFailed, PartitionSkipped) as error:
+            return TapStopped(f"the schema of the environment is not known: {error.reason}")
         return live
 
     def _measure_again(self) -> None:
@@ -179,12 +188,21 @@ class Api:
         """Look up what is left of the limits, and keep inside of them from now on."""
         try:
             limits = self.post(_RateLimits, RATE_LIMITS).rate_limits
-        except (PartitionFailed, TooMuchAsked) as error:
+        except PartitionFailed as error:
             self._logger.warning(
                 "The rate limits are not known, and kept only as far as the API asks to wait: %s",
                 error.reason,
             )
             return
+        known = [
+            limit
+            for limit in limits
+            if limit.type in UNITS
+            and limit.interval_seconds in SECONDS
+            and 0 <= limit.remaining_quota <= limit.quota > 0
+        ]
+        costs = [limit.quota for limit in known if UNITS[limit.type] == "complexity"]
+        self._largest = min(costs, default=math.inf)
         self._governor.buckets = [
             Bucket(
                 UNITS[limit.type],
@@ -192,8 +210,7 @@ class Api:
                 SECONDS[limit.interval_seconds],
                 limit.remaining_quota - limit.quota * (1 - SHARE),
             )
-            for limit in limits
-            if limit.type in UNITS and limit.interval_seconds in SECONDS and limit.quota > 0
+            for limit in known
         ]
 
     def post(
@@ -221,25 +238,46 @@ class Api:
             TooMuchAsked: Less of it may be answered.
             TapError: As the error table says.
         """
+        data, failure = self.ask(kind, query, variables, stream=stream, size=size)
+        if failure is not None:
+            raise failure
+        return data
+
+    def ask(
+        self,
+        kind: type[Data],
+        query: str,
+        variables: dict[str, t.Any] | None = None,
+        *,
+        stream: str = "",
+        size: int = 0,
+    ) -> tuple[Data, PartitionFailed | None]:
+        """Ask a query of which a part may be answered.
+
+        Args:
+            kind: As for `post`.
+            query: As for `post`.
+            variables: As for `post`.
+            stream: As for `post`.
+            size: As for `post`.
+
+        Returns:
+            The data, and what was said beside it if it is not all of it.
+
+        Raises:
+            TapError: As for `post`; there is no data.
+        """
         self._measure_again()
-        thought = {"requests": 1.0, "complexity": self._costs.get((query, size), 0.0)}
+        known = self._costs.get((query, size), 0.0)
+        thought = {"requests": 1.0, "complexity": min(known, self._largest)}
         mark = _mark(query, variables or {})
         # An answer has the names that were asked for: so the answer to another query is known.
         marked = query.replace("{", f"{{ {mark}: __typename", 1)
         body = msgspec.json.encode({"query": marked, "variables": variables or {}})
 
-        def parse(body: bytes) -> Data:
-            answer = open_envelope(body, _Answer)
-            if answer.extensions and answer.extensions.complexity is not None:
-                cost = answer.extensions.complexity
-                self._governor.charge({"complexity": cost - thought["complexity"]})
-                with self._counting:
-                    self._costs[query, size] = cost
-                    self.complexity[stream] += int(cost)
-            if answer.errors:
-                raise Refused
+        def data_of(answer: _Answer) -> Data:
             data = bytes(answer.data)
-            if data == b"null":
+            if data in NO_DATA:
                 msg = "the answer has neither data nor errors"
                 raise MalformedAnswer(msg)
             if b'"%b":' % mark.encode() not in data:
@@ -247,8 +285,25 @@ class Api:
                 raise MalformedAnswer(msg)
             return open_envelope(data, kind)
 
+        def parse(body: bytes) -> Data:
+            answer = open_envelope(body, _Answer)
+            cost = answer.complexity
+            if cost is not None and 0 <= cost <= self._largest:  # or else it is no cost
+                self._governor.charge({"complexity": cost - thought["complexity"]})
+                with self._counting:
+                    self._costs[query, size] = cost
+                    self.complexity[stream] += int(cost)
+            if read_errors(answer.errors):
+                raise Refused
+            return data_of(answer)
+
         request = Request((), body=body, stream=stream, costs=thought, divisible=size > 1)
-        return self._client.get(request, parse)
+        try:
+            return self._client.get(request, parse), None
+        except PartitionFailed as failure:
+            with contextlib.suppress(MalformedAnswer):
+                return data_of(open_envelope(failure.body, _Answer)), failure
+            raise
 
 
 def _mark(query: str, variables: dict[str, t.Any]) -> str:

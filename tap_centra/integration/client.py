@@ -5,17 +5,17 @@ from __future__ import annotations
 import abc
 import typing as t
 
-import msgspec
 from msgspec import Raw
 from singer_sdk import StreamSchema
 from typing_extensions import override
 
+from commerce_taps.conform import encode
 from commerce_taps.lazy import cached_property
 from commerce_taps.paging import ALL, Range, Rows
-from commerce_taps.records import open_envelope
 from commerce_taps.stream import CommerceStream
 from tap_centra.bookmarks import Latest, look_back
-from tap_centra.integration.reading import Reading
+from tap_centra.entries import is_object, open_list, open_object
+from tap_centra.integration.reading import Reading, id_of
 from tap_centra.integration.root import Place
 from tap_centra.integration.selection import LONGEST
 from tap_centra.schemas import Declarations, integration
@@ -29,7 +29,6 @@ if t.TYPE_CHECKING:
     from commerce_taps.columns import Schema
     from commerce_taps.records import Page
     from tap_centra.integration.api import Api
-    from tap_centra.integration.paging import Id
     from tap_centra.integration.selection import Path
     from tap_centra.tap import TapCentra
 
@@ -164,11 +163,13 @@ class IntegrationStream(CommerceStream, abc.ABC):
         reading = Reading(self)
         latest = Latest(self.api.live.began)
         begin = look_back(start, self.config) if self.looks_back else start
-        for rows, safe in reading.pages(begin):
+        for rows, is_safe in reading.pages(begin):
             found = Rows(*self.shape.examine(self._records(rows, reading)))
             latest.add(found.stamps)
             wanted = Range(begin) if begin and not reading.root.filters else ALL
-            yield found.page(wanted=wanted, bookmark=latest.value if safe else None)
+            bookmark = latest.value if is_safe and not reading.faults else None
+            yield found.page(wanted=wanted, bookmark=bookmark)
+        reading.faults.end()
 
     def _records(self, rows: Sequence[Raw], reading: Reading) -> Sequence[Raw]:
         """Make records of rows."""
@@ -177,51 +178,52 @@ class IntegrationStream(CommerceStream, abc.ABC):
         return self._completed(rows, reading) if reading.cut else rows
 
     def _completed(self, rows: Sequence[Raw], reading: Reading) -> list[Raw]:
-        """Add to lists that did not come whole."""
-        opened = [_open(raw) for raw in rows]
+        """Add to lists that did not come whole.
+
+        A row whose list cannot be completed is left out: in the table it would stand for the whole.
+        """
+        found: list[Raw | None] = [*rows]
         for name in reading.cut:
-            lists = {_id(row): _list(row, name) for row in opened}
-            full = [one for one, entries in lists.items() if len(entries) >= LONGEST]
-            rest = reading.rest(full, name)
-            for row in opened:
-                if more := rest.get(_id(row)):
-                    row[name] = Raw(msgspec.json.encode([*lists[_id(row)], *more]))
-        return [Raw(msgspec.json.encode(row)) for row in opened]
+            opened = [open_object(raw) if raw else {} for raw in found]
+            lists = [open_list(row, name) or [] for row in opened]
+            full = [place for place, entries in enumerate(lists) if len(entries) >= LONGEST]
+            ids = {place: id_of(rows[place]) for place in full}
+            rest = reading.rest([one for one in ids.values() if one is not None], name)
+            for place, one in ids.items():
+                more = None if one is None else rest.get(one)
+                row = opened[place] | {name: Raw(encode([*lists[place], *(more or ())]))}
+                found[place] = None if more is None else Raw(encode(row))
+        return [raw for raw in found if raw is not None]
 
     def _entries(self, rows: Sequence[Raw], reading: Reading) -> Iterator[Raw]:
         """Take the records out of rows, and give them what they need of these."""
-        opened = [_open(raw) for raw in rows]
-        limit = reading.nested_limit
-        full = [_id(row) for row in opened if limit and len(_list(row, "nested")) >= limit]
+        opened = [open_object(raw) for raw in rows]
+        ids = [id_of(raw) for raw in rows]
+        lists = [open_list(row, "nested") for row in opened]
+        limit, nested = reading.nested_limit, reading.nested and reading.nested.name
+        full = [
+            one
+            for one, entries in zip(ids, lists, strict=True)
+            if one is not None and limit and len(entries or ()) >= limit
+        ]
         rest = reading.rest(full)
-        for row in opened:
+        for row, one, entries in zip(opened, ids, lists, strict=True):
+            if entries is None:
+                reading.faults.note(f"`{nested}` is no list", f"the row {one}")
             columns = {
                 column: row[name] for name, column in self.parent_fields.items() if name in row
             }
-            for entry in (*_list(row, "nested"), *rest.get(_id(row), ())):
-                record = _open(entry)
+            more = () if one is None else rest.get(one, ())
+            for number, entry in enumerate((*(entries or ()), *more), 1):
+                if not is_object(entry):
+                    place = f"entry {number} of the row {one}"
+                    reading.faults.note(f"an entry of `{nested}` is no object", place)
+                    continue
+                record = open_object(entry)
                 for column, name in self.lifted.items():
-                    columns[column] = (_object(record, name) or {}).get("id", Raw(b"null"))
-                yield Raw(msgspec.json.encode(columns | record))
-
-
-def _open(raw: Raw) -> dict[str, Raw]:
-    return open_envelope(bytes(raw), dict[str, Raw])
-
-
-def _object(row: Mapping[str, Raw], name: str) -> Mapping[str, Raw] | None:
-    """Open an object inside of a row; there may be none."""
-    return _open(row[name]) if bytes(row.get(name, b"null")) != b"null" else None
-
-
-def _list(row: Mapping[str, Raw], name: str) -> Sequence[Raw]:
-    """Open a list inside of a row; there may be none."""
-    inside = bytes(row.get(name, b"null"))
-    return open_envelope(inside, list[Raw]) if inside != b"null" else ()
-
-
-def _id(row: Mapping[str, Raw]) -> Id:
-    return t.cast("Id", msgspec.json.decode(row["id"]))
+                    lifted = open_object(record.get(name, b"null"))
+                    columns[column] = lifted.get("id", Raw(b"null"))
+                yield Raw(encode(columns | record))
 
 
 class UpdatedStream(IntegrationStream, abc.ABC):

@@ -107,33 +107,27 @@ _PERMISSION: t.Final = re.compile(r"[\w.]+:(?:read|write)")
 _FIELD: t.Final = re.compile(r"to access `?(\w+)")
 
 
-class Extensions(msgspec.Struct):
-    """What stands beside an error."""
-
-    category: str | None = None
-
-
 class QueryError(msgspec.Struct):
     """One error of an answer.
 
     Attributes:
         message: Centra's own words.
         path: The field it is about, as keys and numbers of the answer.
-        extensions: What stands beside it.
+        told: What kind of error it is, in Centra's own word.
     """
 
     message: str = ""
     path: list[str | int] | None = None
-    extensions: Extensions | None = None
+    told: str | None = None
 
     @property
     def category(self) -> str | None:
         """What kind of error it is. That a token has expired may be told as any kind, or none."""
-        category = self.extensions.category if self.extensions else None
+        category = self.told
         if _PERMISSION.search(self.message):
             return category
-        told = self.path or self.field or "permission" in self.message
-        is_bare = category == AUTHORIZATION and not told
+        is_of_field = self.path or self.field or "permission" in self.message
+        is_bare = category == AUTHORIZATION and not is_of_field
         return AUTHENTICATION if is_bare or _BAD_TOKEN.search(self.message) else category
 
     @property
@@ -152,7 +146,35 @@ class QueryError(msgspec.Struct):
 
 
 class _Refusal(msgspec.Struct):
-    errors: list[QueryError]
+    errors: t.Any
+
+
+def read_errors(errors: t.Any) -> list[QueryError]:  # noqa: ANN401 (JSON)
+    """Read the errors of an answer, whatever they are.
+
+    Args:
+        errors: The value of its `errors`. Nothing, in each form PHP has for it, is none.
+
+    Returns:
+        The errors.
+    """
+    if not errors:
+        return []
+    if isinstance(errors, dict) and "message" not in errors:
+        errors = list(errors.values())
+    return [_read_error(one) for one in (errors if isinstance(errors, list) else [errors])]
+
+
+def _read_error(error: t.Any) -> QueryError:  # noqa: ANN401 (JSON)
+    if not isinstance(error, dict):
+        return QueryError("" if error is None else str(error))
+    message, path, beside = (error.get(name) for name in ("message", "path", "extensions"))
+    category = beside.get("category") if isinstance(beside, dict) else None
+    return QueryError(
+        "" if message is None else str(message),
+        [part for part in path if isinstance(part, str | int)] if isinstance(path, list) else None,
+        category if isinstance(category, str) else None,
+    )
 
 
 def errors_in(body: bytes) -> list[QueryError]:
@@ -165,7 +187,7 @@ def errors_in(body: bytes) -> list[QueryError]:
         The errors, if there are any.
     """
     try:
-        return msgspec.json.decode(body, type=_Refusal).errors
+        return read_errors(msgspec.json.decode(body, type=_Refusal).errors)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
 

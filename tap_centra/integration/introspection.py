@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
 SCALARS: t.Final = ("SCALAR", "ENUM")
+WRAPPERS: t.Final = ("LIST", "NON_NULL")
 
 QUERY: t.Final = """
 query {
@@ -120,14 +121,54 @@ class Type(msgspec.Struct, rename="camel"):
     enum_values: list[Named] | None = None
     possible_types: list[Named] | None = None
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it says what is in it, as its kind has to."""
+        inside: dict[str, t.Any] = {
+            "OBJECT": self.fields_,
+            "INTERFACE": self.fields_ and self.possible_types is not None,
+            "UNION": self.possible_types,
+            "ENUM": self.enum_values,
+            "INPUT_OBJECT": self.input_fields,
+            "SCALAR": True,
+        }
+        return bool(inside.get(self.kind))
 
-class _Schema(msgspec.Struct, rename="camel"):
+
+class Schema(msgspec.Struct, rename="camel"):
+    """All types, which must be whole: what a damaged list of them lacks is not known to be absent.
+
+    Raises:
+        ValueError: It names a type that it does not have, or does not say what is in one. GraphQL
+            has a schema do both (GraphQL specification, "Schema Introspection").
+    """
+
     query_type: Named
     types: list[Type]
 
+    def __post_init__(self) -> None:
+        """Look for what is missing."""
+        names = {one.name for one in self.types}
+        used = {self.query_type.name}
+        for one in self.types:
+            if not one.is_told:
+                msg = f"it does not say what is in `{one.name}`"
+                raise ValueError(msg)
+            fields = one.fields_ or ()
+            typed = [*fields, *(arg for field in fields for arg in field.args)]
+            inner = [each.type.inner for each in (*typed, *(one.input_fields or ()))]
+            # More wrappers than `QUERY` asks for hide the name: such a field is of no use.
+            used |= {str(each.name) for each in inner if each.kind not in WRAPPERS}
+            used |= {each.name for each in one.possible_types or ()}
+        if len(names) < len(self.types) or not used <= names:
+            msg = f"it does not have `{min(used - names, default='each type once')}`"
+            raise ValueError(msg)
 
-class _Data(msgspec.Struct):
-    schema_: _Schema = msgspec.field(name="__schema")
+
+class Look(msgspec.Struct):
+    """The data of the answer to `QUERY`."""
+
+    schema_: Schema = msgspec.field(name="__schema")
 
 
 class LiveSchema:
@@ -138,17 +179,14 @@ class LiveSchema:
         roots: The fields of a query.
     """
 
-    def __init__(self, data: msgspec.Raw | bytes, began: datetime) -> None:
+    def __init__(self, look: Look, began: datetime) -> None:
         """Read the answer to `QUERY`.
 
         Args:
-            data: The value of its `data`.
+            look: Its data.
             began: When that was, by the server's clock.
-
-        Raises:
-            msgspec.DecodeError: It is none.
         """
-        schema = msgspec.json.decode(data, type=_Data).schema_
+        schema = look.schema_
         self.began = began
         self._types = {one.name: one for one in schema.types}
         self._fields = {
@@ -176,8 +214,8 @@ class LiveSchema:
         Returns:
             The names; none for an object.
         """
-        kind = self._types[type_name]
-        return [one.name for one in kind.possible_types or ()]
+        kind = self._types.get(type_name)
+        return [one.name for one in (kind and kind.possible_types) or ()]
 
     def inputs(self, argument: Argument) -> dict[str, Argument]:
         """Give the fields of an input type by name.
@@ -188,8 +226,8 @@ class LiveSchema:
         Returns:
             The fields.
         """
-        kind = self._types[str(argument.type.inner.name)]
-        return {one.name: one for one in kind.input_fields or ()}
+        kind = self._types.get(str(argument.type.inner.name))
+        return {one.name: one for one in (kind and kind.input_fields) or ()}
 
     def choices(self, argument: Argument) -> set[str]:
         """Give the values of an enum.
@@ -200,5 +238,5 @@ class LiveSchema:
         Returns:
             The values' names.
         """
-        kind = self._types[str(argument.type.inner.name)]
-        return {one.name for one in kind.enum_values or ()}
+        kind = self._types.get(str(argument.type.inner.name))
+        return {one.name for one in (kind and kind.enum_values) or ()}

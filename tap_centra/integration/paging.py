@@ -11,7 +11,8 @@ Three readers, each a generator over a function that asks:
   again from its beginning.
 
 Whether the bounds of a filter are inclusive is not documented: windows are asked for a second
-wider than they are, and the rows beyond are left out here.
+wider than they are, and the rows of that second are left out here. A row whose value lies further
+beyond is no reason to leave it out, but one not to rely on the order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from dataclasses import dataclass
 
 from commerce_taps import dates
 from commerce_taps.errors import PartitionFailed
-from commerce_taps.paging import ALL, KEPT_CHANGING, READINGS, Range, digest
+from commerce_taps.paging import ALL, KEPT_CHANGING, READINGS, Range, digest, short
+
+WIDER: t.Final = dates.ONE_SECOND
+"""How much wider a window is asked for than it is."""
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,41 +66,56 @@ class Rows:
     """One page as it came.
 
     Attributes:
-        records: The rows.
-        ids: Their ids.
-        stamps: Their replication values.
+        records: The rows; `None` in place of one that could not be read.
+        ids: Their ids; `None` for one that has none.
+        stamps: Their replication values; `None` for one that has none.
         size: How many rows were asked for.
         more: Whether another page may follow.
         before: The id of the row before the page, asked for beyond the first page.
         cursor: Where the next page begins.
         ascending: Whether the rows come in the order of their ids.
+        total: How many rows the whole list has, where the API says so.
     """
 
-    records: Sequence[Raw]
-    ids: Sequence[Id]
+    records: Sequence[Raw | None]
+    ids: Sequence[Id | None]
     stamps: Sequence[datetime | None]
     size: int
     more: bool
     before: Id | None = None
     cursor: str | None = None
     ascending: bool = False
+    total: int | None = None
 
     def fresh(self, seen: set[bytes], window: Range) -> list[Raw]:
         """Pick the rows to hand on, and remember them.
 
         Args:
             seen: Digests of rows that were handed on; those of this page are added.
-            window: Rows of other replication values are left out; those without one are not.
+            window: Rows of the second before or after it are left out.
 
         Returns:
             The rows.
         """
         found = []
         for raw, stamp in zip(self.records, self.stamps, strict=True):
-            if (stamp is None or stamp in window) and (mark := digest(raw)) not in seen:
+            if raw is None or _is_beside(stamp, window):
+                continue
+            if (mark := digest(raw)) not in seen:
                 seen.add(mark)
                 found.append(raw)
         return found
+
+
+def _is_beside(stamp: datetime | None, window: Range) -> bool:
+    """Tell whether a row came only because more was asked for than is wanted."""
+    if stamp is None or stamp in window:
+        return False
+    start, end = window
+    return bool(
+        (start and dates.shift(start, -WIDER) <= stamp < start)
+        or (end and end <= stamp <= dates.shift(end, WIDER))
+    )
 
 
 Ask = t.Callable[[Question], Rows]
@@ -105,12 +124,13 @@ Pages = t.Iterator[tuple[t.Sequence["Raw"], bool]]
 """Rows to hand on, and whether all rows up to the latest of them have been handed on."""
 
 
-def by_key(ask: Ask, start: datetime | None) -> Pages:
+def by_key(ask: Ask, start: datetime | None, end: datetime = dates.LAST) -> Pages:
     """Read a list in the order of its replication key.
 
     Args:
         ask: Asks for a page.
         start: The first replication value, inclusive; `None` for everything.
+        end: The latest replication value there can be.
 
     Yields:
         The rows; a bookmark is safe after each page.
@@ -121,7 +141,9 @@ def by_key(ask: Ask, start: datetime | None) -> Pages:
         window = Range(begin)
         rows = ask(Question(window, in_time=True))
         known = [stamp for stamp in rows.stamps if stamp is not None]
-        if known != sorted(known) or (rows.more and (not known or rows.stamps[-1] is None)):
+        asked = Range(begin and dates.shift(begin, -WIDER), dates.shift(end, WIDER))
+        is_sorted = known == sorted(known) and (not known or asked.holds(known))
+        if not is_sorted or (rows.more and rows.stamps[-1] is None):
             yield from by_number(ask, window)  # there is no order to rely on
             return
         if not rows.more:
@@ -133,14 +155,14 @@ def by_key(ask: Ask, start: datetime | None) -> Pages:
             seen = {
                 digest(raw)
                 for raw, stamp in zip(rows.records, rows.stamps, strict=True)
-                if stamp is not None and stamp >= edge
+                if raw is not None and stamp is not None and stamp >= edge
             }
             begin = edge
         else:  # one page does not hold what changed within one second
-            second = Range(begin, begin + dates.ONE_SECOND)
+            second = Range(begin, dates.shift(begin, dates.ONE_SECOND))
             for records, _ in by_number(ask, second, seen):
                 yield records, True
-            begin, seen = begin + dates.ONE_SECOND, set()
+            begin, seen = second.end, set()
 
 
 def by_number(ask: Ask, window: Range = ALL, seen: set[bytes] | None = None) -> Pages:
@@ -161,12 +183,14 @@ def by_number(ask: Ask, window: Range = ALL, seen: set[bytes] | None = None) -> 
     size: int | None = None
     readings = 0
     while readings < READINGS:
-        number, last = 1, None
+        number, last, known = 1, None, set[Id | None]()
         while True:
             rows = ask(Question(window, number=number))
             if number > 1 and rows.size != size:
                 break  # the pages have become smaller: their numbers mean other rows
-            if number > 1 and _moved(rows, last):
+            came_before = rows.more and known.issuperset(rows.ids)
+            known.update(rows.ids)
+            if number > 1 and (came_before or _moved(rows, last)):
                 readings += 1
                 break
             yield rows.fresh(seen, window), not rows.more
@@ -183,6 +207,8 @@ def _moved(rows: Rows, last: Id | None) -> bool:
     Where the ids are numbers in ascending order, a lesser one tells of rows that were added: they
     move the others back, which only brings some of them twice.
     """
+    if last is None:  # it could not be read, so it cannot be known again
+        return False
     if rows.ascending and isinstance(rows.before, int) and isinstance(last, int):
         return rows.before > last
     return rows.before != last
@@ -199,18 +225,31 @@ def by_cursor(ask: Ask, window: Range = ALL) -> Pages:
         The rows; a bookmark is safe at the end only.
 
     Raises:
-        PartitionFailed: A page leads back to where it began.
+        PartitionFailed: A page leads back to where the reading was before, or the list ends before
+            the number of rows it announces.
     """
     seen: set[bytes] = set()
-    cursor: str | None = None
-    while True:
-        rows = ask(Question(window, cursor=cursor))
-        yield rows.fresh(seen, window), not rows.more
-        if not rows.more:
-            return
-        if rows.cursor is None or rows.cursor == cursor:
-            msg = (
-                "a page of the list leads nowhere: it says that another one follows, and not where"
-            )
-            raise PartitionFailed(msg)
-        cursor = rows.cursor
+    for reading in range(READINGS):
+        known, count = len(seen), 0
+        cursors: set[str | None] = {None}
+        cursor: str | None = None
+        while True:
+            rows = ask(Question(window, cursor=cursor))
+            count += len(rows.records)
+            is_whole = not rows.more and count >= (rows.total or 0)
+            yield rows.fresh(seen, window), is_whole
+            if is_whole:
+                return
+            if not rows.more:
+                break
+            cursor = rows.cursor
+            if cursor in cursors:
+                msg = (
+                    "a page of the list leads nowhere: it says that another one follows, and not "
+                    "where"
+                )
+                raise PartitionFailed(msg)
+            cursors.add(cursor)
+        if reading and len(seen) == known:
+            raise PartitionFailed(short(count, rows.total or 0))
+    raise PartitionFailed(KEPT_CHANGING)

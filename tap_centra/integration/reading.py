@@ -8,18 +8,27 @@ again, and pages that are too large become smaller.
 from __future__ import annotations
 
 import typing as t
-from datetime import timedelta
 
 import msgspec
 from msgspec import Raw
 
 from commerce_taps import dates
+from commerce_taps.conform import UNREADABLE, encode
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped, TooMuchAsked
 from commerce_taps.paging import KEPT_CHANGING, Range
-from commerce_taps.records import open_envelope
+from tap_centra.entries import is_object, open_list, open_object
+from tap_centra.faults import Faults
 from tap_centra.integration.api import Query
 from tap_centra.integration.errors import RATE_LIMIT, errors_in
-from tap_centra.integration.paging import Id, Question, Rows, by_cursor, by_key, by_number
+from tap_centra.integration.paging import (
+    WIDER,
+    Id,
+    Question,
+    Rows,
+    by_cursor,
+    by_key,
+    by_number,
+)
 from tap_centra.integration.root import find
 from tap_centra.integration.selection import LONGEST, USUAL, Selection, longest
 
@@ -40,23 +49,20 @@ CAPS: t.Final = frozenset({10, 20, 25, 50, 100, 150})
 """Rows of a short page that may not be the last: how many rows a root field gives at most is not
 documented, nor that it refuses to be asked for more."""
 
-_WIDER: t.Final = timedelta(seconds=1)
-"""Whether the bounds of a filter are inclusive is not documented."""
-
 
 class _Head(msgspec.Struct, rename="camel"):
-    id: Id
-    created_at: str | None = None
-    updated_at: str | None = None
+    id: t.Any = None
+    created_at: t.Any = None
+    updated_at: t.Any = None
 
 
 class _Page(msgspec.Struct):
     rows: list[Raw]
-    before: list[_Head] = []
+    before: t.Any = None
 
 
 class _Edge(msgspec.Struct):
-    node: Raw
+    node: Raw = Raw(b"null")
 
 
 class _PageInfo(msgspec.Struct, rename="camel"):
@@ -65,8 +71,9 @@ class _PageInfo(msgspec.Struct, rename="camel"):
 
 
 class _Edges(msgspec.Struct, rename="camel"):
-    edges: list[_Edge]
+    edges: list[_Edge | None]
     page_info: _PageInfo
+    total_count: t.Any = None
 
 
 class _Connection(msgspec.Struct):
@@ -74,7 +81,13 @@ class _Connection(msgspec.Struct):
 
 
 class Reading:
-    """One reading of one stream."""
+    """One reading of one stream.
+
+    Attributes:
+        root: The field of the query that is read.
+        nested: The list inside of each row whose entries are the records, if they are in one.
+        faults: What could not be read, while the rest was.
+    """
 
     def __init__(self, stream: IntegrationStream) -> None:
         """Look at what there is to read.
@@ -92,6 +105,7 @@ class Reading:
         self._refused: set[Path] = set()
         self._bound = USUAL
         self._question = Question()
+        self.faults = Faults()
         self.root, self.nested = find(self._live, stream.places)
         if not self.root.is_paged:
             self._limit = LONGEST  # what comes at once is all there is
@@ -135,7 +149,8 @@ class Reading:
     def _call(self, query: Query, inside: str, **arguments: t.Any) -> str:  # noqa: ANN401 (JSON)
         """Write the root field, with what is asked of each row."""
         if self.root.is_connection:
-            inside = f"edges {{ node {{ {inside} }} }} pageInfo {{ hasNextPage endCursor }}"
+            total = "totalCount " if self.root.has_total else ""
+            inside = f"{total}edges {{ node {{ {inside} }} }} pageInfo {{ hasNextPage endCursor }}"
         return query.call(self.root.field, "rows", inside, **arguments)
 
     @property
@@ -168,7 +183,7 @@ class Reading:
             end = self._live.began
         if not self.root.filters or (start is None and end is None):
             return None
-        bounds = {"from": dates.shift(start, -_WIDER) if start else None, "to": end}
+        bounds = {"from": dates.shift(start, -WIDER) if start else None, "to": end}
         return {
             str(self.root.key): {
                 name: dates.floor(value).isoformat() for name, value in bounds.items() if value
@@ -214,7 +229,7 @@ class Reading:
         if self.root.is_connection:
             return by_cursor(self.ask, Range(start))
         if self.root.filters and self.root.sorts(in_time=True):
-            return by_key(self.ask, start)
+            return by_key(self.ask, start, self._live.began)
         return by_number(self.ask, Range(start))
 
     def ask(self, question: Question) -> Rows:
@@ -237,7 +252,7 @@ class Reading:
         while True:
             text, variables = self._write(question)
             try:
-                rows = self._answer(text, variables)
+                rows = self._answer(text, variables, question.place)
                 self._check(rows, question)
             except TooMuchAsked as refusal:
                 self._lessen(refusal, question)
@@ -253,14 +268,14 @@ class Reading:
         query, behind = Query(), (question.number - 1) * rows.size + count + 1
         order = self._order(question)
         call = query.call(self.root.field, "rows", "id", **order, limit=1, page=behind)
-        if self._answer(query.text(call), query.variables).records:
+        if self._answer(query.text(call), query.variables, f"behind {question.place}").records:
             msg = f"no more than {count} rows come at once"
             raise TooMuchAsked(msg)
 
     def _widen(self, rows: Rows) -> bool:
         """Ask for more of lists that can only be asked for at once, if some may not be whole."""
         start, bounded = ("nested",) if self.nested else (), self._selection.bounded
-        found = [msgspec.json.decode(raw) for raw in rows.records] if bounded else []
+        found = [_decoded(raw) for raw in rows.records if raw is not None] if bounded else []
         for path in bounded:
             if max((longest(row, start + path) for row in found), default=0) >= self._bound:
                 if self._bound == LONGEST:
@@ -270,40 +285,79 @@ class Reading:
                 return True
         return False
 
-    def _answer(self, text: str, variables: dict[str, t.Any]) -> Rows:
-        """Ask for a page once."""
-        size, stream, before, cursor = self._limit, self._stream.name, None, None
+    def _answer(self, text: str, variables: dict[str, t.Any], place: str) -> Rows:
+        """Ask for a page once. What of it could not be read is noted; the rest comes."""
+        size, name = self._limit, self._stream.name
+        before, cursor, total = None, None, None
         if self.root.is_connection:
-            found = self._api.post(_Connection, text, variables, stream=stream, size=size).rows
-            records = [edge.node for edge in found.edges]
-            more, cursor = found.page_info.has_next_page, found.page_info.end_cursor
+            found, failure = self._api.ask(_Connection, text, variables, stream=name, size=size)
+            edges = found.rows
+            raws = [Raw(b"null") if edge is None else edge.node for edge in edges.edges]
+            more, cursor = edges.page_info.has_next_page, edges.page_info.end_cursor
+            total = edges.total_count if type(edges.total_count) is int else None
         else:
-            page = self._api.post(_Page, text, variables, stream=stream, size=size)
-            records = page.rows
-            is_full = len(records) >= size
+            page, failure = self._api.ask(_Page, text, variables, stream=name, size=size)
+            raws = page.rows
+            is_full = len(raws) >= size
             more = is_full and self.root.is_paged
             if is_full and not more and "limit" in self.root.field.arguments:
                 self._stream.logger.warning(
-                    "%s: only the first %d can be read, and there may be more.", stream, size
+                    "%s: only the first %d can be read, and there may be more.", name, size
                 )
-            before = page.before[0].id if page.before else None
-        heads = [open_envelope(bytes(raw), _Head) for raw in records]
+            before = _first_id(page.before)
+        if failure is not None:
+            self._keep(raws, failure, place)
+        for number, raw in enumerate(raws, 1):
+            if not is_object(raw) and failure is None:
+                self.faults.note("a row is no object", f"row {number} of {place}")
+        records = [raw if is_object(raw) else None for raw in raws]
+        heads = [_head(raw) for raw in raws]
         return Rows(
             records,
-            [head.id for head in heads],
+            [_id(head.id) for head in heads],
             [self._stamp(head) for head in heads],
             size,
             more,
             before,
             cursor,
             ascending=self.root.sorts()[:1] == ["id_ASC"],
+            total=total,
         )
 
     def _stamp(self, head: _Head) -> datetime | None:
-        """Read a row's replication value."""
+        """Read a row's replication value; one that is no time is none."""
         values = {"createdAt": head.created_at, "updatedAt": head.updated_at}
         text = values.get(self.root.key or "")
-        return None if text is None else dates.parse(text)
+        try:
+            return dates.parse(text) if isinstance(text, str) else None
+        except ValueError:
+            return None
+
+    # --- what could not be read -----------------------------------------------------------------
+
+    def _keep(self, raws: list[Raw], failure: PartitionFailed, place: str) -> None:
+        """Take those rows out of a page, or those entries out of its rows, that errors are about.
+
+        Raises:
+            TooMuchAsked: The token may not read a field of them, which can be left out.
+        """
+        errors = errors_in(failure.body)
+        if isinstance(failure, TooMuchAsked) and any(error.permission for error in errors):
+            raise failure
+        places = []
+        for error in errors:
+            path = [one for one in error.path or () if one not in {"edges", "node"}]
+            match path:
+                case ["rows", int(row), "nested", int(entry), *_] if -1 < row < len(raws):
+                    raws[row] = _without(raws[row], entry)
+                    places.append(f"entry {entry + 1} of row {row + 1} of {place}")
+                case ["rows", int(row), *_] if -1 < row < len(raws):
+                    raws[row] = Raw(b"null")
+                    places.append(f"row {row + 1} of {place}")
+        for one in dict.fromkeys(places) or [place]:
+            self.faults.note(failure.reason, one)
+
+    # --- lists inside of rows -------------------------------------------------------------------
 
     def rest(self, parents: Sequence[Id], column: str | None = None) -> dict[Id, list[Raw]]:
         """Read what did not come at once of the lists inside of rows, of many rows together.
@@ -313,10 +367,11 @@ class Reading:
             column: The column that is the list; `None` for a stream of such lists.
 
         Returns:
-            The entries from the second page on, by the row's id.
+            The entries from the second page on, by the row's id; none for a row whose list could
+            not be read to its end, which is noted.
 
         Raises:
-            PartitionFailed: They cannot be asked for, or some of the rows are not there any more.
+            PartitionFailed: They cannot be asked for.
         """
         found: dict[Id, list[Raw]] = {one: [] for one in parents}
         field = self.cut[column][0] if column else t.cast("Field", self.nested)
@@ -324,6 +379,7 @@ class Reading:
         if found and "page" not in field.arguments:
             raise _too_long(field.name)
         number, ids = 2, list(found)
+        last: dict[Id, list[Raw]] = {}
         while ids:
             query = Query()
             if column:
@@ -331,20 +387,27 @@ class Reading:
             else:
                 inside = self._nested(query, number)
             call = self._call(query, f"id {inside}", **self._again(ids))
+            place = f"page {number} of `{field.name}`"
             try:
-                rows = self._answer(query.text(call), query.variables)
-            except TooMuchAsked as refusal:
-                raise PartitionFailed(refusal.reason) from refusal
-            if self._widen(rows):
+                rows = self._answer(query.text(call), query.variables, place)
+            except PartitionFailed as refusal:
+                rows = None
+                self.faults.note(refusal.reason, place)
+            if rows is not None and self._widen(rows):
                 continue
-            came = dict(zip(rows.ids, rows.records, strict=True))
-            if not came.keys() >= set(ids):
-                raise PartitionFailed(KEPT_CHANGING)
+            came = {} if rows is None else dict(zip(rows.ids, rows.records, strict=True))
             full = []
             for one in ids:
-                row = open_envelope(bytes(came[one]), dict[str, Raw])
-                entries = open_envelope(bytes(row.get(column or "nested", b"")), list[Raw])
+                raw = came.get(one)
+                entries = open_list(open_object(raw), column or "nested") if raw else None
+                if entries is None or entries == last.get(one, ()):
+                    del found[one]
+                    if rows is not None:
+                        why = KEPT_CHANGING if raw is None else "a list has no end, or is none"
+                        self.faults.note(why, f"{place} of the row {one}")
+                    continue
                 found[one] += entries
+                last[one] = entries
                 if len(entries) >= size:
                     full.append(one)
             number, ids = number + 1, full
@@ -398,6 +461,51 @@ class Reading:
         fields = ", ".join(f"`{'.'.join(path)}`" for path in sorted(denied))
         self._stream.logger.warning("%s: left out %s: %s.", self._stream.name, fields, msg)
         self._select()
+
+
+def _decoded(raw: Raw) -> t.Any:  # noqa: ANN401 (JSON)
+    try:
+        return msgspec.json.decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def _head(raw: Raw) -> _Head:
+    try:
+        return msgspec.json.decode(raw, type=_Head)
+    except UNREADABLE:
+        return _Head()
+
+
+def _id(value: t.Any) -> Id | None:  # noqa: ANN401 (JSON)
+    return value if isinstance(value, Id) and not isinstance(value, bool) else None
+
+
+def id_of(raw: Raw) -> Id | None:
+    """Read a row's id.
+
+    Args:
+        raw: The row.
+
+    Returns:
+        The id; `None` if it has none that can be asked for.
+    """
+    return _id(_head(raw).id)
+
+
+def _first_id(before: t.Any) -> Id | None:  # noqa: ANN401 (JSON)
+    """Give the id of the row before a page, as far as there is one."""
+    match before:
+        case [{"id": one}, *_]:
+            return _id(one)
+    return None
+
+
+def _without(raw: Raw, entry: int) -> Raw:
+    """Take an entry out of the list inside of a row."""
+    row = open_object(raw)
+    entries = open_list(row, "nested") or []
+    return Raw(encode(row | {"nested": [*entries[:entry], *entries[entry + 1 :]]}))
 
 
 def _too_long(name: str) -> PartitionFailed:

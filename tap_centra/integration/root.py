@@ -39,6 +39,7 @@ class Root:
         field: The field.
         type_name: The type of its rows.
         is_connection: Whether it is read by cursor.
+        has_total: Whether it tells how many rows there are.
         key: The rows' field that the API filters by.
     """
 
@@ -54,10 +55,12 @@ class Root:
         self.key = key
         self._live = live
         self.type_name = str(field.type.inner.name)
-        edges = live.fields(self.type_name).get("edges")
-        self.is_connection = edges is not None
-        if edges is not None:
-            node = live.fields(str(edges.type.inner.name))["node"]
+        connection = live.fields(self.type_name)
+        edges = connection.get("edges")
+        node = live.fields(str(edges.type.inner.name)).get("node") if edges else None
+        self.is_connection = node is not None
+        self.has_total = "totalCount" in connection
+        if node is not None:
             self.type_name = str(node.type.inner.name)
 
     @property

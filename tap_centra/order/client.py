@@ -10,9 +10,8 @@ import abc
 import typing as t
 from datetime import timedelta
 from functools import partial
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
-import msgspec
 from msgspec import Raw
 from singer_sdk import StreamSchema
 from typing_extensions import override
@@ -25,6 +24,8 @@ from commerce_taps.lazy import cached_property
 from commerce_taps.records import Page, open_envelope
 from commerce_taps.stream import CommerceStream
 from tap_centra.bookmarks import LEEWAY, Latest, look_back
+from tap_centra.entries import NOTHING, is_object, open_list, open_object, value_of
+from tap_centra.faults import Faults
 from tap_centra.order.paging import Sheet, fresh, joined
 from tap_centra.order.quirks import compile_undo, on_the_wall
 from tap_centra.schemas import Declarations, order
@@ -111,22 +112,35 @@ class OrderStream(CommerceStream, abc.ABC):
     def _open(self, body: bytes) -> Answer:
         """Open the envelope, which may hold a refusal."""
         envelope = open_envelope(body, dict[str, Raw])
-        if _decoded(envelope, "status") != "ok":
+        if value_of(envelope, "status") != "ok":
             if "status" in envelope:
                 raise Refused
             msg = "the answer has no `status`: it is none of the Order API"
             raise MalformedAnswer(msg)
-        found = _decoded(envelope, self.selector)
-        if isinstance(found, dict):
-            found = ([found] if found else []) if self.is_single else list(found.values())
-        if not isinstance(found, list) or (self.is_single and not found):
-            msg = f"the answer has no `{self.selector}`"
-            raise MalformedAnswer(msg)
-        link = _decoded(envelope, "next") or None
+        rows = self._rows(envelope)
+        link = value_of(envelope, "next") or None
         if not isinstance(link, str | None):
             msg = "the answer has a `next` that is no link"
             raise MalformedAnswer(msg)
-        return Answer([Raw(encode(self._undo(record))) for record in found], link)
+        return Answer([self._undone(raw) for raw in rows], link)
+
+    def _rows(self, envelope: Mapping[str, Raw]) -> list[Raw]:
+        """Find the records in the envelope, of any kind."""
+        raw = envelope.get(self.selector, Raw(b"null"))
+        found = open_list(envelope, self.selector)
+        if self.is_single and is_object(raw):
+            found = [raw] if found else None
+        if found is None or bytes(raw) in NOTHING or (self.is_single and not found):
+            msg = f"the answer has no `{self.selector}`"
+            raise MalformedAnswer(msg)
+        return found
+
+    def _undone(self, raw: Raw) -> Raw:
+        """Undo the quirks of a record; one that cannot be decoded stays as it is."""
+        try:
+            return Raw(encode(self._undo(decode(raw))))
+        except UNREADABLE:
+            return raw
 
     @property
     def is_single(self) -> bool:
@@ -144,11 +158,12 @@ class OrderStream(CommerceStream, abc.ABC):
         begin = look_back(start, self.config) if self.looks_back else start
         return None if begin is None else dates.shift(begin, -REPEATED_HOUR)
 
-    def lists(self, start: datetime | None) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:  # noqa: ARG002
         """Read the records, page by page.
 
         Args:
             start: Where to begin, inclusive; `None` for everything.
+            faults: Where to note what could not be read.
 
         Yields:
             The pages.
@@ -176,20 +191,22 @@ class OrderStream(CommerceStream, abc.ABC):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the list; a bookmark is safe at its end. See the base class."""
-        latest: Latest | None = None
-        for found in self.lists(start):
+        faults, latest = Faults(), None
+        for rows in self.lists(start, faults):
             latest = latest or Latest(self._tap.client.now)
-            records, fits, stamps = self.shape.examine(found)
+            records, fits, stamps = self.shape.examine(rows)
             latest.add(stamps)
-            yield self.completed(Page(records, fits))
+            yield self.completed(Page(records, fits), faults)
+        faults.end()
         if latest:
             yield Page((), (), latest.value)
 
-    def completed(self, page: Page) -> Page:
+    def completed(self, page: Page, faults: Faults) -> Page:  # noqa: ARG002
         """Add to a page what comes inside of its records.
 
         Args:
             page: The page.
+            faults: Where to note what could not be read.
 
         Returns:
             The page.
@@ -267,7 +284,10 @@ class LinkStream(OrderStream, abc.ABC):
     def _follow(self, link: str) -> dict[str, str]:
         """Read the parameters of a link, which must not lead elsewhere."""
         here = f"{self._tap.base_url}/{self.path}"
-        there = urlsplit(urljoin(here, link))
+        try:
+            there = urlsplit(urljoin(here, link))
+        except ValueError:  # such as a bracket that is not closed
+            there = SplitResult("", "", "", "", "")
         # Nothing but its parameters is used: behind a proxy it may have another scheme or port.
         if there.hostname != urlsplit(here).hostname:
             msg = f"a page of the list leads to another host, {there.netloc}, where no key is sent"
@@ -275,14 +295,14 @@ class LinkStream(OrderStream, abc.ABC):
         return dict(parse_qsl(there.query, keep_blank_values=True))
 
     @override
-    def lists(self, start: datetime | None) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read the records, and give each the moment of reading. See the base class."""
-        opening = b""
-        for rows in super().lists(start):
-            if not opening:
-                moment = dates.render(dates.floor(self._tap.client.now - LEEWAY))
-                opening = b'{"readAt":%b,' % msgspec.json.encode(moment)
-            yield [Raw(opening + bytes(raw)[1:]) for raw in rows]
+        given: dict[str, Raw] = {}
+        for rows in super().lists(start, faults):
+            if not given:
+                moment = dates.render(dates.floor(dates.shift(self._tap.client.now, -LEEWAY)))
+                given = {"readAt": Raw(encode(moment))}
+            yield [Raw(encode(open_object(raw) | given)) if is_object(raw) else raw for raw in rows]
 
 
 class WholeStream(OrderStream, abc.ABC):
@@ -301,20 +321,22 @@ class DetailStream(OrderStream, abc.ABC):
     """The stream whose list has the ids."""
 
     @override
-    def lists(self, start: datetime | None) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read a record for each id, a page of them at once. See the base class."""
-        ids = self._ids(start)
+        ids = self._ids(start, faults)
         for first in range(0, len(ids), self._limit):
-            asked = (partial(self._find, one, start) for one in ids[first : first + self._limit])
+            asked = (
+                partial(self._find, one, start, faults) for one in ids[first : first + self._limit]
+            )
             yield [raw for found in self._tap.client.all(asked) for raw in found]
 
-    def _find(self, one: str, start: datetime | None) -> list[Raw]:
+    def _find(self, one: str, start: datetime | None, faults: Faults) -> list[Raw]:
         """Read the record of an id, unless it has gone meanwhile."""
         try:
             return self.answer({}, one).records
-        except PartitionFailed:
-            if one in self._ids(start):
-                raise
+        except PartitionFailed as failure:
+            if one in self._ids(start, Faults()):
+                faults.note(failure.reason, f"id {one}")
             return []
 
     @override
@@ -322,18 +344,17 @@ class DetailStream(OrderStream, abc.ABC):
         """Read nothing: there is no list. See the base class."""
         return iter(())
 
-    def _ids(self, start: datetime | None) -> list[str]:
+    def _ids(self, start: datetime | None, faults: Faults) -> list[str]:
         """List the ids, once each."""
         parent = self.parent(self._tap)
         (key,) = parent.primary_keys
-        ids = (decode(raw).get(key) for page in parent.lists(start) for raw in page)
-        return list(dict.fromkeys(map(str, ids)))
-
-
-def _decoded(envelope: Mapping[str, Raw], name: str) -> t.Any:  # noqa: ANN401 (JSON)
-    """Decode what an envelope has under a name; null if there is nothing."""
-    try:
-        return decode(envelope.get(name, b"null"))
-    except UNREADABLE as error:
-        msg = f"the answer cannot be read: its `{name}` has what is no JSON"
-        raise MalformedAnswer(msg) from error
+        found: list[str] = []
+        for number, rows in enumerate(parent.lists(start, faults), 1):
+            place = f"page {number} of `{parent.name}`"
+            for row, raw in enumerate(rows, 1):
+                one = value_of(open_object(raw), key)
+                if isinstance(one, int | str) and one != "":
+                    found.append(str(one))
+                else:
+                    faults.note(f"a row has no `{key}` to ask for", f"row {row} of {place}")
+        return list(dict.fromkeys(found))

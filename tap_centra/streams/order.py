@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typing as t
 
-import msgspec
 from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.conform import decode
+from commerce_taps.conform import encode
+from tap_centra.entries import open_list, open_object, value_of
 from tap_centra.order.client import (
     REPEATED_HOUR,
     DetailStream,
@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.records import Page
+    from tap_centra.faults import Faults
 
 
 class Customers(OffsetStream):
@@ -66,10 +67,10 @@ class Orders(OffsetStream):
     looks_back = True
 
     @override
-    def completed(self, page: Page) -> Page:
+    def completed(self, page: Page, faults: Faults) -> Page:
         """Add the lines. See the base class."""
         for stream in self.derived:
-            lines = [line for raw in page.records for line in _lines(raw)]
+            lines = [line for raw in page.records for line in _lines(raw, faults)]
             page.derived = {stream.name: stream.checked(lines)}
         return page
 
@@ -102,7 +103,7 @@ class Shipments(OffsetStream):
     page_limit = 100
 
     @override
-    def lists(self, start: datetime | None) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read the three lists in the order a shipment goes through them; the last one wins.
 
         Only what was sent is filtered. Which date the filter compares with is not documented: if
@@ -243,23 +244,29 @@ class AllocationRequests(NumberStream):
     takes_limit = False
 
     @override
-    def lists(self, start: datetime | None) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read those of any status; the API shows pending ones only unless asked. See the base."""
         return self.pages({"status": "all"})
 
 
 def _is_before(raw: Raw, name: str, moment: datetime) -> bool:
     """Tell whether a record has a time that is before a moment."""
-    stamp = decode(raw).get(name)
-    return isinstance(stamp, str) and stamp < dates.render(dates.floor(moment))
+    try:
+        return dates.parse(value_of(open_object(raw), name)) < dates.floor(moment)
+    except (AttributeError, ValueError):  # it is no text, or no time
+        return False
 
 
-def _lines(raw: Raw) -> Iterator[Raw]:
+def _lines(raw: Raw, faults: Faults) -> Iterator[Raw]:
     """Take the lines out of an order, and give them what they need of it."""
-    order = msgspec.json.decode(raw, type=dict[str, Raw])
+    order = open_object(raw)
+    place = f"the order {value_of(order, 'orderId')}"
+    lines = open_list(order, "products")
+    if lines is None:
+        faults.note("`products` is no list", place)
     parent = {name: order[name] for name in ("orderId", "orderDate") if name in order}
-    for line in msgspec.json.decode(order.get("products", b"null"), type=list[Raw] | None) or ():
-        yield Raw(msgspec.json.encode(parent | msgspec.json.decode(line, type=dict[str, Raw])))
+    for line in faults.objects(lines or (), "line", place):
+        yield Raw(encode(parent | open_object(line)))
 
 
 STREAMS: t.Final[tuple[type[OrderStream], ...]] = (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
 
 from commerce_sandbox.centra import graphql_api
 from tests.centra.conftest import INTEGRATION, amiss, differences, truth
+from tests.contract import bookmarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,28 +64,110 @@ def times(count: int, change: Change) -> Change:
 # --- errors beside data -------------------------------------------------------------------------
 
 
-def half(answer: Record, message: str) -> Record:
-    """An answer of which a row is missing."""
+def half(answer: Record, message: str, category: str = "graphql") -> Record:
+    """An answer of which a value is missing."""
     answer["data"]["rows"][1]["grandTotal"] = None
-    return {"errors": [error(message, "internal", "rows", 1, "grandTotal")]} | answer
+    return {"errors": [error(message, category, "rows", 1, "grandTotal")]} | answer
 
 
-def test_rows_beside_an_error_are_not_taken_for_whole(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
+@pytest.mark.parametrize(
+    "message",
+    ["The creditLimit of unknown complexity.", "The moon is full."],
+    ids=["limit", "moon"],
+)
+def test_a_row_beside_an_error_is_named_and_all_others_are_written(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, message: str
 ) -> None:
-    asked = tamper("rows: orders", lambda a, _: half(a, "The creditLimit of unknown complexity."))
+    asked = tamper("rows: orders", times(1, lambda a, _: half(a, message)))
     found = run(sandbox, catalog=catalog(orders=None, brands=None))
     assert found.code == 1
+    assert "Failed orders: all was read but what is named here: " in found.log
+    assert f"{message.rstrip('.')} (row 2 of page 1)." in found.log
+    wanted = truth(sandbox, INTEGRATION, found.output, "orders")
+    rows = found.output.rows("orders")
+    assert len(rows) == len(wanted) - 1
+    assert differences(INTEGRATION, "orders", rows, {key: wanted[key] for key in rows}) == []
+    assert not found.output.state.get("bookmarks", {}).get("orders")
+    assert found.summary("orders")["requests"] == len(asked)
+    again = run(sandbox, catalog=catalog(orders=None), state=found.output.state)
+    assert amiss(sandbox, INTEGRATION, again.output, "orders") == []
+
+
+@pytest.mark.parametrize("path", [["rows", 3, "nested", 1, "quantity"], ["rows", 3, "number"]])
+def test_an_entry_beside_an_error_is_named_and_all_others_are_written(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, path: list[str | int]
+) -> None:
+    lost: list[str] = []
+
+    def change(answer: Record, _: str) -> Record:
+        row = answer["data"]["rows"][3]
+        entry = path[3] if len(path) > 3 else slice(None)
+        gone = row["nested"][entry]
+        lost.extend(one["id"] for one in (gone if isinstance(gone, list) else [gone]))
+        return {"errors": [error("The moon is full.", "graphql", *path)]} | answer
+
+    tamper("rows: orders", times(1, change))
+    found = run(sandbox, catalog=catalog(order_lines=None))
+    assert found.code == 1
+    place = "entry 2 of row 4 of page 1" if len(path) > 3 else "row 4 of page 1"
+    assert f"Centra refuses the query: The moon is full ({place})." in found.log
+    wanted = truth(sandbox, INTEGRATION, found.output, "order_lines")
+    assert {key[1] for key in wanted.keys() - found.output.rows("order_lines").keys()} == {*lost}
+
+
+@pytest.mark.parametrize(
+    ("errors", "extensions"),
+    [([], []), ({}, {}), (None, None), (False, ""), ("", [1]), ([], {"complexity": "much"})],
+)
+def test_what_php_writes_for_nothing_is_nothing(
+    run: Taps,
+    sandbox: Sandbox,
+    catalog: Catalogs,
+    tamper: Tamper,
+    *,
+    errors: object,
+    extensions: object,
+) -> None:
+    tamper("", lambda a, _: a | {"errors": errors, "extensions": extensions})
+    found = run(sandbox, catalog=catalog(brands=None))
+    assert found.code == 0
+    assert amiss(sandbox, INTEGRATION, found.output, "brands") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ({"errors": {}, "data": None}, "the answer has neither data nor errors"),
+        ({"errors": [], "data": []}, "the answer has neither data nor errors"),
+        ({"errors": {"message": "Full moon."}}, "Centra refuses the query: Full moon"),
+        ({"errors": {"1": {"message": "Full moon."}}}, "Centra refuses the query: Full moon"),
+        ({"errors": "Full moon.", "data": []}, "Centra refuses the query: Full moon"),
+        ({"errors": [None], "data": None}, "Centra refuses the query: no details given"),
+        ({"errors": [{"message": [1], "path": 5, "extensions": []}]}, "the query: [1]"),
+    ],
+)
+def test_an_answer_without_data_is_named_and_other_streams_are_read(
+    run: Taps,
+    sandbox: Sandbox,
+    catalog: Catalogs,
+    tamper: Tamper,
+    *,
+    answer: Record,
+    sentence: str,
+) -> None:
+    tamper("rows: orders", lambda *_: answer)
+    found = run(sandbox, catalog=catalog(orders=None, brands=None), max_retries=1)
+    assert found.code == 1
     assert "Failed orders: " in found.log
+    assert sentence in found.log
     assert set(found.output.counts) == {"brands"}
-    assert asked
 
 
 def test_a_fault_of_the_server_is_asked_again_and_makes_no_page_smaller(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
 ) -> None:
     """Beside the error stands what the query has cost: `complexity` is no complaint of it."""
-    tamper("rows: orders", times(3, lambda a, _: half(a, "Internal server error")))
+    tamper("rows: orders", times(3, lambda a, _: half(a, "Internal server error", "internal")))
     found = run(sandbox, catalog=catalog(orders=None))
     assert found.code == 0
     assert found.log.count("orders: Centra has a fault of its own: Internal server error; try") == 3
@@ -161,10 +245,14 @@ def test_a_rate_limit_that_is_reached_by_a_single_row_ends_the_run(
 # --- rows that are none, and values nobody knows ------------------------------------------------
 
 
+NO_ROWS = [None, False, 5, "row", [], [1]]
+"""Values that are no row."""
+
+
 @pytest.mark.parametrize(
-    ("stream", "place"), [("brands", "rows"), ("order_lines", "nested")], ids=["row", "entry"]
+    ("stream", "place"), [("orders", "rows"), ("order_lines", "nested")], ids=["row", "entry"]
 )
-def test_a_null_in_a_list_is_a_failure_and_passes_no_bookmark(
+def test_what_is_no_row_is_named_and_all_others_are_written(
     run: Taps,
     sandbox: Sandbox,
     catalog: Catalogs,
@@ -175,15 +263,75 @@ def test_a_null_in_a_list_is_a_failure_and_passes_no_bookmark(
 ) -> None:
     def change(answer: Record, _: str) -> Record:
         rows = answer["data"]["rows"]
-        (rows if place == "rows" else rows[3]["nested"]).append(None)
+        found = rows if place == "rows" else rows[3]["nested"]
+        found += NO_ROWS
         return answer
 
     tamper("rows: ", times(1, change))
     found = run(sandbox, catalog=catalog(**{stream: None}))
     assert found.code == 1
-    assert f"Failed {stream}: " in found.log
-    assert found.output.counts == {}
+    assert f"Failed {stream}: all was read but what is named here: " in found.log
+    assert "is no object (" in found.log
+    assert " and 1 more)." in found.log
+    assert amiss(sandbox, INTEGRATION, found.output, stream) == []
     assert not found.output.state.get("bookmarks", {}).get(stream)
+
+
+NO_TIMES = [
+    "-0001-11-30T00:00:00+01:00",
+    "0000-00-00 00:00:00",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-01:00",
+    "9999-12-31T00:00:00Z",
+    "100000-01-01T00:00:00Z",
+    "",
+    "soon",
+    1717200000,
+    True,
+    None,
+    [],
+    {"date": "2024-06-01"},
+]
+
+
+@pytest.mark.parametrize("place", [0, 4, -1], ids=["first", "middle", "last"])
+def test_rows_that_were_changed_at_no_time_come_and_so_do_all_others(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, place: int
+) -> None:
+    """Each page has one, wherever the reading goes on from."""
+    left, odd = iter(NO_TIMES), dict[str, object]()
+
+    def change(answer: Record, _: str) -> Record:
+        rows = answer["data"]["rows"]
+        if len(rows) > 4 and rows[place]["id"] not in odd:
+            odd.update((rows[place]["id"], value) for value in islice(left, 1))
+        for row in rows:
+            row["updatedAt"] = odd.get(row["id"], row["updatedAt"])
+        return answer
+
+    tamper("rows: orders", change)
+    some = catalog(orders=["updatedAt"], order_lines=["orderUpdatedAt"])
+    found = run(sandbox, catalog=some, page_size=10, concurrency=1)
+    assert found.code == 0
+    assert "Traceback" not in found.log
+    assert list(odd.values()) == NO_TIMES
+    for stream, column in (("orders", "updatedAt"), ("order_lines", "orderUpdatedAt")):
+        wanted, rows = (
+            truth(sandbox, INTEGRATION, found.output, stream),
+            found.output.rows(stream),
+        )
+        assert rows.keys() == wanted.keys()
+        for key, row in rows.items():
+            variants = [v for name, v in row.items() if name.startswith(f"{column}__v_")]
+            if key[0] not in odd:
+                assert (row[column], variants) == (wanted[key][column], [])
+            elif row[column] is None:
+                assert variants in ([odd[key[0]]], [])
+                assert variants or odd[key[0]] is None
+            else:
+                assert row[column][:4] == "9999"
+    for _, bookmark in bookmarks(found.output.state):
+        assert bookmark < "2024-06-02"
 
 
 def test_types_and_values_nobody_knows_are_kept_as_they_come(

@@ -14,7 +14,7 @@ import pytest
 from graphql import build_schema, graphql_sync
 
 from commerce_taps.errors import PartitionFailed
-from tap_centra.integration.introspection import QUERY, LiveSchema
+from tap_centra.integration.introspection import QUERY, LiveSchema, Look
 from tap_centra.tap import TapCentra
 from tests.centra.test_queries import CONFIG, NOW
 
@@ -122,19 +122,19 @@ class Environment:
     def _inner(self, entry: Record, _: Any, **asked: Any) -> list[Record]:  # noqa: ANN401
         return self._page([{"id": n, "field": str(n)} for n in range(entry["inner"])], **asked)
 
-    def _post(self, kind: Any, text: str, variables: Any = None, **_: Any) -> Any:  # noqa: ANN401
+    def _ask(self, kind: Any, text: str, variables: Any = None, **_: Any) -> Any:  # noqa: ANN401
         self.asked.append(text)
         self.counts.pop(self.leaves.get(len(self.asked), 0), None)
         answer = graphql_sync(self._schema, text, variable_values=variables)
         assert answer.errors is None, answer.errors
-        return msgspec.json.decode(json.dumps(answer.data), type=kind)
+        return msgspec.json.decode(json.dumps(answer.data), type=kind), None
 
     def read(self, stream: str, **config: Any) -> list[Record]:  # noqa: ANN401
         """Read a stream."""
         made = TapCentra(config=CONFIG | config)
-        schema = json.dumps(graphql_sync(self._schema, QUERY).data).encode()
-        made.api._live = LiveSchema(schema, NOW)
-        made.api.post = self._post  # type: ignore[assignment, method-assign]
+        schema = graphql_sync(self._schema, QUERY).data
+        made.api._live = LiveSchema(msgspec.convert(schema, Look), NOW)
+        made.api.ask = self._ask  # type: ignore[assignment, method-assign]
         pages = made.streams[stream].read(None, None)  # type: ignore[attr-defined]
         return [json.loads(bytes(raw)) for page in pages for raw in page.records]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -243,23 +244,95 @@ def test_a_list_without_rows_is_written_in_two_ways(
     [
         ("orders", {"orders": None}, "the answer has no `orders`"),
         ("orders", {"orders": 5}, "the answer has no `orders`"),
+        ("orders", {"orders": False}, "the answer has no `orders`"),
         ("orders", {"orders": ["1"]}, "record 1: it is string and not an object"),
         ("orders", '{"status": "ok", "orders": [1e99999999999999999999]}', "and not an object"),
+        ("supplier_orders", {"orders": [None]}, "record 1: it is null and not an object"),
         ("vouchers", {"voucher": []}, "the answer has no `voucher`"),
         ("vouchers", {"voucher": {}}, "the answer has no `voucher`"),
         ("vouchers", {"voucher": None}, "the answer has no `voucher`"),
         ("products", {"products": [], "next": 2}, "a `next` that is no link"),
+        ("products", {"products": [], "next": "http://[?page=2"}, "leads to another host"),
     ],
 )
 def test_an_answer_without_what_was_asked_for_is_no_end(  # noqa: PLR0917 (a row of the table)
     run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str, body: object, sentence: str
 ) -> None:
     answer = {"status": "ok", **body} if isinstance(body, dict) else body
-    sandbox.override(f"/{stream}", status=200, body=answer)
+    sandbox.override(f"/{stream.replace('_', '-')}", status=200, body=answer)
     some = catalog(ORDER, **{stream: None})
     found = run(sandbox, ORDER, catalog=some, voucher_ids=["1"], max_retries=1)
     assert found.code == 1
     assert sentence in failure(found)
+
+
+def test_whatever_is_in_place_of_an_orders_lines_costs_nothing_but_these(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    line = {"lineId": 1, "quantity": 10**30, "deep": "DEEP"}
+    values: list[Any] = [
+        *(None, False, "", [], {}),  # there are none
+        *([line], {"7": line}),
+        *(True, 5, "text"),  # there is no list
+        *([None], [False], ["text"], [[line]], {"7": None}),  # a line is none
+    ]
+    orders = [
+        {"orderId": str(n), "orderDate": "2024-05-01 10:00:00", "products": value}
+        for n, value in enumerate(values)
+    ]
+    deep = "[" * 3_000 + "1e99999999999999999999" + "]" * 3_000
+    for place, rows in (("0$", orders), ("[1-9].*", orders[-1:])):
+        body = json.dumps({"status": "ok", "orders": rows}).replace('"DEEP"', deep)
+        sandbox.override(f"/orders.*offset={place}", status=200, body=body)
+    found = run(sandbox, ORDER, catalog=catalog(ORDER, orders=None, order_lines=None))
+    assert found.code == 1
+    assert failure(found) == (
+        "Failed orders: all was read but what is named here: `products` is no list (the order 7, "
+        "the order 8, the order 9); a line is no object (line 1 of the order 10, line 1 of the "
+        "order 11, line 1 of the order 12, line 1 of the order 13, line 1 of the order 14)."
+    )
+    assert found.output.keys("orders") == [(n,) for n in range(len(values))]
+    assert found.output.keys("order_lines") == [(5, 1), (6, 1)]
+    assert not list(bookmarks(found.output.state))
+
+
+NO_ROWS = [None, False, 5, "text", [1]]
+
+
+@pytest.mark.parametrize(
+    ("stream", "key", "selector"),
+    [
+        ("customers", "customerId", "customers"),
+        ("supplier_orders", "orderId", "orders"),
+        ("products", "stockItemId", "products"),
+        ("allocation_requests", "id", "allocation_requests"),
+    ],
+)
+def test_a_row_that_is_none_costs_no_other_row(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, *, stream: str, key: str, selector: str
+) -> None:
+    body = {"status": "ok", selector: [{key: 1}, *NO_ROWS, {key: 2}]}
+    sandbox.override("/customers.*offset=[1-9]", status=200, body=body | {selector: [{key: 2}]})
+    sandbox.override(f"/{stream.replace('_', '-')}", status=200, body=body)
+    found = run(sandbox, ORDER, catalog=catalog(ORDER, **{stream: None}))
+    assert found.code == 1
+    assert "a row is no object (row 2 of page 1, row 3 of page 1, row 4 of" in failure(found)
+    assert found.output.keys(stream) == [(1,), (2,)]
+    assert not list(bookmarks(found.output.state))
+
+
+def test_an_id_that_cannot_be_asked_for_costs_no_other(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    ids = [row["orderId"] for row in sandbox.truth("centra.order.supplier_orders")]
+    rows = [{"orderId": ids[0]}, *NO_ROWS, {}, {"orderId": "9999"}, {"orderId": ids[1]}]
+    sandbox.override(r"/supplier-orders\?$", status=200, body={"status": "ok", "orders": rows})
+    found = run(sandbox, ORDER, catalog=catalog(ORDER, supplier_order_details=None))
+    assert found.code == 1
+    said = failure(found)
+    assert "a row has no `orderId` to ask for (row 2 of page 1 of `supplier_orders`" in said
+    assert "(id 9999)" in said
+    assert found.output.keys("supplier_order_details") == [(ids[0],), (ids[1],)]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import pytest
 from graphql import (
     build_schema,
@@ -30,7 +31,7 @@ from commerce_sandbox.centra import survey
 from commerce_sandbox.centra.schema import schema
 from commerce_taps.errors import PartitionSkipped
 from commerce_taps.paging import Range
-from tap_centra.integration.introspection import QUERY, LiveSchema
+from tap_centra.integration.introspection import QUERY, LiveSchema, Look
 from tap_centra.integration.paging import Question
 from tap_centra.integration.reading import ENVELOPE, Reading
 from tap_centra.tap import TapCentra
@@ -66,7 +67,7 @@ def live(variant: str) -> LiveSchema:
     """The schema as a client sees it."""
     answer = graphql_sync(whole(variant), QUERY)
     assert answer.errors is None
-    return LiveSchema(json.dumps(answer.data).encode(), NOW)
+    return LiveSchema(msgspec.convert(answer.data, Look), NOW)
 
 
 def tap(variant: str, catalog: Record | None = None, **config: Any) -> TapCentra:  # noqa: ANN401
@@ -86,7 +87,7 @@ def queries(
         yield reading._write(Question(question.window) if numbered else question)
     asked: list[tuple[str, dict[str, Any]]] = []
 
-    def answer(text: str, variables: dict[str, Any]) -> None:
+    def answer(text: str, variables: dict[str, Any], _: str) -> None:
         asked.append((text, variables))
         raise StopIteration
 
@@ -247,7 +248,7 @@ def facing(sdl: str) -> TapCentra:
     """A tap that faces a schema unlike any that was seen."""
     answer = graphql_sync(build_schema(sdl), QUERY)
     made = TapCentra(config=CONFIG)
-    made.api._live = LiveSchema(json.dumps(answer.data).encode(), NOW)
+    made.api._live = LiveSchema(msgspec.convert(answer.data, Look), NOW)
     return made
 
 
