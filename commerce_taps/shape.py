@@ -45,7 +45,7 @@ from commerce_taps.selection import Selection
 from commerce_taps.structs import attribute, attributes, is_plain, struct_decoder
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from msgspec import Struct
@@ -300,11 +300,29 @@ class Shape:
             The records, each valid against `schema`, which may have grown: see `new_columns`. In
             place of one that has no usable key or cannot be decoded, why.
         """
+        return self.fit(map(self._open, raws), context)
+
+    def fit(
+        self,
+        records: Iterable[Record | RecordFailed],
+        context: Mapping[str, t.Any] = {},
+    ) -> list[Record | RecordFailed]:
+        """Fit decoded records to the schema.
+
+        Args:
+            records: The records of a page; in place of one that cannot be written, why.
+            context: As for `conform`.
+
+        Returns:
+            As for `conform`.
+        """
         found: list[Record | RecordFailed] = []
         strays: list[tuple[Record, Record, list[Stray]]] = []
-        for raw in raws:
+        for record in records:
+            if isinstance(record, RecordFailed):
+                found.append(record)
+                continue
             try:
-                record = self._open(raw)
                 out, own = self._fit(record, context)
             except RecordFailed as error:
                 found.append(error)
@@ -324,21 +342,18 @@ class Shape:
                     one.setdefault(name, None)
         return found
 
-    def _open(self, raw: msgspec.Raw | bytes) -> Record:
+    def _open(self, raw: msgspec.Raw | bytes) -> Record | RecordFailed:
         try:
             record = decode(raw)
         except UNREADABLE as error:
             # What the decoder says may quote the record, what it is may not.
-            msg = f"it cannot be decoded ({type(error).__name__})"
-            raise RecordFailed(msg) from error
+            return RecordFailed(f"it cannot be decoded ({type(error).__name__})")
         if not isinstance(record, dict):
-            msg = f"it is {json_type(record)} and not an object"
-            raise RecordFailed(msg)
+            return RecordFailed(f"it is {json_type(record)} and not an object")
         try:
             return self.selection.prune(record)
-        except RecursionError as error:
-            msg = "its values are nested too deeply"
-            raise RecordFailed(msg) from error
+        except RecursionError:
+            return RecordFailed("its values are nested too deeply")
 
     def _fit(self, record: Record, context: Mapping[str, t.Any]) -> tuple[Record, list[Stray]]:
         """Fit a record to the schema.

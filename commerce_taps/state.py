@@ -102,9 +102,9 @@ def _check_form(name: str, bookmark: dict[str, t.Any]) -> None:
     ):
         msg = f"The state's bookmark of `{name}` has no readable `progress_markers`."
         raise TapError(msg)
-    columns = bookmark.get("columns", {})
-    if not isinstance(columns, dict) or not all(
-        isinstance(kind, str) and kind in SCHEMAS for kind in columns.values()
+    mapped = bookmark.get("mapped_columns", {})
+    if not _are_columns(bookmark.get("columns", {})) or not (
+        isinstance(mapped, dict) and all(map(_are_columns, mapped.values()))
     ):
         msg = f"The state's bookmark of `{name}` has no readable `columns`."
         raise TapError(msg)
@@ -113,6 +113,12 @@ def _check_form(name: str, bookmark: dict[str, t.Any]) -> None:
     if twice is not None:
         msg = f"The state's bookmark of `{name}` has a partition twice: {shown(twice)}. Remove one."
         raise TapError(msg)
+
+
+def _are_columns(columns: object) -> bool:
+    return isinstance(columns, dict) and all(
+        isinstance(kind, str) and kind in SCHEMAS for kind in columns.values()
+    )
 
 
 def _check_value(name: str, value: t.Any) -> None:  # noqa: ANN401 (JSON)

@@ -40,6 +40,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from commerce_taps.columns import Kind
+    from commerce_taps.mapping import Mapper, Output
     from commerce_taps.selection import Path
     from commerce_taps.tap import CommerceTap
 
@@ -50,11 +51,11 @@ MARK = "synced"
 COLUMNS = "columns"
 """Key of the columns that were met at run time, in the state of their stream."""
 
+MAPPED = "mapped_columns"
+"""Key of the columns that only maps and flattening make, by the name they are written under."""
+
 SHOWN = 20
 """Names and positions that one line of the log lists."""
-
-UNMAPPABLE: t.Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What an expression in `stream_maps` raises for a record it was not made for."""
 
 
 @dataclass(slots=True)
@@ -322,11 +323,39 @@ class CommerceStream(Stream, abc.ABC):
         """Tell whether a top-level column is selected."""
         return name in self.fixed_columns or self.mask["properties", name]
 
+    @property
+    def known_columns(self) -> set[str]:
+        """Names of the columns it has, whether the catalog tells of them or not."""
+        return {*self.schema["properties"], *self.effective_schema["properties"]}
+
+    @property
+    def _mapper(self) -> Mapper:
+        return t.cast("Mapper", self._tap.mapper)
+
     @cached_property
     def _mapped(self) -> bool:
-        """Whether the SDK has to see each record: for maps and flattening."""
-        config = self.config
-        return bool(config.get("stream_maps") or config.get("flattening_enabled"))
+        """Whether each record has to be decoded, for maps and flattening."""
+        return self._mapper.changes(self.name)
+
+    def _register(self) -> None:
+        """Tell the mapper all columns that are known by now."""
+        self._mapper.register(self.name, self.emitted_schema, self.primary_keys, selected=True)
+        self._stream_maps = None
+
+    def _compile_outputs(self, columns: Mapping[str, Mapping[str, Kind]]) -> list[Output]:
+        self._register()
+        return self._mapper.outputs(
+            self.name,
+            self.emitted_schema,
+            columns,
+            evolve=self.config["new_fields"] == "evolve",
+            max_new_columns=self.config["max_new_columns"],
+        )
+
+    @cached_property
+    def _outputs(self) -> list[Output]:
+        """What becomes of each record, where maps or flattening change it."""
+        return self._compile_outputs(self.stream_state.get(MAPPED, {}))
 
     @override
     def _write_schema_message(self) -> None:
@@ -334,7 +363,7 @@ class CommerceStream(Stream, abc.ABC):
 
     def write_schema(self) -> None:
         """Write SCHEMA with all columns that are known by now, unless it has been written."""
-        new, self.shape.new_columns = self.shape.new_columns, []
+        new = self._new_columns
         if self._schema_written and not new:
             return
         if new:
@@ -344,14 +373,29 @@ class CommerceStream(Stream, abc.ABC):
                     "%s: more unknown fields than `max_new_columns`: the rest is kept in `_extra`.",
                     self.name,
                 )
-            self.stream_state[COLUMNS] = self.shape.columns
-        if self.shape.columns:
-            self._tap.mapper.register_raw_stream_schema(
-                self.name, self.emitted_schema, self.primary_keys
-            )
-            self._stream_maps = None
+            for shape in self._shapes:
+                shape.new_columns = []
+            if self.shape.columns:
+                self.stream_state[COLUMNS] = self.shape.columns
+        if self._mapped:
+            columns = {one.name: one.shape.columns for one in self._outputs if one.shape.columns}
+            if columns:
+                self.stream_state[MAPPED] = columns
+            for output in self._outputs:
+                output.publish()
+        elif self.shape.columns:
+            self._register()
         super()._write_schema_message()
         self._schema_written = True
+
+    @property
+    def _shapes(self) -> list[Shape]:
+        return [self.shape, *(one.shape for one in (self._outputs if self._mapped else ()))]
+
+    @property
+    def _new_columns(self) -> list[str]:
+        """The columns that were met since the last SCHEMA, each once."""
+        return list(dict.fromkeys(name for shape in self._shapes for name in shape.new_columns))
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -667,13 +711,12 @@ class CommerceStream(Stream, abc.ABC):
         if limit is not None:
             records = records[: max(limit - report.records, 0)]
         shaped = self._shaped(records, page.fits, context)
+        lines = (
+            self._mapped_lines(shaped) if self._mapped else self._lines(records, shaped, context)
+        )
+        self._hold(len(records), context)
         self.write_schema()
-        if self._mapped:
-            for record in shaped:
-                if isinstance(record, dict):
-                    self._write_mapped(record)
-        else:
-            self._tap.message_writer.write_records(self._lines(records, shaped, context))
+        self._tap.message_writer.write_records(lines)
         report.records += sum(not isinstance(record, RecordFailed) for record in shaped)
         self.state_manager.is_flushed = False
         if len(records) < len(page.records):
@@ -700,7 +743,12 @@ class CommerceStream(Stream, abc.ABC):
             if isinstance(record, RecordFailed):
                 emitted.faults.append((emitted.records + place + 1, record))
                 emitted.held = True
-        if self.shape.new_columns and emitted.records and self._schema_written:
+        return found
+
+    def _hold(self, records: int, context: Mapping[str, t.Any]) -> None:
+        """Count the records of a page, and hold the bookmark if they bring columns too late."""
+        emitted = self._emitted
+        if emitted.records and self._schema_written and self._new_columns:
             # Loaders built on the Singer SDK may write what came before a new SCHEMA after what
             # comes behind it, so an old version of a row over a new one.
             self.logger.info(
@@ -708,22 +756,34 @@ class CommerceStream(Stream, abc.ABC):
                 where(self.name, context),
             )
             emitted.held = True
-        emitted.records += len(records)
-        return found
+        emitted.records += records
 
-    def _write_mapped(self, record: Record) -> None:
-        """Emit a record the SDK's way.
+    def _mapped_lines(self, shaped: Sequence[Record | RecordFailed | None]) -> list[bytes]:
+        """Build the RECORD lines of what maps and flattening make of a page.
 
         Raises:
-            TapStopped: What the user wants made of it cannot be.
+            TapStopped: The user's expressions cannot be followed.
         """
-        try:
-            self._write_record_message(record)
-        except (MappingError, *UNMAPPABLE) as error:
-            # Its own text only where it is the SDK's: others may quote the record.
-            what = error if isinstance(error, MappingError) else type(error).__name__
-            msg = f"setting `stream_maps` or `flattening_…` cannot be followed: {what}"
-            raise TapStopped(msg, self.name) from error
+        if self.shape.new_columns:
+            known = {one.name: one.shape.columns for one in self._outputs}
+            vars(self)["_outputs"] = self._compile_outputs(known)
+        emitted, lines = self._emitted, []
+        places = [place for place, record in enumerate(shaped) if isinstance(record, dict)]
+        records = t.cast("list[Record]", [shaped[place] for place in places])
+        for output in self._outputs:
+            try:
+                mapped = output.records(records)
+            except MappingError as error:
+                msg = f"setting `stream_maps` cannot be followed: {error}"
+                raise TapStopped(msg, self.name) from error
+            writer = RecordLines(output.name, {}, datetime.now(timezone.utc))
+            for place, record in zip(places, mapped, strict=True):
+                if isinstance(record, RecordFailed):
+                    emitted.faults.append((emitted.records + place + 1, record))
+                    emitted.held = True
+                elif record is not None:
+                    lines.append(writer.encoded(record))
+        return lines
 
     def _lines(
         self,

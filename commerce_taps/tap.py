@@ -13,7 +13,6 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.mapper import PluginMapper
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
@@ -31,6 +30,7 @@ from commerce_taps.errors import (
 from commerce_taps.fetch import Client
 from commerce_taps.governor import Governor
 from commerce_taps.lazy import cached_property
+from commerce_taps.mapping import Mapper, check_maps
 from commerce_taps.prefetch import Chain, Prefetch, Workers
 from commerce_taps.report import Report, StreamReport
 from commerce_taps.settings import (
@@ -201,16 +201,38 @@ class CommerceTap(Tap, abc.ABC):
             own = {stream.name: stream for stream in streams}
             self._input_catalog = fit_catalog(self._input_catalog, self.name, own)
         try:
-            self._mapper = PluginMapper(dict(self.config), self.logger)
-            for stream in t.cast("dict[str, CommerceStream]", self.streams).values():
-                self.mapper.register_raw_stream_schema(
-                    stream.name,
-                    stream.selection.schema(stream.effective_schema),
-                    stream.primary_keys,
-                )
-        except MappingError as error:
-            sentence = f"Setting `stream_maps`: {error}"
-            raise ConfigValidationError(str(error), errors=[sentence]) from error
+            errors = list(self._map_streams())
+        except (MappingError, NotImplementedError, TypeError, ValueError) as error:
+            errors = [f"Setting `stream_maps`: {error}"]
+        if errors:
+            raise ConfigValidationError(errors[0], errors=errors)
+
+    def _map_streams(self) -> Iterator[str]:
+        """Register all streams with the mapper.
+
+        Yields:
+            A sentence for each mistake in `stream_maps`.
+        """
+        streams = t.cast("list[CommerceStream]", [*self.streams.values()])
+        columns = {stream.name: stream.known_columns for stream in streams}
+        if mistakes := [*check_maps(self.config.get("stream_maps", {}), columns)]:
+            yield from mistakes
+            return
+        mapper = self._mapper = Mapper(self.config, self.logger)
+        selected = [stream for stream in streams if stream.selected]
+        for stream in streams:
+            mapper.register(
+                stream.name,
+                stream.selection.schema(stream.effective_schema),
+                stream.primary_keys,
+                selected=stream.selected,
+            )
+            if mapper.removes(stream.name):
+                # Were it read all the same, bookmarks would pass rows that nobody got.
+                self.logger.info("%s: `stream_maps` leaves it out.", stream.name)
+                stream.selected = False
+        if selected and not any(stream.selected for stream in selected):
+            yield "Setting `stream_maps` leaves out all that is selected: nothing would be read."
 
     @override
     def _set_compatible_replication_methods(self) -> None:

@@ -200,8 +200,9 @@ def test_a_stream_map_adds_and_removes_columns(run: Taps, sandbox: Sandbox) -> N
     maps = {"commerce_tax_components": {"label": "name + '!'", "name": None}}
     output = run(sandbox, catalog=TAXES, stream_maps=maps).output
     assert {"label"} <= columns(output, "commerce_tax_components") - {"name"}
+    absent = dict.fromkeys(columns(output, "commerce_tax_components"))  # null on this path
     assert output.rows("commerce_tax_components") == {
-        key: row | {"label": f"{row.pop('name')}!"}
+        key: absent | {"label": f"{row.pop('name')}!"} | row
         for key, row in truth(sandbox, output, "commerce_tax_components").items()
     }
 
