@@ -24,7 +24,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 class TapError(Exception):
@@ -149,6 +149,9 @@ class Rule:
         sentence: What happened and what to do, for the user. `{message}` is replaced by the
             message the API sent along.
         body: The row applies only when this text is in the answer's body.
+        own: Whether the row applies only to answers in the API's own form (`ErrorTable.form`). By
+            default those do that take an answer for ordinary: a web server's page, an empty body
+            or the JSON of a gateway says nothing of what the API has.
         finally_: For `Action.RETRY`: what to do when the tries are used up. With `Action.LESSEN`,
             a divisible request is repeated only `patience` times: smaller ones may be what helps.
         doubts: How often the request is repeated all the same, once the API has answered others:
@@ -161,9 +164,16 @@ class Rule:
     action: Action
     sentence: str
     body: bytes = b""
+    own: bool | None = None
     finally_: Action = Action.FAIL
     doubts: int = 0
     patience: int = 1
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether the row applies only to answers in the API's own form."""
+        ordinary = self.action in {Action.SKIP, Action.DENY}
+        return ordinary if self.own is None else self.own
 
     def error(self, where: str, message: Message, *, tries: int = 1) -> TapError:
         """Build the exception for this row.
@@ -210,6 +220,7 @@ class ErrorTable:
     def __init__(
         self,
         *rules: Rule,
+        form: Collection[str] = (),
         no_answer: Rule = NO_ANSWER,
         late: Rule = LATE,
         malformed: Rule = MALFORMED,
@@ -218,27 +229,35 @@ class ErrorTable:
 
         Args:
             rules: The rows for answers with a failing status.
+            form: Fields that the JSON object has which the API sends with a failure.
             no_answer: The row for a connection that broke or was refused.
             late: The row for an answer that did not come in time.
             malformed: The row for an answer that cannot be read although its status is 200.
         """
         self._rules = rules
+        self.form = form
         self.no_answer = no_answer
         self.late = late
         self.malformed = malformed
         self.oversized = OVERSIZED
 
-    def classify(self, status: int, body: bytes) -> Rule:
+    def classify(self, status: int, body: bytes, *, own: bool = True) -> Rule:
         """Find the row for an answer.
 
         Args:
             status: The HTTP status; 200 for a refusal that only the body tells.
             body: The answer's body.
+            own: Whether the body has the API's own form.
 
         Returns:
-            The first row that matches; for a status nobody foresaw, one that fails the partition.
+            The first row that matches; for a status nobody foresaw, one that fails the partition;
+            for an answer that is not the API's, one that tries again before.
         """
-        for rule in self._rules:
-            if status in rule.statuses and rule.body in body:
+        rules = [one for one in self._rules if status in one.statuses and one.body in body]
+        for rule in rules:
+            if own or not rule.is_strict:
                 return rule
+        if rules:
+            sentence = f"HTTP {status} in a form that is not the API's own: {{message}}"
+            return Rule((status,), Action.RETRY, sentence)
         return Rule((status,), Action.FAIL, f"unexpected answer HTTP {status}: {{message}}")

@@ -32,7 +32,7 @@ from commerce_taps.errors import (
     TapStopped,
     TooMuchAsked,
 )
-from commerce_taps.records import document
+from commerce_taps.records import document, fields
 
 if t.TYPE_CHECKING:
     import logging
@@ -209,7 +209,8 @@ class Client:
                 return self._opened(status, body, parse)
             except Refused:
                 body = document(body) or body
-                rule, message = self._errors.classify(status, body), self._message(body)
+                rule = self._errors.classify(status, body, own=self._is_own(body))
+                message = self._message(body)
             except OversizedAnswer as error:
                 rule, message = self._errors.oversized, Message(str(error))
             except MalformedAnswer as error:
@@ -250,6 +251,11 @@ class Client:
                 )
         self._answered, self._unanswered = True, 0
         return answer
+
+    def _is_own(self, body: bytes) -> bool:
+        """Tell whether the body of a failed answer has the API's own form."""
+        found = fields(document(body) or body)
+        return bool(found) and all(name in found for name in self._errors.form)
 
     @property
     def now(self) -> datetime:

@@ -88,6 +88,7 @@ ERRORS: t.Final = ErrorTable(
         "Codat has a fault of its own: {message}",
         finally_=Action.LESSEN,
     ),
+    form=("statusCode", "error"),
 )
 
 

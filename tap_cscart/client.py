@@ -35,8 +35,6 @@ if t.TYPE_CHECKING:
 T = t.TypeVar("T")
 
 SERVER_ERRORS: t.Final = (500, 501, 502, *range(505, 600))
-API: t.Final = b'"status"'
-"""In the body of every error the API itself sends; what stands in front of it sends web pages."""
 IN_FRONT: t.Final = (
     "something in front of the store answers in its place, such as a firewall or a content "
     "delivery network ({message}): have it let the API through"
@@ -54,7 +52,7 @@ ERRORS: t.Final = ErrorTable(
         (400,),
         Action.FAIL,
         "the store does not take the request: {message}",
-        body=API,
+        own=True,
         doubts=2,
     ),
     Rule(
@@ -64,8 +62,8 @@ ERRORS: t.Final = ErrorTable(
         "active and has API access, and that the web server hands on the header `Authorization`",
         doubts=3,
     ),
-    Rule((403,), Action.DENY, "the account may not read this", body=API),
-    Rule((404,), Action.SKIP, "the store knows no such thing", body=API),
+    Rule((403,), Action.DENY, "the account may not read this"),
+    Rule((404,), Action.SKIP, "the store knows no such thing"),
     Rule(
         (404,),
         Action.FAIL,
@@ -90,6 +88,7 @@ ERRORS: t.Final = ErrorTable(
     ),
     # One row with a text that is not UTF-8 blanks the whole page it is on.
     Rule((200,), Action.RETRY, "the store answers with nothing at all", finally_=Action.LESSEN),
+    form=("message", "status"),
     late=Rule(
         (),
         Action.RETRY,

@@ -25,11 +25,12 @@ class _Errors(ErrorTable):
     """The rows, looked up by what the errors of an answer say and by nothing else in it."""
 
     @override
-    def classify(self, status: int, body: bytes) -> Rule:
+    def classify(self, status: int, body: bytes, *, own: bool = True) -> Rule:
         """Find the row for an answer, by its words in small letters. See the base class."""
         found = errors_in(body)
         told = [(one.message, one.category) for one in found]
-        return super().classify(status, (msgspec.json.encode(told) if found else body).lower())
+        said = (msgspec.json.encode(told) if found else body).lower()
+        return super().classify(status, said, own=own)
 
 
 ERRORS: t.Final[ErrorTable] = _Errors(

@@ -34,7 +34,7 @@ ERRORS: t.Final = ErrorTable(
         body=b'"Not Allowed"',
     ),
     Rule((401, 403), Action.STOP, _KEY, doubts=3),
-    Rule((404,), Action.FAIL, "Centra does not have it: {message}", body=b'"status"'),
+    Rule((404,), Action.FAIL, "Centra does not have it: {message}", own=True),
     Rule(
         (404, 405, 410),
         Action.STOP,
@@ -52,6 +52,7 @@ ERRORS: t.Final = ErrorTable(
     ),
     Rule((200, 400, 422), Action.LESSEN, "Centra refuses the request: {message}", body=b'"limit"'),
     Rule((200, 400, 422), Action.FAIL, "Centra refuses the request: {message}"),
+    form=("status",),
 )
 
 

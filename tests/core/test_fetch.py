@@ -452,3 +452,42 @@ def test_a_wait_asked_of_one_holds_back_all(
 def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
     seconds = retry_after(value)
     assert seconds is None or seconds >= 0
+
+
+# --- whose answer it is ---------------------------------------------------------------------------
+
+STRICT = ErrorTable(
+    Rule((404, 409), Action.SKIP, "nothing there"),
+    Rule((403,), Action.DENY, "not for this key"),
+    form=("status", "error"),
+)
+FOREIGN = {
+    "a web server's page": b"<html><h1>404 Not Found</h1></html>",
+    "an empty body": b"",
+    "the JSON of a gateway": b'{"message":"no Route matched with those values"}',
+    "a list": b'["status","error"]',
+    "a text": b'"status error"',
+    "a page with JSON in it": b'<html><script>{"status":404,"error":"x"}</script></html>',
+}
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("status", [403, 404, 409])
+@pytest.mark.parametrize("body", FOREIGN.values(), ids=FOREIGN)
+def test_refusal_in_a_foreign_form_is_a_failure(api: Api, status: int, body: bytes) -> None:
+    api.answers.extend([Answer(status, body)] * 3)
+    with pytest.raises(PartitionFailed, match=f"HTTP {status} in a form that is not the API's own"):
+        client(api, errors=STRICT).get(ORDERS, parse)
+    assert len(api.requests) == 3, "a gateway's refusal may pass"
+
+
+@pytest.mark.parametrize("status", [403, 404, 409])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"status":404,"error":"x","more":1}', b'\xef\xbb\xbf\n {"error":null,"status":404}'],
+    ids=["plain", "with a byte order mark"],
+)
+def test_refusal_in_the_apis_own_form_is_ordinary(api: Api, status: int, body: bytes) -> None:
+    api.answers.append(Answer(status, body))
+    with pytest.raises(PartitionSkipped, match=r"nothing there|not for this key"):
+        client(api, errors=STRICT).get(ORDERS, parse)
