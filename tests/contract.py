@@ -37,6 +37,7 @@ Place = tuple[str, Key]
 
 _RFC_3339 = FormatChecker(["date-time"])
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+_exact = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
 
 
 def _is_utc(value: str) -> bool:
@@ -203,6 +204,29 @@ def order(value: Any) -> Any:  # noqa: ANN401 (JSON)
         return msgspec.convert(value, datetime)
     except msgspec.ValidationError:
         return value
+
+
+def is_exact(got: Any, wanted: Any) -> bool:  # noqa: ANN401 (JSON)
+    """Tell whether two values are the same JSON, to the type and the digit.
+
+    `==` is not enough: to Python `False` is `0`, and `12.50` is `12.5`.
+    """
+    return _exact(got) == _exact(wanted)
+
+
+def differences(got: dict[Key, Record], wanted: dict[Key, Record]) -> list[str]:
+    """List what rows have otherwise than they should, where each has exactly what the API sent."""
+    return [
+        *(f"{key} is missing" for key in wanted.keys() - got.keys()),
+        *(f"{key} is too much" for key in got.keys() - wanted.keys()),
+        *(
+            f"{key} {name}: {got[key].get(name, '-')!r} and not {wanted[key].get(name, '-')!r}"
+            for key in wanted.keys() & got.keys()
+            for name in sorted(wanted[key].keys() | got[key].keys())
+            if (name in got[key]) != (name in wanted[key])
+            or not is_exact(got[key][name], wanted[key][name])
+        ),
+    ]
 
 
 def by_key(rows: Iterable[bytes], names: Iterable[str]) -> dict[Key, Record]:

@@ -7,7 +7,6 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from operator import eq
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
@@ -15,7 +14,7 @@ from typing_extensions import Self
 
 from tests.chaos.processes import listen, started
 from tests.chaos.tested import CANARY
-from tests.contract import Output
+from tests.contract import Output, is_exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -119,7 +118,7 @@ class Outcome:
         self,
         found: dict[Key, Record],
         truth: dict[Key, Record],
-        same: Callable[[Record, Record], bool] = eq,
+        same: Callable[[Record, Record], bool] = is_exact,
         untold: Collection[Key] = (),
     ) -> None:
         """Count the rows that differ from truth.

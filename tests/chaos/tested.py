@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from typing_extensions import override
 
+from tests.contract import is_exact
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -92,7 +94,7 @@ class Tested:
     in_turn: bool = True
     tells_all: bool = True
     untold: Collection[str] = ()
-    same: Callable[[str, Record, Record], bool] = lambda _, came, right: came == right
+    same: Callable[[str, Record, Record], bool] = lambda _, came, right: is_exact(came, right)
     churn_scale: float = 0.05
     asked: Callable[[LoggedRequest], tuple[str, Key] | None] = lambda _: None
     by_page_number: Callable[[Sandbox, int], Iterator[Key]] | None = None

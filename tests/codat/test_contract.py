@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.codat.conftest import KINDS, Taps, catalog, truth
+from tests.contract import differences
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
@@ -37,7 +38,7 @@ def test_a_run_over_everything_ends_well(everything: Run) -> None:
 @pytest.mark.parametrize("stream", KINDS)
 def test_every_row_arrives_once_and_whole(everything: Run, sandbox: Sandbox, stream: str) -> None:
     output = everything.output
-    assert output.rows(stream) == truth(sandbox, output, stream)
+    assert differences(output.rows(stream), truth(sandbox, output, stream))[:5] == []
     assert len(output.rows(stream)) == len(output.records[stream])
     assert everything.summary(stream)["records"] == len(output.records[stream])
 

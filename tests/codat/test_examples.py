@@ -10,6 +10,7 @@ import pytest
 from commerce_sandbox import Sandbox
 from commerce_sandbox.codat.truth import stream_name
 from tests.codat.conftest import COMMERCE_SPEC, Taps, truth
+from tests.contract import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,8 @@ def test_as_many_records_come_out_as_the_specification_holds(loaded: Run) -> Non
 
 def test_every_record_arrives_with_all_its_fields(loaded: Run, examples: Sandbox) -> None:
     for stream in loaded.output.schemas:
-        assert loaded.output.rows(stream) == truth(examples, loaded.output, stream)
+        wanted = truth(examples, loaded.output, stream)
+        assert differences(loaded.output.rows(stream), wanted)[:5] == []
 
 
 def test_no_field_is_unknown_and_no_value_of_another_type(loaded: Run) -> None:

@@ -12,7 +12,7 @@ from commerce_sandbox import Sandbox
 from commerce_taps import dates
 from tap_codat.client import ModifiedStream, OperationStream
 from tests.codat.conftest import KINDS, Taps, catalog, truth
-from tests.contract import bookmarks, by_key
+from tests.contract import bookmarks, by_key, differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +109,7 @@ def test_after_changes_a_run_brings_exactly_those_and_ties(run: Taps, own_sandbo
         keys = {tuple(one.key[name] for name in KEY) for one in touched if one.stream == stream}
         assert set(after.keys(stream)) == keys | ties[stream]
         together = before.rows(stream) | after.rows(stream)
-        assert together == truth(own_sandbox, before, stream)
+        assert differences(together, truth(own_sandbox, before, stream))[:5] == []
 
 
 def test_a_full_table_is_read_whole_each_time(run: Taps, own_sandbox: Sandbox) -> None:
@@ -119,7 +119,7 @@ def test_a_full_table_is_read_whole_each_time(run: Taps, own_sandbox: Sandbox) -
     own_sandbox.mutate(changes=20, inserts=5, stream="commerce_locations")
     after = run(own_sandbox, catalog=some, state=before.state).output
     for stream in streams:
-        assert after.rows(stream) == truth(own_sandbox, after, stream)
+        assert differences(after.rows(stream), truth(own_sandbox, after, stream))[:5] == []
 
 
 def test_what_is_unchanged_is_not_asked_for_again(run: Taps, own_sandbox: Sandbox) -> None:
@@ -135,7 +135,7 @@ def test_what_is_unchanged_is_not_asked_for_again(run: Taps, own_sandbox: Sandbo
     after = run(own_sandbox, catalog=some, skip_unchanged=True, state=idle.state).output
     assert {one.key["id"] for one in touched} <= {key[-1] for key in after.keys("commerce_orders")}
     together = before.rows("commerce_orders") | after.rows("commerce_orders")
-    assert together == truth(own_sandbox, before, "commerce_orders")
+    assert differences(together, truth(own_sandbox, before, "commerce_orders"))[:5] == []
 
 
 # --- start_date ---------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_a_start_date_ahead_leaves_full_tables_whole_and_no_bookmark(
 ) -> None:
     output = run(sandbox, start_date="2030-01-01").output
     for stream in ("companies", "commerce_locations"):
-        assert output.rows(stream) == truth(sandbox, output, stream)
+        assert differences(output.rows(stream), truth(sandbox, output, stream))[:5] == []
     assert output.counts.keys().isdisjoint({*SORTED, *LOGS})
     assert list(bookmarks(output.state)) == []
 

@@ -17,7 +17,7 @@ from typing_extensions import override
 from commerce_sandbox import Sandbox
 from commerce_taps import dates
 from tests.centra.conftest import GIVEN, INTEGRATION, KINDS, ORDER, differences
-from tests.e2e.conftest import Pipeline
+from tests.e2e.conftest import Pipeline, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,9 +107,9 @@ def compared(api: str, stream: str, table: Table, wanted: Table) -> list[str]:
     """List what a table has otherwise than it should: a column may be null for what is absent."""
     given = {name.lower() for name in GIVEN.get((api, stream), ())}
     columns = {name for row in wanted.values() for name in row}
-    absent = {key: {**dict.fromkeys(columns), **row} for key, row in wanted.items()}
+    absent = {key: kept({**dict.fromkeys(columns), **row}) for key, row in wanted.items()}
     rows = {
-        key: {name: value for name, value in row.items() if name not in given}
+        key: kept({name: value for name, value in row.items() if name not in given})
         for key, row in table.items()
     }
     return [one for one in differences(api, stream, rows, absent) if ": no " not in one]
