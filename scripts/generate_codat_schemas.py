@@ -3,8 +3,9 @@
     python scripts/generate_codat_schemas.py --specs FOLDER [--check]
 
 FOLDER holds "Codat-Platform.json", "Codat-Commerce.json", "Codat-Lending.json" and
-"Codat-Sync-Commerce.json", the specifications Codat publishes. Without `--specs` it is the folder
-`codat/openapi` in the one that the environment variable COMMERCE_TAPS_SPECS names.
+"Codat-Sync-Commerce.json", the specifications Codat publishes. Without `--specs` it is
+`tests/fixtures/codat`, where they are reduced to what the schemas of today need; after a new
+release, or for a new stream, `scripts/trim_codat_specs.py` writes that folder anew.
 
 Only names and types come from them. The descriptions are ours and stand in
 `codat_descriptions.json` beside this program: `*` holds those of a column that means the same in
@@ -18,7 +19,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import re
 import sys
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from urllib.parse import unquote
 Node: TypeAlias = dict[str, Any]
 
 SCHEMAS: Final = Path(__file__).resolve().parent.parent / "tap_codat" / "schemas"
+SPECS: Final = Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "codat"
 DESCRIPTIONS: Final = Path(__file__).with_name("codat_descriptions.json")
 
 # With both bounds a target that maps JSON types to SQL chooses BIGINT, not INTEGER or DECIMAL.
@@ -236,8 +237,9 @@ def load(folder: Path) -> dict[str, Node]:
     for name in sorted({spec for source in STREAMS.values() for spec, _ in source.schemas}):
         content = (folder / f"{name}.json").read_bytes()
         specs[name] = spec = json.loads(content)
-        info, digest = spec["info"], hashlib.sha256(content).hexdigest()
-        info["x-origin"] = f"{info['title']} {info['version']}, sha256 {digest}"
+        if "x-origin" not in (info := spec["info"]):  # a reduced one names what it was made from
+            digest = hashlib.sha256(content).hexdigest()
+            info["x-origin"] = f"{info['title']} {info['version']}, sha256 {digest}"
     return specs
 
 
@@ -250,14 +252,7 @@ def render(schema: Node) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Write the schema files, or with `--check` compare them; 1 if they differ."""
     parser = argparse.ArgumentParser(description="Write tap-codat's schemas from Codat's specs.")
-    home = os.environ.get("COMMERCE_TAPS_SPECS")
-    parser.add_argument(
-        "--specs",
-        type=Path,
-        default=Path(home, "codat", "openapi") if home else None,
-        required=not home,
-        help="folder of the specifications",
-    )
+    parser.add_argument("--specs", type=Path, default=SPECS, help="folder of the specifications")
     parser.add_argument("--output", type=Path, default=SCHEMAS, help="folder of the schemas")
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on a change")
     options = parser.parse_args(arguments)

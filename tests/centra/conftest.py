@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import ExitStack
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -20,16 +18,17 @@ from tap_centra.streams.order import STREAMS as ORDER_STREAMS
 from tap_centra.tap import TapCentra
 from tests.contract import is_exact
 from tests.contract import order as instant
+from tests.fixtures import FIXTURES
 from tests.runs import Runs, in_process, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from tests.contract import Key, Output, Record, State
     from tests.runs import Run
 
-SPECS = Path(os.environ.get("COMMERCE_TAPS_SPECS", Path(__file__).parents[3] / "shared" / "apis"))
-FACTS = SPECS / "centra"
+FACTS = FIXTURES / "centra"
 SCALE = 0.05
 VARIANTS = ("current", "older")
 

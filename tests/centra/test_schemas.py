@@ -1,12 +1,10 @@
 """The columns: what they say of themselves, and that they are what the API has.
 
-The API is the double's schema here, and, where the specifications are at hand, the facts that were
-gathered from Centra's documentation.
+The API is the double's schema here, and the facts that were gathered from Centra's documentation.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -24,11 +22,6 @@ if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
     from tap_centra.integration.client import IntegrationStream
-
-needs_facts = pytest.mark.skipif(
-    not FACTS.is_dir(),
-    reason=f"{FACTS} is not here; COMMERCE_TAPS_SPECS names the folder it is in",
-)
 
 KINDS_OF = {
     "Int": "integer",
@@ -176,8 +169,6 @@ def test_columns_are_fields_of_the_type_the_api_declares(stream: str) -> None:
 @pytest.mark.parametrize("stream", KINDS[INTEGRATION])
 @pytest.mark.parametrize("variant", ["current", "facts"])
 def test_every_field_the_api_declares_is_a_column(stream: str, variant: str) -> None:
-    if variant == "facts" and not FACTS.is_dir():
-        pytest.skip(f"{FACTS} is not here; COMMERCE_TAPS_SPECS names the folder it is in")
     whole = schema("current") if variant == "current" else facts()
     found = streams(INTEGRATION)[stream]
     name = type_of(found, whole)
@@ -193,39 +184,19 @@ def facts() -> GraphQLSchema:
 # --- the Order API ------------------------------------------------------------------------------
 
 
-def facts_of_the_order_api() -> dict[str, dict[str, str]]:
-    path = FACTS / "order_api.tsv"
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {row["stream"]: row for row in rows}
+DOCUMENTED = json.loads((FACTS / "order_api.json").read_text(encoding="utf-8"))
 
 
-def top(text: str) -> set[str]:
-    """The names of the fields at the top of a list of fields."""
-    depth, part, names = 0, "", set()
-    for sign in text.replace("->", "").replace("=>", "") + ",":
-        depth += (sign in "<{(") - (sign in ">})")
-        if sign == "," and depth == 0:
-            names.add(part.partition(":")[0].strip())
-            part = ""
-        else:
-            part += sign
-    return names - {""}
-
-
-@needs_facts
 @pytest.mark.parametrize("stream", sorted(set(KINDS[ORDER]) - {"order_lines"}))
 def test_every_field_the_order_api_documents_is_a_column(stream: str) -> None:
-    row = facts_of_the_order_api()[stream]
+    facts = DOCUMENTED[stream]
     own = {"readAt"} if stream in {"products", "stock"} else set()
     asked = {"attributes"}  # only if asked for, in a form that is not documented
-    assert columns(ORDER, stream).keys() - own == top(row["fields"]) - asked
+    assert columns(ORDER, stream).keys() - own == {*facts["fields"]} - asked
     kind = KINDS[ORDER][stream]
-    assert row["path"].replace("{customerId}", "{id}").replace("{orderId}", "{id}") == (
-        f"/{kind.path}"
-    )
-    assert row["data_selector"].split(" ")[0] == kind.selector
-    assert kind.primary_keys == (row["primary_key"],)
+    assert facts["path"] == f"/{kind.path}"
+    assert facts["selector"] == kind.selector
+    assert kind.primary_keys == (facts["key"],)
 
 
 def test_lines_are_what_orders_have_inside() -> None:

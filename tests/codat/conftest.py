@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
     from tests.contract import Key, Output, Record, State
 
-SPECS = os.environ.get("COMMERCE_TAPS_SPECS", Path(__file__).parents[3] / "shared" / "apis")
-COMMERCE_SPEC = Path(SPECS) / "codat" / "openapi" / "Codat-Commerce.json"
-
-
 KINDS = {str(vars(kind)["name"]): kind for kind in STREAMS}
 """Every stream of the tap, by name."""
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import ExitStack
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,16 +15,17 @@ from commerce_taps import fetch
 from tap_cscart.streams import STREAMS
 from tap_cscart.tap import TapCSCart
 from tests.contract import is_exact
+from tests.fixtures import FIXTURES
 from tests.runs import Runs, in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from tests.contract import Key, Output, Record, State
     from tests.runs import Run
 
-SPECS = os.environ.get("COMMERCE_TAPS_SPECS", Path(__file__).parents[3] / "shared" / "apis")
-SAMPLES = Path(SPECS) / "cscart" / "samples"
+SAMPLES = FIXTURES / "cscart"
 RELEASES = ("4.9", "4.12", "4.20")
 KINDS = {str(vars(kind)["name"]): kind for kind in STREAMS}
 """Every stream of the tap, by name."""

@@ -46,8 +46,6 @@ KEYS = {
     str(vars(kind)["name"]): [key.lower() for key in cast("Sequence[str]", kind.primary_keys)]
     for kind in STREAMS
 }
-SPECS = os.environ.get("COMMERCE_TAPS_SPECS", ROOT.parent / "shared" / "apis")
-COMMERCE_SPEC = Path(SPECS) / "codat" / "openapi" / "Codat-Commerce.json"
 
 
 def pytest_configure(config: pytest.Config) -> None:

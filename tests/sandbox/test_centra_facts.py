@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any, Final
 
-import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema
 
 from commerce_sandbox.centra.schema import schema
 from commerce_sandbox.centra.store import Store
+from tests.fixtures import FIXTURES
 
-SPECS = Path(
-    os.environ.get(
-        "COMMERCE_TAPS_SPECS", Path(__file__).parents[2].parent.joinpath("shared", "apis")
-    )
-)
 # Told of by name alone, or with a type that is only described.
 VAGUE: Final = {("Affiliate", "id"), ("Counters", "graphQLAccess"), ("Weight", "unit")}
 
 
 def test_every_known_field_is_there_with_its_type() -> None:
-    path = SPECS / "centra" / "integration_api.graphql"
-    if not path.is_file():
-        pytest.skip(f"the collected facts {path} are not here; set COMMERCE_TAPS_SPECS")
-    known = build_schema(path.read_text("utf-8"))
+    facts = FIXTURES / "centra" / "integration_api.graphql"
+    known = build_schema(facts.read_text(encoding="utf-8"))
     ours = schema()
     compared = 0
     for name, kind in known.type_map.items():
