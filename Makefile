@@ -10,7 +10,7 @@ IN := $(PYTHON) scripts/bootstrap.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test sdk lint audit format docs bench chaos clean
+.PHONY: help demo test sdk lint audit format docs bench chaos mutants clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: ## Measure speed against a raw loop and against other tools
 
 chaos: ## Break everything that can break, SEEDS=20 times, and count what it costs
 	@$(IN) --group test --group e2e -- env SEEDS=$(SEEDS) python -m scripts.chaos $(ARGS)
+
+mutants: ## Break the product on purpose, fault by fault, and see that a test notices each
+	@$(IN) --group test --group e2e -- python -m scripts.mutants $(ARGS)
 
 clean: ## Remove everything that can be made again
 	rm -rf .tools .venv .meltano .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

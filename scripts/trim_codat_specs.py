@@ -5,7 +5,7 @@
 FOLDER holds the specifications Codat publishes. What is left of each is in `tests/fixtures/codat`,
 itself an OpenAPI document: names, types, formats and what is required, of what a GET answers with,
 and the first row of each example of a list, without addresses of e-mail. Prose, parameters, and
-whatever changes data are left out. The generator of tap-codat's schemas writes the same from either.
+whatever changes data are left out. The generator of tap-codat's schemas writes the same from both.
 """
 
 from __future__ import annotations

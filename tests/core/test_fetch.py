@@ -222,7 +222,7 @@ def test_what_is_final_is_asked_once(
 @pytest.mark.usefixtures("clock")
 def test_an_answer_that_does_not_come_is_given_up(api: Api) -> None:
     released = threading.Event()
-    api.answers.append(Answer(before=released.wait))
+    api.answers.append(Answer(before=lambda: released.wait(5)))
     try:
         assert client(api, timeout=0.5).get(ORDERS, parse) == [1]
     finally:

@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
+from commerce_taps import dates
 from commerce_taps.errors import MalformedAnswer, PartitionFailed
 from commerce_taps.paging import ALL, Range, Reply, by_key, by_number, check
 
@@ -499,6 +500,16 @@ def test_an_answer_that_contradicts_itself_is_refused(
     )
     with pytest.raises(MalformedAnswer, match=words):
         check(reply, ALL, 2)
+
+
+@pytest.mark.parametrize("beside", [-1, 1])
+def test_a_row_outside_of_the_range_asked_for_is_refused(beside: int) -> None:
+    asked = Range(START, START + dates.ONE_SECOND)
+    stamps = [START, START + beside * dates.ONE_SECOND]
+    raws = [msgspec.Raw(b"{}")] * 2
+    reply = Reply(raws, [True] * 2, stamps, total=2, size=5, has_next=False)
+    with pytest.raises(MalformedAnswer, match="records outside of what was asked for"):
+        check(reply, asked, 1)
 
 
 def test_an_honest_answer_is_never_refused() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_sandbox.double import ChurnOptions
-from commerce_taps import dates
+from commerce_taps import dates, fetch
 from tests.contract import bookmarks
 from tests.cscart.conftest import KINDS, RELEASES, SCALE, Taps, catalog, differences, off, truth
 
@@ -258,6 +258,19 @@ def test_a_bookmark_is_not_beyond_the_moment_the_reading_began(run: Taps, sandbo
     state = run(sandbox, catalog=catalog("shipments")).output.state
     mark = dates.parse(state["bookmarks"]["shipments"]["replication_key_value"])
     assert before <= mark <= datetime.now(timezone.utc)
+
+
+def test_a_bookmark_does_not_pass_the_beginning_of_the_reading_by_the_stores_clock(
+    run: Taps, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = list(map(json.loads, sandbox.truth_lines("cscart.shipments")))
+    stamps = sorted(row["shipment_timestamp"] for row in rows)
+    began = dates.parse(stamps[len(stamps) // 2]) + timedelta(milliseconds=500)
+    assert stamps[-1] > dates.render(began)
+    monkeypatch.setattr(fetch.Client, "now", began)
+    ended = run(sandbox, catalog=catalog("shipments"))
+    assert dict(bookmarks(ended.output.state)) == {("shipments", ()): dates.render(began)}
+    assert len(ended.output.records["shipments"]) == len(rows)
 
 
 # --- while it is read ---------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,7 +84,7 @@ def plain(value: Any, *, is_json: bool) -> Any:  # noqa: ANN401 (JSON)
     """Give a value of a table as the tap has emitted it."""
     if isinstance(value, datetime):
         return dates.normalise(value.isoformat())
-    return json.loads(value, parse_float=Decimal) if is_json and value is not None else value
+    return json.loads(value) if is_json and value is not None else value
 
 
 def keyed(stream: str, rows: Any) -> Table:  # noqa: ANN401 (an iterable of rows)
@@ -94,6 +93,21 @@ def keyed(stream: str, rows: Any) -> Table:  # noqa: ANN401 (an iterable of rows
     found = {tuple(row.get(key, 0) for key in KINDS[stream].primary_keys): row for row in listed}
     assert len(found) == len(listed), f"{stream}: {len(listed) - len(found)} rows share a key"
     return found
+
+
+def compared(stream: str, table: Table, wanted: Table) -> list[str]:
+    """List what a table has otherwise than it should.
+
+    In a table an empty text is null, and so is what a row does not have.
+    """
+    rows, right = dict(table), dict(wanted)
+    for key in table.keys() & wanted.keys():
+        row, other = table[key], wanted[key]
+        rows[key] = {n: value for n, value in row.items()
+                     if value is not None or other.get(n) not in (None, {})}  # fmt: skip
+        right[key] = {n: None if value == "" and row.get(n) is None else value
+                      for n, value in other.items()}  # fmt: skip
+    return differences(rows, right, ignored=off(stream))
 
 
 class Story(NamedTuple):
@@ -144,7 +158,7 @@ def test_the_first_run_brings_everything(story: Story) -> None:
     on = {name for name, kind in KINDS.items() if kind.selected_by_default}
     assert on - tables.keys() <= {"vendors", "product_variation_groups"}  # nothing is in them
     for stream, table in tables.items():
-        found = differences(table, wanted[stream], ignored=off(stream))
+        found = compared(stream, table, wanted[stream])
         assert (stream, found[:5]) == (stream, [])
 
 
@@ -172,7 +186,7 @@ def test_a_third_run_brings_what_the_release_can_tell_of(story: Story) -> None:
             and ("orders", (row.get("order_id"),)) not in deleted
         }
         rows = {key: row for key, row in wanted[stream].items() if (of, key[:size]) not in quiet}
-        found = differences(loud, rows, ignored=off(stream))
+        found = compared(stream, loud, rows)
         assert (stream, found[:5]) == (stream, [])
 
 

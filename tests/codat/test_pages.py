@@ -1,0 +1,24 @@
+"""A page that is not the one that was asked for is not taken for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.codat.conftest import catalog, truth
+
+if TYPE_CHECKING:
+    from commerce_sandbox import Sandbox
+    from tests.codat.conftest import Taps
+
+LOCATIONS = "commerce_locations"
+
+
+def test_a_page_of_another_number_is_asked_for_again(run: Taps, sandbox: Sandbox) -> None:
+    """It is whole and true, but another one; the next time the right one comes."""
+    row = {"id": "elsewhere", "name": "Shop"}
+    body = {"results": [row], "pageNumber": 2, "pageSize": 1, "totalResults": 1, "_links": {}}
+    sandbox.override("commerce-locations", status=200, body=body, times=1)
+    ended = run(sandbox, catalog=catalog(commerce_locations=None))
+    assert ended.code == 0
+    assert ended.output.rows(LOCATIONS) == truth(sandbox, ended.output, LOCATIONS)
+    assert "page 1 was asked for and page 2 came" in ended.log

@@ -1,0 +1,45 @@
+"""What a run writes of its state, and when: in time, at once, and never back."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import commerce_taps.tap
+from commerce_taps.emit import PageStateWriter, PageWriter
+from tests.core.test_derived import LAST, run, undone
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["undone"]  # a fixture that leaves no trace of a tap
+
+AHEAD = "2024-03-09T00:00:00Z"
+
+
+def test_a_state_is_written_while_a_stream_is_read(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commerce_taps.tap, "STATE_INTERVAL", -1.0)
+    _, messages = run(capfd)
+    kinds = [message["type"] for message in messages]
+    last_record = max(number for number, kind in enumerate(kinds) if kind == "RECORD")
+    assert "STATE" in kinds[:last_record]
+
+
+def test_a_state_has_gone_out_once_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
+        PageStateWriter(PageWriter()).write_state({"bookmarks": {}})
+        assert json.loads(raw.getvalue()) == {"type": "STATE", "value": {"bookmarks": {}}}
+
+
+def test_a_bookmark_never_goes_back(capfd: pytest.CaptureFixture[str]) -> None:
+    kept = {"replication_key": "changed", "replication_key_value": AHEAD}
+    state = {"bookmarks": {"orders": dict(kept), "lines": dict(kept)}}
+    tap, _ = run(capfd, state=state)
+    assert tap.starts == [LAST.replace(day=9)]
+    assert {one["replication_key_value"] for one in tap.state["bookmarks"].values()} == {AHEAD}

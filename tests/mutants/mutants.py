@@ -1,0 +1,362 @@
+"""The list: faults that were thought of, each with the test that has to notice it.
+
+A mutant is an exact piece of text that stands once in its file, what stands in its place, and one
+test. `docs/reliability.md` names the same tests, promise by promise.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A fault of the product.
+
+    Attributes:
+        name: What is broken, in a sentence without its end.
+        file: Where, from the root of the repository.
+        old: What stands there, once.
+        new: What stands there instead.
+        test: The test that must fail, as pytest names it; one case of it where it has several.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+PAGING = "commerce_taps/paging.py"
+FETCH = "commerce_taps/fetch.py"
+STREAM = "commerce_taps/stream.py"
+QUIRKS = "tap_cscart/quirks.py"
+FRESHNESS = "tap_codat/freshness.py"
+
+MUTANTS = (
+    # --- a bad answer costs no row and makes none up --------------------------------------------
+    Mutant(
+        "the range of rows is not checked",
+        PAGING,
+        "    elif not asked.holds(reply.stamps):\n",
+        "    elif False:\n",
+        "tests/core/test_paging.py::test_a_row_outside_of_the_range_asked_for_is_refused",
+    ),
+    Mutant(
+        "a page that is too short is believed",
+        PAGING,
+        "    elif reply.has_next and len(reply.records) < reply.size:\n",
+        "    elif False:\n",
+        "tests/core/test_paging.py::test_an_answer_that_contradicts_itself_is_refused",
+    ),
+    Mutant(
+        "the last page is not held against the total",
+        PAGING,
+        "    elif not reply.has_next and reply.records and end != reply.total:\n",
+        "    elif False:\n",
+        "tests/core/test_paging.py::test_an_answer_that_contradicts_itself_is_refused",
+    ),
+    Mutant(
+        "the number of Codat's page is not checked",
+        "tap_codat/client.py",
+        "        if envelope.page_number not in (number, None):\n",
+        "        if False:\n",
+        "tests/codat/test_pages.py::test_a_page_of_another_number_is_asked_for_again",
+    ),
+    Mutant(
+        "the number of the store's page is not checked",
+        "tap_cscart/client.py",
+        "        if self.number > number or (self.number < number and not is_last):\n",
+        "        if False:\n",
+        "tests/cscart/test_questions.py::test_an_answer_to_another_question_is_known",
+    ),
+    Mutant(
+        "the parameters of the store's answer are not checked",
+        "tap_cscart/client.py",
+        '            if told not in {"", right or "0"} and (right or name in NARROWING):\n',
+        "            if False:\n",
+        "tests/cscart/test_questions.py::test_an_answer_to_another_question_is_known",
+    ),
+    Mutant(
+        "a page of the Order API that does not join the one before is taken",
+        "tap_centra/order/paging.py",
+        "            if last is not None and last not in keys:\n",
+        "            if False:\n",
+        "tests/centra/test_order_paging.py::test_rows_that_slip_because_others_go_are_read",
+    ),
+    Mutant(
+        "a failed request is not repeated",
+        FETCH,
+        "            if count > retries:\n",
+        "            if True:\n",
+        "tests/core/test_fetch.py::test_a_failure_is_repeated_and_told",
+    ),
+    Mutant(
+        "a total that is not reached is believed",
+        PAGING,
+        "            raise PartitionFailed(short(walk.count, walk.total))\n",
+        "            return\n",
+        "tests/core/test_by_page.py"
+        "::test_a_list_that_ends_before_its_total_fails_and_its_rows_are_handed_on",
+    ),
+    # --- every value arrives as it was sent -----------------------------------------------------
+    Mutant(
+        "every N of CS-Cart becomes null",
+        QUIRKS,
+        '"N": False',
+        '"N": None',
+        "tests/cscart/test_contract.py::test_every_row_arrives_once_and_whole[orders-4.20-cscart]",
+    ),
+    Mutant(
+        "amounts of CS-Cart become floats",
+        QUIRKS,
+        "    return Decimal(value) if _NUMBER",
+        "    return float(value) if _NUMBER",
+        "tests/cscart/test_contract.py::test_every_row_arrives_once_and_whole[orders-4.20-cscart]",
+    ),
+    Mutant(
+        "ids of CS-Cart with zeros in front become numbers",
+        QUIRKS,
+        r're.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)',
+        r're.compile(r"-?\d{1,18}", re.ASCII)',
+        "tests/cscart/test_quirks.py::test_a_value_becomes_what_the_table_says",
+    ),
+    Mutant(
+        "nested objects of Centra are read with their first field only",
+        "tap_centra/integration/selection.py",
+        "        inside = self.text(_properties(column), ",
+        "        inside = self.text(dict([*_properties(column).items()][:1]), ",
+        "tests/centra/test_places.py"
+        "::test_shipments_without_a_list_of_their_own_are_found_with_the_orders",
+    ),
+    # --- what cannot be read is named, and comes the next time ----------------------------------
+    Mutant(
+        "a failed partition gets its mark",
+        STREAM,
+        "        if failures or self._emitted.held:\n"
+        "            if MARK in self.known(context):\n"
+        "                del self.get_context_state(context)[MARK]\n"
+        "        elif error is None and mark is not None:\n",
+        "        if mark is not None:\n",
+        "tests/codat/test_refusals.py::test_a_failure_is_not_remembered_as_read",
+    ),
+    Mutant(
+        "a refused partition gets its mark",
+        STREAM,
+        "        elif error is None and mark is not None:\n",
+        "        elif mark is not None:\n",
+        "tests/codat/test_refusals.py::test_a_refusal_is_not_remembered_as_read",
+    ),
+    Mutant(
+        "a stream that is refused everywhere has ended well",
+        STREAM,
+        "        if self.optional or not report.is_refused:\n",
+        "        if True:\n",
+        "tests/codat/test_refusals.py"
+        "::test_what_no_account_lacks_and_is_refused_everywhere_has_failed",
+    ),
+    Mutant(
+        "a run that has not read everything ends with 0",
+        "commerce_taps/tap.py",
+        "        if not tap.report.complete:\n",
+        "        if False:\n",
+        "tests/codat/test_errors.py::test_a_failed_partition_does_not_stop_the_others",
+    ),
+    Mutant(
+        "strict is not looked at",
+        STREAM,
+        '            if self.config["strict"]:\n                raise TapStopped(failure',
+        "            if False:\n                raise TapStopped(failure",
+        "tests/chaos/test_bounds.py::test_a_strict_run_stops_at_the_first_failure",
+    ),
+    Mutant(
+        "a sync under way counts as over",
+        FRESHNESS,
+        "        if not told or not all(_is_over(status) for _, status in told):\n",
+        "        if not told:\n",
+        "tests/codat/test_freshness.py::test_a_sync_under_way_gives_no_mark",
+    ),
+    Mutant(
+        "a connection's own lastSync is ignored",
+        FRESHNESS,
+        '            own = connection.last_sync if alike > 1 else ""\n',
+        '            own = ""\n',
+        "tests/codat/test_freshness.py"
+        "::test_a_mark_holds_the_last_sync_of_a_connection_among_several",
+    ),
+    # --- rows that change while they are read are not lost --------------------------------------
+    Mutant(
+        "by_key goes on behind the last value",
+        PAGING,
+        "            asked, new_from = Range(begin), second.end\n",
+        "            asked, new_from = Range(second.end), second.end\n",
+        "tests/core/test_paging.py::test_by_key_loses_no_row_that_was_there",
+    ),
+    Mutant(
+        "by_key is a second ahead of what it handed on",
+        PAGING,
+        "            yield reply.page(seen, bookmark=second.start)\n",
+        "            yield reply.page(seen, bookmark=second.end)\n",
+        "tests/core/test_paging.py::test_by_key_is_never_ahead_of_what_it_handed_on",
+    ),
+    Mutant(
+        "by_number believes its first reading",
+        PAGING,
+        "        if totals == {count} and not more:\n",
+        "        if not more:\n",
+        "tests/core/test_paging.py::test_by_number_is_whole_or_fails",
+    ),
+    Mutant(
+        "by_page reads from the first page to the last",
+        PAGING,
+        "        pages = walk.backward() if ascending and not reading else walk.forward(1)\n",
+        "        pages = walk.forward(1)\n",
+        "tests/core/test_by_page.py"
+        "::test_of_a_list_in_ascending_order_no_row_is_missed_unless_it_goes",
+    ),
+    # --- a crash costs time, not rows -----------------------------------------------------------
+    Mutant(
+        "STATE comes only at the end of a stream",
+        "commerce_taps/tap.py",
+        "        if now - self._state_written > STATE_INTERVAL:\n",
+        "        if False:\n",
+        "tests/core/test_states.py::test_a_state_is_written_while_a_stream_is_read",
+    ),
+    Mutant(
+        "STATE is written, and waits in the buffer",
+        "commerce_taps/emit.py",
+        "            sys.stdout.buffer.flush()\n",
+        "",
+        "tests/core/test_states.py::test_a_state_has_gone_out_once_it_is_written",
+    ),
+    Mutant(
+        "bookmarks may go back",
+        STREAM,
+        "        if known is None or dates.parse(known) < value:\n",
+        "        if True:\n",
+        "tests/core/test_states.py::test_a_bookmark_never_goes_back",
+    ),
+    Mutant(
+        "the bookmark of CS-Cart passes the reading's beginning",
+        "tap_cscart/stream.py",
+        "            yield Page((), bookmark=min(latest, began))\n",
+        "            yield Page((), bookmark=latest)\n",
+        "tests/cscart/test_incremental.py"
+        "::test_a_bookmark_does_not_pass_the_beginning_of_the_reading_by_the_stores_clock",
+    ),
+    Mutant(
+        "no leeway before Centra's bookmark",
+        "tap_centra/bookmarks.py",
+        "dates.shift(began, -LEEWAY)",
+        "began",
+        "tests/centra/test_bookmarks.py"
+        "::test_a_bookmark_keeps_its_distance_from_the_beginning_of_the_run",
+    ),
+    Mutant(
+        "a signal is not looked at during waits",
+        "commerce_taps/governor.py",
+        "                self._check()\n",
+        "",
+        "tests/core/test_governor.py::test_a_run_that_ends_ends_every_wait",
+    ),
+    Mutant(
+        "a signal is not looked at while an answer does not come",
+        "commerce_taps/tap.py",
+        "        self.check_signal()\n        now = time.monotonic()\n",
+        "        now = time.monotonic()\n",
+        "tests/codat/test_signals.py::test_a_signal_while_the_api_is_silent_ends_the_run_too",
+    ),
+    # --- the key is not printed, and goes to one host -------------------------------------------
+    Mutant(
+        "redaction is off",
+        "commerce_taps/redact.py",
+        "        for form in self._forms:\n",
+        "        for form in ():\n",
+        "tests/chaos/test_bounds.py::test_a_log_of_everything_holds_no_secret",
+    ),
+    Mutant(
+        "the key is masked as it is, and in no other form",
+        "commerce_taps/redact.py",
+        "        self._forms = sorted(forms, key=len, reverse=True)\n",
+        "        self._forms = sorted(_texts(secrets), key=len, reverse=True)\n",
+        "tests/core/test_redact.py::test_no_form_of_a_secret_is_printed",
+    ),
+    Mutant(
+        "redirects are followed",
+        FETCH,
+        "            allow_redirects=False,\n",
+        "            allow_redirects=True,\n",
+        "tests/core/test_fetch.py::test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else",
+    ),
+    Mutant(
+        "ids are not quoted",
+        FETCH,
+        """f"/{quote(part, safe='')}" for part""",
+        """f"/{part}" for part""",
+        "tests/core/test_fetch.py::test_an_id_arrives_as_it_is",
+    ),
+    Mutant(
+        "ids of dots are asked for",
+        FETCH,
+        '        if any(part.strip(".") == "" for part in self.path):\n',
+        "        if False:\n",
+        "tests/core/test_fetch.py::test_an_id_that_would_climb_the_path_is_not_asked_for",
+    ),
+    # --- nothing is without an end --------------------------------------------------------------
+    Mutant(
+        "request_timeout is off",
+        FETCH,
+        "            timeout=self._timeout,\n",
+        "            timeout=None,\n",
+        "tests/core/test_fetch.py::test_an_answer_that_does_not_come_is_given_up",
+    ),
+    Mutant(
+        "an unreachable address never ends the run",
+        FETCH,
+        "        if self._unanswered < enough:\n",
+        "        if True:\n",
+        "tests/core/test_fetch.py::test_a_server_that_is_gone_ends_the_run_after_some_requests",
+    ),
+    Mutant(
+        "any wait the API asks for is kept",
+        FETCH,
+        "            if asked > self._max_wait:\n",
+        "            if False:\n",
+        "tests/core/test_fetch.py::test_a_wait_beyond_the_longest_stops_and_says_until_when",
+    ),
+    Mutant(
+        "a wait the API asks for is not kept",
+        FETCH,
+        "            wait = max(wait, asked)\n            self._governor.pause(asked)\n",
+        "",
+        "tests/core/test_fetch.py::test_the_wait_the_api_asks_for_is_kept",
+    ),
+    Mutant(
+        "an answer may be of any size",
+        FETCH,
+        "        if len(body) > self._max_bytes:\n",
+        "        if False:\n",
+        "tests/chaos/test_bounds.py::test_an_answer_beyond_the_ceiling",
+    ),
+    Mutant(
+        "by_key gives no list up",
+        PAGING,
+        "        if spent > limit:\n",
+        "        if False:\n",
+        "tests/chaos/test_bounds.py::test_a_list_that_grows_as_fast_as_it_is_read_is_given_up",
+    ),
+    Mutant(
+        "by_page gives no list up",
+        PAGING,
+        "        while not announced or number <= READINGS * -(-announced // self._size) + GROWTH:",
+        "        while True:",
+        "tests/core/test_by_page.py::test_a_list_that_grows_as_fast_as_it_is_read_is_given_up",
+    ),
+    Mutant(
+        "a key that was accepted is given up at its first refusal",
+        FETCH,
+        "min(rule.doubts, retries) if self._answered else 0\n",
+        "0\n",
+        "tests/core/test_fetch.py::test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused",
+    ),
+)
