@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from commerce_sandbox.centra.orders import adds_tax
 from commerce_sandbox.centra.values import DAY, Row, settled
 
 Record = dict[str, Any]
@@ -76,9 +77,11 @@ def order(row: Row) -> Record:
             }
             for one in row["shipments"]
         ],
-        "totalItemsPriceTax": total["taxIncluded"]["value"],
+        "totalItemsPriceTax": round(total["taxIncluded"]["value"] + total["taxAdded"]["value"], 2),
         "totalItemsPrice": total["lineValues"]["value"],
-        "totalItemsWithoutTax": round(total["lineValues"]["value"] / 1.25, 2),
+        "totalItemsWithoutTax": round(
+            total["lineValues"]["value"] / (1 if adds_tax(row) else 1.25), 2
+        ),
         "totalItemsDiscount": total["discounts"]["value"],
         "discounts": _discounts(row),
         "products": [_line(line, line["quantity"]) for line in row["lines"]],
@@ -128,7 +131,7 @@ def returned(row: Row) -> Record:
         "shippingCost": 0,
         "handlingCost": 0,
         "voucherValue": 0,
-        "taxValue": round(row["grandTotal"]["value"] / 5, 2),
+        "taxValue": round(row["grandTotal"]["value"] - row["_grandTotalExcludingTax"]["value"], 2),
         "taxDeduction": 0,
         "currency": row["grandTotal"]["currency"]["code"],
         "baseCurrency": "EUR",
@@ -181,6 +184,7 @@ def _head(row: Row) -> Record:
     """Make what the records of an order and of its shipments have in common."""
     account, buyer = row.get("account"), row.get("customer")
     totals = row["totals"]
+    tax = round(totals["taxIncluded"]["value"] + totals["taxAdded"]["value"], 2)
     return {
         "orderId": Id(row["number"]),
         "selectionId": row["id"],
@@ -201,15 +205,13 @@ def _head(row: Row) -> Record:
         "shippingValue": totals["shipping"]["value"],
         "voucherValue": totals["discounts"]["value"],
         "grandTotalValue": row["grandTotal"]["value"],
-        "grandTotalTaxValue": totals["taxIncluded"]["value"],
-        "taxAdded": 0,
+        "grandTotalTaxValue": tax,
+        "taxAdded": totals["taxAdded"]["value"],
         "taxDeducted": 0,
         "internalComment": row["internalComment"] or "",
         "otherComment": row["otherComment"],
         "defaultCarrier": "DHL",
-        "taxBreakdown": [
-            {"description": "VAT", "taxPercent": 25, "value": totals["taxIncluded"]["value"]}
-        ],
+        "taxBreakdown": [{"description": "VAT", "taxPercent": 25, "value": tax}],
     }
 
 
@@ -259,6 +261,7 @@ def _line(line: Row, quantity: int) -> Record:
     price, original = line["unitPrice"]["value"], line["unitOriginalPrice"]["value"]
     total = round(price * quantity, 2)
     product = line["product"]
+    net, tax = (1, 0.25) if adds_tax(line["_order"]) else (0.8, 0.2)
     return {
         "lineId": Id(line["id"]),
         **_codes(line),
@@ -278,13 +281,13 @@ def _line(line: Row, quantity: int) -> Record:
         "taxPercent": line["taxPercent"],
         "priceDiscount": round(original - price, 2),
         "priceDiscountAsPercent": line["discountPercent"],
-        "taxValue": round(price / 5, 2),
-        "totalTaxValue": round(total / 5, 2),
+        "taxValue": round(price * tax, 2),
+        "totalTaxValue": round(total * tax, 2),
         "totalPrice": total,
-        "totalPriceWithoutTax": round(total * 0.8, 2),
-        "totalPriceWithTax": total,
+        "totalPriceWithoutTax": round(total * net, 2),
+        "totalPriceWithTax": round(total * (net + tax), 2),
         "anyDiscount": line["hasAnyDiscount"],
-        "priceEachWithoutTax": round(price * 0.8, 2),
+        "priceEachWithoutTax": round(price * net, 2),
         "priceEachReduction": round(original - price, 2),
         "warehouses": [
             {"name": one["warehouse"]["name"], "itemQty": one["quantity"]}

@@ -202,7 +202,7 @@ class Orders:
             "unitOriginalPrice": price,
             "unitPrice": unit,
             "lineValue": money(unit["valueInCents"] * quantity),
-            "_lineValueExcludingTax": money(unit["valueInCents"] * quantity * 100 // (100 + _TAX)),
+            "_lineValueExcludingTax": money(_without_tax(order, unit["valueInCents"] * quantity)),
             "comment": None if chance(random, 0.95) else "Gift wrap",
             "allocations": [],
             "_order": order,
@@ -220,18 +220,20 @@ class Orders:
         shipping = random.choice((0, 490, 990))
         voucher = random.choice(self._catalogue.vouchers) if chance(random, 0.1) else None
         discount = lines * voucher["_percent"] // 100 if voucher else 0
-        total = lines + shipping - discount
+        priced = lines + shipping - discount
+        net = _without_tax(order, priced)
+        total = _with_tax(order, priced)
         order["grandTotal"] = money(total)
-        order["_grandTotalExcludingTax"] = money(total * 100 // (100 + _TAX))
+        order["_grandTotalExcludingTax"] = money(net)
         order["totals"] = {
             "quantity": sum(line["quantity"] for line in order["lines"]),
             "shipping": money(shipping),
             "handling": money(0),
-            "taxAdded": money(0),
+            "taxAdded": money(total - priced),
             "taxDeducted": money(0),
-            "taxIncluded": money(total - total * 100 // (100 + _TAX)),
+            "taxIncluded": money(priced - net),
             "discounts": money(-discount),
-            "shippingTaxIncluded": money(shipping - shipping * 100 // (100 + _TAX)),
+            "shippingTaxIncluded": money(shipping - _without_tax(order, shipping)),
             "lineValues": money(lines),
         }
         if voucher:
@@ -329,11 +331,16 @@ class Orders:
                     "orderLine": line,
                 }
             )
-        value = sum(line["lineValue"]["valueInCents"] for line in shipment["lines"])
+        priced = sum(line["lineValue"]["valueInCents"] for line in shipment["lines"])
+        value = _with_tax(order, priced)
         shipment["grandTotal"] = money(value)
-        shipment["_grandTotalExcludingTax"] = money(value * 100 // (100 + _TAX))
+        shipment["_grandTotalExcludingTax"] = money(_without_tax(order, priced))
         shipment["capturedValue"] = money(value) if done else None
-        shipment["totals"] = {"shipping": money(0), "discounts": money(0), "taxAdded": money(0)}
+        shipment["totals"] = {
+            "shipping": money(0),
+            "discounts": money(0),
+            "taxAdded": money(value - priced),
+        }
         self.shipments.append(shipment)
         order["shipments"].append(shipment)
 
@@ -375,10 +382,10 @@ class Orders:
                     "orderLine": shipped["orderLine"],
                 }
             )
-        value = sum(one["orderLine"]["unitPrice"]["valueInCents"] for one in made["lines"]) - cost
+        priced = sum(one["orderLine"]["unitPrice"]["valueInCents"] for one in made["lines"]) - cost
         made["totalQuantity"] = len(made["lines"])
-        made["grandTotal"] = money(value)
-        made["_grandTotalExcludingTax"] = money(value * 100 // (100 + _TAX))
+        made["grandTotal"] = money(_with_tax(order, priced))
+        made["_grandTotalExcludingTax"] = money(_without_tax(order, priced))
         made["totals"] = {
             "shipping": money(0),
             "handling": money(0),
@@ -417,3 +424,18 @@ class Orders:
         self.invoices.append(invoice)
         if "account" in order:
             order["account"]["invoices"].append(invoice)
+
+
+def adds_tax(order: Row) -> bool:
+    """Tell whether an order's prices are without tax, as retailers' are: it is added to them."""
+    return "account" in order
+
+
+def _without_tax(order: Row, cents: int) -> int:
+    """Take the tax out of an amount of an order's prices."""
+    return cents if adds_tax(order) else cents * 100 // (100 + _TAX)
+
+
+def _with_tax(order: Row, cents: int) -> int:
+    """Add the tax to an amount of an order's prices, if it is not in them."""
+    return cents + cents * _TAX // 100 if adds_tax(order) else cents

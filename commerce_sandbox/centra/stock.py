@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from commerce_sandbox.centra.values import DAY, NOW, Row, address, drawn, settled, stamps
 from commerce_sandbox.seeded import chance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from random import Random
 
     from commerce_sandbox.centra.catalogue import Catalogue
@@ -27,32 +30,49 @@ class StockRoom:
     """The rows of the stock, linked to goods and warehouses.
 
     The movements are the log, and what a warehouse has of a size is what they add up to. The first
-    ones put all ten sizes of the first variant into each of the 24 warehouses.
+    ones put all ten sizes of the first variant into each of the 24 warehouses. What a shipment
+    sends leaves the warehouse it was allocated in, which had a delivery of it before. Pieces that
+    leave count negative: how Centra writes them is not documented, only that a line may be made
+    from one of a shipment (reference of the Integration API, `StockChangeLine`).
 
     Args:
         random: What is drawn from.
         setup: What the client has set up.
         catalogue: The goods.
-        changes: How many movements to make.
+        shipments: What was shipped, or waits for it.
+        changes: How many movements to make, if the shipments do not take more.
     """
 
-    def __init__(self, random: Random, setup: Setup, catalogue: Catalogue, changes: int) -> None:
+    def __init__(
+        self,
+        random: Random,
+        setup: Setup,
+        catalogue: Catalogue,
+        shipments: list[Row],
+        changes: int,
+    ) -> None:
         self._random = random
         self._setup = setup
         self._catalogue = catalogue
         self.changes: list[Row] = []
         self.lines: list[Row] = []
         self.rows: dict[tuple[int, int], Row] = {}
-        moments = sorted(drawn(random, NOW - 700 * DAY, NOW - DAY) for _ in range(changes))
+        first = NOW - 700 * DAY
+        acts: list[tuple[int, Callable[[int], object]]] = []
+        for shipment in shipments:
+            if (sent := shipment["shippedAt"]) is not None:
+                for warehouse, lines in _by_warehouse(shipment):
+                    acts.append(
+                        (drawn(random, first, sent), partial(self._deliver, warehouse, lines))
+                    )
+                    acts.append((sent, partial(self._send, warehouse, lines)))
+        others = changes - len(acts) - len(setup.warehouses)
+        acts += [(drawn(random, first, NOW - DAY), self._move) for _ in range(others)]
         everywhere = catalogue.variants[0]["productSizes"]
-        for place, moment in enumerate(moments):
-            if place < len(setup.warehouses):
-                self.add(moment, setup.warehouses[place], everywhere, "INCOMING")
-            else:
-                count = _LONG.get(place - len(setup.warehouses), random.choice((1, 1, 2, 3)))
-                warehouse = setup.warehouses[int(random.betavariate(1, 4) * len(setup.warehouses))]
-                kind = random.choice(("INCOMING", "INCOMING", "CORRECTION", "RETURN"))
-                self.add(moment, warehouse, random.choices(catalogue.sizes, k=count), kind)
+        for warehouse in setup.warehouses:
+            self.add(first, warehouse, everywhere, "INCOMING")
+        for moment, act in sorted(acts, key=itemgetter(0)):
+            act(moment)
         self.purchase_orders: list[Row] = []
         self.deliveries: list[Row] = []
         for number, updated in enumerate(stamps(random, max(6, changes // 400)), 1):
@@ -67,8 +87,33 @@ class StockRoom:
             "purchaseOrderDeliveries": self.deliveries,
         }
 
+    def _move(self, moment: int) -> None:
+        """Add a movement that has to do with no shipment."""
+        random, warehouses = self._random, self._setup.warehouses
+        place = len(self.changes) - len(warehouses)
+        count = _LONG.get(place, random.choice((1, 1, 2, 3)))
+        warehouse = warehouses[int(random.betavariate(1, 4) * len(warehouses))]
+        kind = random.choice(("INCOMING", "INCOMING", "CORRECTION", "RETURN"))
+        self.add(moment, warehouse, random.choices(self._catalogue.sizes, k=count), kind)
+
+    def _deliver(self, warehouse: Row, lines: list[Row], moment: int) -> None:
+        """Add the delivery of what lines of a shipment will send, and of some more."""
+        pieces = [(_size(line), line["quantity"] + self._random.randrange(30)) for line in lines]
+        self._add(moment, warehouse, "INCOMING", pieces)
+
+    def _send(self, warehouse: Row, lines: list[Row], moment: int) -> None:
+        """Take what lines of a shipment send out of their warehouse."""
+        pieces = [(_size(line), -line["quantity"]) for line in lines]
+        change = self._add(moment, warehouse, "SHIPMENT", pieces)
+        for line, moved in zip(lines, change["lines"], strict=True):
+            moved["createdFromShipmentLine"] = line
+
     def add(self, moment: int, warehouse: Row, sizes: list[Row], kind: str) -> Row:
-        """Add a movement of some sizes in a warehouse, and count it in the stock."""
+        """Add a movement of some sizes into a warehouse, and count it in the stock."""
+        pieces = [(size, self._random.randrange(1, 30)) for size in sizes]
+        return self._add(moment, warehouse, kind, pieces)
+
+    def _add(self, moment: int, warehouse: Row, kind: str, pieces: list[tuple[Row, int]]) -> Row:
         random, setup = self._random, self._setup
         change: Row = {
             "id": len(self.changes) + 1,
@@ -81,12 +126,11 @@ class StockRoom:
         }
         self.changes.append(change)
         warehouse["stockChanges"].append(change)
-        for size in sizes:
-            quantity = random.randrange(1, 30)
+        for size, quantity in pieces:
             line: Row = {
                 "id": len(self.lines) + 1,
                 "isAvailable": True,
-                "freeToAllocateQuantity": quantity,
+                "freeToAllocateQuantity": max(quantity, 0),
                 "deliveredQuantity": quantity,
                 "unitCost": size["productVariant"]["unitCost"],
                 "currencyBaseRate": 1.0,
@@ -124,7 +168,10 @@ class StockRoom:
             }
             for holder in (size, variant, warehouse):
                 holder["stock"].append(stock)
-        allocated = min(quantity, 1) if chance(self._random, 0.1) else 0
+        if quantity < 0:  # what is sent is not set aside any more
+            allocated = -min(stock["allocatedQuantity"], -quantity)
+        else:
+            allocated = int(chance(self._random, 0.1))
         size["quantity"] += quantity - allocated
         stock["physicalQuantity"] += quantity
         stock["allocatedQuantity"] += allocated
@@ -205,3 +252,19 @@ class StockRoom:
             }
             self.deliveries.append(delivery)
             order["deliveries"].append(delivery)
+
+
+def _by_warehouse(shipment: Row) -> Iterator[tuple[Row, list[Row]]]:
+    """Group a shipment's lines by the warehouse they were allocated in."""
+    found: dict[int, tuple[Row, list[Row]]] = {}
+    for line in shipment["lines"]:
+        for allocation in line["orderLine"]["allocations"]:
+            warehouse = allocation["warehouse"]
+            found.setdefault(warehouse["id"], (warehouse, []))[1].append(line)
+    yield from found.values()
+
+
+def _size(line: Row) -> Row:
+    """Give the size that a line of a shipment sends."""
+    size: Row = line["orderLine"]["productSize"]
+    return size

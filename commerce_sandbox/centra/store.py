@@ -53,7 +53,8 @@ class Store:
             people = People(self._rng("people"), setup, self._count(_CUSTOMERS, 30))
             count = self._count(_ORDERS, 40)
             orders = Orders(self._rng("orders"), setup, goods, people, count)
-            stock = StockRoom(self._rng("stock"), setup, goods, self._count(_STOCK_CHANGES, 60))
+            changes = self._count(_STOCK_CHANGES, 60)
+            stock = StockRoom(self._rng("stock"), setup, goods, orders.shipments, changes)
         return setup, goods, people, orders, stock
 
     @property

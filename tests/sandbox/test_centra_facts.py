@@ -61,6 +61,42 @@ def test_what_is_in_stock_is_what_its_movements_add_up_to() -> None:
         assert size["quantity"] == free
 
 
+def test_what_was_sent_has_left_the_warehouse_it_was_allocated_in_and_none_owes_pieces() -> None:
+    store = Store(7, 0.1)
+    left: dict[int, int] = {}
+    level: dict[tuple[int, int], int] = {}
+    for line in store.stock.lines:
+        place = line["warehouse"]["id"], line["productSize"]["id"]
+        level[place] = level.get(place, 0) + line["deliveredQuantity"]
+        assert level[place] >= 0
+        assert (line["deliveredQuantity"] < 0) == (line["stockChange"]["type"] == "SHIPMENT")
+        if line["deliveredQuantity"] < 0:
+            left[line["createdFromShipmentLine"]["id"]] = -line["deliveredQuantity"]
+    assert left == {
+        line["id"]: line["quantity"]
+        for shipment in store.orders.shipments
+        if shipment["isShipped"]
+        for line in shipment["lines"]
+    }
+    for row in store.stock.rows.values():
+        assert row["physicalQuantity"] == row["freeToAllocateQuantity"] + row["allocatedQuantity"]
+        assert min(row["freeToAllocateQuantity"], row["allocatedQuantity"]) >= 0
+
+
+def test_tax_is_in_consumers_prices_and_added_to_retailers() -> None:
+    for order in Store(7, 0.1).orders.orders:
+        totals = {
+            name: one["valueInCents"] for name, one in order["totals"].items() if name != "quantity"
+        }
+        net = order["_grandTotalExcludingTax"]["valueInCents"]
+        priced = totals["lineValues"] + totals["shipping"] + totals["discounts"]
+        added = order["__typename"] == "WholesaleOrder"
+        assert bool(totals["taxAdded"]) == added
+        assert bool(totals["taxIncluded"]) != added
+        assert order["grandTotal"]["valueInCents"] == priced + totals["taxAdded"]
+        assert net == priced - totals["taxIncluded"]
+
+
 def test_orders_agree_with_what_hangs_on_them() -> None:
     store = Store(7, 0.05)
     for order in store.orders.orders:
@@ -68,6 +104,7 @@ def test_orders_agree_with_what_hangs_on_them() -> None:
         totals = order["totals"]
         assert totals["lineValues"]["valueInCents"] == lines
         rest = totals["shipping"]["valueInCents"] + totals["discounts"]["valueInCents"]
+        rest += totals["taxAdded"]["valueInCents"]
         assert order["grandTotal"]["valueInCents"] == lines + rest
         assert order["createdAt"] <= order["updatedAt"]
         sent: dict[int, int] = {}
