@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import typing as t
 
@@ -16,6 +17,8 @@ from commerce_taps.conform import encode
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+
+    from singer_sdk.singerlib import Message
 
 
 AT_ONCE: t.Final = 100
@@ -66,8 +69,30 @@ def drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+_ESCAPES: t.Final = re.compile(rb"\\(?:(u0000)|.)")
+
+
+def _without_nul(line: bytes) -> bytes:
+    """Put U+FFFD in the place of NUL, which JSON always escapes."""
+    if b"\\u0000" not in line:
+        return line
+    return _ESCAPES.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], line)
+
+
 class PageWriter(MsgSpecWriter):
-    """Writes messages one by one, as the SDK does, and records by the page."""
+    """Writes messages one by one, as the SDK does, and records by the page.
+
+    Attributes:
+        replaces_nul: Whether NUL in texts is written as U+FFFD, since PostgreSQL stores none.
+    """
+
+    replaces_nul = False
+
+    @override
+    def format_message(self, message: Message) -> bytearray:
+        """Write a message as a line."""
+        line = super().format_message(message)
+        return bytearray(_without_nul(bytes(line))) if self.replaces_nul else line
 
     def write_records(self, lines: Iterable[bytes]) -> None:
         """Write RECORD messages.
@@ -77,7 +102,7 @@ class PageWriter(MsgSpecWriter):
         """
         out = sys.stdout.buffer
         for line in lines:
-            out.write(line)
+            out.write(_without_nul(line) if self.replaces_nul else line)
 
 
 class PageStateWriter(StateWriter):

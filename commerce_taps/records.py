@@ -47,6 +47,14 @@ with the document right behind it; or, where that is a part of what it says, wit
 _SCANNER: t.Final = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
+_ESCAPES: t.Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""Escapes in JSON; the group is half of a character that lacks the other one."""
+
+
 class Page(msgspec.Struct):
     """Records of one answer, on their way from the reader to the writer.
 
@@ -77,7 +85,7 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
     Returns:
         The envelope. Records inside hold no newline, so each can be written as one line. In a
         body that is nested too deeply to be decoded, what lies below `DEEPEST` levels is a text:
-        its own JSON.
+        its own JSON. Half of a character (a lone surrogate), which is no text, is U+FFFD.
 
     Raises:
         MalformedAnswer: The body is not the JSON the envelope describes.
@@ -87,8 +95,11 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
         _check_utf8(body)
         try:
             return _decode(body, envelope)
-        except RecursionError:
-            return _decode(_shallow(body), envelope)
+        except (msgspec.DecodeError, RecursionError):
+            mended = _whole(_shallow(body))
+            if mended == body:
+                raise
+            return _decode(mended, envelope)
     except UNREADABLE as error:
         # Redacted before it is cut: half a secret would not be known as one.
         first = " ".join(redact(body.decode(errors="replace")).split())[:80]
@@ -200,6 +211,11 @@ def text(raw: msgspec.Raw | bytes) -> str:
         return msgspec.json.decode(raw, type=str)
     except UNREADABLE:
         return ""
+
+
+def _whole(body: bytes) -> bytes:
+    """Write U+FFFD for half of a character."""
+    return _ESCAPES.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], body)
 
 
 def _check_utf8(body: bytes) -> None:

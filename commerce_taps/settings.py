@@ -130,6 +130,16 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         ),
     ),
     th.Property(
+        "replace_nul",
+        th.BooleanType,
+        title="Replace NUL",
+        default=False,
+        description=(
+            "Write U+FFFD for each NUL in a text, however deep inside of a value. PostgreSQL "
+            "stores no NUL, and refuses the whole batch of rows."
+        ),
+    ),
+    th.Property(
         "user_agent",
         th.StringType(pattern="^[ -~]+$"),
         title="User agent",

@@ -107,6 +107,7 @@ class CommerceTap(Tap, abc.ABC):
         if type(kwargs.get("catalog")) is dict:
             kwargs["catalog"] = check_catalog(kwargs["catalog"])
         super().__init__(**kwargs)
+        self.message_writer.replaces_nul = self.config["replace_nul"]
         self._state_writer = PageStateWriter(self.message_writer)
 
     # --- what a tap says of its API -------------------------------------------------------------

@@ -451,3 +451,12 @@ def test_names_that_need_no_change_stay_and_others_are_the_same_in_every_run() -
 def test_infer_takes_whole_numbers_beyond_64_bits_for_numbers() -> None:
     assert infer([2**63 - 1, -(2**63)]) == "integer"
     assert infer([2**63]) == "number"
+
+
+@pytest.mark.parametrize("maps", [{}, {"orders": {}}])
+def test_nul_is_kept_or_replaced_at_any_depth(run: Any, maps: dict[str, Any]) -> None:  # noqa: ANN401
+    sent = {"x": "a\0b", "y": [{"z": "\\u0000\0"}]}
+    (kept,) = run([order(1, **sent)], stream_maps=maps).records
+    assert (kept["x"], kept["y"]) == (sent["x"], sent["y"])
+    (replaced,) = run([order(1, **sent)], stream_maps=maps, replace_nul=True).records
+    assert (replaced["x"], replaced["y"]) == ("a\ufffdb", [{"z": "\\u0000\ufffd"}])

@@ -102,7 +102,6 @@ def test_a_bare_record_comes_without_the_blanks_around_it() -> None:
         (b'{"results":[{"a":"\n"}]}', "invalid character"),
         (b'{"results":[{"a":01}]}', "malformed"),
         (b'{"results":[{"a":NaN}]}', "malformed"),
-        (b'{"results":[{"a":"\\ud800"}]}', "truncated"),
         (b'{"results":' + b"[" * 100_000 + b"}", "recursion"),
         (b'\xef\xbb\xbf{"results":[]}', "malformed"),
     ],
@@ -174,3 +173,20 @@ def test_of_two_documents_neither_is_taken(between: str) -> None:
 def test_a_document_in_other_text_is_none(around: str) -> None:
     for body in (f"{around}{DOCUMENT}", f"{DOCUMENT}{around}", f"\ufeff{DOCUMENT}{around}"):
         assert document(body.encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (r"\ud83d", "\ufffd"),
+        (r"a\uDE00b", "a\ufffdb"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"\\ud83d\uD83D", "\\ud83d\ufffd"),
+        (r"\"\uD83Dx\n", '"\ufffdx\n'),
+    ],
+)
+def test_half_of_a_character_costs_no_other_record(text: str, kept: str) -> None:
+    body = f'{{"results":[{{"id":1}},{{"a":"{text}","b":"\\ud83d\\ude00"}}]}}'.encode()
+    first, second = open_envelope(body, Envelope).results
+    assert bytes(first) == b'{"id":1}'
+    assert decode(second) == {"a": kept, "b": "\U0001f600"}
