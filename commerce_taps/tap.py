@@ -502,10 +502,13 @@ class CommerceTap(Tap, abc.ABC):
         if value not in choices:
             msg = f"{value!r} is not one of {', '.join(choices)}."
             raise click.BadParameter(msg, ctx, param)
-        if value != CliTestOptionValue.All.value:
-            super().cb_test(ctx, param, value)
+        if value == CliTestOptionValue.Disabled.value:
             return
         tap = cls._configured(ctx.params.get("config", _ConfigInput()))
+        if value == CliTestOptionValue.Schema.value:
+            for stream in t.cast("dict[str, CommerceStream]", tap.streams).values():
+                stream.write_schema()
+            ctx.exit()
         reachable = True
         for line in tap.check_access():
             click.echo(line)

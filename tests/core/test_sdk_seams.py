@@ -398,6 +398,13 @@ def runner(tmp_path: Path) -> CliRunner:
     return CliRunner()
 
 
+def test_the_schemas_are_printed_if_so_asked(runner: CliRunner) -> None:
+    command = MemoryTap.get_singer_command()
+    ended = runner.invoke(command, ["--test=schema"])
+    (line,) = [line for line in ended.output.splitlines() if line.startswith('{"type":"SCHEMA"')]
+    assert json.loads(line)["schema"]["properties"].keys() == Orders.schema["properties"].keys()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
