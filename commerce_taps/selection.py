@@ -195,19 +195,32 @@ class Selection:
         """
         return schema if self.is_whole else self._schema(schema, self._root)
 
-    def _schema(self, schema: Schema, place: _Place | None) -> Schema:
+    def closed_schema(self, schema: Schema) -> Schema:
+        """Describe the records of which nothing has to be taken out.
+
+        Args:
+            schema: JSON Schema of the records, which may have grown.
+
+        Returns:
+            A schema in which nothing but objects and null stands where parts are not emitted.
+        """
+        return schema if self.is_whole else self._schema(schema, self._root, closed=True)
+
+    def _schema(self, schema: Schema, place: _Place | None, *, closed: bool = False) -> Schema:
         if place is not None and place.named:
             return schema
+        if closed and place is not None and place.parts and not _is_container(schema):
+            return {"type": ["null"]}
         found = dict(schema)
         if "properties" in schema:
             found["properties"] = {
-                name: self._schema(inner, part)
+                name: self._schema(inner, part, closed=closed)
                 for name, inner in schema["properties"].items()
                 for part in [None if place is None else place.find(name)]
                 if not self._hides(name, part)
             }
         if schema.get("items"):
-            found["items"] = self._schema(schema["items"], place)
+            found["items"] = self._schema(schema["items"], place, closed=closed)
         return found
 
     # --- records --------------------------------------------------------------------------------
@@ -264,6 +277,10 @@ class Selection:
     def _withhold(self, place: _Place) -> object:
         self.withheld.add(place.name)
         return WITHHELD
+
+
+def _is_container(schema: Schema) -> bool:
+    return bool(schema.get("properties") or schema.get("items"))
 
 
 def _content(schema: Schema) -> Schema:

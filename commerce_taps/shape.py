@@ -126,7 +126,7 @@ class Shape:
         self._hidden = {attribute(name) for name in hidden}
         ignored = hidden - {self._replication_key}
         # Of what has parts that are hidden the fast way takes only what has none of them.
-        emitted = self.selection.schema(self.schema)["properties"]
+        emitted = self.selection.closed_schema(self.schema)["properties"]
         self._check = struct_decoder(
             {**own, **{name: emitted[name] for name in own if name not in hidden}},
             required=self._keys,

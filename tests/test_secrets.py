@@ -8,9 +8,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from commerce_sandbox import Sandbox
+from commerce_taps.conform import encode
 from commerce_taps.selection import fold
 from tap_centra.streams.integration import STREAMS as INTEGRATION
 from tap_centra.streams.order import STREAMS as ORDER
@@ -24,6 +28,7 @@ from tests.runs import Run, Runs, secrets_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from commerce_taps.shape import Shape
     from tests.contract import Record
 
 APIS: Final[dict[str, tuple[Any, Any, str]]] = {
@@ -107,6 +112,77 @@ def test_a_catalog_offers_no_secret_unless_it_is_named(api: str) -> None:
                 if name.partition(".")[0] in stream.schema["properties"]
             }
             assert unsupported == (set() if named else known), stream.name
+
+
+# --- whatever a server sends --------------------------------------------------------------------
+
+SECRET: Final = "s3cr3t"
+WITH_SECRETS: Final = [
+    (api, vars(kind)["name"]) for api, found in APIS.items() for kind in found[1]
+    if kind.secret_columns
+]  # fmt: skip
+VALUES: Final = st.recursive(
+    st.just(SECRET),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=2),
+        st.dictionaries(st.sampled_from(["a", "0", "name"]), inner, min_size=1, max_size=2),
+        inner.map(json.dumps),
+    ),
+    max_leaves=2,
+)
+SPELLINGS: Final[list[Callable[[str], str]]] = [
+    *(str, str.upper, str.lower, str.title),
+    *(lambda name: name.replace("_", ""), lambda name: name.replace("_", "-")),
+    *(lambda name: f"{name}__v_string", lambda name: f"{name}__v_object__v_array"),
+]
+WRAPPINGS: Final[list[Callable[[Any], Any]]] = [
+    *(lambda inner: inner, lambda inner: [inner], lambda inner: {"7": inner}),
+    *(json.dumps, lambda inner: [json.dumps(inner)], lambda inner: f"a:1:{json.dumps(inner)}"),
+]
+
+
+@cache
+def shape_of(api: str, stream: str) -> Shape:
+    """Compile what a stream's records become."""
+    url = "https://shop.example"
+    configs: dict[str, Record] = {
+        "codat": {"api_key": "k"},
+        "centra.integration": {"base_url": url, "token": "t"},
+        "centra.order": {"api": "order", "base_url": url, "api_key": "k", "timezone": "UTC"},
+        "cscart": {"store_url": url, "email": "a@shop.example", "api_key": "k"},
+    }
+    tap = APIS[api][0](config=configs[api])
+    shape: Shape = tap.streams[stream].shape
+    return shape
+
+
+@pytest.mark.parametrize(("api", "stream"), WITH_SECRETS)
+@given(st.data())
+def test_a_secret_leaves_in_no_form_a_server_may_give_it(
+    api: str, stream: str, data: st.DataObject
+) -> None:
+    (kind,) = (one for one in APIS[api][1] if vars(one)["name"] == stream)
+    shape = shape_of(api, stream)
+    *parents, name = data.draw(st.sampled_from(kind.secret_columns)).split(".")
+    inner: Any = {data.draw(st.sampled_from(SPELLINGS))(name): data.draw(VALUES)}
+    for parent in reversed(parents):
+        wrapped = data.draw(st.sampled_from(WRAPPINGS))(inner)
+        inner = {data.draw(st.sampled_from(SPELLINGS))(parent): wrapped}
+    keys = {
+        key: 1 if "integer" in shape.schema["properties"][key]["type"] else "1"
+        for key in kind.primary_keys
+    }
+    raw = msgspec.Raw(json.dumps({**inner, **keys, "kept": "yes"}).encode())
+    (found,), (fits,), _ = shape.examine([raw])
+    if fits:
+        line = bytes(shape.splice(found))
+    else:
+        (made,) = shape.conform([found], {})
+        assert isinstance(made, dict), made
+        assert made["kept"] == "yes"
+        line = encode(made)
+    assert SECRET.encode() not in line
+    assert SECRET not in json.dumps(shape.selection.schema(shape.schema))
 
 
 # --- runs ---------------------------------------------------------------------------------------

@@ -118,6 +118,13 @@ def test_a_secret_leaves_in_no_form(
     assert SECRET not in json.dumps(shape.selection.schema(shape.schema))
 
 
+@pytest.mark.parametrize("wrapped", [json.dumps, lambda inner: [json.dumps(inner)]])
+def test_a_column_met_at_run_time_takes_no_secret_on_the_fast_way(wrapped: Any) -> None:  # noqa: ANN401
+    shape = shape_of()
+    assert "u_ser" in emitted(shape, {"u_ser": wrapped({"name": "n"})})
+    assert SECRET not in json.dumps(emitted(shape, {"u_ser": wrapped({"password": SECRET})}))
+
+
 @given(holders())
 def test_what_is_named_comes_as_it_was_sent(user: Any) -> None:  # noqa: ANN401
     shape = shape_of(named=SECRETS)
