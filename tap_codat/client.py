@@ -92,11 +92,6 @@ ERRORS: t.Final = ErrorTable(
 )
 
 
-class _ErrorMessage(msgspec.Struct):
-    error: str = ""
-    correlationId: str = ""  # noqa: N815 - Codat's name
-
-
 def api_message(body: bytes) -> Message:
     """Find Codat's own words in the body of a failed answer.
 
@@ -106,13 +101,12 @@ def api_message(body: bytes) -> Message:
     Returns:
         Its `error` text, and the correlation id that Codat's support asks for.
     """
-    try:
-        message = msgspec.json.decode(body, type=_ErrorMessage)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # Redacted before it is cut: half a secret would not be known any more.
-        return Message(" ".join(redact(body[:10_000].decode(errors="replace")).split())[:80])
-    reference = f"correlation id {message.correlationId}" if message.correlationId else ""
-    return Message(message.error.strip(), reference)
+    message = fields(body)
+    reference = text(message.get("correlationId", NULL))
+    words = text(message.get("error", NULL)).strip()
+    # Redacted before it is cut: half a secret would not be known any more.
+    words = words or " ".join(redact(body[:10_000].decode(errors="replace")).split())[:80]
+    return Message(words, f"correlation id {reference}" if reference else "")
 
 
 # --- envelopes ----------------------------------------------------------------------------------
@@ -363,6 +357,15 @@ class OperationStream(CompanyStream, abc.ABC):
 
     _filters = True
     """Whether Codat filters, as far as is known."""
+
+    @override
+    def _reply(self, body: bytes, asked: Range, number: int, size: int) -> Reply:
+        """Open a page; one of more than was asked for is none of a filtered list."""
+        reply = super()._reply(body, ALL, number, size)
+        if not asked.holds(reply.stamps):
+            msg = "Codat does not filter the list."
+            raise FilterRefused(msg)
+        return reply
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:

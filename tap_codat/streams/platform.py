@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 from typing_extensions import override
 
+from commerce_taps.errors import MalformedAnswer
 from commerce_taps.records import NULL, fields
 from tap_codat.client import CompanyStream, OperationStream, PagedStream, SingleStream
 
@@ -124,8 +125,9 @@ class CompanySyncSettings(SingleStream, CompanyStream):
         ]
 
 
-class _WebhookConsumers(Struct):
+class _WebhookConsumers(Struct, rename="camel"):
     results: list[Raw] | None
+    total_results: int | None = None
 
 
 class WebhookConsumers(SingleStream):
@@ -141,7 +143,11 @@ class WebhookConsumers(SingleStream):
     @override
     def unwrap(self, answer: _WebhookConsumers) -> Sequence[Raw]:
         """Take the consumers out of the list. See the base class."""
-        return answer.results or ()
+        found = answer.results or ()
+        if answer.total_results not in (len(found), None):
+            msg = f"{len(found)} of {answer.total_results} records came"
+            raise MalformedAnswer(msg)
+        return found
 
 
 STREAMS: t.Final = (

@@ -274,6 +274,23 @@ def test_a_log_that_cannot_be_filtered_is_read_whole(
     assert second.output.records["pull_operations"]
 
 
+def test_a_log_that_is_not_filtered_though_asked_for_so_is_read_whole(
+    run: Taps, sandbox: Sandbox
+) -> None:
+    some = catalog(pull_operations=None)
+    first = run(sandbox, catalog=some)
+    rows = deepcopy(first.output.records["pull_operations"])
+    company = next(one["companyId"] for one in rows)
+    mine = [one for one in rows if one["companyId"] == company]
+    new = {**mine[-1], "id": "new", "requested": "2025-01-01T00:00:00Z"}
+    sandbox.override(f"{company}/data/history", status=200, body=page([*mine, new]))
+    second = run(sandbox, catalog=some, state=first.output.state)
+    assert second.code == 0
+    keys = {key[1] for key in second.output.keys("pull_operations") if key[0] == company}
+    assert "new" in keys
+    assert len(keys) < len(mine)
+
+
 def test_a_log_that_is_refused_fails_and_stops_nothing(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override("/data/history", status=400)
     ended = run(sandbox, catalog=catalog(pull_operations=None, commerce_products=None))
@@ -299,6 +316,25 @@ def test_a_list_that_cannot_be_sorted_or_filtered_is_read_whole(
     }
     if refused == "orderBy=":
         assert not ended.output.state["bookmarks"][PRODUCTS].get("partitions")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"error": None, "correlationId": "c0ffee"}, "correlation id c0ffee"),
+        ({"error": ["x"], "correlationId": 5}, '{"error":["x"],"correlationId":5}'),
+        ("[" * 5000, "[[["),
+        ("\x00", "Codat has a fault of its own"),
+    ],
+)
+def test_an_odd_error_body_is_no_traceback(
+    run: Taps, sandbox: Sandbox, body: object, says: str
+) -> None:
+    sandbox.override("/data/history", status=500, body=body)
+    ended = run(sandbox, catalog=catalog(pull_operations=None), max_retries=0)
+    assert ended.code == 1
+    assert says in ended.log
+    assert "Traceback" not in ended.log
 
 
 # --- pages --------------------------------------------------------------------------------------
