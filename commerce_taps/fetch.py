@@ -32,7 +32,7 @@ from commerce_taps.errors import (
     TapStopped,
     TooMuchAsked,
 )
-from commerce_taps.records import document, fields
+from commerce_taps.records import document, open_object
 
 if t.TYPE_CHECKING:
     import logging
@@ -254,7 +254,7 @@ class Client:
 
     def _is_own(self, body: bytes) -> bool:
         """Tell whether the body of a failed answer has the API's own form."""
-        found = fields(document(body) or body)
+        found = open_object(document(body) or body)
         return bool(found) and all(name in found for name in self._errors.form)
 
     @property

@@ -168,7 +168,7 @@ def _shallow(body: bytes) -> bytes:
     return b"".join([*parts, body[done:]])
 
 
-def fields(raw: msgspec.Raw | bytes) -> dict[str, msgspec.Raw]:
+def open_object(raw: msgspec.Raw | bytes) -> dict[str, msgspec.Raw]:
     """Take an object apart.
 
     Args:
@@ -183,7 +183,7 @@ def fields(raw: msgspec.Raw | bytes) -> dict[str, msgspec.Raw]:
         return {}
 
 
-def items(raw: msgspec.Raw | bytes) -> list[msgspec.Raw]:
+def open_list(raw: msgspec.Raw | bytes) -> list[msgspec.Raw]:
     """Take a list apart.
 
     Args:
@@ -198,7 +198,7 @@ def items(raw: msgspec.Raw | bytes) -> list[msgspec.Raw]:
         return []
 
 
-def text(raw: msgspec.Raw | bytes) -> str:
+def open_text(raw: msgspec.Raw | bytes) -> str:
     """Read a text.
 
     Args:

@@ -258,12 +258,13 @@ class Shape:
             raw: The record's bytes.
 
         Returns:
-            The values of its own key columns; the record itself where it lacks one, or where there
-            are none.
+            The values of its own key columns; the record itself where one of them is missing or
+            of another type, or where there are none.
         """
         record = fields(raw)
-        values = [record.get(key) for key in self._own_keys]
-        return bytes(raw) if None in values or not values else tuple(map(encode, values))
+        values = [self._conform[key](record.get(key)) for key in self._own_keys]
+        is_unusable = not values or None in values or MISFIT in values
+        return bytes(raw) if is_unusable else tuple(map(encode, values))
 
     def splice(self, raw: msgspec.Raw | bytes) -> memoryview | bytes:
         """Cut a checked record so that partition columns can be put before its own.

@@ -31,7 +31,7 @@ from commerce_taps.errors import (
 from commerce_taps.fetch import Request, where
 from commerce_taps.paging import ALL, Range, Reply, by_key, by_number, check, unmarked
 from commerce_taps.parts import Parts
-from commerce_taps.records import NULL, Page, fields, items, open_envelope, text
+from commerce_taps.records import NULL, Page, open_envelope, open_list, open_object, open_text
 from commerce_taps.redact import redact
 from commerce_taps.stream import CommerceStream
 from tap_codat import schemas
@@ -101,9 +101,9 @@ def api_message(body: bytes) -> Message:
     Returns:
         Its `error` text, and the correlation id that Codat's support asks for.
     """
-    message = fields(body)
-    reference = text(message.get("correlationId", NULL))
-    words = text(message.get("error", NULL)).strip()
+    message = open_object(body)
+    reference = open_text(message.get("correlationId", NULL))
+    words = open_text(message.get("error", NULL)).strip()
     # Redacted before it is cut: half a secret would not be known any more.
     words = words or " ".join(redact(body[:10_000].decode(errors="replace")).split())[:80]
     return Message(words, f"correlation id {reference}" if reference else "")
@@ -469,14 +469,14 @@ def company(raw: Raw) -> Company:
     Returns:
         The company.
     """
-    record = fields(raw)
+    record = open_object(raw)
     sent = record.get("dataConnections", NULL)
-    # What is neither a list nor empty stands for a connection, one that cannot be read.
-    is_list = bytes(sent)[:1] == b"[" or bytes(sent) in (b"null", b"{}")
-    connections = items(sent) if is_list else [sent]
-    return Company(
-        text(record.get("id", NULL)) or None, raw, [(connection(one), one) for one in connections]
-    )
+    connections = open_list(sent)
+    # What cannot be read, and may have held connections, stands for one that cannot be read.
+    if not record or not (connections or bytes(sent) in {b"null", b"[]", b"{}"}):
+        connections = [sent]
+    id_ = open_text(record.get("id", NULL)) or None
+    return Company(id_, raw, [(connection(one), one) for one in connections])
 
 
 def connection(raw: Raw) -> Connection:
@@ -488,9 +488,9 @@ def connection(raw: Raw) -> Connection:
     Returns:
         The connection.
     """
-    record = fields(raw)
+    record = open_object(raw)
     id_, *others = (
-        text(record.get(name, NULL))
+        open_text(record.get(name, NULL))
         for name in ("id", "status", "sourceType", "integrationKey", "lastSync")
     )
     return Connection(id_ or None, *others)

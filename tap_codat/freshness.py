@@ -24,7 +24,7 @@ from msgspec import Raw
 from commerce_taps.errors import TapError, TapStopped
 from commerce_taps.fetch import Request
 from commerce_taps.lazy import cached_property
-from commerce_taps.records import NULL, fields, items, open_envelope, text
+from commerce_taps.records import NULL, open_envelope, open_list, open_object, open_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,7 +149,7 @@ class Freshness:
         try:
             for page in stream.by_number(None):
                 for raw in page.records:
-                    _add_states(found, fields(raw))
+                    _add_states(found, open_object(raw))
         except TapStopped:
             raise
         except TapError as error:
@@ -160,15 +160,15 @@ class Freshness:
 
 def _add_states(found: Mapping[tuple[str, str], set[str]], integration: Mapping[str, Raw]) -> None:
     """Note the states of a platform's data types."""
-    key = text(integration.get("key", NULL))
-    for kind in map(fields, items(integration.get("datatypeFeatures", NULL))):
+    key = open_text(integration.get("key", NULL))
+    for kind in map(open_object, open_list(integration.get("datatypeFeatures", NULL))):
         # The spec requires one spelling and declares the other.
-        name = text(kind.get("dataType", NULL)) or text(kind.get("datatype", NULL))
-        for feature in map(fields, items(kind.get("supportedFeatures", NULL))):
-            if text(feature.get("featureType", NULL)) == "Get":
-                found[key, name].add(text(feature.get("featureState", NULL)))
+        name = open_text(kind.get("dataType", NULL)) or open_text(kind.get("datatype", NULL))
+        for feature in map(open_object, open_list(kind.get("supportedFeatures", NULL))):
+            if open_text(feature.get("featureType", NULL)) == "Get":
+                found[key, name].add(open_text(feature.get("featureState", NULL)))
 
 
 def _is_over(status: bytes) -> bool:
     """Tell whether no sync of the data type is under way."""
-    return text(fields(status).get("currentStatus", NULL)) in ENDED
+    return open_text(open_object(status).get("currentStatus", NULL)) in ENDED

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typing as t
 
-import msgspec
 from msgspec import Raw, Struct
 from typing_extensions import override
 
+from commerce_taps.conform import encode
 from commerce_taps.errors import MalformedAnswer
-from commerce_taps.records import NULL, fields
+from commerce_taps.records import NULL, open_object
 from tap_codat.client import CompanyStream, OperationStream, PagedStream, SingleStream
 
 if t.TYPE_CHECKING:
@@ -119,10 +119,8 @@ class CompanySyncSettings(SingleStream, CompanyStream):
     def unwrap(self, answer: _SyncSettings) -> Sequence[Raw]:
         """Copy onto each setting what the company's object says of all. See the base class."""
         shared = {"overridesDefaults": answer.overrides_defaults}
-        return [
-            Raw(msgspec.json.encode({**shared, **found})) if (found := fields(setting)) else setting
-            for setting in answer.settings or ()
-        ]
+        settings = [(setting, open_object(setting)) for setting in answer.settings or ()]
+        return [Raw(encode({**shared, **own})) if own else setting for setting, own in settings]
 
 
 class _WebhookConsumers(Struct, rename="camel"):

@@ -124,6 +124,8 @@ def test_a_company_without_an_id_is_named_and_all_others_are_read(
 ) -> None:
     id_ = owner["id"]
     put(owner, "id", value)
+    if value:
+        companies.append({**owner, "name": "Another of the kind"})
     sandbox.override(r"/companies\?", status=200, body=page(companies))
     ended = run(sandbox, catalog=catalog(commerce_products=None, data_statuses=None))
     assert ended.code == 1
@@ -132,6 +134,17 @@ def test_a_company_without_an_id_is_named_and_all_others_are_read(
     for stream in (PRODUCTS, "data_statuses"):
         wanted = truth(sandbox, ended.output, stream)
         assert ended.output.rows(stream) == {k: row for k, row in wanted.items() if k[0] != id_}
+
+
+@pytest.mark.parametrize("strange", [None, "n/a", 7, [], ["x"]])
+def test_what_is_no_company_is_named_and_all_others_are_read(
+    run: Taps, sandbox: Sandbox, companies: list[Record], strange: object
+) -> None:
+    sandbox.override(r"/companies\?", status=200, body=page([strange, *companies]))
+    ended = run(sandbox, catalog=JUST_PRODUCTS)
+    assert ended.code == 1
+    assert "Traceback" not in ended.log
+    assert ended.output.rows(PRODUCTS) == truth(sandbox, ended.output, PRODUCTS)
 
 
 @pytest.mark.parametrize(
