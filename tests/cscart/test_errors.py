@@ -522,3 +522,48 @@ def test_a_fault_leaves_the_bookmark_where_it_was(run: Taps, own_sandbox: Sandbo
     third = run(own_sandbox, catalog=only, state=second.output.state).output
     together = first.rows("orders") | third.rows("orders")
     assert not {key for key in truth(own_sandbox, third, "orders") if key not in together}
+
+
+# --- rows and values that are odd ---
+
+DEEP = "[" * 5_000 + "]" * 5_000
+WITHIN = '{"a":' * 400 + "1" + "}" * 400
+ODD = {
+    "null": "null",
+    "text": '"row"',
+    "number": "7",
+    "list": "[1]",
+    "no key": '{"product": "x"}',
+    "null key": '{"product_id": null}',
+    "key of another type": '{"product_id": [1]}',
+    "key beyond measure": '{"product_id": 1%s}' % ("0" * 5_000),
+    "number beyond 64 bits": '{"product_id": "6", "amount": 1%s}' % ("0" * 30),
+    "number beyond measure": '{"product_id": "6", "amount": 1%s}' % ("0" * 5_000),
+    "exponent": '{"product_id": "6", "price": 1e999999999999999999999}',
+    "nested": '{"product_id": "6", "product_features": DEEP, "status": "A"}'.replace("DEEP", DEEP),
+    "nested below": '{"product_id": "6", "product_features": {"1": {"variants": DEEP}}}'.replace(
+        "DEEP", DEEP
+    ),
+    "nested within reach": '{"product_id": "6", "main_pair": WITHIN}'.replace("WITHIN", WITHIN),
+    "features": '{"product_id": "6", "product_features": {"1": null, "2": {"value": "x"}}}',
+    "stamp": '{"product_id": "6", "updated_timestamp": 1%s}' % ("0" * 25),
+    "stamps": '{"product_id": "6", "updated_timestamp": {"a": 1}, "timestamp": "-5"}',
+    "ids": '{"product_id": "6", "category_ids": [null, {}, "1"], "tax_ids": {"a": 1}}',
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_row_costs_no_other(run: Taps, sandbox: Sandbox, odd: str) -> None:
+    good = [f'{{"product_id": "{key}", "full_description": ""}}' for key in range(1, 6)]
+    body = '{"products": [%s], "params": {"total_items": "6"}}'
+    rows = ", ".join([*good[:3], odd, *good[3:]])
+    sandbox.override(r"/products\?", status=200, body=body % rows)
+    ended = run(
+        sandbox, catalog=catalog("products", "product_feature_values", "taxes"), max_retries=0
+    )
+    assert ended.output.rows("products").keys() >= {(key,) for key in range(1, 6)}
+    assert ended.output.counts["taxes"] == 2
+    came = len(ended.output.rows("products")) == 6
+    assert came or re.search(r"Failed products: ", ended.log)
+    assert ended.code == 0 or "Failed product" in ended.log
+    assert "Traceback" not in ended.log
