@@ -240,7 +240,7 @@ class Carts(CSCartStream):
             lists = [self.pages(context, start, {})]
         else:
             lists = [self.pages({COMPANY: store}, start, {}) for store in stores]
-        return self.several(lists if context else [*lists, self._all()])
+        return self.several(lists if context else [self._all(), *lists])
 
     def _all(self) -> Iterator[Page]:
         """Make sure that all storefronts are known."""

@@ -8,7 +8,7 @@ import typing as t
 from typing_extensions import override
 
 from commerce_taps.conform import fields
-from commerce_taps.errors import PartitionFailed, PartitionSkipped
+from commerce_taps.errors import PartitionFailed, PartitionRefused, PartitionSkipped
 from commerce_taps.fetch import where
 from tap_cscart.probe import CSCART, MULTIVENDOR, edition_of
 from tap_cscart.stream import CSCartStream, id_of
@@ -46,7 +46,13 @@ class CompanyStream(CSCartStream, abc.ABC):
         elif self._tap.store.edition != self.edition:
             msg = f"the store is a {self._tap.store.edition} and has none"
             raise PartitionSkipped(msg, where(self.name, context))
-        yield from super().read(context, start)
+        try:
+            yield from super().read(context, start)
+        except PartitionRefused as error:
+            if self._tap.store.edition:
+                raise
+            msg = "the store, whose edition cannot be seen, has none"
+            raise PartitionSkipped(msg, where(self.name, context)) from error
 
     @override
     def completed(self, context: Context | None, rows: Rows) -> Rows:
@@ -188,7 +194,7 @@ class Langvars(CSCartStream):
             self.pages(context, start, {"lang_code": code, "sl": code}, {"lang_code": code})
             for code in codes
         ]
-        return self.several(lists if wanted else [*lists, self._all(context)])
+        return self.several(lists if wanted else [self._all(context), *lists])
 
     def _all(self, context: Context | None) -> Iterator[Page]:
         """Make sure that all languages are known: a text without one could not be told apart."""

@@ -171,6 +171,11 @@ def test_what_may_not_be_looked_up_is_not_made_up(run: Taps, sandbox: Sandbox) -
         sandbox.override(rf"/{path}\?items_per_page=1000", status=403, body=api_error(403))
     ended = run(sandbox, catalog=only)
     assert ended.output.counts == {"stores": 2, "languages": 2}
+    sandbox.override(r"/vendors\?", status=404, body=api_error(404))
+    ended = run(sandbox, catalog=catalog("stores", "vendors"))
+    assert ended.code == 0
+    assert ended.summary("vendors")["skipped"] == 1
+    ended = run(sandbox, catalog=only)
     assert "Failed langvars: the languages of the store cannot be seen" in ended.log
 
 
