@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.codat import dates
+from commerce_sandbox.codat.merchants import NOW
 from commerce_sandbox.codat.shop import Shop, stamps
 from commerce_sandbox.seeded import chance
 
@@ -46,6 +47,25 @@ _THINGS: Final = (
 _CITIES: Final = ("London", "Zürich", "São Paulo", "Osaka", "Kuwait City", "Austin")
 _RATES: Final = tuple(map(Decimal, ("0", "0.05", "0.2", "0.175", "0.0825")))
 _UNKNOWN_DATE: Final = "0001-01-01T00:00:00"
+_STATUSES: Final = ("Pending", "Authorized", "Paid", "Failed", "Cancelled")
+
+# The specification tells no signs of transactions. In its examples payments are positive, refunds
+# and fees negative: they are seen from the merchant's account. So are those it has no example of.
+_SIGNS: Final = {
+    "Payment": 1,
+    "PaymentFeeRefund": 1,
+    "FailedPayout": 1,
+    "Refund": -1,
+    "PaymentFee": -1,
+    "Payout": -1,
+    "Transfer": -1,
+}
+_KINDS: Final = (
+    *(("Payment", 40), ("PaymentFee", 25), ("Refund", 15), ("Payout", 10)),
+    *(("Transfer", 4), ("PaymentFeeRefund", 4), ("FailedPayout", 2)),
+)
+"""Types of transactions, and how many of a hundred are of it."""
+_OF_ORDERS: Final = ("Payment", "PaymentFee", "PaymentFeeRefund", "Refund")
 
 
 def rows(connection: Connection, dataset: str) -> list[Record]:
@@ -64,7 +84,7 @@ def company_info(connection: Connection, company_name: str) -> Record:
     """Make the record that describes the business behind a connection."""
     shop = Shop(connection)
     random = shop.rng("info")
-    created = shop.created(random)
+    created = shop.created(random, NOW - timedelta(days=1))
     return {
         "companyName": company_name,
         "commercePlatformRef": shop.guid("merchant"),
@@ -133,12 +153,12 @@ def _customer(shop: Shop, number: int, random: random.Random, modified: datetime
             note=random.choice(("", "Rings twice,\nthen waits", "VIP \\ do not call")),
         ),
         "addresses": [_address(random, "Billing") for _ in range(random.randrange(3))],
-        **stamps(random, modified, shop.created(random)),
+        **stamps(random, modified, shop.created(random, modified)),
     }
 
 
 def _dispute(shop: Shop, number: int, random: random.Random, modified: datetime) -> Record:
-    created = shop.created(random)
+    created = shop.created(random, modified)
     return {
         "id": shop.id("commerce-disputes", number),
         "disputedTransactions": [
@@ -198,7 +218,7 @@ def _tax(shop: Shop, number: int, random: random.Random, modified: datetime) -> 
 
 
 def _product(shop: Shop, number: int, random: random.Random, modified: datetime) -> Record:
-    created = shop.created(random)
+    created = shop.created(random, modified)
     category = shop.ref("commerce-productCategories", random)
     return {
         "id": shop.id("commerce-products", number),
@@ -241,16 +261,19 @@ def _variant(shop: Shop, name: str, random: random.Random, created: datetime) ->
 
 
 def _payment(shop: Shop, number: int, random: random.Random, modified: datetime) -> Record:
-    created = shop.created(random)
+    created = shop.created(random, modified)
     method = shop.ref("commerce-paymentMethods", random)
     due = dates.on_the_wire(created + timedelta(days=30), random)
+    amount = shop.money(random, 1, 900)
+    # "Refunds are recorded as separate, negative payments", of what has been paid only.
+    refund = number % 9 == 0
     return {
         "id": shop.id("commerce-payments", number),
-        "amount": shop.money(random, 1, 900),
+        "amount": -amount if refund else amount,
         "currency": shop.currency,
         **({"paymentMethodRef": {"id": method, "name": "Card"}} if method else {}),
         "type": random.choice(("Cash", "Card", "OnlineCard", None)),
-        "status": random.choice(("Pending", "Authorized", "Paid", "Failed", "Cancelled")),
+        "status": "Paid" if refund else random.choice(_STATUSES),
         **_sometimes(random, paymentProvider="Card processor"),
         "dueDate": random.choice((due, _UNKNOWN_DATE)),
         **_supplemental(random),
@@ -259,15 +282,14 @@ def _payment(shop: Shop, number: int, random: random.Random, modified: datetime)
 
 
 def _transaction(shop: Shop, number: int, random: random.Random, modified: datetime) -> Record:
-    created = shop.created(random)
-    order = shop.ref("commerce-orders", random)
+    created = shop.created(random, modified)
+    kind = random.choices(*zip(*_KINDS, strict=True))[0]
+    order = shop.ref("commerce-orders", random) if kind in _OF_ORDERS else None
     return {
         "id": shop.id("commerce-transactions", number),
-        "totalAmount": -shop.money(random, 1, 60)
-        if number % 7 == 0
-        else shop.money(random, 1, 900),
+        "totalAmount": _SIGNS[kind] * shop.money(random, 1, 60 if kind == "PaymentFee" else 900),
         "currency": shop.currency,
-        "type": random.choice(("Payment", "Refund", "Payout", "PaymentFee")),
+        "type": kind,
         **_sometimes(random, subType=random.choice(("charge", "adjustment"))),
         **({"transactionSourceRef": {"id": order, "type": "Order"}} if order else {}),
         **_supplemental(random),
@@ -277,27 +299,50 @@ def _transaction(shop: Shop, number: int, random: random.Random, modified: datet
 
 
 def _order(shop: Shop, number: int, random: random.Random, modified: datetime) -> Record:
-    created = shop.created(random)
+    """Make an order, whose sums are those of all orders in the official examples.
+
+    Its total is that of its lines and charges, which include discounts and tax. What came back is a
+    line of its own, of a negative quantity.
+    """
+    created = shop.created(random, modified)
     rate = random.choice(_RATES)
-    lines = [_order_line(shop, place, random, rate) for place in range(random.randrange(1, 5))]
-    tax = sum((line["totalTaxAmount"] for line in lines), Decimal(0))
-    net = sum((line["totalAmount"] for line in lines), Decimal(0))
+    discount = Decimal("0.1") if number % 5 == 0 else Decimal(0)
+    count = random.randrange(1, 5)
+    lines = [_order_line(shop, place, random, rate, discount) for place in range(count)]
+    charges = [_shipping(shop, random, rate)] if number % 3 == 0 else []
+    total = sum((one["totalAmount"] for one in [*lines, *charges]), Decimal(0))
+    payments = [_paid(shop, total, random, created, modified)]
+    refund = Decimal(0)
+    if number % 11 == 0:
+        back = {**lines[0], "id": str(count), **_worth(shop, -1, lines[0], rate, discount)}
+        lines.append(back)
+        refund = back["totalAmount"]
+        payments.append({**payments[0], "id": f"{payments[0]['id']}-refund", "amount": refund})
     customer = shop.ref("commerce-customers", random)
     location = shop.ref("commerce-locations", random)
-    closed = dates.on_the_wire(created + timedelta(days=3), random)
+    closed = created + timedelta(days=3)
     return {
         "id": shop.id("commerce-orders", number),
         **_sometimes(random, orderNumber=f"#{1000 + number}", country=shop.country),
         "currency": shop.currency,
-        **_sometimes(random, closedDate=closed),
-        "totalAmount": net + tax,
-        "totalRefund": shop.share(net, Decimal("0.5")) if number % 11 == 0 else Decimal(0),
-        "totalTaxAmount": tax,
-        "totalDiscount": shop.share(net, Decimal("0.1")) if number % 5 == 0 else Decimal(0),
+        **({"closedDate": dates.on_the_wire(closed, random)} if closed <= modified else {}),
+        "totalAmount": total + refund,
+        "totalRefund": refund,
+        "totalTaxAmount": sum(
+            (
+                *(line["totalTaxAmount"] for line in lines),
+                *(charge["taxAmount"] for charge in charges),
+            ),
+            Decimal(0),
+        ),
+        "totalDiscount": sum(
+            (one["totalAmount"] for line in lines for one in line["discountAllocations"]),
+            Decimal(0),
+        ),
         "totalGratuity": Decimal(0),
         "orderLineItems": lines,
-        "payments": [_paid(shop, net + tax, random, created, modified)],
-        "serviceCharges": [_shipping(shop, random, rate)] if number % 3 == 0 else [],
+        "payments": payments,
+        "serviceCharges": charges,
         **({"locationRef": {"id": location, "name": "Store"}} if location else {}),
         **({"customerRef": {"id": customer}} if customer and number % 8 else {}),
         **_supplemental(random),
@@ -305,29 +350,33 @@ def _order(shop: Shop, number: int, random: random.Random, modified: datetime) -
     }
 
 
-def _order_line(shop: Shop, place: int, random: random.Random, rate: Decimal) -> Record:
+def _order_line(
+    shop: Shop, place: int, random: random.Random, rate: Decimal, discount: Decimal
+) -> Record:
     quantity = random.randrange(1, 6)
-    price = shop.money(random, 1, 120)
-    total = price * quantity
-    tax = shop.share(total, rate)
     product = shop.ref("commerce-products", random)
     tax_ref = {"id": shop.ref("commerce-taxComponents", random) or "vat", "name": "Tax"}
-    return {
+    line: Record = {
         "id": str(place),
-        "quantity": quantity,
         "taxPercentage": rate * 100,
-        "totalAmount": total,
-        "totalTaxAmount": tax,
-        "unitPrice": price,
-        "taxes": [
-            {
-                "taxComponentRef": tax_ref,
-                "rate": random.choice((rate, rate, None)),
-                "taxAmount": tax,
-            }
-        ],
+        "unitPrice": shop.money(random, 1, 120),
+        "taxes": [{"taxComponentRef": tax_ref, "rate": random.choice((rate, rate, None))}],
         **({"productRef": {"id": product, "name": "Product"}} if product else {}),
-        "discountAllocations": [],
+    }
+    return line | _worth(shop, quantity, line, rate, discount)
+
+
+def _worth(shop: Shop, quantity: int, line: Record, rate: Decimal, discount: Decimal) -> Record:
+    """Give what a number of pieces of a line comes to; a negative one is a refund."""
+    gross = line["unitPrice"] * quantity
+    off = shop.share(gross, discount)
+    tax = shop.share(gross - off, rate)
+    return {
+        "quantity": quantity,
+        "totalAmount": gross - off + tax,
+        "totalTaxAmount": tax,
+        "taxes": [{**one, "taxAmount": tax} for one in line["taxes"]],
+        "discountAllocations": [{"name": "Sale", "totalAmount": off}] if off else [],
     }
 
 
@@ -347,12 +396,13 @@ def _paid(
 
 
 def _shipping(shop: Shop, random: random.Random, rate: Decimal) -> Record:
-    amount = shop.money(random, 1, 12)
+    net = shop.money(random, 1, 12)
+    tax = shop.share(net, rate)
     return {
         "description": "Shipping",
-        "totalAmount": amount,
+        "totalAmount": net + tax,
         "taxPercentage": rate * 100,
-        "taxAmount": shop.share(amount, rate),
+        "taxAmount": tax,
         "taxes": [],
         "quantity": 1,
         "type": "Shipping",

@@ -216,16 +216,17 @@ class Unrest:
         self._store.finish_syncs(self._store.now)
 
 
-# The property a change touches, and what it becomes or grows by.
+# The property a change touches, and what it becomes or grows by: none that others are the sum of,
+# or whose sign means something.
 _CHANGES: Final[dict[str, tuple[str, Decimal | str]]] = {
     "commerce-customers": ("note", "changed in"),
     "commerce-disputes": ("totalAmount", Decimal("1.50")),
     "commerce-locations": ("name", "renamed in"),
-    "commerce-orders": ("totalAmount", Decimal("1.50")),
+    "commerce-orders": ("totalGratuity", Decimal("1.50")),
     "commerce-paymentMethods": ("name", "renamed in"),
-    "commerce-payments": ("amount", Decimal("0.10")),
+    "commerce-payments": ("paymentProvider", "processor of"),
     "commerce-productCategories": ("name", "renamed in"),
     "commerce-products": ("name", "renamed in"),
     "commerce-taxComponents": ("name", "renamed in"),
-    "commerce-transactions": ("totalAmount", Decimal("0.10")),
+    "commerce-transactions": ("subType", "adjusted in"),
 }

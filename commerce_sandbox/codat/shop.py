@@ -118,9 +118,9 @@ class Shop:
         """Give a share of an amount, rounded to the digits of the shop's currency."""
         return (amount * rate).quantize(Decimal(1).scaleb(self._exponent))
 
-    def created(self, random: random.Random) -> datetime:
-        """Draw a moment of the shop's life."""
-        span = int((NOW - self._opened).total_seconds()) - 86400
+    def created(self, random: random.Random, before: datetime) -> datetime:
+        """Draw when something came into being that was changed later, since the shop opened."""
+        span = int((before - self._opened).total_seconds())
         return self._opened + timedelta(seconds=random.randrange(span))
 
     def modified(self, dataset: str) -> list[datetime]:
@@ -151,13 +151,16 @@ def stamps(
     """Write the dates a record carries.
 
     The platform's own time of change is absent on some platforms, null on others, has milliseconds
-    at times and often no zone. (Codat docs, "Understanding data modification dates".)
+    at times and often no zone. (Codat docs, "Understanding data modification dates".) Nothing
+    changes before it is created.
     """
     written: dict[str, Any] = {}
     if created is not None and chance(random, 0.95):
         written["createdDate"] = dates.on_the_wire(created, random)
     written["modifiedDate"] = dates.on_the_wire(modified, random)
     source = modified - timedelta(seconds=random.randrange(7200))
+    if created is not None:
+        source = max(source, created)
     if chance(random, 0.1):
         written["sourceModifiedDate"] = None
     elif chance(random, 0.1):
