@@ -31,6 +31,7 @@ _SIZES: Final = {
 }
 _BIG_TIE: Final = 130
 _TIED_SHARE: Final = 0.4
+_RECENT: Final = timedelta(days=14)
 
 # Digits after the point by currency, as in ISO 4217.
 _CURRENCIES: Final = {"GBP": 2, "USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
@@ -119,9 +120,10 @@ class Shop:
         return (amount * rate).quantize(Decimal(1).scaleb(self._exponent))
 
     def created(self, random: random.Random, before: datetime) -> datetime:
-        """Draw when something came into being that was changed later, since the shop opened."""
-        span = int((before - self._opened).total_seconds())
-        return self._opened + timedelta(seconds=random.randrange(span))
+        """Draw a moment of the shop's life, before something that was created then is changed."""
+        span = int((NOW - self._opened).total_seconds()) - 86400
+        created = self._opened + timedelta(seconds=random.randrange(span))
+        return created if created <= before else before - (created - before) % _RECENT
 
     def modified(self, dataset: str) -> list[datetime]:
         """Draw when Codat wrote each row of a dataset into its cache.
