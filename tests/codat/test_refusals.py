@@ -58,9 +58,17 @@ def test_a_refusal_is_not_remembered_as_read(
     assert shop in marked(healthy.output.state, PRODUCTS)
 
 
-def test_a_failure_is_not_remembered_as_read(run: Taps, sandbox: Sandbox, shop: str) -> None:
-    sandbox.override(f"{shop}/data/commerce-products", status=500)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(500, None), (404, "<h1>Not Found</h1>"), (404, ""), (409, "[]"), (451, {"message": "no"})],
+)
+def test_a_failure_is_not_remembered_as_read(
+    run: Taps, sandbox: Sandbox, shop: str, status: int, body: object
+) -> None:
+    sandbox.override(f"{shop}/data/commerce-products", status=status, body=body)
     first = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, max_retries=0)
+    assert first.code == 1
+    assert first.summary(PRODUCTS)["failed"] == 1
     assert shop not in marked(first.output.state, PRODUCTS)
     sandbox.clear_overrides()
     second = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=first.output.state)
