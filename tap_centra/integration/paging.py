@@ -144,7 +144,7 @@ def by_key(ask: Ask, start: datetime | None, end: datetime = dates.LAST) -> Page
         asked = Range(begin and dates.shift(begin, -WIDER), dates.shift(end, WIDER))
         is_sorted = known == sorted(known) and (not known or asked.holds(known))
         if not is_sorted or (rows.more and rows.stamps[-1] is None):
-            yield from by_number(ask, window)  # there is no order to rely on
+            yield from by_number(ask, window, seen)  # there is no order to rely on
             return
         if not rows.more:
             yield rows.fresh(seen, window), True

@@ -377,6 +377,46 @@ def test_without_knowing_the_limits_it_is_read_all_the_same(
     assert amiss(sandbox, INTEGRATION, found.output, "brands") == []
 
 
+def damaged(where: str) -> Change:
+    """Damage what the environment says of itself, so that something seems not to be there."""
+
+    def change(answer: Record, _: str) -> Record:
+        types = answer["data"]["__schema"]["types"]
+        (order,) = [one for one in types if one["name"] == "Order"]
+        if where == "type":
+            types.remove(order)
+        elif where == "types":
+            answer["data"]["__schema"] = {}
+        elif where == "kind":
+            order["kind"] = None
+        else:
+            order[where] = None if where == "fields" else []
+        return answer
+
+    return change
+
+
+@pytest.mark.parametrize("where", ["type", "types", "kind", "fields"])
+def test_a_schema_that_came_damaged_makes_nothing_vanish(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, where: str
+) -> None:
+    asked = tamper("__schema", times(2, damaged(where)))
+    found = run(sandbox, catalog=catalog(orders=["number"]))
+    assert found.code == 0
+    assert len(asked) == 3
+    assert found.output.counts["orders"]
+
+
+def test_without_the_schema_the_run_has_failed(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
+) -> None:
+    tamper("__schema", damaged("fields"))
+    found = run(sandbox, catalog=catalog(orders=None, brands=None), max_retries=1)
+    assert found.code == 1
+    assert "the schema of the environment is not known: " in found.log
+    assert "it does not say what is in `Order`" in found.log
+
+
 # --- runs that end in the middle ----------------------------------------------------------------
 
 

@@ -96,7 +96,7 @@ def test_what_a_query_really_costs_is_charged_after_it(clock: Clock) -> None:
     assert seconds(clock, made, 1, complexity=500) == 0
 
 
-def asking(made: Governor, complexity: int, **data: Any) -> api.Api:  # noqa: ANN401
+def asking(made: Governor, complexity: float, **data: Any) -> api.Api:  # noqa: ANN401
     """The API, which gives the same answer to each query."""
 
     class Answering:
@@ -124,6 +124,28 @@ def test_a_share_of_what_is_left_is_for_the_neighbours(clock: Clock) -> None:
     asking(made, 10, rateLimits=told)._measure()
     assert seconds(clock, made, 10, requests=1) == 0
     assert seconds(clock, made, 95, requests=1) == pytest.approx(10)
+
+
+@pytest.mark.parametrize("cost", [1e30, -1e30])
+def test_what_no_query_can_have_cost_is_not_waited_for(clock: Clock, cost: float) -> None:
+    made = governor()
+    limit = {"type": "QUERY_COMPLEXITY", "intervalSeconds": "TEN_SECONDS", "quota": 1000}
+    asked = asking(made, cost, rateLimits=[limit | {"remainingQuota": 1000}])
+    asked._measure()
+    start = clock.now
+    for _ in range(3):
+        asked.post(msgspec.Raw, "{ stores { id } }")
+    assert clock.now - start < 1
+
+
+@pytest.mark.parametrize(("quota", "left"), [(1, 5_000), (-5, 0), (100, -1e30), (0, 0)])
+def test_limits_that_contradict_themselves_are_not_believed(
+    clock: Clock, quota: float, left: float
+) -> None:
+    limit = {"type": "REQUEST_COUNT", "intervalSeconds": "ONE_HOUR", "quota": quota}
+    made = governor()
+    asking(made, 10, rateLimits=[limit | {"remainingQuota": left}])._measure()
+    assert seconds(clock, made, 100, requests=1) == 0
 
 
 def test_more_than_a_bucket_holds_waits_for_a_full_one(clock: Clock) -> None:

@@ -217,3 +217,49 @@ def test_a_cursor_that_leads_nowhere_is_a_failure() -> None:
 
     with pytest.raises(PartitionFailed, match="leads nowhere"):
         read(by_cursor(ask))
+
+
+def edge(one: int, cursor: str | None, *, more: bool, total: int | None = None) -> Rows:
+    return Rows([Raw(b"%d" % one)], [one], [None], 1, more, cursor=cursor, total=total)
+
+
+def test_by_cursor_ends_where_a_circle_of_cursors_closes() -> None:
+    circle = {None: "a", "a": "b", "b": "a"}
+    with pytest.raises(PartitionFailed, match="leads nowhere"):
+        list(by_cursor(lambda question: edge(1, circle[question.cursor], more=True)))
+
+
+def test_a_connection_that_ends_before_its_total_is_read_again_and_then_named() -> None:
+    asked: list[str | None] = []
+
+    def ask(question: Question) -> Rows:
+        asked.append(question.cursor)
+        return edge(len(asked) % 2, "a", more=question.cursor is None, total=3)
+
+    pages = by_cursor(ask)
+    assert [safe for _, safe in (next(pages), next(pages))] == [False, False]
+    with pytest.raises(PartitionFailed, match="ends at 2 of the 3 records"):
+        list(pages)
+    assert asked == [None, "a"] * 2
+
+
+def test_a_list_that_gives_the_same_page_for_each_number_is_not_read_for_ever() -> None:
+    page = Rows([Raw(b"{}")], [7], [None], 1, more=True, before=7)
+    with pytest.raises(PartitionFailed, match="kept changing"):
+        list(by_number(lambda _: page))
+
+
+@pytest.mark.parametrize("stamp", [at(-9_000), at(9_000_000), None], ids=["past", "future", "none"])
+def test_by_key_relies_on_no_value_beyond_what_was_asked_for(stamp: datetime | None) -> None:
+    """A row of no time stands at the end of a page: those behind it are read all the same."""
+    api = Api({one: one for one in range(1, 12)})
+
+    def ask(question: Question) -> Rows:
+        rows = api(question)
+        rows.stamps = [
+            stamp if one == 6 else value for one, value in zip(rows.ids, rows.stamps, strict=True)
+        ]
+        return rows
+
+    found = read(by_key(ask, at(0), at(100)))
+    assert sorted(found) == sorted(api.rows.items())
