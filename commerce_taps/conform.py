@@ -7,7 +7,9 @@ of its own, `<name>__v_<type>`.
 from __future__ import annotations
 
 import math
+import re
 import typing as t
+from datetime import date
 from decimal import Decimal
 
 import msgspec
@@ -24,6 +26,8 @@ Record = dict[str, t.Any]
 
 MISFIT: t.Final = object()
 """Stands for a value that is not of the type its schema declares."""
+
+_DATE: t.Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 UNREADABLE: t.Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises."""
@@ -149,6 +153,8 @@ def _compile_kind(kind: str, schema: Schema) -> Callable[[t.Any], t.Any]:
         return _compile_array(schema["items"])
     if kind == "string" and schema.get("format") == "date-time":
         return _fit_timestamp
+    if kind == "string" and schema.get("format") == "date":
+        return _fit_date
     if kind == "integer":
         return _compile_integer(schema)
     accepted = _ACCEPTED[kind]
@@ -169,6 +175,16 @@ def _fit_timestamp(value: object) -> t.Any:  # noqa: ANN401
         return dates.normalise(value) if isinstance(value, str) else MISFIT
     except ValueError:
         return MISFIT
+
+
+def _fit_date(value: object) -> t.Any:  # noqa: ANN401
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        return MISFIT
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return MISFIT
+    return value
 
 
 def _compile_integer(schema: Schema) -> Callable[[t.Any], t.Any]:

@@ -362,10 +362,10 @@ class Shape:
         Returns:
             What fits, and the values that have no column or do not fit the one they have.
         """
-        out: Record = dict(context)
+        out: Record = {name: context[name] for name in self._context_keys if name in context}
         strays: list[Stray] = []
         for name, value in record.items():
-            if value is None and name in context:
+            if value is None and name in out:
                 continue
             function = self._conform.get(name)
             fitted = MISFIT if function is None else function(value)

@@ -133,6 +133,8 @@ def _type(schema: Schema, *, top: bool = False, closed: bool = False) -> t.Any: 
             checked = t.Annotated[int, Meta(ge=low, le=high)]
     elif kind == "string" and schema.get("format") == "date-time":
         checked = str if top else NOTHING  # `Shape.examine` looks at the form, at the top only
+    elif kind == "string" and schema.get("format") == "date":
+        checked = NOTHING
     else:
         checked = {"string": str, "boolean": bool, "number": float}[kind]
     return checked | None if "null" in schema["type"] else checked

@@ -559,6 +559,16 @@ def test_wild_bytes_raise_nothing_but_record_failed(text: bytes) -> None:
         assert not fits
 
 
+@pytest.mark.parametrize(
+    "sent", ["2024-02-30", "2024-01-01T00:00:00Z", "soon", "", "\uff12024-01-01"]
+)
+def test_what_is_no_day_moves_to_the_column_of_its_text(sent: str) -> None:
+    shape = Case({"a": {"type": ["string", "null"], "format": "date"}}, {}).shape()
+    record = shaped(shape, msgspec.Raw(json.dumps({"id": "1", "a": sent}).encode()))
+    assert (record["a"], record["a__v_string"]) == (None, sent)
+    assert shaped(shape, msgspec.Raw(b'{"id":"1","a":"2024-02-29"}'))["a"] == "2024-02-29"
+
+
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "-1.5E-9999999999999999999999"])
 def test_a_number_that_no_decimal_holds_moves_to_the_column_of_its_text(number: str) -> None:
     shape = Case({"a": {"type": ["integer", "null"]}}, {}).shape()
