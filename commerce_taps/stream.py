@@ -710,14 +710,16 @@ class CommerceStream(Stream, abc.ABC):
         limit = self.ABORT_AT_RECORD_COUNT
         if limit is not None:
             records = records[: max(limit - report.records, 0)]
+        faults = len(self._emitted.faults)
         shaped = self._shaped(records, page.fits, context)
+        written = len(records) - (len(self._emitted.faults) - faults)
         lines = (
             self._mapped_lines(shaped) if self._mapped else self._lines(records, shaped, context)
         )
         self._hold(len(records), context)
         self.write_schema()
         self._tap.message_writer.write_records(lines)
-        report.records += sum(not isinstance(record, RecordFailed) for record in shaped)
+        report.records += written
         self.state_manager.is_flushed = False
         if len(records) < len(page.records):
             self._check_max_record_limit(len(page.records) + (limit or 0))
@@ -736,7 +738,9 @@ class CommerceStream(Stream, abc.ABC):
         """
         emitted = self._emitted
         found: list[Record | RecordFailed | None] = [None] * len(records)
-        places = [place for place in range(len(records)) if self._mapped or not fits[place]]
+        places: Sequence[int] = range(len(records))
+        if not self._mapped:
+            places = [place for place, fit in zip(places, fits, strict=False) if not fit]
         shaped = self.shape.conform([records[place] for place in places], context)
         for place, record in zip(places, shaped, strict=True):
             found[place] = record

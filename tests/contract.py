@@ -163,8 +163,22 @@ class Output:
 
 @cache
 def _check_schema(text: str) -> None:
-    """Refuse what is no JSON Schema."""
-    Draft7Validator.check_schema(json.loads(text))
+    """Refuse what is no JSON Schema, or leaves a loader without a type for a column."""
+    schema = json.loads(text)
+    Draft7Validator.check_schema(schema)
+    assert not list(untyped(schema))
+
+
+def untyped(schema: Record, place: str = "") -> Iterator[str]:
+    """List the columns, fields and items of a schema that have no type but null."""
+    given = schema.get("type", "null")
+    kinds = {*([given] if isinstance(given, str) else given)} - {"null"}
+    if not kinds:
+        yield place
+    if kinds == {"array"} or "items" in schema:
+        yield from untyped(schema.get("items", {}), f"{place}[]")
+    for name, inner in schema.get("properties", {}).items():
+        yield from untyped(inner, f"{place}.{name}")
 
 
 class _Latest:
