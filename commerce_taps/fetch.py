@@ -15,10 +15,9 @@ from functools import partial
 from urllib.parse import quote, urlencode
 
 import requests
-import requests.adapters
 import urllib3.exceptions
 
-from commerce_taps import dates
+from commerce_taps import dates, transport
 from commerce_taps.errors import (
     Action,
     MalformedAnswer,
@@ -33,6 +32,7 @@ from commerce_taps.errors import (
     TooMuchAsked,
 )
 from commerce_taps.records import document, open_object
+from commerce_taps.redact import LONGEST_MESSAGE, plain, redact
 
 if t.TYPE_CHECKING:
     import logging
@@ -138,6 +138,7 @@ class Client:
         workers: Workers,
         logger: logging.Logger,
         timeout: float,
+        longest: float = 1800.0,
         max_retries: int,
         max_wait: float,
         max_bytes: int = 1 << 28,
@@ -155,6 +156,7 @@ class Client:
             workers: Make several requests at once.
             logger: Where retries are told.
             timeout: Seconds without a byte after which a request is given up.
+            longest: Seconds a whole response may take.
             max_retries: How often a request is repeated.
             max_wait: The longest wait, in seconds, the API may ask for.
             max_bytes: The largest body.
@@ -171,6 +173,7 @@ class Client:
         self._workers = workers
         self._logger = logger
         self._timeout = timeout
+        self._longest = longest
         self._max_retries = max_retries
         self._max_wait = max_wait
         self._max_bytes = max_bytes
@@ -217,8 +220,12 @@ class Client:
                 rule, message = self._errors.malformed, Message(str(error))
             except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
                 rule, message = self._errors.late, Message(type(error).__name__)
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                rule, message = self._errors.no_answer, Message(type(error).__name__)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                transport.refuse_hopeless(error, self.base_url)
+                message = Message(transport.cause(error, self.base_url))
+                rule = self._errors.no_answer
+            # Redacted before it is cut: half a secret would not be known any more.
+            message = Message(*(plain(redact(text), LONGEST_MESSAGE) for text in message))
             count, retries = tries, self._max_retries
             if rule.action is not Action.RETRY:
                 doubted += 1  # apart from the tries: what went wrong before says nothing of this
@@ -344,13 +351,16 @@ class Client:
         if request.body is not None:
             asked.headers = {"Content-Type": "application/json"}
         # A redirect is never followed: it could carry the credential to another host.
-        with session.send(
-            session.prepare_request(asked),
-            **settings,
-            timeout=self._timeout,
-            allow_redirects=False,
-        ) as response:
-            body = self._read(response)
+        with (
+            transport.within(self._longest),
+            session.send(
+                session.prepare_request(asked),
+                **settings,
+                timeout=self._timeout,
+                allow_redirects=False,
+            ) as response,
+        ):
+            body = transport.read(response, self._max_bytes)
         self.quota_left = response.headers.get(self._quota_header, self.quota_left)
         self._date = response.headers.get("Date", "")
         return response.status_code, response.headers, body
@@ -361,31 +371,13 @@ class Client:
         It is looked up once, not for each request: there is but one host.
         """
         if not hasattr(self._local, "session"):
-            session = requests.Session()
-            session.auth = self._auth
-            session.headers.update(self._headers)
+            session = transport.open_session(self._auth, self._headers)
             settings = session.merge_environment_settings(
                 self.base_url, proxies={}, stream=True, verify=None, cert=None
             )
             self._local.session = session, settings
         opened: tuple[requests.Session, Mapping[str, t.Any]] = self._local.session
         return opened
-
-    def _read(self, response: requests.Response) -> bytes:
-        """Read the whole body, but not one that is beyond all measure."""
-        headers = response.headers
-        length = headers.get("Content-Length", "")
-        if (
-            length.isdigit()
-            and int(length) <= self._max_bytes
-            and not headers.get("Content-Encoding")
-        ):
-            return t.cast("bytes", response.raw.read())  # at once, which is much quicker
-        body: bytes = response.raw.read(self._max_bytes + 1, decode_content=True)
-        if len(body) > self._max_bytes:
-            msg = f"the answer is larger than `max_response_mb` ({self._max_bytes >> 20} MB)"
-            raise OversizedAnswer(msg)
-        return body
 
     def _wait(
         self, request: Request, why: str, headers: Mapping[str, str], tries: int, retries: int

@@ -8,9 +8,13 @@ the traceback of an error nobody foresaw.
 from __future__ import annotations
 
 import base64
+import html
+import inspect
 import json
 import logging
+import re
 import typing as t
+from functools import cache, lru_cache
 from urllib.parse import quote, quote_plus
 
 if t.TYPE_CHECKING:
@@ -19,6 +23,70 @@ if t.TYPE_CHECKING:
 MASK = "***"
 _SHORTEST = 4
 """A shorter secret would tear ordinary words apart, and is none."""
+_LONG = 8
+"""From here on a secret is known in any case of its letters, and by parts of its base64."""
+LONGEST_LINE: t.Final = 8_000
+"""Characters of a log message; what goes on is cut."""
+LONGEST_MESSAGE: t.Final = 400
+"""Characters of what an API says that are shown."""
+
+_ESCAPE: t.Final = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]|\x9b[0-?]*[@-~]"
+)
+"""What makes a terminal do something."""
+
+
+def plain(text: str, most: int = LONGEST_LINE) -> str:
+    """Make a text safe to be shown on one line, whoever wrote it.
+
+    Args:
+        text: Any text, redacted: half a secret would not be known any more.
+        most: How many characters stay.
+
+    Returns:
+        The text without escapes, control characters, marks of direction and line breaks.
+    """
+    if not text.isprintable():
+        text = _ESCAPE.sub(" ", text)
+        text = "".join(sign if sign.isprintable() else " " for sign in text)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+@cache
+def _spellings(sign: str) -> str:
+    """Write the pattern of a character in every way it may be escaped, even twice."""
+    code, named = ord(sign), html.escape(sign)
+    units = sign.encode("utf-16-be", "surrogatepass").hex()
+    ways = {re.escape(sign), re.escape(json.dumps(sign)[1:-1]), re.escape(repr(sign)[1:-1])}
+    if named != sign:
+        ways.add(f"(?:&(?:amp;)?{re.escape(named[1:])})")
+    ways.add(f"&(?:amp;)?#(?:0*{code}|[xX]0*(?i:{code:x}));")
+    ways.add("".join(rf"\\+u(?i:{units[n : n + 4]})" for n in range(0, len(units), 4)))
+    ways.add("".join(f"%(?:25)*(?i:{byte:02x})" for byte in sign.encode(errors="replace")))
+    if code < 256:  # noqa: PLR2004 - what \\x can write
+        ways.add(rf"\\+x(?i:{code:02x})")
+    if sign == " ":
+        ways.add(r"\+")
+    if sign == "/":
+        ways.add(r"\\+/")
+    return f"(?:{'|'.join(sorted(ways, key=len, reverse=True))})"
+
+
+def _inside_base64(secret: bytes) -> t.Iterator[str]:
+    """Write the part of a secret's base64 that is the same whatever stands around the secret."""
+    for shift in range(3):
+        packed = base64.b64encode(b"\0" * shift + secret).decode().rstrip("=")
+        begin = -(-shift * 8 // 6)
+        end = (shift + len(secret)) * 8 // 6
+        part = packed[begin:end]
+        if len(part) >= _LONG:
+            yield part
+            yield part.replace("+", "-").replace("/", "_")
+
+
+@lru_cache(maxsize=8)
+def _compiled(forms: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(forms))
 
 
 class Redactor:
@@ -29,7 +97,7 @@ class Redactor:
         self._forms: list[str] = []
 
     def add(self, secrets: Iterable[object]) -> None:
-        """Learn secrets: as they are, encoded for a URL, in base64, as Python and JSON show them.
+        """Learn secrets: as they are and however they are escaped, in hex and in base64.
 
         Args:
             secrets: Setting values; of lists and objects, every text inside counts.
@@ -41,10 +109,14 @@ class Redactor:
             for secret in known:
                 if len(secret) < _SHORTEST:
                     continue
-                plain = base64.b64encode(secret.encode()).decode()
-                forms |= {secret, plain, plain.rstrip("="), repr(secret)[1:-1]}
-                forms |= {quote(secret), quote(secret, safe=""), quote_plus(secret)}
-                forms |= {json.dumps(secret, ensure_ascii=ascii_)[1:-1] for ascii_ in (True, False)}
+                known_bytes = secret.encode(errors="replace")
+                packed = base64.b64encode(known_bytes).decode()
+                others = {packed, packed.rstrip("="), repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+                others |= {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+                others |= {known_bytes.hex(), *_inside_base64(known_bytes)}
+                found = {re.escape(one) for one in others if len(one) >= _SHORTEST}
+                found.add("".join(map(_spellings, secret)))
+                forms |= {f"(?i:{one})" if len(secret) >= _LONG else one for one in found}
         # Longest first: a secret that is part of another must not leave the rest behind.
         self._forms = sorted(forms, key=len, reverse=True)
 
@@ -57,10 +129,7 @@ class Redactor:
         Returns:
             The text with each secret replaced by `***`.
         """
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, MASK)
-        return text
+        return _compiled(tuple(self._forms)).sub(MASK, text) if self._forms else text
 
 
 def _texts(values: Iterable[object]) -> Iterable[str]:
@@ -89,11 +158,12 @@ def install() -> None:
             message: str | None = record.getMessage()
         except Exception:  # noqa: BLE001 - a slip in a library's log call must not end the run
             message = None
-        clean = redact(f"{record.msg} {record.args}" if message is None else message)
+        clean = plain(redact(f"{record.msg} {record.args}" if message is None else message))
         if record.exc_info:
             # A formatter of the user's may print an exception in its own way: as text in the
             # message it is redacted whatever the formatter.
-            clean += "\n" + redact(logging.Formatter().formatException(record.exc_info))
+            told = redact(logging.Formatter().formatException(record.exc_info))
+            clean = "\n".join([clean, *(plain(line) for line in told.split("\n"))])
             record.exc_info = None
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
@@ -103,3 +173,34 @@ def install() -> None:
 
     factory.redacts = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(factory)
+    logging.Logger.makeRecord = _with_extra(logging.Logger.makeRecord)  # type: ignore[method-assign]
+
+
+def _with_extra(make: t.Callable[..., logging.LogRecord]) -> t.Callable[..., logging.LogRecord]:
+    """Redact what a log call gives along as `extra`, which no factory sees."""
+    if getattr(make, "redacts", False):
+        return make
+
+    def make_record(*args: t.Any, **kwargs: t.Any) -> logging.LogRecord:  # noqa: ANN401
+        names = list(inspect.signature(make).parameters)
+        given = dict(zip(names, args, strict=False)) | kwargs
+        if given.get("extra"):
+            given["extra"] = {name: _redacted(value) for name, value in given["extra"].items()}
+        return make(**given)
+
+    make_record.redacts = True  # type: ignore[attr-defined]
+    return make_record
+
+
+def _redacted(value: t.Any) -> t.Any:  # noqa: ANN401 - whatever is logged
+    """Redact the texts inside of a value; what is no JSON only if its text has a secret."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {_redacted(name): _redacted(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_redacted, value)) if type(value) in {list, tuple} else value
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    shown = repr(value)
+    return value if redact(shown) == shown else redact(shown)

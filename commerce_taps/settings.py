@@ -65,6 +65,16 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         description="Seconds without a byte after which a request is given up and repeated.",
     ),
     th.Property(
+        "response_timeout",
+        th.NumberType(minimum=1, maximum=86400),
+        title="Response timeout",
+        default=1800,
+        description=(
+            "Seconds a whole response may take, however slowly it comes. After that it is asked "
+            "for again, in smaller pages."
+        ),
+    ),
+    th.Property(
         "max_retries",
         th.IntegerType(minimum=0, maximum=100),
         title="Retries",

@@ -272,6 +272,7 @@ class CommerceTap(Tap, abc.ABC):
             workers=Workers(self.config["concurrency"]),
             logger=self.logger,
             timeout=float(self.config["request_timeout"]),
+            longest=float(self.config["response_timeout"]),
             max_retries=self.config["max_retries"],
             max_wait=float(self.config["max_wait"]),
             max_bytes=self.config["max_response_mb"] << 20,
