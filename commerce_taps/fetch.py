@@ -198,7 +198,8 @@ class Client:
 
         Raises:
             PartitionSkipped: Nothing is there, by the error table.
-            PartitionFailed: It could not be read, by the error table or after all tries.
+            PartitionFailed: It could not be read, by the error table or after all tries; caused by
+                the last `MalformedAnswer`, if it was one.
             TapStopped: The run cannot go on, by the error table or because the API asks for a
                 longer wait than `max_wait`.
             FilterRefused: The API cannot filter as asked.
@@ -206,6 +207,7 @@ class Client:
         doubted = 0
         for tries in itertools.count(1):
             status, headers, body = 0, t.cast("Mapping[str, str]", {}), b""
+            cause: MalformedAnswer | None = None
             try:
                 with self._governor.turn(request.lane, request.costs):
                     status, headers, body = self._send(request)
@@ -217,7 +219,7 @@ class Client:
             except OversizedAnswer as error:
                 rule, message = self._errors.oversized, Message(str(error))
             except MalformedAnswer as error:
-                rule, message = self._errors.malformed, Message(str(error))
+                rule, message, cause = self._errors.malformed, Message(str(error)), error
             except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
                 rule, message = self._errors.late, Message(type(error).__name__)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -235,7 +237,7 @@ class Client:
             if count > retries:
                 found = rule.error(request.where, message, tries=tries)
                 found.body = body
-                raise self._given_up(rule, found)
+                raise self._given_up(rule, found) from cause
             self._wait(request, rule.say(message), headers, count, retries)
         raise AssertionError  # the last try has returned or raised
 

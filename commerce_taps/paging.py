@@ -89,10 +89,8 @@ class Range(t.NamedTuple):
         )
 
     def holds(self, stamps: Sequence[datetime | None]) -> bool:
-        """Tell whether all replication values belong to the range."""
+        """Tell whether all replication values belong to the range, as far as there are any."""
         known = [stamp for stamp in stamps if stamp is not None]
-        if len(known) < len(stamps) and None not in self:
-            return False
         return not known or (min(known) in self and max(known) in self)
 
 
@@ -251,6 +249,24 @@ def _concat(
     )
 
 
+class IncompletePage(MalformedAnswer):
+    """A page has fewer rows than its list announces.
+
+    Attributes:
+        page: The rows it has, which are good all the same.
+    """
+
+    def __init__(self, reason: str, page: Page) -> None:
+        """Keep the rows.
+
+        Args:
+            reason: What is missing.
+            page: The rows.
+        """
+        super().__init__(reason)
+        self.page = page
+
+
 Ask = t.Callable[[Range, int], Reply]
 """Asks for a range and a page number, counted from 1."""
 
@@ -282,8 +298,12 @@ def check(reply: Reply, asked: Range, number: int) -> Reply:
         The same answer.
 
     Raises:
-        MalformedAnswer: It is not the answer to this question, or rows are missing from it.
+        MalformedAnswer: It is not the answer to this question.
+        IncompletePage: Rows are missing from it.
     """
+    if not asked.holds(reply.stamps):
+        msg = f"the answer contradicts itself: page {number} has records that were not asked for"
+        raise MalformedAnswer(msg)
     end = (number - 1) * reply.size + len(reply.records)
     if reply.size < 1 or len(reply.records) > reply.size:
         msg = f"page {number} has {len(reply.records)} records at a page size of {reply.size}"
@@ -295,12 +315,10 @@ def check(reply: Reply, asked: Range, number: int) -> Reply:
         msg = f"page {number} ends the list at {end} of {reply.total} records"
     elif not reply.has_next and not reply.records and end < reply.total:
         msg = f"page {number} is empty although {reply.total} records are announced"
-    elif not asked.holds(reply.stamps):
-        msg = f"page {number} has records outside of what was asked for"
     else:
         return reply
     msg = f"the answer contradicts itself: {msg}"
-    raise MalformedAnswer(msg)
+    raise IncompletePage(msg, reply.page())
 
 
 def by_key(

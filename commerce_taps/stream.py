@@ -27,6 +27,7 @@ from commerce_taps.errors import (
 )
 from commerce_taps.fetch import where
 from commerce_taps.lazy import cached_property
+from commerce_taps.paging import IncompletePage
 from commerce_taps.records import Page
 from commerce_taps.report import UNCHANGED
 from commerce_taps.selection import Selection, breadcrumb_of, fold, path_of
@@ -177,6 +178,10 @@ class CommerceStream(Stream, abc.ABC):
                 raise
             msg = f"{error.reason.rstrip('.')}, though the list could be read up to there"
             raise PartitionFailed(msg, error.where) from error
+        except PartitionFailed as error:
+            if isinstance(error.__cause__, IncompletePage):
+                yield error.__cause__.page
+            raise
         yield Page((), mark=mark)
 
     # --- selection ------------------------------------------------------------------------------

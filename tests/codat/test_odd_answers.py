@@ -423,6 +423,16 @@ def test_an_envelope_that_announces_more_than_comes_is_named(
     assert ended.code == 1
     assert "Traceback" not in ended.log
     assert f"{stream}" in ended.log
+    if stream == PRODUCTS and str(envelope.get("totalResults")) == "2":
+        assert {row["id"] for row in ended.output.records[stream]} == {"a"}
+
+
+def test_row_without_a_date_in_a_filtered_list_costs_no_other(run: Taps, sandbox: Sandbox) -> None:
+    dated = {"id": "b", "modifiedDate": "2024-05-02T00:00:00Z"}
+    sandbox.override(r"commerce-products\?", status=200, body=page([{"id": "a"}, dated]))
+    ended = run(sandbox, catalog=JUST_PRODUCTS, start_date="2024-01-01")
+    assert ended.code == 0
+    assert {row["id"] for row in ended.output.records[PRODUCTS]} == {"a", "b"}
 
 
 def test_pages_without_links_are_counted(run: Taps, sandbox: Sandbox) -> None:

@@ -508,7 +508,7 @@ def test_a_row_outside_of_the_range_asked_for_is_refused(beside: int) -> None:
     stamps = [START, START + beside * dates.ONE_SECOND]
     raws = [msgspec.Raw(b"{}")] * 2
     reply = Reply(raws, [True] * 2, stamps, total=2, size=5, has_next=False)
-    with pytest.raises(MalformedAnswer, match="records outside of what was asked for"):
+    with pytest.raises(MalformedAnswer, match="records that were not asked for"):
         check(reply, asked, 1)
 
 

@@ -313,7 +313,7 @@ class _Origin:
 def _is_table(value: Any) -> bool:  # noqa: ANN401 (JSON)
     """Tell whether an object holds records by their key."""
     rows = value.values() if isinstance(value, dict) else ()
-    return len(rows) > 2 and all(isinstance(row, dict) for row in rows)
+    return len(rows) > 2 and all(row is None or isinstance(row, dict) for row in rows)
 
 
 def _scalars(value: Any) -> Iterator[str]:  # noqa: ANN401 (JSON)
