@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 WORKERS: Final = min(os.cpu_count() or 1, 4)
-PATIENCE: Final = 120.0
-"""Seconds for a test; one that does not end has noticed the mutant in its own way."""
+PATIENCE: Final = 300.0
+"""Seconds for a test. That one does not end proves nothing: the machine may be slow."""
 PASSED, FAILED, HUNG = 0, 1, -1
 """Exit codes: pytest's of tests that have passed and of tests that have failed, and ours."""
 
@@ -54,7 +54,7 @@ class Verdict(NamedTuple):
     @property
     def killed(self) -> bool:
         """Whether the test has noticed it."""
-        return self.code in {FAILED, HUNG}
+        return self.code == FAILED
 
 
 def copy_tree(folder: Path) -> Path:
@@ -100,7 +100,7 @@ def run(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return HUNG, ""
+        return HUNG, "It did not end."
     return ran.returncode, ran.stdout[-1500:]
 
 

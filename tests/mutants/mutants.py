@@ -99,6 +99,13 @@ MUTANTS = (
         "tests/core/test_by_page.py"
         "::test_a_list_that_ends_before_its_total_fails_and_its_rows_are_handed_on",
     ),
+    Mutant(
+        "a refusal in a foreign form is ordinary",
+        "commerce_taps/errors.py",
+        "            if own or not rule.is_strict:\n",
+        "            if True:\n",
+        "tests/core/test_fetch.py::test_refusal_in_a_foreign_form_is_a_failure",
+    ),
     # --- every value arrives as it was sent -----------------------------------------------------
     Mutant(
         "every N of CS-Cart becomes null",
@@ -184,6 +191,14 @@ MUTANTS = (
         "tests/codat/test_freshness.py"
         "::test_a_mark_holds_the_last_sync_of_a_connection_among_several",
     ),
+    Mutant(
+        "a look-up of CS-Cart that is not answered means that nothing is there",
+        "tap_cscart/probe.py",
+        '            faults[path] = error.reason.rstrip(".")\n            return []\n',
+        "            return []\n",
+        "tests/cscart/test_errors.py"
+        "::test_a_look_up_that_is_not_answered_fails_what_depends_on_it_and_nothing_else",
+    ),
     # --- rows that change while they are read are not lost --------------------------------------
     Mutant(
         "by_key goes on behind the last value",
@@ -266,6 +281,55 @@ MUTANTS = (
         "        now = time.monotonic()\n",
         "tests/codat/test_signals.py::test_a_signal_while_the_api_is_silent_ends_the_run_too",
     ),
+    # --- one bad record costs nothing but itself ------------------------------------------------
+    Mutant(
+        "a record that cannot be written is not named",
+        STREAM,
+        "            if isinstance(record, RecordFailed):\n"
+        "                emitted.faults.append((emitted.records + place + 1, record))\n",
+        "            if isinstance(record, RecordFailed):\n",
+        "tests/core/test_columns.py"
+        "::test_a_record_that_cannot_be_written_is_named_and_all_others_come",
+    ),
+    Mutant(
+        "the bookmark passes a record that was not written",
+        STREAM,
+        "                emitted.held = True\n        return found\n",
+        "        return found\n",
+        "tests/core/test_columns.py"
+        "::test_a_record_that_cannot_be_written_is_named_and_all_others_come",
+    ),
+    Mutant(
+        "a row that fails alone is not named",
+        "commerce_taps/parts.py",
+        "            raise PartitionFailed(msg, self._where) from error\n",
+        "            return\n",
+        "tests/core/test_parts.py::test_rows_of_a_weak_server_come_but_for_those_that_fail_alone",
+    ),
+    # --- a column that was sent stays as it is --------------------------------------------------
+    Mutant(
+        "columns of earlier runs are forgotten",
+        STREAM,
+        '        columns = self._remembered if self.config["new_fields"] == "evolve" else {}\n',
+        "        columns = {}\n",
+        "tests/core/test_columns.py"
+        "::test_a_column_stands_in_the_first_schema_of_every_later_run_with_its_type",
+    ),
+    Mutant(
+        "the bookmark passes rows that came before a SCHEMA in mid-stream",
+        STREAM,
+        "            emitted.held = True\n        emitted.records += records\n",
+        "        emitted.records += records\n",
+        "tests/core/test_columns.py"
+        "::test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are",
+    ),
+    Mutant(
+        "every unknown field becomes a column",
+        "commerce_taps/shape.py",
+        "                if len(self.columns) >= self._max_new_columns:\n",
+        "                if False:\n",
+        "tests/core/test_columns.py::test_fields_beyond_the_limit_are_kept_in_one_column",
+    ),
     # --- the key is not printed, and goes to one host -------------------------------------------
     Mutant(
         "redaction is off",
@@ -301,6 +365,28 @@ MUTANTS = (
         '        if any(part.strip(".") == "" for part in self.path):\n',
         "        if False:\n",
         "tests/core/test_fetch.py::test_an_id_that_would_climb_the_path_is_not_asked_for",
+    ),
+    Mutant(
+        "a secret is emitted where it is not expected",
+        "commerce_taps/selection.py",
+        "        return fold(name) in self._secrets\n",
+        "        return False\n",
+        "tests/core/test_selection.py::test_a_secret_leaves_in_no_form",
+    ),
+    Mutant(
+        "a variant of a column is not selected as the column is",
+        "commerce_taps/selection.py",
+        '    plain = _VARIANT.sub("", name)\n',
+        "    plain = name\n",
+        "tests/core/test_selection.py"
+        "::test_a_column_that_is_not_selected_takes_its_variants_with_it",
+    ),
+    Mutant(
+        ".env wins over exported variables",
+        "commerce_taps/settings.py",
+        '        load_dotenv(".env", encoding="utf-8-sig")\n',
+        '        load_dotenv(".env", encoding="utf-8-sig", override=True)\n',
+        "tests/bad_input/test_env_file.py::test_a_variable_that_is_exported_wins",
     ),
     # --- nothing is without an end --------------------------------------------------------------
     Mutant(
