@@ -14,6 +14,7 @@ import math
 import threading
 import typing as t
 from collections import Counter
+from datetime import datetime, timezone
 
 import msgspec
 from msgspec import Raw
@@ -165,7 +166,8 @@ class Api:
     def _look(self) -> LiveSchema | TapStopped:
         """Look the schema up, and what is left of the limits."""
         try:
-            live = LiveSchema(self.post(Look, QUERY), self._client.now)
+            look = self.post(Look, QUERY)
+            live = LiveSchema(look, self._client.now, datetime.now(timezone.utc))
             if "rateLimits" in live.roots:
                 self._measure()
         except TapStopped as error:

@@ -175,19 +175,20 @@ class LiveSchema:
     """What can be asked for.
 
     Attributes:
-        began: When it was looked at; what changes later is for the next run.
+        began: When it was looked at at the earliest, which no bookmark passes.
+        until: When that was at the latest: what changes later is for the next run.
         roots: The fields of a query.
     """
 
-    def __init__(self, look: Look, began: datetime) -> None:
+    def __init__(self, look: Look, *clocks: datetime) -> None:
         """Read the answer to `QUERY`.
 
         Args:
             look: Its data.
-            began: When that was, by the server's clock.
+            clocks: When that was, by each clock there is: one that goes wrong costs no row.
         """
         schema = look.schema_
-        self.began = began
+        self.began, self.until = min(clocks), max(clocks)
         self._types = {one.name: one for one in schema.types}
         self._fields = {
             one.name: {field.name: field for field in one.fields_ or ()} for one in schema.types

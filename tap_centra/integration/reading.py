@@ -180,7 +180,7 @@ class Reading:
         """Write the filter."""
         start, end = question.window
         if end is None and question.in_time:
-            end = self._live.began
+            end = self._live.until
         if not self.root.filters or (start is None and end is None):
             return None
         bounds = {"from": dates.shift(start, -WIDER) if start else None, "to": end}
@@ -229,7 +229,7 @@ class Reading:
         if self.root.is_connection:
             return by_cursor(self.ask, Range(start))
         if self.root.filters and self.root.sorts(in_time=True):
-            return by_key(self.ask, start, self._live.began)
+            return by_key(self.ask, start, self._live.until)
         return by_number(self.ask, Range(start))
 
     def ask(self, question: Question) -> Rows:

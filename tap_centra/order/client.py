@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 import typing as t
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
@@ -32,7 +32,6 @@ from tap_centra.schemas import Declarations, order
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from singer_sdk.helpers.types import Context
 
@@ -193,7 +192,7 @@ class OrderStream(CommerceStream, abc.ABC):
         """Read the list; a bookmark is safe at its end. See the base class."""
         faults, latest = Faults(), None
         for rows in self.lists(start, faults):
-            latest = latest or Latest(self._tap.client.now)
+            latest = latest or Latest(self._now)
             records, fits, stamps = self.shape.examine(rows)
             latest.add(stamps)
             yield self.completed(Page(records, fits), faults)
@@ -212,6 +211,11 @@ class OrderStream(CommerceStream, abc.ABC):
             The page.
         """
         return page
+
+    @property
+    def _now(self) -> datetime:
+        """The moment by whichever clock is behind, the server's or ours: a bookmark passes none."""
+        return min(self._tap.client.now, datetime.now(timezone.utc))
 
     def _key(self, raw: Raw) -> t.Any:  # noqa: ANN401 (hashable)
         return self.shape.key(raw)
@@ -300,7 +304,7 @@ class LinkStream(OrderStream, abc.ABC):
         given: dict[str, Raw] = {}
         for rows in super().lists(start, faults):
             if not given:
-                moment = dates.render(dates.floor(dates.shift(self._tap.client.now, -LEEWAY)))
+                moment = dates.render(dates.floor(dates.shift(self._now, -LEEWAY)))
                 given = {"readAt": Raw(encode(moment))}
             yield [Raw(encode(open_object(raw) | given)) if is_object(raw) else raw for raw in rows]
 

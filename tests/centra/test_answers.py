@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
 
 from commerce_sandbox.centra import graphql_api
+from commerce_taps.fetch import Client
 from tests.centra.conftest import INTEGRATION, amiss, differences, truth
 from tests.contract import bookmarks
 
@@ -415,6 +417,24 @@ def test_without_the_schema_the_run_has_failed(
     assert found.code == 1
     assert "the schema of the environment is not known: " in found.log
     assert "it does not say what is in `Order`" in found.log
+
+
+@pytest.mark.parametrize("years", [-20, 20])
+def test_a_clock_that_is_years_wrong_costs_no_row_and_no_bookmark(
+    run: Taps,
+    sandbox: Sandbox,
+    catalog: Catalogs,
+    monkeypatch: pytest.MonkeyPatch,
+    years: int,
+) -> None:
+    wrong = datetime.now(timezone.utc) + timedelta(days=365 * years)
+    monkeypatch.setattr(Client, "now", property(lambda _: wrong))
+    found = run(sandbox, catalog=catalog(orders=["number"], stock_changes=["type"]))
+    assert found.code == 0
+    for stream in ("orders", "stock_changes"):
+        wanted = truth(sandbox, INTEGRATION, found.output, stream)
+        assert found.output.rows(stream).keys() == wanted.keys()
+    assert all(value <= wrong.isoformat() for _, value in bookmarks(found.output.state))
 
 
 # --- runs that end in the middle ----------------------------------------------------------------

@@ -129,6 +129,36 @@ MUTANTS = (
         "tests/cscart/test_quirks.py::test_a_value_becomes_what_the_table_says",
     ),
     Mutant(
+        "a connection that ends before its total is believed",
+        "tap_centra/integration/paging.py",
+        " and count >= (rows.total or 0)\n",
+        "\n",
+        "tests/centra/test_paging.py"
+        "::test_a_connection_that_ends_before_its_total_is_read_again_and_then_named",
+    ),
+    Mutant(
+        "a schema of Centra that lacks what it names is believed",
+        "tap_centra/integration/introspection.py",
+        "            if not one.is_told:\n",
+        "            if False:\n",
+        "tests/centra/test_answers.py::test_a_schema_that_came_damaged_makes_nothing_vanish",
+    ),
+    Mutant(
+        "a row of Centra beside an error is taken for whole",
+        "tap_centra/integration/reading.py",
+        '                    raws[row] = Raw(b"null")\n',
+        "",
+        "tests/centra/test_answers.py"
+        "::test_a_row_beside_an_error_is_named_and_all_others_are_written",
+    ),
+    Mutant(
+        "the order of Centra's lists is relied on whatever the values are",
+        "tap_centra/integration/paging.py",
+        " and (not known or asked.holds(known))\n",
+        "\n",
+        "tests/centra/test_paging.py::test_by_key_relies_on_no_value_beyond_what_was_asked_for",
+    ),
+    Mutant(
         "nested objects of Centra are read with their first field only",
         "tap_centra/integration/selection.py",
         "        inside = self.text(_properties(column), ",
