@@ -255,8 +255,9 @@ def _tidy_list(value: t.Any, items: dict[str, t.Any]) -> t.Any:  # noqa: ANN401 
 
 
 def _is_number(value: object) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(t.cast("float", value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _whole(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)

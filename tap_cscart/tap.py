@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
 REQUIRED: t.Final = ("store_url", "email", "api_key")
 
 LISTS: t.Final = {
-    "company_ids": ("[0-9]+", "a number"),
+    "company_ids": ("[0-9]{1,18}", "a number that an id can be"),
     "user_types": ("[A-Z0-9]", "a type, which is one character such as C"),
 }
 """Settings that are lists: the form each entry has, as a regular expression and in words."""

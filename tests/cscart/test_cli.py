@@ -51,7 +51,10 @@ MISTAKES = {
     "no scheme": Mistake("Setting `store_url` is not an address", {"store_url": "shop.example"}),
     "no version": Mistake("Setting `api_version` is not a version", {"api_version": "two"}),
     "no types": Mistake("Setting `user_types` is empty", {"user_types": []}),
-    "no id": Mistake("Setting `company_ids`: 'one' is not a number", {"company_ids": ["one"]}),
+    "an id beyond measure": Mistake("is not a number that an id can be", {"company_ids": 10**400}),
+    "no id": Mistake(
+        "Setting `company_ids`: 'one' is not a number that an id can be", {"company_ids": ["one"]}
+    ),
     "no type": Mistake(
         "Setting `user_types`: 'customer' is not a type, which is one character such as C",
         {"user_types": ["C", "customer"]},
@@ -164,7 +167,7 @@ def test_discovery_with_a_company_that_is_none_ends_in_one_sentence(
         TapCSCart, *run.arguments(config={"company_ids": "a", **store}), "--discover"
     )
     assert (ended.code, ended.stdout) == (1, b"")
-    assert "Setting `company_ids`: 'a' is not a number." in ended.log
+    assert "Setting `company_ids`: 'a' is not a number that an id can be." in ended.log
 
 
 def test_with_a_store_its_own_columns_are_in_the_catalog(run: Taps, sandbox: Sandbox) -> None:
