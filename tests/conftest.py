@@ -34,6 +34,14 @@ settings.load_profile("fixed")
 
 
 @pytest.fixture(autouse=True)
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own settings out: without `--config` a tap would read them."""
+    monkeypatch.setenv("PYTHON_DOTENV_DISABLED", "1")
+    for name in [name for name in os.environ if name.startswith("TAP_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
 def unmasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the secrets of other tests: one that is an ordinary word masks it in any text."""
     monkeypatch.setattr(redact, "_forms", [])

@@ -31,6 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     inner = tmp_path / "project" / "inner"
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED")
     return inner
 
 

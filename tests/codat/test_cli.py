@@ -91,7 +91,9 @@ SETTINGS = {
         {"start_date": "yesterday"},
     ),
     "no such day": Mistake("is not a date: '2024-02-30'", {"start_date": "2024-02-30"}),
-    "a date as a number": Mistake("Setting `start_date`: 20240131", {"start_date": 20240131}),
+    "a date as a number": Mistake(
+        "Setting `start_date` is not a date: '20240131'", {"start_date": 20240131}
+    ),
     "no number": Mistake("Setting `page_size`: 'many' is not", {"page_size": "many"}),
     "no page size": Mistake("Setting `page_size`: 0 is less than", {"page_size": 0}),
     "a number in the environment": Mistake(
@@ -102,7 +104,9 @@ SETTINGS = {
     ),
     "no choice": Mistake("Setting `new_fields`: 'keep' is not one of", {"new_fields": "keep"}),
     "no ids": Mistake("Setting `company_ids` is empty", {"company_ids": []}),
-    "ids not in a list": Mistake("Setting `company_ids`: 'one' is not", {"company_ids": "one"}),
+    "ids not in a list": Mistake(
+        "Setting `company_ids`: {'one': 1} is not a list", {"company_ids": {"one": 1}}
+    ),
 }
 FILES = {
     "no config": Mistake("--config: .*no-such-file.json", files={"config": None}),

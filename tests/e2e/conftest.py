@@ -127,7 +127,8 @@ class Pipeline:
         """Give the command line of a run of the job."""
         install()
         return [
-            *(str(BIN / "meltano"), "--environment=sandbox", "--log-format=uncolored", "run"),
+            *(str(BIN / "meltano"), f"--env-file={os.devnull}", "--environment=sandbox"),
+            *("--log-format=uncolored", "run"),
             *(f"--state-id-suffix={self.database.stem}", *options, "codat-to-duckdb"),
         ]
 
