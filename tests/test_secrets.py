@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -243,7 +244,12 @@ def run(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Runner:
     folder = tmp_path_factory.mktemp("runs")
 
     @cache
-    def run_of(api: str, made: Callable[[str], Record], *named: str) -> Run:
+    def run_of(
+        api: str,
+        made: Callable[[str], Record],
+        *named: str,
+        **settings: Any,  # noqa: ANN401 (JSON)
+    ) -> Run:
         tap, _, prefix = APIS[api]
         config: Record = {
             name.removeprefix(prefix).lower(): value
@@ -252,7 +258,7 @@ def run(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Runner:
         }
         if "voucher_ids" in config:
             config["voucher_ids"] = json.loads(config["voucher_ids"])
-        config |= {"requests_per_minute": 0, "include_secrets": list(named)}
+        config |= {"requests_per_minute": 0, "include_secrets": list(named)} | settings
         return Runs(tap, folder).run(config, None, made(api))
 
     return run_of
@@ -325,6 +331,39 @@ def test_what_is_named_comes_with_what_is_selected(api: str, sandbox: Sandbox, r
     ended = run(api, everything, *named)
     assert ended.code == 0, ended.log[-2000:]
     assert [secret for secret in secrets if secret not in ended.stdout] == []
+
+
+@each_api
+@pytest.mark.parametrize("depth", [2])
+def test_flattening_lets_no_secret_out_and_loses_nothing_else(
+    api: str, depth: int, sandbox: Sandbox, run: Runner
+) -> None:
+    secrets = secrets_in(api, sandbox)
+    plain = run(api, everything)
+    flat = run(api, everything, flattening_enabled=True, flattening_max_depth=depth)
+    assert flat.code == 0, flat.log[-2000:]
+    assert [secret for secret in secrets if secret in flat.stdout] == []
+    for stream, records in plain.output.records.items():
+        found = flat.output.records[stream]
+        assert len(found) == len(records)
+        columns = flat.output.schemas[stream][-1]["schema"]["properties"]
+        for left, right in zip(records, found, strict=True):
+            assert right.keys() <= columns.keys()
+            told = Counter(texts_of(left))
+            packed = [text for text in texts_of(right) if text[:1] in ("[", "{")]
+            assert (
+                not told
+                - Counter(texts_of(right))
+                - Counter(inner for text in packed for inner in texts_of(unpacked(text)))
+            )
+
+
+def unpacked(text: str) -> Any:  # noqa: ANN401 (JSON)
+    """Read the JSON of what was not taken apart."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 @pytest.mark.parametrize(
