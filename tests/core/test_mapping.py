@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from singer_sdk.exceptions import ConfigValidationError
@@ -151,6 +151,7 @@ def unpacked(value: object) -> object:
     st.integers(0, 4),
     st.sampled_from(["__", "_", "."]),
 )
+@example({"o": {"a": "x"}, "o__a": "y"}, 1, "__")
 def test_flattening_loses_nothing_and_fits(
     record: dict[str, Any], depth: int, separator: str
 ) -> None:

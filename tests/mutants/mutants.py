@@ -32,6 +32,7 @@ FETCH = "commerce_taps/fetch.py"
 STREAM = "commerce_taps/stream.py"
 QUIRKS = "tap_cscart/quirks.py"
 FRESHNESS = "tap_codat/freshness.py"
+SELECTION = "commerce_taps/selection.py"
 
 MUTANTS = (
     # --- a bad answer costs no row and makes none up --------------------------------------------
@@ -474,5 +475,49 @@ MUTANTS = (
         "min(rule.doubts, retries) if self._answered else 0\n",
         "0\n",
         "tests/core/test_fetch.py::test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused",
+    ),
+    # --- no secret is emitted unasked -----------------------------------------------------------
+    Mutant(
+        "a variant of a field is not taken for the field",
+        SELECTION,
+        '    plain = _VARIANT.sub("", name)\n',
+        "    plain = name\n",
+        "tests/core/test_selection.py::test_a_column_that_is_not_selected_takes_its_variants_with_it",
+    ),
+    Mutant(
+        "a text in place of an object with a secret passes",
+        SELECTION,
+        "            return self._withhold(place) if place.guarded and text.strip() else text\n",
+        "            return text\n",
+        "tests/core/test_selection.py::test_what_cannot_be_told_apart_is_withheld_by_name",
+    ),
+    Mutant(
+        "the fast way does not look inside of objects",
+        "commerce_taps/shape.py",
+        "            closed=self.selection.is_deep,\n",
+        "",
+        "tests/core/test_selection.py::test_a_secret_leaves_in_no_form",
+    ),
+    Mutant(
+        "the fast way takes a text where parts are hidden",
+        SELECTION,
+        "        if closed and place is not None and place.parts and not _is_container(schema):\n",
+        "        if False:\n",
+        "tests/core/test_selection.py"
+        "::test_a_column_met_at_run_time_takes_no_secret_on_the_fast_way",
+    ),
+    Mutant(
+        "a catalog offers secrets",
+        STREAM,
+        "            elif path and fold(path[-1]) in self._secret_names:\n",
+        "            elif False:\n",
+        "tests/test_secrets.py::test_a_catalog_offers_no_secret_unless_it_is_named[codat]",
+    ),
+    Mutant(
+        "of two inner fields of one name, one is lost",
+        "commerce_taps/flattening.py",
+        "                    column = spare(column, value, out)\n",
+        "                    pass\n",
+        "tests/core/test_mapping.py::test_flattening_loses_nothing_and_fits",
     ),
 )
