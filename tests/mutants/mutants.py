@@ -520,4 +520,19 @@ MUTANTS = (
         "                    pass\n",
         "tests/core/test_mapping.py::test_flattening_loses_nothing_and_fits",
     ),
+    Mutant(
+        "what streams declare to be secrets is not withheld",
+        STREAM,
+        '        return [tuple(name.split(".")) for name in self.secret_columns]\n',
+        "        return []\n",
+        "tests/test_secrets.py::test_no_secret_leaves_whatever_is_selected[everything-codat]",
+    ),
+    Mutant(
+        "a link is not declared to be a secret",
+        "tap_codat/streams/platform.py",
+        '    secret_columns = ("linkUrl",)\n',
+        "",
+        "tests/test_secrets.py"
+        "::test_every_field_that_sounds_like_a_secret_is_declared_or_explained[codat]",
+    ),
 )
