@@ -478,13 +478,6 @@ MUTANTS = (
     ),
     # --- no secret is emitted unasked -----------------------------------------------------------
     Mutant(
-        "a variant of a field is not taken for the field",
-        SELECTION,
-        '    plain = _VARIANT.sub("", name)\n',
-        "    plain = name\n",
-        "tests/core/test_selection.py::test_a_column_that_is_not_selected_takes_its_variants_with_it",
-    ),
-    Mutant(
         "a text in place of an object with a secret passes",
         SELECTION,
         "            return self._withhold(place) if place.guarded and text.strip() else text\n",
