@@ -215,7 +215,8 @@ class TapCodat(CommerceTap):
             raise
         except TapError as error:
             # Without the companies there is nobody to ask for anything.
-            absent = isinstance(error, PartitionSkipped)
+            # In the API's own form, or in that of whoever else answers at this address.
+            absent = isinstance(error, PartitionSkipped) or error.reason.startswith("HTTP 404 ")
             hint = " The list of companies is always there: check `api_url`." if absent else ""
             raise TapStopped(error.reason + hint, stream.name) from error
         return {one.id or place: one for place, one in enumerate(companies)}
