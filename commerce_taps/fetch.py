@@ -124,7 +124,11 @@ def where(stream: str, context: Mapping[str, t.Any] | None) -> str:
 
 
 class Client:
-    """Makes requests to one API."""
+    """Makes requests to one API.
+
+    Attributes:
+        began: When the first response came, as `now` has it.
+    """
 
     def __init__(
         self,
@@ -180,6 +184,7 @@ class Client:
         self._quota_header = quota_header
         self.quota_left: str | None = None
         self._date = ""
+        self.began: datetime | None = None
         self._answered = False
         self._has_cut = False
         self._unanswered = 0
@@ -268,10 +273,23 @@ class Client:
 
     @property
     def now(self) -> datetime:
-        """The moment by the server's clock, as its last answer told; by ours if it did not."""
-        with contextlib.suppress(ValueError, TypeError):
-            return email.utils.parsedate_to_datetime(self._date).astimezone(timezone.utc)
-        return datetime.now(timezone.utc)
+        """The moment by the server's clock or ours, whichever is behind: for bookmarks.
+
+        Either may be wrong by years. What a bookmark does not pass comes again; what it passes
+        without having been read is lost.
+        """
+        return min(self._clocks())
+
+    @property
+    def latest(self) -> datetime:
+        """The moment by the server's clock or ours, whichever is ahead: for filters."""
+        return max(self._clocks())
+
+    def _clocks(self) -> list[datetime]:
+        clocks = [datetime.now(timezone.utc)]
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            clocks.append(email.utils.parsedate_to_datetime(self._date).astimezone(timezone.utc))
+        return clocks
 
     def each(
         self, requests: Iterable[Request], parse: Callable[[bytes], Answer]
@@ -365,6 +383,7 @@ class Client:
             body = transport.read(response, self._max_bytes)
         self.quota_left = response.headers.get(self._quota_header, self.quota_left)
         self._date = response.headers.get("Date", "")
+        self.began = self.began or self.now
         return response.status_code, response.headers, body
 
     def _session(self) -> tuple[requests.Session, Mapping[str, t.Any]]:

@@ -481,8 +481,11 @@ class CommerceStream(Stream, abc.ABC):
         source = self.source
         if value is None or source.replication_method != REPLICATION_INCREMENTAL:
             return
-        # A row that is stamped in the future must not keep those from being read that follow.
-        value = min(value, datetime.now(timezone.utc))
+        client = self._tap.client
+        if value > client.now:
+            # A row that is stamped in the future must not keep those from being read that follow:
+            # all that is stamped before the run began has been read.
+            value = min(value, client.began or client.now)
         state = self.get_context_state(context)
         known = state.get("replication_key_value")
         if state.get("replication_key") != source.replication_key:

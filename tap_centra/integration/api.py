@@ -14,7 +14,6 @@ import math
 import threading
 import typing as t
 from collections import Counter
-from datetime import datetime, timezone
 
 import msgspec
 from msgspec import Raw
@@ -167,7 +166,7 @@ class Api:
         """Look the schema up, and what is left of the limits."""
         try:
             look = self.post(Look, QUERY)
-            live = LiveSchema(look, self._client.now, datetime.now(timezone.utc))
+            live = LiveSchema(look, self._client.now, self._client.latest)
             if "rateLimits" in live.roots:
                 self._measure()
         except TapStopped as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import math
 import typing as t
-from datetime import datetime, timezone
 from functools import partial
 from itertools import compress
 
@@ -20,6 +19,7 @@ from tap_cscart.stream import CSCartStream, id_of, inside
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -58,17 +58,18 @@ EXCESS: t.Final = 86_400
 so that the oldest rows drop out of a list while it is read, and its clock is not ours."""
 
 
-def since(start: datetime, seconds: int) -> int:
+def since(start: datetime, now: datetime, seconds: int) -> int:
     """Count the hours or days since an instant, for filters that go by the store's clock.
 
     Args:
         start: The instant.
+        now: The moment, by the clock that is ahead.
         seconds: How long one of them is.
 
     Returns:
         Too many by a day.
     """
-    passed = (datetime.now(timezone.utc) - start).total_seconds()
+    passed = (now - start).total_seconds()
     return math.ceil((max(passed, 0) + EXCESS) / seconds)
 
 
@@ -103,7 +104,7 @@ class Products(CSCartStream):
         """Ask for what was edited of late, and for texts, if the store can. See the base class."""
         found: dict[str, t.Any] = {}
         if start is not None and start > dates.FIRST:
-            found["updated_in_hours"] = since(start, 3600)
+            found["updated_in_hours"] = since(start, self.client.latest, 3600)
         if self._tap.store.extends_products:
             found["extend[]"] = EXTENSIONS
         if not self.derived and not self._emits("product_features"):
@@ -304,7 +305,9 @@ class Features(CSCartStream):
     @override
     def filters(self, start: datetime | None) -> Params:
         """Ask for what was edited of late. See the base class."""
-        return {"updated_in_days": since(start, 86_400)} if start and start > dates.FIRST else {}
+        if start is None or start <= dates.FIRST:
+            return {}
+        return {"updated_in_days": since(start, self.client.latest, 86_400)}
 
     @override
     def completed(self, context: Context | None, rows: Rows) -> Rows:

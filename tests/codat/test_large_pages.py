@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
     from tests.codat.conftest import Taps
 
+CONTEXT = ("companyId", "connectionId")
 ORDERS = "commerce_orders"
 BY_KEY, BY_NUMBER = "commerce_orders", "commerce_locations"
 PATHS = {BY_KEY: "commerce-orders", BY_NUMBER: "commerce-locations"}
@@ -56,3 +58,26 @@ def test_row_that_fails_alone_is_named_and_all_others_come(run: Taps, sandbox: S
     assert set(ended.output.rows(ORDERS)) == set(whole) - {bad}
     kept = {dict(c)["connectionId"]: value for (_, c), value in bookmarks(ended.output.state)}
     assert kept.get(connection) is None or kept[connection] <= whole[bad]["modifiedDate"]
+
+
+@pytest.mark.parametrize("stamp", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize(
+    "date", ["Tue, 01 Jan 2002 00:00:00 GMT", "Thu, 01 Jan 2098 00:00:00 GMT", "never"]
+)
+def test_row_stamped_in_the_future_and_a_wrong_clock_lose_no_later_row(
+    run: Taps, own_sandbox: Sandbox, stamp: str, date: str
+) -> None:
+    chosen = catalog(commerce_tax_components=None)
+    whole = truth(own_sandbox, run(own_sandbox, catalog=chosen).output, "commerce_tax_components")
+    key, row = next(iter(whole.items()))
+    rows = [{**row, "id": "soon", "modifiedDate": stamp}]
+    body = {
+        "results": [*({k: v for k, v in one.items() if k not in CONTEXT} for one in rows)],
+        "pageNumber": 1, "pageSize": 2000, "totalResults": 1, "_links": {},
+    }  # fmt: skip
+    path = f"{key[1]}/data/commerce-taxComponents"
+    own_sandbox.override(path, status=200, body=body, headers={"Date": date})
+    first = run(own_sandbox, catalog=chosen)
+    kept = {dict(c)["connectionId"]: value for (_, c), value in bookmarks(first.output.state)}
+    assert kept.get(str(key[1]), "") < stamp
+    assert kept.get(str(key[1]), "") <= datetime.now(timezone.utc).isoformat()

@@ -15,6 +15,7 @@ import subprocess
 import threading
 import tracemalloc
 import zlib
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+DAY = timedelta(days=1)
 pytestmark = pytest.mark.usefixtures("clock")
 
 # --- words --------------------------------------------------------------------------------------
@@ -293,3 +295,29 @@ def test_log_line_is_written_whatever_is_given_along() -> None:
     logger.addHandler(logging.StreamHandler(out))
     logger.warning("still %s", "here", extra={"odd": object(), "none": None})
     assert "still here" in out.getvalue()
+
+
+# --- clocks -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("date", "earlier", "later"),
+    [
+        ("Tue, 01 Jan 2002 00:00:00 GMT", "2002", "own"),
+        ("Thu, 01 Jan 2099 00:00:00 GMT", "own", "2099"),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", "own", "own"),
+        ("yesterday", "own", "own"),
+        ("", "own", "own"),
+    ],
+    ids=["behind", "ahead", "beyond all years", "no date", "none"],
+)
+def test_clock_that_is_behind_bounds_bookmarks_and_the_one_ahead_bounds_filters(
+    api: Api, date: str, earlier: str, later: str
+) -> None:
+    def year(moment: datetime) -> str:
+        return "own" if abs(moment - datetime.now(timezone.utc)) < DAY else str(moment.year)
+
+    asking = client(api)
+    asking.get(ORDERS, parse)
+    asking._date = date
+    assert (year(asking.now), year(asking.latest)) == (earlier, later)
