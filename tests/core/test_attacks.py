@@ -165,9 +165,9 @@ def dripping(head: bytes, text: bytes) -> Callable[[socket.socket], None]:
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 DRIPS = {
-    "body": dripping(HEAD, b" " * 99_999),
-    "chunks": dripping(CHUNKED, b"1\r\n \r\n" * 9_999),
-    "head": dripping(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 60_000),
+    "body": dripping(HEAD, b" " * 99),
+    "chunks": dripping(CHUNKED, b"1\r\n \r\n" * 16),
+    "head": dripping(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 99),
 }
 
 

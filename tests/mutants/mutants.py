@@ -499,6 +499,20 @@ MUTANTS = (
         "tests/core/test_fetch.py::test_an_answer_that_does_not_come_is_given_up",
     ),
     Mutant(
+        "response_timeout is off",
+        FETCH,
+        "            transport.within(self._longest),\n",
+        "            contextlib.nullcontext(),\n",
+        "tests/core/test_attacks.py::test_response_that_drips_ends_by_the_total_limit",
+    ),
+    Mutant(
+        "a packed answer is unpacked at once",
+        "commerce_taps/transport.py",
+        "                yield unpacker.decompress(rest, CHUNK)\n",
+        "                yield unpacker.decompress(rest)\n",
+        "tests/core/test_attacks.py::test_bomb_keeps_memory_within_the_largest_response",
+    ),
+    Mutant(
         "an unreachable address never ends the run",
         FETCH,
         "        if self._unanswered < enough:\n",
