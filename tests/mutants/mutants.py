@@ -171,18 +171,17 @@ MUTANTS = (
     Mutant(
         "a failed partition gets its mark",
         STREAM,
-        "        if failures or self._emitted.held:\n"
-        "            if MARK in self.known(context):\n"
-        "                del self.get_context_state(context)[MARK]\n"
-        "        elif error is None and mark is not None:\n",
-        "        if mark is not None:\n",
+        "                yield error.__cause__.page\n            raise\n",
+        "                yield error.__cause__.page\n",
         "tests/codat/test_refusals.py::test_a_failure_is_not_remembered_as_read",
     ),
     Mutant(
         "a refused partition gets its mark",
         STREAM,
-        "        elif error is None and mark is not None:\n",
-        "        elif mark is not None:\n",
+        "            if not has_begun:\n                raise\n",
+        "            if not has_begun:\n"
+        "                yield Page((), mark=mark)\n"
+        "                return\n",
         "tests/codat/test_refusals.py::test_a_refusal_is_not_remembered_as_read",
     ),
     Mutant(
@@ -236,7 +235,7 @@ MUTANTS = (
         PAGING,
         "            asked, new_from = Range(begin), second.end\n",
         "            asked, new_from = Range(second.end), second.end\n",
-        "tests/core/test_paging.py::test_by_key_loses_no_row_that_was_there",
+        "tests/core/test_paging.py::test_by_key_hands_each_row_of_a_quiet_list_on_once",
     ),
     Mutant(
         "by_key is a second ahead of what it handed on",
