@@ -150,7 +150,7 @@ def test_what_is_no_company_is_named_and_all_others_are_read(
 @pytest.mark.parametrize(
     ("value", "code"),
     [(MISSING, 0), (None, 0), ([], 0), ({}, 0), ({"a": 1}, 1), ("n/a", 1), (7, 1)],
-    ids=str,
+    ids=["missing", "null", "list", "object", "object of something", "text", "number"],
 )
 def test_connections_that_are_no_list_cost_their_company_alone(
     run: Taps,
