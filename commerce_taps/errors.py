@@ -9,7 +9,8 @@ sentence the user reads::
     │   ├── PartitionRefused  the server says so; of every partition of a stream, it is a failure
     │   └── PartitionDenied   what is here may not be read with this credential
     ├── PartitionFailed     this partition could not be read; the others go on, the run exits 1
-    │   └── TooMuchAsked    the server answers less: fewer rows at once, or fewer fields
+    │   ├── TooMuchAsked    the server answers less: fewer rows at once, or fewer fields
+    │   └── Unforeseen      the tap itself failed on it, as nobody foresaw
     ├── RecordFailed        this record cannot be written; its partition fails once all others are
     ├── FilterRefused       the server cannot filter by the replication key: read unfiltered
     ├── MalformedAnswer     an answer that is cut short, not JSON, or contradicts itself: retried
@@ -20,8 +21,10 @@ sentence the user reads::
 from __future__ import annotations
 
 import enum
+import traceback
 import typing as t
 from dataclasses import dataclass
+from pathlib import Path
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -75,6 +78,26 @@ class PartitionDenied(PartitionSkipped):
 
 class PartitionFailed(TapError):
     """The partition should have been read and could not be."""
+
+
+class Unforeseen(PartitionFailed):
+    """The tap itself failed on what a server sent: the last resort, so that all else is read."""
+
+    def __init__(self, error: Exception, where: str = "") -> None:
+        """Name the place in the code, and nothing of the data.
+
+        Args:
+            error: What was raised.
+            where: The stream and partition it happened on.
+        """
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        super().__init__(
+            f"the tap has a fault ({type(error).__name__}{place}): please report it with what the "
+            "log tells at level DEBUG",
+            where,
+        )
+        self.__cause__ = error
 
 
 class RecordFailed(TapError):

@@ -10,6 +10,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 
+from commerce_taps.errors import TapError, Unforeseen
 from commerce_taps.governor import TICK
 
 if t.TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Prefetch:
             self._ask(chain)
 
     def _ask(self, chain: Chain) -> None:
-        chain.next = self._workers.submit(partial(next, chain.pages, None))
+        chain.next = self._workers.submit(partial(next_page, chain.pages))
 
     def pages(self, key: Hashable) -> Iterator[Page]:
         """Hand on a partition's pages, while the next one is already asked for.
@@ -174,3 +175,23 @@ class Prefetch:
             self._fill()
             if not self._open:  # that was the last one
                 self._workers.end()
+
+
+def next_page(pages: Iterator[Page]) -> Page | None:
+    """Read the next page of a partition.
+
+    Args:
+        pages: Its pages.
+
+    Returns:
+        The page; `None` at the end.
+
+    Raises:
+        TapError: What the reading ended in; `Unforeseen` for whatever is none.
+    """
+    try:
+        return next(pages, None)
+    except TapError:
+        raise
+    except Exception as error:
+        raise Unforeseen(error) from error

@@ -24,6 +24,7 @@ from commerce_taps.errors import (
     RecordFailed,
     TapError,
     TapStopped,
+    Unforeseen,
 )
 from commerce_taps.fetch import where
 from commerce_taps.lazy import cached_property
@@ -556,7 +557,7 @@ class CommerceStream(Stream, abc.ABC):
         """
         try:
             with self.get_sync_timer():
-                partitions = [context] if context is not None else self.partitions
+                partitions = self._partitions(context)
                 for stream in self._written:
                     stream.begin(1 if partitions is None else len(partitions))
                 for partition in [None] if partitions is None else partitions:
@@ -572,6 +573,22 @@ class CommerceStream(Stream, abc.ABC):
             for stream in self._written:
                 stream.end()
         yield from ()
+
+    def _partitions(self, context: Context | None) -> Sequence[Context] | None:
+        """List what to read: the given partition, or all.
+
+        Raises:
+            TapStopped: It cannot be told.
+        """
+        if context is not None:
+            return [context]
+        try:
+            return self.partitions
+        except TapError:
+            raise
+        except Exception as error:
+            self.logger.debug("The fault in the tap:", exc_info=error)
+            raise TapStopped(Unforeseen(error).reason, self.name) from error
 
     def begin(self, partitions: int) -> None:
         """Open this stream's figures, before the first record.
@@ -626,6 +643,8 @@ class CommerceStream(Stream, abc.ABC):
         if isinstance(error, PartitionSkipped):
             self.logger.debug("Skipped %s", error)
         for failure in dict.fromkeys(failures):
+            if isinstance(failure, Unforeseen):
+                self.logger.debug("The fault in the tap:", exc_info=failure.__cause__)
             place = failure.where or where(self.name, context)
             if self.config["strict"]:
                 raise TapStopped(failure.reason, place) from failure

@@ -31,7 +31,7 @@ from commerce_taps.fetch import Client
 from commerce_taps.governor import Governor
 from commerce_taps.lazy import cached_property
 from commerce_taps.mapping import Mapper, check_maps
-from commerce_taps.prefetch import Chain, Prefetch, Workers
+from commerce_taps.prefetch import Chain, Prefetch, Workers, next_page
 from commerce_taps.report import Report, StreamReport
 from commerce_taps.settings import (
     check_date,
@@ -545,7 +545,7 @@ class CommerceTap(Tap, abc.ABC):
         outcome = "reachable, but nobody has it"
         for context in contexts[:REACHING]:
             try:
-                page = next(stream.new_pages(context, stream.starting_value(context)))
+                page = next_page(stream.new_pages(context, stream.starting_value(context)))
             except TapStopped:
                 raise
             except PartitionSkipped as error:
@@ -555,7 +555,8 @@ class CommerceTap(Tap, abc.ABC):
             except TapError as error:
                 return f"NOT reachable: {error.reason}", False
             else:
-                return f"reachable, {len(page.records)} records on a first page", True
+                records = len(page.records) if page else 0
+                return f"reachable, {records} records on a first page", True
         if refused and len(contexts) <= REACHING and not stream.optional:
             return f"NOT reachable: {refused[-1]}", False
         return outcome, True

@@ -1,0 +1,53 @@
+"""A fault in the tap itself: it costs its partition, and no traceback reaches the user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_codat.tap import TapCodat
+from tests.codat.conftest import KINDS, catalog, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from commerce_sandbox import Sandbox
+    from tests.codat.conftest import Taps
+
+PRODUCTS, ORDERS = "commerce_products", "commerce_orders"
+
+
+def test_fault_in_a_reader_costs_its_partition_alone(
+    run: Taps, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = sandbox.truth(PRODUCTS)[0]["connectionId"]
+    kind: Any = KINDS[PRODUCTS]
+    read = kind.read
+
+    def faulty(stream: object, context: dict[str, Any], start: object) -> Iterator[object]:
+        yield from read(stream, context, start)
+        if context["connectionId"] == bad:
+            raise KeyError(context["companyId"])
+
+    monkeypatch.setattr(kind, "read", faulty)
+    ended = run(sandbox, catalog=catalog(commerce_products=None, commerce_orders=None))
+    assert ended.code == 1
+    assert "the tap has a fault (KeyError in test_unforeseen.py:" in ended.log
+    assert ended.summary(PRODUCTS)["failed"] == 1
+    assert "unhandled" not in ended.log
+    for stream in (PRODUCTS, ORDERS):
+        assert ended.output.rows(stream) == truth(sandbox, ended.output, stream)
+
+
+def test_fault_before_anything_is_read_ends_the_run_in_a_sentence(
+    run: Taps, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(TapCodat, "companies", property(faulty))
+    ended = run(sandbox, catalog=catalog(commerce_products=None))
+    assert ended.code == 1
+    assert "Stopped: commerce_products: the tap has a fault (ZeroDivisionError" in ended.log
+    assert "unhandled" not in ended.log
