@@ -250,14 +250,17 @@ def test_a_list_that_gives_the_same_page_for_each_number_is_not_read_for_ever() 
 
 
 @pytest.mark.parametrize("stamp", [at(-9_000), at(9_000_000), None], ids=["past", "future", "none"])
-def test_by_key_relies_on_no_value_beyond_what_was_asked_for(stamp: datetime | None) -> None:
-    """A row of no time stands at the end of a page: those behind it are read all the same."""
+@pytest.mark.parametrize("odd", [4, 5, 6])
+def test_by_key_relies_on_no_value_beyond_what_was_asked_for(
+    stamp: datetime | None, odd: int
+) -> None:
+    """A row of no time stands anywhere on a page: those behind it are read all the same."""
     api = Api({one: one for one in range(1, 12)})
 
     def ask(question: Question) -> Rows:
         rows = api(question)
         rows.stamps = [
-            stamp if one == 6 else value for one, value in zip(rows.ids, rows.stamps, strict=True)
+            stamp if one == odd else value for one, value in zip(rows.ids, rows.stamps, strict=True)
         ]
         return rows
 
