@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
 import typing as t
 from collections import deque
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 
-from commerce_taps.errors import TapError, Unforeseen
+from commerce_taps.errors import TapError, TapStopped, Unforeseen
 from commerce_taps.governor import TICK
 
 if t.TYPE_CHECKING:
@@ -37,24 +37,47 @@ def result(future: Future[Answer], tick: Callable[[], None]) -> Answer:
     return future.result()
 
 
+LINGER: t.Final = 5.0
+"""Seconds after which a thread that has nothing to do ends."""
+
+PATIENCE: t.Final = 4.0
+"""Seconds that are left to other partitions once one of them has met what ends the run."""
+
+
 class Workers:
-    """Threads that do what may block, each one thing at a time."""
+    """Threads that do what may block, each one thing at a time.
+
+    They start as they are needed, and end where nothing has come for a while: a process that makes
+    many runs is not left with the threads of all of them.
+    """
 
     def __init__(self, count: int) -> None:
-        """Start the threads.
+        """Start nothing yet.
 
         Args:
-            count: How many.
+            count: How many threads there may be.
         """
         self._count = count
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        for _ in range(count):
-            # Daemons: a request that hangs must not keep an interrupted run from ending.
-            threading.Thread(target=self._run, daemon=True).start()
+        self._linger = LINGER
+        self._work: deque[Callable[[], None]] = deque()
+        self._threads = self._idle = 0
+        self._changed = threading.Condition()
 
     def _run(self) -> None:
-        while (work := self._work.get()) is not None:
+        while (work := self._next()) is not None:
             work()
+            del work  # it holds on to a result
+
+    def _next(self) -> Callable[[], None] | None:
+        """Wait for something to do: `None` once nothing has come for too long."""
+        with self._changed:
+            self._idle += 1
+            self._changed.wait_for(lambda: self._work, self._linger)
+            self._idle -= 1
+            if self._work:
+                return self._work.popleft()
+            self._threads -= 1
+            return None
 
     def submit(self, work: Callable[[], Answer]) -> Future[Answer]:
         """Have something done.
@@ -74,13 +97,21 @@ class Workers:
                 except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
                     future.set_exception(error)
 
-        self._work.put(run)
+        with self._changed:
+            self._work.append(run)
+            self._changed.notify()
+            starts = len(self._work) > self._idle and self._threads < self._count
+            self._threads += starts
+        if starts:
+            # Daemons: a request that hangs must not keep an interrupted run from ending.
+            threading.Thread(target=self._run, daemon=True).start()
         return future
 
     def end(self) -> None:
         """Let the threads end once all that was submitted is done."""
-        for _ in range(self._count):
-            self._work.put(None)
+        with self._changed:
+            self._linger = 0
+            self._changed.notify_all()
 
 
 def aside(work: Callable[[], Answer], tick: Callable[[], None]) -> Answer:
@@ -122,7 +153,7 @@ class Prefetch:
     """
 
     def __init__(self, plan: Iterator[Chain], concurrency: int, tick: Callable[[], None]) -> None:
-        """Start the worker threads.
+        """Ask for nothing yet.
 
         Args:
             plan: The partitions in the order in which they will be emitted.
@@ -134,6 +165,7 @@ class Prefetch:
         self._concurrency = concurrency
         self._open: deque[Chain] = deque()
         self._workers = Workers(concurrency)
+        self._hopeless_since: float | None = None
 
     def _fill(self) -> None:
         while len(self._open) < self._concurrency:
@@ -146,6 +178,22 @@ class Prefetch:
     def _ask(self, chain: Chain) -> None:
         chain.next = self._workers.submit(partial(next_page, chain.pages))
 
+    def _wait(self) -> None:
+        """Do what is due while a page is waited for, and wait no longer where that is in vain.
+
+        Raises:
+            TapStopped: The run is ending, or a partition further on has met what ends it: the page
+                may come in minutes, and what comes in time is all that still can be had.
+        """
+        self._tick()
+        for chain in self._open:
+            error = chain.next.exception() if chain.next.done() else None
+            if isinstance(error, TapStopped):
+                now = time.monotonic()
+                self._hopeless_since = self._hopeless_since or now
+                if now - self._hopeless_since > PATIENCE:
+                    raise error
+
     def pages(self, key: Hashable) -> Iterator[Page]:
         """Hand on a partition's pages, while the next one is already asked for.
 
@@ -156,7 +204,7 @@ class Prefetch:
             The pages in order.
 
         Raises:
-            TapError: What the partition's reader ended in.
+            TapError: What the partition's reader ended in, or what ends the run further on.
             KeyError: The partition is not in the plan.
         """
         self._fill()
@@ -167,7 +215,7 @@ class Prefetch:
             raise KeyError(key)
         chain = self._open[0]
         try:
-            while (page := result(chain.next, self._tick)) is not None:
+            while (page := result(chain.next, self._wait)) is not None:
                 self._ask(chain)
                 yield page
         finally:

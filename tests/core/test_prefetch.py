@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from commerce_taps import prefetch
 from commerce_taps.errors import (
     PartitionFailed,
     TapStopped,
     Unforeseen,
 )
-from commerce_taps.prefetch import Chain, Prefetch
+from commerce_taps.prefetch import Chain, Prefetch, Workers
 from commerce_taps.records import Page
 
 if TYPE_CHECKING:
@@ -176,12 +178,66 @@ def test_waiting_is_interrupted_by_what_is_due() -> None:
 
 def test_no_thread_keeps_the_process_alive_or_outlives_the_last_partition() -> None:
     before = set(threading.enumerate())
-    reading = Reading({0: 1, 1: 2}, 3)
+    together = threading.Barrier(3)
+    reading = Reading(dict.fromkeys(range(3), 1), 3, before=lambda *_: together.wait(10))
+    reading.all(0)
     started = set(threading.enumerate()) - before
     assert len(started) == 3
     assert all(thread.daemon for thread in started)
-    reading.all(0)
     reading.all(1)
+    reading.all(2)
     for thread in started:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_threads_with_nothing_to_do_end_and_others_come_for_what_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prefetch, "LINGER", 0.01)
+    before = set(threading.enumerate())
+    workers = Workers(3)
+    for _ in range(2):
+        meeting = threading.Barrier(4)
+        for _ in range(3):
+            workers.submit(partial(meeting.wait, 10))
+        started = set(threading.enumerate()) - before
+        assert len(started) == 3
+        meeting.wait(10)
+        for thread in started:
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def test_a_thread_that_has_nothing_to_do_takes_what_comes_next() -> None:
+    workers = Workers(4)
+    idents = set()
+    for _ in range(20):
+        idents.add(workers.submit(threading.get_ident).result(10))
+        while not workers._idle:
+            time.sleep(0.001)
+    workers.end()
+    assert len(idents) == 1, "each has a connection of its own"
+
+
+def test_what_ends_the_run_is_not_kept_waiting_by_a_partition_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prefetch, "PATIENCE", 0.0)
+    released = threading.Event()
+
+    def hang(key: int, number: int) -> None:
+        if (key, number) == (0, 1):
+            released.wait(60)
+
+        if key == 1:
+            raise TapStopped("the key is refused")
+
+    reading = Reading({0: 2, 1: 1, 2: 1}, 3, before=hang)
+    pages = reading.pages(0)
+    try:
+        assert next(pages) == b"0.0", "what came in time is handed on"
+        with pytest.raises(TapStopped, match="refused"):
+            next(pages)
+    finally:
+        released.set()
