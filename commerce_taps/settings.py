@@ -52,7 +52,7 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
     ),
     th.Property(
         "requests_per_minute",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=1_000_000),
         title="Requests per minute",
         default=1000,
         description="The most requests sent within any 60 seconds; 0 for no limit.",
@@ -83,7 +83,7 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
     ),
     th.Property(
         "max_wait",
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=365 * 86_400),
         title="Longest wait",
         default=300,
         description=(

@@ -295,7 +295,10 @@ def test_a_column_of_another_type_keeps_its_values_beside(trial: Trial) -> None:
     catalog = trial.catalog()
     plain, entry = trial.plain, selected(catalog, trial)
     name, stream = column(entry), trial.subject.stream
-    entry["schema"]["properties"][name] = {"type": ["array", "null"]}
+    entry["schema"]["properties"][name] = {
+        "type": ["array", "null"],
+        "items": {"type": ["string", "null"]},
+    }
     rows = trial(catalog=catalog).output.rows(stream)
     for key, row in plain.rows(stream).items():
         beside = [rows[key][other] for other in rows[key] if other.startswith(f"{name}__v_")]
