@@ -106,8 +106,8 @@ class Server(uvicorn.Server):
         self._loop.result()
 
     def stop(self) -> None:
-        """End what `start` began."""
-        self.should_exit = True
+        """End what `start` began; nobody waits for answers that are still delayed."""
+        self.should_exit = self.force_exit = True
         self._thread.join()
 
     def call(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:  # noqa: ANN401

@@ -13,6 +13,7 @@ from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from typing_extensions import override
 
 from commerce_taps.emit import OutputLost, drop_output, open_output
+from commerce_taps.ending import DEADLINE
 from commerce_taps.errors import TapError
 
 
@@ -21,16 +22,18 @@ class Command(SingerCommand):
 
     @override
     def main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        try:
-            open_output()
+        with DEADLINE:
             try:
-                return self._main(*args, **kwargs)
-            finally:
-                sys.stdout.flush()
-        except OutputLost as error:
-            self.logger.error("%s", error)  # noqa: TRY400
-            drop_output()
-        sys.exit(1)
+                open_output()
+                try:
+                    return self._main(*args, **kwargs)
+                finally:
+                    sys.stdout.flush()
+            except OutputLost as error:
+                self.logger.error("%s", error)  # noqa: TRY400
+                drop_output()
+        # Whoever sent a signal may have ended the program that reads, too.
+        sys.exit(DEADLINE.code or 1)
 
     def _main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:  # noqa: ANN401
         try:

@@ -36,14 +36,18 @@ class OutputLost(SystemExit):
 class _Output(io.FileIO):
     """Standard output, below its buffer."""
 
+    taken = 0
+
     @override
     def write(self, data: t.Any, /) -> t.Any:
         try:
-            return super().write(data)
+            count = super().write(data)
         except BrokenPipeError as error:
             raise OutputLost("The program that reads the output has ended.") from error
         except OSError as error:
             raise OutputLost(f"The output cannot be written ({error.strerror}).") from error
+        self.taken += count or 0
+        return count
 
 
 def open_output() -> None:
@@ -61,6 +65,12 @@ def open_output() -> None:
     if isinstance(getattr(buffer, "raw", buffer), io.FileIO):
         raw = _Output(sys.stdout.fileno(), "w", closefd=False)
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
+
+
+def taken() -> int:
+    """Tell how many bytes of the output have been taken."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw.taken if isinstance(raw, _Output) else 0
 
 
 def drop_output() -> None:

@@ -21,6 +21,7 @@ from commerce_taps import redact
 from commerce_taps.catalog import check_catalog, fit_catalog
 from commerce_taps.cli import Command, load_config, load_object
 from commerce_taps.emit import PageStateWriter, PageWriter
+from commerce_taps.ending import DEADLINE
 from commerce_taps.errors import (
     PartitionRefused,
     PartitionSkipped,
@@ -393,6 +394,7 @@ class CommerceTap(Tap, abc.ABC):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Note a signal. Acting on it here could tear a line that is being written."""
         self._signal = signum
+        DEADLINE.note(signum)
 
     # --- command line ---------------------------------------------------------------------------
 

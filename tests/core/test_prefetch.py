@@ -228,7 +228,7 @@ def test_what_ends_the_run_is_not_kept_waiting_by_a_partition_that_hangs(
 
     def hang(key: int, number: int) -> None:
         if (key, number) == (0, 1):
-            released.wait(60)
+            released.wait(20)
 
         if key == 1:
             raise TapStopped("the key is refused")

@@ -560,6 +560,38 @@ MUTANTS = (
         "0\n",
         "tests/core/test_fetch.py::test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused",
     ),
+    # --- a run ends soon ------------------------------------------------------------------------
+    Mutant(
+        "a run whose output nobody takes goes on after a signal",
+        "commerce_taps/ending.py",
+        "        os._exit(self.code)\n",
+        "",
+        "tests/codat/test_endings.py::test_a_signal_ends_a_run_whose_output_nobody_takes[SIGTERM]",
+    ),
+    Mutant(
+        "a reader that has gone hides the signal",
+        "commerce_taps/cli.py",
+        "        sys.exit(DEADLINE.code or 1)\n",
+        "        sys.exit(1)\n",
+        "tests/codat/test_endings.py"
+        "::test_a_signal_keeps_its_code_though_the_reader_has_gone[SIGTERM]",
+    ),
+    Mutant(
+        "what ends the run waits for a partition that hangs",
+        "commerce_taps/prefetch.py",
+        "                if now - self._hopeless_since > PATIENCE:\n",
+        "                if False:\n",
+        "tests/core/test_prefetch.py"
+        "::test_what_ends_the_run_is_not_kept_waiting_by_a_partition_that_hangs",
+    ),
+    Mutant(
+        "threads with nothing to do stay",
+        "commerce_taps/prefetch.py",
+        "            self._changed.wait_for(lambda: self._work, self._linger)\n",
+        "            self._changed.wait_for(lambda: self._work)\n",
+        "tests/core/test_prefetch.py"
+        "::test_threads_with_nothing_to_do_end_and_others_come_for_what_follows",
+    ),
     # --- no secret is emitted unasked -----------------------------------------------------------
     Mutant(
         "a text in place of an object with a secret passes",

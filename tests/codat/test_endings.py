@@ -1,0 +1,244 @@
+"""Runs that end early: soon, with the code of what ended them, whatever hangs meanwhile.
+
+What hangs does so for minutes, so the bound is far from both how long a run takes on a busy machine
+and how long it would take if it waited.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
+
+import pytest
+
+from tests.codat.conftest import catalog, environment, settings_for
+from tests.core.test_attacks import serving
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from commerce_sandbox import Sandbox
+    from tests.codat.conftest import Taps
+
+HANG = 600
+BOUND = 60
+both = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
+SOME = catalog(commerce_customers=None, commerce_orders=None, commerce_products=None)
+
+
+@dataclass
+class Process:
+    """A run in a process of its own.
+
+    Attributes:
+        popen: The process.
+        log: What it logs.
+    """
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def reach(self, *signs: Callable[[], bool]) -> None:
+        """Wait until it has come so far."""
+        until = time.monotonic() + BOUND
+        while not all(sign() for sign in signs):
+            assert self.popen.poll() is None, self.text
+            assert time.monotonic() < until, self.text
+            time.sleep(0.05)
+
+    def says(self, text: str) -> Callable[[], bool]:
+        return lambda: text in self.text
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def end(self, code: int, *parts: str) -> None:
+        """Check that it ends soon, with a code and a sentence."""
+        assert self.popen.wait(BOUND) == code, self.text
+        for part in parts:
+            assert part in self.text
+        assert "Traceback" not in self.text
+        assert "Exception ignored" not in self.text
+
+
+@contextmanager
+def started(
+    arguments: list[str],
+    folder: Path,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    before: Callable[[], None] | None = None,
+) -> Iterator[Process]:
+    log = folder / "log"
+    with (
+        log.open("wb") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "tap_codat", *arguments],
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stderr=stderr,
+            stdout=stdout,
+            preexec_fn=before,  # noqa: PLW1509 - it takes no lock
+        ) as popen,
+    ):
+        try:
+            yield Process(popen, log)
+        finally:
+            popen.kill()
+
+
+def settings(sandbox: Sandbox, **others: Any) -> dict[str, Any]:  # noqa: ANN401
+    return settings_for(sandbox) | {"request_timeout": HANG, "max_wait": HANG} | others
+
+
+def came(sandbox: Sandbox, path: str) -> Callable[[], bool]:
+    return lambda: any(path in one.path for one in sandbox.requests)
+
+
+# --- signals ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a run waits for when a signal comes.
+
+    Attributes:
+        answer: What the API does with requests for orders.
+        sign: What the log says once it waits; otherwise the request is seen.
+        arguments: More of the command line.
+    """
+
+    answer: dict[str, Any]
+    sign: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+WAITS = {
+    "a wait the API asks for": Wait(
+        {"status": 429, "headers": {"Retry-After": "500"}}, "try 2 of 9 in 500"
+    ),
+    "an answer": Wait({"delay": HANG}),
+    "an answer, in the first thread": Wait({"delay": HANG}, arguments=["--test"]),
+}
+
+
+@both
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+def test_a_signal_ends_a_run_that_waits(
+    run: Taps, own_sandbox: Sandbox, tmp_path: Path, wait: Wait, number: signal.Signals
+) -> None:
+    own_sandbox.override("data/commerce-", **wait.answer)
+    config = settings(own_sandbox)
+    with started([*run.arguments(config=config), *wait.arguments], tmp_path) as process:
+        sign = process.says(wait.sign) if wait.sign else came(own_sandbox, "data/commerce-")
+        process.reach(sign)
+        process.popen.send_signal(number)
+        process.end(128 + number, "interrupted")
+
+
+@both
+def test_a_signal_ends_a_run_whose_server_hangs_within_bodies(
+    run: Taps, sandbox: Sandbox, tmp_path: Path, number: signal.Signals
+) -> None:
+    hanging: list[socket.socket] = []
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(9999)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{")
+        hanging.append(connection)
+        connection.recv(9999)  # until the other side goes
+
+    with serving(answer) as url:
+        arguments = run.arguments(config=settings(sandbox, api_url=url))
+        with started(arguments, tmp_path) as process:
+            process.reach(lambda: bool(hanging))
+            process.popen.send_signal(number)
+            process.end(128 + number, "interrupted")
+
+
+@both
+def test_a_signal_ends_a_run_whose_output_nobody_takes(
+    run: Taps, sandbox: Sandbox, tmp_path: Path, number: signal.Signals
+) -> None:
+    arguments = run.arguments(config=settings(sandbox))
+    with started(arguments, tmp_path, stdout=subprocess.PIPE) as process:
+        process.reach(process.says("Beginning sync of 'commerce_"))
+        time.sleep(1)  # the pipe is full soon after that, and it does no harm if it is not
+        process.popen.send_signal(number)
+        process.end(128 + number, "interrupted")
+
+
+@both
+def test_a_signal_keeps_its_code_though_the_reader_has_gone(
+    run: Taps, own_sandbox: Sandbox, tmp_path: Path, number: signal.Signals
+) -> None:
+    own_sandbox.override("data/commerce-products", delay=HANG)
+    arguments = run.arguments(config=settings(own_sandbox, concurrency=1), catalog=SOME)
+    with started(arguments, tmp_path, stdout=subprocess.PIPE) as process:
+        stdout = process.popen.stdout
+        assert stdout is not None
+        os.set_blocking(stdout.fileno(), False)
+
+        def drain() -> bool:
+            stdout.read()
+            return True
+
+        process.reach(drain, came(own_sandbox, "data/commerce-products"))
+        stdout.close()
+        process.popen.send_signal(number)
+        process.end(128 + number, "interrupted")
+
+
+# --- failures -----------------------------------------------------------------------------------
+
+
+def test_a_key_that_is_refused_ends_a_run_while_threads_hang(
+    run: Taps, own_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Whatever comes first in the run's order: what hangs is not waited for."""
+    own_sandbox.override("data/commerce-customers", delay=HANG)
+    own_sandbox.override("data/commerce-(orders|products)", status=401)
+    config = settings(own_sandbox, concurrency=16)
+    with started(run.arguments(config=config, catalog=SOME), tmp_path) as process:
+        process.end(1, "Stopped: ", "does not accept the key")
+
+
+def test_a_failure_ends_a_strict_run_while_threads_hang(
+    run: Taps, own_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    own_sandbox.override("data/commerce-customers", status=403)
+    own_sandbox.override("data/commerce-(orders|products)", delay=HANG)
+    config = settings(own_sandbox, concurrency=16, strict=True)
+    with started(run.arguments(config=config, catalog=SOME), tmp_path) as process:
+        process.end(1, "Stopped: commerce_customers")
+
+
+@pytest.mark.parametrize("missing", [100, 3000], ids=["last flush", "before"])
+def test_an_output_that_is_full_ends_a_run(
+    run: Taps, sandbox: Sandbox, tmp_path: Path, missing: int
+) -> None:
+    arguments = run.arguments(config=settings(sandbox, concurrency=1), catalog=SOME)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    with whole.open("wb") as output, started(arguments, tmp_path, stdout=output) as process:
+        process.end(0)
+    size = whole.stat().st_size - missing
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    with (
+        cut.open("wb") as output,
+        started(arguments, tmp_path, stdout=output, before=limit) as process,
+    ):
+        process.end(1, "The output cannot be written (File too large).")
+    assert cut.read_bytes()[: size // 2]
