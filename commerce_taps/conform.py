@@ -54,11 +54,11 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 """Keep every digit of every number."""
 
 
-def fields(raw: msgspec.Raw | bytes) -> Record:
-    """Look into a record.
+def decode_object(raw: msgspec.Raw | bytes) -> Record:
+    """Decode an object. `records.open_object` leaves its values raw.
 
     Args:
-        raw: The record's bytes.
+        raw: A value of any type.
 
     Returns:
         Its fields; none for what is no object or cannot be decoded, which is for whoever emits it

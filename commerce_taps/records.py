@@ -11,7 +11,7 @@ import msgspec
 
 from commerce_taps.conform import UNREADABLE
 from commerce_taps.errors import MalformedAnswer
-from commerce_taps.redact import redact
+from commerce_taps.redact import first_words
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,10 +101,8 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
                 raise
             return _decode(mended, envelope)
     except UNREADABLE as error:
-        # Redacted before it is cut: half a secret would not be known as one.
-        first = " ".join(redact(body.decode(errors="replace")).split())[:80]
         reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        msg = f"the answer cannot be read ({reason}); it begins with {first!r}"
+        msg = f"the answer cannot be read ({reason}); it begins with {first_words(body)!r}"
         raise MalformedAnswer(msg) from error
 
 

@@ -27,6 +27,12 @@ _LONG = 8
 """From here on a secret is known in any case of its letters, and by parts of its base64."""
 LONGEST_LINE: t.Final = 8_000
 """Characters of a log message; what goes on is cut."""
+
+FIRST_BYTES: t.Final = 10_000
+"""Bytes of a strange response in which secrets are looked for."""
+FIRST_WORDS: t.Final = 80
+"""Characters of them that are shown."""
+
 LONGEST_MESSAGE: t.Final = 400
 """Characters of what an API says that are shown."""
 
@@ -144,6 +150,20 @@ def _texts(values: Iterable[object]) -> Iterable[str]:
 
 redact = Redactor()
 """The process's redactor: a process runs one tap."""
+
+
+def first_words(body: bytes) -> str:
+    """Show how a response begins that is not what it should be.
+
+    Args:
+        body: The body, of any kind.
+
+    Returns:
+        80 characters at most, on one line. Secrets are masked before the text is cut: half a secret
+        would not be known as one.
+    """
+    text = redact(body.lstrip()[:FIRST_BYTES].decode(errors="replace"))
+    return " ".join(text.split())[:FIRST_WORDS]
 
 
 def install() -> None:

@@ -36,8 +36,8 @@ from commerce_taps.conform import (
     Record,
     compile_value,
     decode,
+    decode_object,
     encode,
-    fields,
     variant,
 )
 from commerce_taps.errors import RecordFailed
@@ -56,7 +56,7 @@ if t.TYPE_CHECKING:
 Look = t.Sequence[t.Any]
 """What stands in a record's timestamp columns, the replication key's first: a text, null, UNSET."""
 
-Stray = tuple[str, t.Any]
+Misfit = tuple[str, t.Any]
 """A field and its value, which has no column or does not fit the one it has."""
 
 
@@ -261,7 +261,7 @@ class Shape:
             The values of its own key columns; the record itself where one of them is missing or
             of another type, or where there are none.
         """
-        record = fields(raw)
+        record = decode_object(raw)
         values = [self._conform[key](record.get(key)) for key in self._own_keys]
         is_unusable = not values or None in values or MISFIT in values
         return bytes(raw) if is_unusable else tuple(map(encode, values))
@@ -318,25 +318,25 @@ class Shape:
             As for `conform`.
         """
         found: list[Record | RecordFailed] = []
-        strays: list[tuple[Record, Record, list[Stray]]] = []
+        misfits: list[tuple[Record, Record, list[Misfit]]] = []
         for record in records:
             if isinstance(record, RecordFailed):
                 found.append(record)
                 continue
             try:
-                out, own = self._fit(record, context)
+                out, unfit = self._fit(record, context)
             except RecordFailed as error:
                 found.append(error)
                 continue
             found.append(out)
-            if own:
-                strays.append((record, out, own))
+            if unfit:
+                misfits.append((record, out, unfit))
         if self._evolve:
-            self._house(strays)
+            self._place_misfits(misfits)
         else:
-            for _, _, own in strays:
-                known = self.schema["properties"]
-                self.dropped.update(variant(k, v) if k in known else k for k, v in own)
+            known = self.schema["properties"]
+            for _, _, unfit in misfits:
+                self.dropped.update(variant(k, v) if k in known else k for k, v in unfit)
         for one in found:
             if isinstance(one, dict):
                 for name in self._carried:
@@ -356,14 +356,14 @@ class Shape:
         except RecursionError:
             return RecordFailed("its values are nested too deeply")
 
-    def _fit(self, record: Record, context: Mapping[str, t.Any]) -> tuple[Record, list[Stray]]:
+    def _fit(self, record: Record, context: Mapping[str, t.Any]) -> tuple[Record, list[Misfit]]:
         """Fit a record to the schema.
 
         Returns:
             What fits, and the values that have no column or do not fit the one they have.
         """
         out: Record = {name: context[name] for name in self._context_keys if name in context}
-        strays: list[Stray] = []
+        misfits: list[Misfit] = []
         for name, value in record.items():
             if value is None and name in out:
                 continue
@@ -375,25 +375,25 @@ class Shape:
             if name not in out and function is not None and function(None) is None:
                 out[name] = None
             if value is not None:  # which says nothing, not even a type
-                strays.append((name, value))
+                misfits.append((name, value))
         for key in self._keys:
             if out.get(key) is None:
                 what = "is missing" if key not in record else f"is {json_type(record[key])}"
                 msg = f"its key `{key}` {what}"
                 raise RecordFailed(msg)
-        return out, strays
+        return out, misfits
 
     # --- columns met at run time ----------------------------------------------------------------
 
-    def _house(self, strays: Sequence[tuple[Record, Record, list[Stray]]]) -> None:
-        """Give all stray values of a page columns, whose types are those of the whole page."""
+    def _place_misfits(self, misfits: Sequence[tuple[Record, Record, list[Misfit]]]) -> None:
+        """Give all misfits of a page columns, whose types are those of the whole page."""
         page: dict[tuple[str, str], list[object]] = {}
-        for _, _, own in strays:
-            for name, value in own:
+        for _, _, unfit in misfits:
+            for name, value in unfit:
                 page.setdefault((name, family(value)), []).append(value)
         before = len(self.new_columns)
-        for record, out, own in strays:
-            for name, value in own:
+        for record, out, unfit in misfits:
+            for name, value in unfit:
                 self._place(out, name, value, record, page[name, family(value)])
         if len(self.new_columns) > before:
             self._compile()
@@ -401,9 +401,9 @@ class Shape:
     def _place(
         self, out: Record, name: str, value: object, record: Record, alike: Sequence[object]
     ) -> None:
-        """Put a stray value into the first column that takes it, made if there is none yet."""
+        """Put a misfit into the first column that takes it, made if there is none yet."""
         known, kind = self.schema["properties"], infer(alike)
-        for column in self._homes(name, value, kind, (record, out)):
+        for column in self._columns_for(name, value, kind, (record, out)):
             if column not in known:
                 # SQL targets fold case: `ID` beside `id` would be the same column.
                 if column.lower() in self._folded:
@@ -419,10 +419,10 @@ class Shape:
                 out[column] = fitted
                 return
 
-    def _homes(
+    def _columns_for(
         self, name: str, value: object, kind: Kind, taken: Sequence[Record]
     ) -> Iterator[str]:
-        """List the columns a stray value may be put into: its own, then variants without end."""
+        """List the columns a misfit may be put into: its own, then variants without end."""
         column = column_name(name)
         while True:
             if column == name or not any(column in names for names in taken):

@@ -67,12 +67,12 @@ class _Emitted:
     Attributes:
         records: How many records came.
         faults: Those that cannot be written: position and why.
-        held: Whether the bookmark stays where it is for the rest of this run.
+        keeps_bookmark: Whether the bookmark stays where it is for the rest of this run.
     """
 
     records: int = 0
     faults: list[tuple[int, RecordFailed]] = field(default_factory=list)
-    held: bool = False
+    keeps_bookmark: bool = False
 
 
 class CommerceStream(Stream, abc.ABC):
@@ -565,7 +565,7 @@ class CommerceStream(Stream, abc.ABC):
                 for stream in self._written:
                     stream.write_schema()
                 for stream in self._written:
-                    stream.judge()
+                    stream.fail_if_refused()
             self._tap.write_state()
         except TapStopped as error:
             self._tap.stop(error)
@@ -663,10 +663,10 @@ class CommerceStream(Stream, abc.ABC):
             page: A page of this stream, or of the one whose rows these come inside of.
             context: The partition.
         """
-        own = page if self.source is self else page.derived.get(self.name)
-        if own is not None and own.records:
-            self._write_page(own, context or {})
-        if not self._emitted.held:
+        share = page if self.source is self else page.derived.get(self.name)
+        if share is not None and share.records:
+            self._write_page(share, context or {})
+        if not self._emitted.keeps_bookmark:
             self._bookmark(context, page.bookmark)
 
     def close(
@@ -695,7 +695,7 @@ class CommerceStream(Stream, abc.ABC):
             report.read += 1
         if isinstance(error, PartitionRefused):
             report.refused[_general(error.reason, context)] += 1
-        if failures or self._emitted.held:
+        if failures or self._emitted.keeps_bookmark:
             if MARK in self.known(context):
                 del self.get_context_state(context)[MARK]
         elif error is None and mark is not None:
@@ -712,7 +712,7 @@ class CommerceStream(Stream, abc.ABC):
         msg = "records cannot be written, all others were"
         return PartitionFailed(msg, where(self.name, context), "; ".join(shown))
 
-    def judge(self) -> None:
+    def fail_if_refused(self) -> None:
         """Fail the stream if the server refused every partition, and no account lacks it.
 
         Raises:
@@ -743,7 +743,7 @@ class CommerceStream(Stream, abc.ABC):
         lines = (
             self._mapped_lines(shaped) if self._mapped else self._lines(records, shaped, context)
         )
-        self._hold(len(records), context)
+        self._count_records(len(records), context)
         self.write_schema()
         self._tap.message_writer.write_records(lines)
         report.records += written
@@ -773,11 +773,11 @@ class CommerceStream(Stream, abc.ABC):
             found[place] = record
             if isinstance(record, RecordFailed):
                 emitted.faults.append((emitted.records + place + 1, record))
-                emitted.held = True
+                emitted.keeps_bookmark = True
         return found
 
-    def _hold(self, records: int, context: Mapping[str, t.Any]) -> None:
-        """Count the records of a page, and hold the bookmark if they bring columns too late."""
+    def _count_records(self, records: int, context: Mapping[str, t.Any]) -> None:
+        """Count the records of a page, and keep the bookmark if they bring columns too late."""
         emitted = self._emitted
         if emitted.records and self._schema_written and self._new_columns:
             # Loaders built on the Singer SDK may write what came before a new SCHEMA after what
@@ -786,7 +786,7 @@ class CommerceStream(Stream, abc.ABC):
                 "%s: the next run reads it again from here: a column was met in its middle.",
                 where(self.name, context),
             )
-            emitted.held = True
+            emitted.keeps_bookmark = True
         emitted.records += records
 
     def _mapped_lines(self, shaped: Sequence[Record | RecordFailed | None]) -> list[bytes]:
@@ -811,7 +811,7 @@ class CommerceStream(Stream, abc.ABC):
             for place, record in zip(places, mapped, strict=True):
                 if isinstance(record, RecordFailed):
                     emitted.faults.append((emitted.records + place + 1, record))
-                    emitted.held = True
+                    emitted.keeps_bookmark = True
                 elif record is not None:
                     lines.append(writer.encoded(record))
         return lines

@@ -32,7 +32,7 @@ from commerce_taps.fetch import Request, where
 from commerce_taps.paging import ALL, Range, Reply, by_key, by_number, check, unmarked
 from commerce_taps.parts import Parts
 from commerce_taps.records import NULL, Page, open_envelope, open_list, open_object, open_text
-from commerce_taps.redact import redact
+from commerce_taps.redact import first_words
 from commerce_taps.stream import CommerceStream
 from tap_codat import schemas
 
@@ -104,9 +104,7 @@ def api_message(body: bytes) -> Message:
     message = open_object(body)
     reference = open_text(message.get("correlationId", NULL))
     words = open_text(message.get("error", NULL)).strip()
-    # Redacted before it is cut: half a secret would not be known any more.
-    words = words or " ".join(redact(body[:10_000].decode(errors="replace")).split())[:80]
-    return Message(words, f"correlation id {reference}" if reference else "")
+    return Message(words or first_words(body), f"correlation id {reference}" if reference else "")
 
 
 # --- envelopes ----------------------------------------------------------------------------------

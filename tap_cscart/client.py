@@ -14,7 +14,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec import Raw
 
-from commerce_taps.conform import UNREADABLE, decode, fields
+from commerce_taps.conform import UNREADABLE, decode, decode_object
 from commerce_taps.errors import (
     Action,
     ErrorTable,
@@ -134,17 +134,17 @@ def api_message(body: bytes) -> Message:
     try:
         return Message(redact(msgspec.json.decode(body, type=_ApiError).message.strip()))
     except UNREADABLE:
-        return Message(first_words(body))
+        return Message(visible_words(body))
 
 
-def first_words(body: bytes) -> str:
+def visible_words(body: bytes) -> str:
     """Show how a strange answer begins.
 
     Args:
         body: Any body.
 
     Returns:
-        A few words without tags. Secrets are masked before anything is cut.
+        As the core's `first_words`, without the tags of a web page.
     """
     text = redact(body[:50_000].decode(errors="replace"))
     return " ".join(_TAGS.sub(" ", text).split())[:_SHOWN]
@@ -227,7 +227,7 @@ def opened(body: bytes, kind: t.Any) -> t.Any:  # noqa: ANN401 (any type)
     if text.startswith(b"<"):
         msg = (
             "a web page came instead of an answer, as firewalls, maintenance and log-in pages "
-            f"send; it begins with {first_words(text)!r}"
+            f"send; it begins with {visible_words(text)!r}"
         )
         raise MalformedAnswer(msg)
     return open_envelope(body, kind)
@@ -273,7 +273,7 @@ def listing(body: bytes, key: str, *, bare: bool = False) -> Answer:
     if key not in envelope and bare:
         return Answer(list(envelope.values()))
     if key not in envelope:
-        msg = f"the answer has no `{key}`; it begins with {first_words(body)!r}"
+        msg = f"the answer has no `{key}`; it begins with {visible_words(body)!r}"
         raise MalformedAnswer(msg)
     try:
         params = decode(envelope.get("params", b"{}"))
@@ -314,7 +314,7 @@ def reviews(body: bytes, key: str) -> Answer:
     """
     answer = listing(body, key)
     if len(answer.records) == 2:  # noqa: PLR2004 - a pair
-        params = fields(answer.records[1])
+        params = decode_object(answer.records[1])
         if "total_items" in params:
             rows = collection(answer.records[0])
             return answer._replace(

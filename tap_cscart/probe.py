@@ -9,7 +9,7 @@ from functools import partial
 from msgspec import Raw
 from typing_extensions import override
 
-from commerce_taps.conform import encode, fields
+from commerce_taps.conform import decode_object, encode
 from commerce_taps.errors import (
     MalformedAnswer,
     PartitionDenied,
@@ -194,7 +194,7 @@ class Probe:
             raise
         except TapError as error:
             raise TapStopped(error.reason) from error
-        told = fields(encode(answer)).get("Version")
+        told = decode_object(encode(answer)).get("Version")
         return told if isinstance(told, str) and told else str(self._config["api_version"])
 
     def _look_up(
@@ -225,13 +225,13 @@ class Probe:
             sure, unstamped = [True] * count, [None] * count
             return Loose(answer.records, sure, unstamped, number=answer.number, total=answer.total)
 
-        pages = by_page(fetch, lambda raw: encode(fields(raw).get(key)), SIZE)
-        return [fields(raw) for rows in pages for raw in rows.records]
+        pages = by_page(fetch, lambda raw: encode(decode_object(raw).get(key)), SIZE)
+        return [decode_object(raw) for rows in pages for raw in rows.records]
 
     def _one(self, path: str, params: Params) -> list[Record]:
         """Ask for a row of a list."""
         answer = self._answer(path, {"items_per_page": 1, "page": 1, **params})
-        return [fields(raw) for raw in answer.records]
+        return [decode_object(raw) for raw in answer.records]
 
     def _answer(self, path: str, asked: Params) -> Answer:
         def parse(body: bytes) -> Answer:
@@ -240,7 +240,7 @@ class Probe:
             if asked["page"] == 1 and not answer.records and answer.total:
                 msg = f"the answer contradicts itself: it has none of {answer.total} rows"
                 raise MalformedAnswer(msg)
-            if answer.records and not any(map(fields, answer.records)):
+            if answer.records and not any(map(decode_object, answer.records)):
                 msg = "the answer has no row that is an object"
                 raise MalformedAnswer(msg)
             return answer

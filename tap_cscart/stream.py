@@ -11,7 +11,7 @@ from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.conform import encode, fields
+from commerce_taps.conform import decode_object, encode
 from commerce_taps.errors import MalformedAnswer, PartitionFailed
 from commerce_taps.fetch import where
 from commerce_taps.paging import Range, Rows, by_page
@@ -112,7 +112,7 @@ class CSCartStream(StoreStream, abc.ABC):
         Returns:
             The record. What is no object is left to be refused where records are checked.
         """
-        sent = fields(raw)
+        sent = decode_object(raw)
         if not sent:
             return raw
         record = {**(added or {}), **quirks.undone(sent, self.name)}
@@ -235,7 +235,7 @@ class CSCartStream(StoreStream, abc.ABC):
         """
         page = Page(rows.records, rows.fits)
         if self.derived:
-            records = [fields(raw) for raw in rows.records]
+            records = [decode_object(raw) for raw in rows.records]
             page.derived = {
                 child.name: child.checked(
                     [Raw(encode(row)) for record in records for row in child.inner(record)]
@@ -274,7 +274,7 @@ class CSCartStream(StoreStream, abc.ABC):
             one without an id, stays as the list has it; one that cannot be read is left out, and
             named at the end of the list.
         """
-        sent = [fields(raw) for raw in rows.records]
+        sent = [decode_object(raw) for raw in rows.records]
         found = []
         details = self.details(context, [id_of(row, type(self).primary_keys[0]) for row in sent])
         for raw, row, detail in zip(rows.records, sent, details, strict=True):
@@ -318,7 +318,7 @@ class CSCartStream(StoreStream, abc.ABC):
 
     def _detail(self, id_: Id, body: bytes) -> Record:
         """Open the answer of one row."""
-        record = fields(self.undone(opened(body, Raw)))
+        record = decode_object(self.undone(opened(body, Raw)))
         name = type(self).primary_keys[0]
         if record.get(name) != id_:
             msg = f"the answer is not the row whose `{name}` is {id_}"
@@ -401,7 +401,7 @@ def _chosen(rows: Rows, params: Params) -> Rows:
     kinds = {CHOOSING[name]: params[name] for name in CHOOSING.keys() & params.keys()}
     if not kinds:
         return rows
-    records = [fields(raw) for raw in rows.records]
+    records = [decode_object(raw) for raw in rows.records]
     return rows.only(
         [not any(_is_other(one.get(k), kind) for k, kind in kinds.items()) for one in records]
     )

@@ -13,8 +13,9 @@ import typing as t
 import msgspec
 from typing_extensions import override
 
+from commerce_taps.conform import UNREADABLE
 from commerce_taps.errors import Action, ErrorTable, Message, Rule
-from commerce_taps.redact import redact
+from commerce_taps.redact import first_words, redact
 
 SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
 ANY_REFUSAL: t.Final = (200, 400, 401, 403, 422)
@@ -189,7 +190,7 @@ def errors_in(body: bytes) -> list[QueryError]:
     """
     try:
         return read_errors(msgspec.json.decode(body, type=_Refusal).errors)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return []
 
 
@@ -206,5 +207,4 @@ def api_message(body: bytes) -> Message:
     if found:
         words = [one.message.strip().rstrip(".") for one in found]
         return Message(redact("; ".join(dict.fromkeys(words)))[:400])
-    # Redacted before it is cut: half a secret would not be known any more.
-    return Message(" ".join(redact(body[:10_000].decode(errors="replace")).split())[:80])
+    return Message(first_words(body))

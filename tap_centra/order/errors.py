@@ -10,8 +10,9 @@ import typing as t
 
 import msgspec
 
+from commerce_taps.conform import UNREADABLE
 from commerce_taps.errors import Action, ErrorTable, Message, Rule
-from commerce_taps.redact import redact
+from commerce_taps.redact import first_words, redact
 
 SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
 
@@ -74,9 +75,8 @@ def api_message(body: bytes) -> Message:
     """
     try:
         refusal = msgspec.json.decode(body, type=_Refusal)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Redacted before it is cut: half a secret would not be known any more.
-        return Message(" ".join(redact(body[:10_000].decode(errors="replace")).split())[:80])
+    except UNREADABLE:
+        return Message(first_words(body))
     words = [*_words(refusal.msg), *_words(refusal.error_messages), *_words(refusal.errors)]
     return Message(redact("; ".join(words or _words(refusal.status)))[:400])
 

@@ -11,7 +11,7 @@ from itertools import compress
 from typing_extensions import override
 
 from commerce_taps import dates
-from commerce_taps.conform import fields
+from commerce_taps.conform import decode_object
 from commerce_taps.errors import MalformedAnswer, PartitionSkipped
 from commerce_taps.fetch import where
 from tap_cscart.client import collection
@@ -179,7 +179,7 @@ class OfProductStream(CSCartStream, abc.ABC):
             (
                 [
                     id_of(product, "product_id")
-                    for product in map(fields, rows.records)
+                    for product in map(decode_object, rows.records)
                     if product.get("has_options") is not False
                 ]
                 for rows in listed
@@ -196,7 +196,7 @@ class OfProductStream(CSCartStream, abc.ABC):
         if not rows.records:
             msg = "the answer is empty, where the store would say that there is nothing (HTTP 404)"
             raise MalformedAnswer(msg)
-        for row in map(fields, rows.records):
+        for row in map(decode_object, rows.records):
             # An option that several products share tells apart for which of them it came.
             told = row.get("cur_product_id") or row.get("product_id")
             if told != id_ and id_of({"id": told}, "id"):
@@ -312,7 +312,7 @@ class Features(CSCartStream):
     @override
     def completed(self, context: Context | None, rows: Rows) -> Rows:
         """Ask for the variants that were too many for the list. See the base class."""
-        features = [fields(raw) for raw in rows.records]
+        features = [decode_object(raw) for raw in rows.records]
         # Groups have a stream of their own, also where the store does not know `exclude_group`.
         wanted = [one.get("feature_type") != GROUP for one in features]
         rows = rows.only(wanted)

@@ -7,7 +7,7 @@ from functools import partial
 
 from typing_extensions import override
 
-from commerce_taps.conform import fields
+from commerce_taps.conform import decode_object
 from tap_cscart.client import collection
 from tap_cscart.stream import CSCartStream, id_of
 
@@ -62,7 +62,10 @@ class UserUsergroups(CSCartStream):
         listed = users.listed(context, {"user_type": user_type})
         return self.hanging(
             context,
-            ([id_of(user, "user_id") for user in map(fields, rows.records)] for rows in listed),
+            (
+                [id_of(user, "user_id") for user in map(decode_object, rows.records)]
+                for rows in listed
+            ),
             lambda id_: (
                 self.request(context, Users.path, str(id_), "usergroups"),
                 partial(self._groups, id_),

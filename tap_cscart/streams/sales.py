@@ -8,7 +8,7 @@ from functools import partial
 from msgspec import Raw
 from typing_extensions import override
 
-from commerce_taps.conform import encode, fields
+from commerce_taps.conform import decode_object, encode
 from commerce_taps.errors import (
     MalformedAnswer,
     PartitionFailed,
@@ -112,7 +112,7 @@ class Orders(CSCartStream):
             return self.detailed(context, rows)
         if not rows.records or not any(map(self._emits, self.list_columns)):
             return rows
-        orders = [fields(raw) for raw in rows.records]
+        orders = [decode_object(raw) for raw in rows.records]
         known = [id_of(order, "order_id") for order in orders]
         ids = [id_ for id_ in known if id_ is not None]
         plain: dict[Id, Record] = {}
@@ -170,7 +170,7 @@ class Orders(CSCartStream):
         if answer.total is not None and len(answer.records) < min(answer.total, len(ids)):
             msg = f"the answer has {len(answer.records)} of the {answer.total} orders it announces"
             raise MalformedAnswer(msg)
-        rows = [fields(raw) for raw in self.rows(answer.records).records]
+        rows = [decode_object(raw) for raw in self.rows(answer.records).records]
         found = {id_: row for row in rows if (id_ := id_of(row, "order_id")) is not None}
         if not found.keys() <= set(ids):
             msg = "the answer has orders that were not asked for"
@@ -253,7 +253,7 @@ class Carts(CSCartStream):
         page = Page(rows.records, rows.fits)
         if self.derived:
             (items,) = t.cast("list[CartItems]", self.derived)
-            carts = [fields(raw) for raw in rows.records]
+            carts = [decode_object(raw) for raw in rows.records]
             lines: list[t.Any] = []
             details = self.details(context, [id_of(cart, "user_id") for cart in carts])
             for cart, more in zip(carts, details, strict=True):

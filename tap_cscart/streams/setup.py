@@ -7,7 +7,7 @@ import typing as t
 
 from typing_extensions import override
 
-from commerce_taps.conform import fields
+from commerce_taps.conform import decode_object
 from commerce_taps.errors import PartitionFailed, PartitionRefused, PartitionSkipped
 from commerce_taps.fetch import where
 from tap_cscart.probe import CSCART, MULTIVENDOR, edition_of
@@ -59,7 +59,7 @@ class CompanyStream(CSCartStream, abc.ABC):
         """Leave out what is of the other edition or not in `company_ids`. See the base class."""
         ids, is_known = self._tap.company_ids, bool(self._tap.store.edition)
         wanted = []
-        for row in map(fields, rows.records):
+        for row in map(decode_object, rows.records):
             is_own = is_known or edition_of([row]) in {self.edition, ""}
             id_ = id_of(row, "company_id")
             wanted.append(is_own and (not ids or id_ is None or id_ in ids))

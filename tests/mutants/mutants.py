@@ -270,14 +270,14 @@ MUTANTS = (
     Mutant(
         "a column met in the middle holds nothing",
         STREAM,
-        "            emitted.held = True\n        emitted.records += records\n",
+        "            emitted.keeps_bookmark = True\n        emitted.records += records\n",
         "        emitted.records += records\n",
         "tests/core/test_columns.py::test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are",
     ),
     Mutant(
         "a mark is kept though a column was met in the middle",
         STREAM,
-        "        if failures or self._emitted.held:\n",
+        "        if failures or self._emitted.keeps_bookmark:\n",
         "        if failures:\n",
         "tests/core/test_columns.py::test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are",
     ),
@@ -395,7 +395,7 @@ MUTANTS = (
     Mutant(
         "the bookmark passes a record that was not written",
         STREAM,
-        "                emitted.held = True\n        return found\n",
+        "                emitted.keeps_bookmark = True\n        return found\n",
         "        return found\n",
         "tests/core/test_columns.py"
         "::test_a_record_that_cannot_be_written_is_named_and_all_others_come",
@@ -419,7 +419,7 @@ MUTANTS = (
     Mutant(
         "the bookmark passes rows that came before a SCHEMA in mid-stream",
         STREAM,
-        "            emitted.held = True\n        emitted.records += records\n",
+        "            emitted.keeps_bookmark = True\n        emitted.records += records\n",
         "        emitted.records += records\n",
         "tests/core/test_columns.py"
         "::test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are",
