@@ -172,31 +172,32 @@ class Rule:
         sentence: What happened and what to do, for the user. `{message}` is replaced by the
             message the API sent along.
         body: The row applies only when this text is in the answer's body.
-        own: Whether the row applies only to answers in the API's own form (`ErrorTable.form`). By
-            default those do that take an answer for ordinary: a web server's page, an empty body
-            or the JSON of a gateway says nothing of what the API has.
+        in_api_form: Whether the row applies only to answers in the API's own form
+            (`ErrorTable.form`). By default those do that take an answer for ordinary: a web
+            server's page, an empty body or the JSON of a gateway says nothing of what the API has.
         finally_: For `Action.RETRY`: what to do when the tries are used up. With `Action.LESSEN`,
-            a divisible request is repeated only `patience` times: smaller ones may be what helps.
+            a divisible request is repeated only `divisible_retries` times: smaller ones may be what
+            helps.
         doubts: How often the request is repeated all the same, once the API has answered others:
             a key that was good a moment ago may be refused by mistake. Never more often than any
             request is repeated.
-        patience: See `finally_`; never more often than any request is repeated, either.
+        divisible_retries: See `finally_`; never more often than any request is repeated, either.
     """
 
     statuses: Sequence[int]
     action: Action
     sentence: str
     body: bytes = b""
-    own: bool | None = None
+    in_api_form: bool | None = None
     finally_: Action = Action.FAIL
     doubts: int = 0
-    patience: int = 1
+    divisible_retries: int = 1
 
     @property
-    def is_strict(self) -> bool:
+    def needs_api_form(self) -> bool:
         """Whether the row applies only to answers in the API's own form."""
         ordinary = self.action in {Action.SKIP, Action.DENY}
-        return ordinary if self.own is None else self.own
+        return ordinary if self.in_api_form is None else self.in_api_form
 
     def error(self, where: str, message: Message, *, tries: int = 1) -> TapError:
         """Build the exception for this row.
@@ -264,13 +265,13 @@ class ErrorTable:
         self.malformed = malformed
         self.oversized = OVERSIZED
 
-    def classify(self, status: int, body: bytes, *, own: bool = True) -> Rule:
+    def classify(self, status: int, body: bytes, *, in_api_form: bool = True) -> Rule:
         """Find the row for an answer.
 
         Args:
             status: The HTTP status; 200 for a refusal that only the body tells.
             body: The answer's body.
-            own: Whether the body has the API's own form.
+            in_api_form: Whether the body has the API's own form.
 
         Returns:
             The first row that matches; for a status nobody foresaw, one that fails the partition;
@@ -278,7 +279,7 @@ class ErrorTable:
         """
         rules = [one for one in self._rules if status in one.statuses and one.body in body]
         for rule in rules:
-            if own or not rule.is_strict:
+            if in_api_form or not rule.needs_api_form:
                 return rule
         if rules:
             sentence = f"HTTP {status} in a form that is not the API's own: {{message}}"

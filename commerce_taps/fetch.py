@@ -11,7 +11,6 @@ import typing as t
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from urllib.parse import quote, urlencode
 
 import requests
@@ -219,7 +218,7 @@ class Client:
                 return self._opened(status, body, parse)
             except Refused:
                 body = document(body) or body
-                rule = self._errors.classify(status, body, own=self._is_own(body))
+                rule = self._errors.classify(status, body, in_api_form=self._is_in_api_form(body))
                 message = self._message(body)
             except OversizedAnswer as error:
                 rule, message = self._errors.oversized, Message(str(error))
@@ -238,7 +237,7 @@ class Client:
                 doubted += 1  # apart from the tries: what went wrong before says nothing of this
                 count, retries = doubted, min(rule.doubts, retries) if self._answered else 0
             elif rule.finally_ is Action.LESSEN and request.divisible and self._answered:
-                retries = min(rule.patience, retries)
+                retries = min(rule.divisible_retries, retries)
             if count > retries:
                 found = rule.error(request.where, message, tries=tries)
                 found.body = body
@@ -266,7 +265,7 @@ class Client:
         self._answered, self._unanswered = True, 0
         return answer
 
-    def _is_own(self, body: bytes) -> bool:
+    def _is_in_api_form(self, body: bytes) -> bool:
         """Tell whether the body of a failed answer has the API's own form."""
         found = open_object(document(body) or body)
         return bool(found) and all(name in found for name in self._errors.form)
@@ -290,23 +289,6 @@ class Client:
         with contextlib.suppress(ValueError, TypeError, OverflowError):
             clocks.append(email.utils.parsedate_to_datetime(self._date).astimezone(timezone.utc))
         return clocks
-
-    def each(
-        self, requests: Iterable[Request], parse: Callable[[bytes], Answer]
-    ) -> Iterator[Answer]:
-        """Make several requests at once. Not for use in what the same workers do.
-
-        Args:
-            requests: What to ask.
-            parse: As for `get`.
-
-        Returns:
-            The answers, in the order of the requests.
-
-        Raises:
-            TapError: What the first request that fails ended in; later ones may not be made.
-        """
-        return self.all(partial(self.get, request, parse) for request in requests)
 
     def find(self, request: Request, parse: Callable[[bytes], Answer]) -> Answer | None:
         """Make a request for something that may not be there.

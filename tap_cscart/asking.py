@@ -192,7 +192,7 @@ class StoreStream(CommerceStream, abc.ABC):
                 raise PartitionSkipped(msg, at) from error
             raise
 
-    def each(
+    def try_each(
         self, questions: Iterable[tuple[Request, Callable[[bytes], T]] | None]
     ) -> list[T | PartitionFailed | None]:
         """Ask for several things at once, whatever becomes of each.
@@ -216,8 +216,8 @@ class StoreStream(CommerceStream, abc.ABC):
         except PartitionFailed as error:
             return error
 
-    def note(self, context: Context | None, error: PartitionFailed) -> None:
-        """Note that a row, or a part of one, cannot be read, while the others go on.
+    def add_fault(self, context: Context | None, error: PartitionFailed) -> None:
+        """Keep why a row, or a part of one, cannot be read, while the others go on.
 
         Args:
             context: The partition.
@@ -231,8 +231,8 @@ class StoreStream(CommerceStream, abc.ABC):
         if len(faults) > ENOUGH:
             raise error
 
-    def settle(self, context: Context | None) -> None:
-        """Say at the end of a list what of it could not be read.
+    def raise_faults(self, context: Context | None) -> None:
+        """Fail at the end of a list if a part of it could not be read.
 
         Args:
             context: The partition.

@@ -52,7 +52,7 @@ ERRORS: t.Final = ErrorTable(
         (400,),
         Action.FAIL,
         "the store does not take the request: {message}",
-        own=True,
+        in_api_form=True,
         doubts=2,
     ),
     Rule(

@@ -196,7 +196,7 @@ class CSCartStream(StoreStream, abc.ABC):
             latest = max(stamps, default=None)
             if rows.records:
                 yield self.with_derived(context, rows)
-        self.settle(context)
+        self.raise_faults(context)
         if latest is not None:
             # A row that changed after it was read is stamped later than the reading began, by the
             # store's clock.
@@ -279,7 +279,7 @@ class CSCartStream(StoreStream, abc.ABC):
         details = self.details(context, [id_of(row, type(self).primary_keys[0]) for row in sent])
         for raw, row, detail in zip(rows.records, sent, details, strict=True):
             if isinstance(detail, PartitionFailed):
-                self.note(context, detail)
+                self.add_fault(context, detail)
             else:
                 found.append(Raw(encode(self.merged(row, detail))) if detail else raw)
         return Rows(*self.shape.examine(found))
@@ -309,7 +309,7 @@ class CSCartStream(StoreStream, abc.ABC):
             What the answers tell, in order; `None` for a row that is not there any more. In place
             of one that cannot be read, why.
         """
-        return self.each(
+        return self.try_each(
             None
             if id_ is None
             else (self.request(context, self.path, str(id_)), partial(self._detail, id_))
@@ -325,37 +325,37 @@ class CSCartStream(StoreStream, abc.ABC):
             raise MalformedAnswer(msg)
         return record
 
-    def hanging(
+    def read_each(
         self,
         context: Context | None,
         pages: Iterable[Sequence[Id | None]],
         ask: Callable[[Id], tuple[Request, Callable[[bytes], Rows]]],
     ) -> Iterator[Page]:
-        """Ask for what hangs on the rows of another list, row by row.
+        """Read what belongs to the rows of another list, with a request for each row.
 
         Args:
             context: The partition.
             pages: The ids of the other list's rows, page by page; `None` for a row without one.
-            ask: Gives the request for what hangs on a row, and what opens its answer.
+            ask: Gives the request for a row's part, and what opens its answer.
 
         Yields:
             The rows found.
 
         Raises:
-            PartitionFailed: What hangs on a row could not be read, though all others were.
+            PartitionFailed: What belongs to a row could not be read, though all others were.
         """
         for ids in pages:
             for id_, found in zip(
-                ids, self.each(None if id_ is None else ask(id_) for id_ in ids), strict=True
+                ids, self.try_each(None if id_ is None else ask(id_) for id_ in ids), strict=True
             ):
                 if id_ is None:
                     msg = "a row of the list that is gone through has no id that could be asked for"
-                    self.note(context, PartitionFailed(msg, where(self.name, context)))
+                    self.add_fault(context, PartitionFailed(msg, where(self.name, context)))
                 elif isinstance(found, PartitionFailed):
-                    self.note(context, found)
+                    self.add_fault(context, found)
                 elif found is not None:
                     yield Page(found.records, found.fits)
-        self.settle(context)
+        self.raise_faults(context)
 
 
 def id_of(record: Record, name: str) -> Id | None:

@@ -26,12 +26,12 @@ class _Errors(ErrorTable):
     """The rows, looked up by what the errors of an answer say and by nothing else in it."""
 
     @override
-    def classify(self, status: int, body: bytes, *, own: bool = True) -> Rule:
+    def classify(self, status: int, body: bytes, *, in_api_form: bool = True) -> Rule:
         """Find the row for an answer, by its words in small letters. See the base class."""
         found = errors_in(body)
         told = [(one.message, one.category) for one in found]
         said = (msgspec.json.encode(told) if found else body).lower()
-        return super().classify(status, said, own=own)
+        return super().classify(status, said, in_api_form=in_api_form)
 
 
 ERRORS: t.Final[ErrorTable] = _Errors(
@@ -64,7 +64,7 @@ ERRORS: t.Final[ErrorTable] = _Errors(
     Rule((408, 504), Action.RETRY, "Centra took too long", finally_=Action.LESSEN),
     Rule((413,), Action.LESSEN, "the query is too large"),
     # One query may cost more than the bucket of ten seconds ever holds.
-    Rule((429,), Action.RETRY, RATE_LIMIT, finally_=Action.LESSEN, patience=100),
+    Rule((429,), Action.RETRY, RATE_LIMIT, finally_=Action.LESSEN, divisible_retries=100),
     Rule(
         ANY_REFUSAL,
         Action.FAIL,
@@ -84,7 +84,7 @@ ERRORS: t.Final[ErrorTable] = _Errors(
         RATE_LIMIT,
         body=b"rate limit",
         finally_=Action.LESSEN,
-        patience=100,
+        divisible_retries=100,
     ),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"complex"),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"limit"),

@@ -35,7 +35,7 @@ ERRORS: t.Final = ErrorTable(
         body=b'"Not Allowed"',
     ),
     Rule((401, 403), Action.STOP, _KEY, doubts=3),
-    Rule((404,), Action.FAIL, "Centra does not have it: {message}", own=True),
+    Rule((404,), Action.FAIL, "Centra does not have it: {message}", in_api_form=True),
     Rule(
         (404, 405, 410),
         Action.STOP,

@@ -1,4 +1,4 @@
-"""The catalog: products, what hangs on them, and how they are filed."""
+"""The catalog: products, what belongs to them, and how they are filed."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class OfProductStream(CSCartStream, abc.ABC):
         """Read the rows of one page of products after the other. See the base class."""
         products = t.cast("Products", self._tap.streams[Products.name])
         listed = products.listed(context, {"get_features": 0})
-        return self.hanging(
+        return self.read_each(
             context,
             (
                 [
@@ -191,7 +191,7 @@ class OfProductStream(CSCartStream, abc.ABC):
         )
 
     def _of_product(self, id_: Id, body: bytes) -> Rows:
-        """Open what hangs on a product."""
+        """Open what belongs to a product."""
         rows = self.rows(collection(body), {self.adds_product: id_} if self.adds_product else None)
         if not rows.records:
             msg = "the answer is empty, where the store would say that there is nothing (HTTP 404)"

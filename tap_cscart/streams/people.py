@@ -60,7 +60,7 @@ class UserUsergroups(CSCartStream):
     def _of_type(self, context: Context | None, user_type: str) -> Iterator[Page]:
         users = t.cast("Users", self._tap.streams[Users.name])
         listed = users.listed(context, {"user_type": user_type})
-        return self.hanging(
+        return self.read_each(
             context,
             (
                 [id_of(user, "user_id") for user in map(decode_object, rows.records)]

@@ -258,7 +258,7 @@ class Carts(CSCartStream):
             details = self.details(context, [id_of(cart, "user_id") for cart in carts])
             for cart, more in zip(carts, details, strict=True):
                 if isinstance(more, PartitionFailed):
-                    self.note(context, more)
+                    self.add_fault(context, more)
                 elif more is not None:
                     lines += items.inner({**cart, **more})
             page.derived = {items.name: items.checked([Raw(encode(line)) for line in lines])}

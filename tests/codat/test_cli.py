@@ -136,7 +136,7 @@ ANSWERS = {
     "another path": Mistake("Stopped: .*`api_url`", {"api_url": "{sandbox}/elsewhere"}),
     "another program": Mistake("Stopped: .*", {"api_url": "{sandbox}"}),
     "nobody there": Mistake(
-        "Stopped: companies: no answer .ConnectionError.: look at the network and at the address",
+        r"Stopped: companies: no answer .127\.0\.0\.1: .*ConnectionError.: look at the network",
         {"api_url": "{closed}", "max_retries": 1},
     ),
     "no such company": Mistake(

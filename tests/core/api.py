@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 SECRET = "Basic c2VjcmV0"
 ERRORS = ErrorTable(
     Rule(range(300, 400), Action.RETRY, "the address answers with a redirect"),
-    Rule((200,), Action.SKIP, "not for you: {message}", body=b"for good", own=False),
+    Rule((200,), Action.SKIP, "not for you: {message}", body=b"for good", in_api_form=False),
     Rule((400,), Action.UNFILTER, "{message}", body=b"Could not resolve"),
     Rule((400,), Action.STOP, "not understood: {message}"),
     Rule((401,), Action.STOP, "the key is wrong", doubts=1),
-    Rule((403,), Action.DENY, "the key does not open it: {message}", own=False),
-    Rule((404,), Action.SKIP, "nothing there: {message}", own=False),
+    Rule((403,), Action.DENY, "the key does not open it: {message}", in_api_form=False),
+    Rule((404,), Action.SKIP, "nothing there: {message}", in_api_form=False),
     Rule((429,), Action.RETRY, "too many requests", finally_=Action.STOP),
     Rule((500,), Action.RETRY, "a fault of its own: {message}"),
 )

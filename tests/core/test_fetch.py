@@ -10,7 +10,8 @@ import re
 import threading
 import time
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
@@ -48,7 +49,16 @@ from tests.core.api import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from commerce_taps.fetch import Client
+
+
+def get_all(
+    client: Client, requests: Iterable[Request], parse: Callable[[bytes], Any]
+) -> Iterator[Any]:
+    return client.all(partial(client.get, request, parse) for request in requests)
+
 
 # --- one request --------------------------------------------------------------------------------
 
@@ -89,7 +99,7 @@ def test_several_are_under_way_at_once(api: Api) -> None:
         Answer(body=b'{"results":[%d]}' % number, before=before)
         for number, before in ((1, lambda: first.wait(5)), (2, first.set), (3, int))
     )
-    assert sorted(client(api).each([ORDERS] * 3, number)) == [1, 2, 3]
+    assert sorted(get_all(client(api), [ORDERS] * 3, number)) == [1, 2, 3]
     assert first.is_set()  # the first was answered after the second was asked
 
 
@@ -97,7 +107,7 @@ def test_of_several_the_first_failure_ends_it(api: Api) -> None:
     requests = [Request((name,), stream="orders") for name in "abc"]
     only = client(api, workers=Workers(1))
     api.answers.extend([Answer(), Answer(404, b"gone"), Answer()])
-    answers = only.each(requests, parse)
+    answers = get_all(only, requests, parse)
     assert next(answers) == [1]
     with pytest.raises(PartitionSkipped, match="gone"):
         next(answers)
@@ -141,7 +151,7 @@ def test_no_more_are_under_way_at_once_than_allowed(api: Api) -> None:
     api.answers.extend(Answer(before=count) for _ in range(12))
     paced = pacing(at_once=2)
     lanes = [Request(("x",), lane=str(number)) for number in range(12)]
-    list(client(api, paced=paced, workers=Workers(6)).each(lanes, parse))
+    list(get_all(client(api, paced=paced, workers=Workers(6)), lanes, parse))
     assert most == 2
 
 

@@ -76,7 +76,7 @@ MISTAKES = {
     ),
     "a web page": Mistake("a web page came instead of an answer", {"store_url": "{url}/html"}),
     "nobody there": Mistake(
-        "no answer .ConnectionError.: look at the network",
+        r"no answer .127\.0\.0\.1: .*ConnectionError.: look at the network",
         {"store_url": "http://127.0.0.1:9", "max_retries": 1},
     ),
 }

@@ -103,7 +103,7 @@ MUTANTS = (
     Mutant(
         "a refusal in a foreign form is ordinary",
         "commerce_taps/errors.py",
-        "            if own or not rule.is_strict:\n",
+        "            if in_api_form or not rule.needs_api_form:\n",
         "            if True:\n",
         "tests/core/test_fetch.py::test_refusal_in_a_foreign_form_is_a_failure",
     ),
