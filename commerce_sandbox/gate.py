@@ -56,7 +56,8 @@ class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An answer that takes the place of the API's own.
 
     Attributes:
-        path: A regular expression to be found in `path?query`, both decoded.
+        path: A regular expression to be found in `path?query`, both decoded, or in the body
+            that was sent.
         status: The status of the answer. None lets the API answer, after the delay.
         body: The body: text as it is, anything else as JSON. None gives the body the API documents
             for the status.
@@ -85,9 +86,9 @@ class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         except re.error as error:
             raise ValueError(f"{self.path!r} is no regular expression: {error}") from error
 
-    def takes(self, target: str) -> bool:
-        """Tell whether it holds for a request, and count that."""
-        if self.times == 0 or not re.search(self.path, target):
+    def takes(self, *sent: str) -> bool:
+        """Tell whether it holds for what a request has sent, and count that."""
+        if self.times == 0 or not any(re.search(self.path, part) for part in sent):
             return False
         if self.times is not None:
             self.times -= 1
@@ -132,7 +133,8 @@ class Gate:
             await send(message)
 
         target = f"{logged.path}?{unquote(logged.raw_query)}"
-        override = next((one for one in self.overrides if one.takes(target)), None)
+        sent = (target, logged.body) if logged.body else (target,)
+        override = next((one for one in self.overrides if one.takes(*sent)), None)
         delay = self._latency + (override.delay if override else 0)
         if delay:
             await asyncio.sleep(delay)

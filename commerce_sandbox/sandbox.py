@@ -200,7 +200,8 @@ class Sandbox:
         """Have matching requests answered otherwise; the first override that matches counts.
 
         Args:
-            path: A regular expression to be found in `path?query`, both decoded.
+            path: A regular expression to be found in `path?query`, both decoded, or in the body
+                that was sent.
             status: The status of the answer. None lets the API answer, after the delay.
             body: The body: text as it is, anything else as JSON. None gives the body the API
                 documents for the status.

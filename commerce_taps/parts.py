@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from commerce_taps.errors import PartitionFailed, TooMuchAsked
-from commerce_taps.paging import KEPT_CHANGING, READINGS, Rows
+from commerce_taps.paging import KEPT_CHANGING, READINGS
 
 if t.TYPE_CHECKING:
     import logging
@@ -19,8 +19,29 @@ if t.TYPE_CHECKING:
 
     from commerce_taps.records import Page
 
-AnyRows = t.TypeVar("AnyRows", bound=Rows)
-Page_co = t.TypeVar("Page_co", bound=Rows, covariant=True)
+
+class Counted(t.Protocol):
+    """Rows of a page, as far as it takes to put pages together; `commerce_taps.paging.Rows` are."""
+
+    @property
+    def records(self) -> Sequence[object]:
+        """The rows."""
+
+    @property
+    def total(self) -> int | None:
+        """How many rows the whole list has, as the API says; `None` if it does not say."""
+
+    @property
+    def size(self) -> int | None:
+        """How many rows a page has, as the API says; `None` if it does not say."""
+
+    @property
+    def missing(self) -> int:
+        """How many rows of the page cannot be read, and are not among the rows."""
+
+
+AnyRows = t.TypeVar("AnyRows", bound=Counted)
+Page_co = t.TypeVar("Page_co", bound=Counted, covariant=True)
 
 ENOUGH: t.Final = 10
 """Rows of one list that cannot be read, after which nothing more is asked of it; 1 as long as no
@@ -191,7 +212,8 @@ class Parts(t.Generic[AnyRows]):
         """Put a page together from smaller ones.
 
         They are read from the last to the first, as far as there is a total: a row that goes, or
-        moves to the end, lets the others slide towards the parts still to come.
+        moves to the end, lets the others slide towards the parts still to come. Without one, the
+        first part tells at the end whether rows have come before it.
         """
         part, begin = size // parts, (number - 1) * parts + 1
         for _ in range(READINGS):
@@ -209,6 +231,7 @@ class Parts(t.Generic[AnyRows]):
                 end += 1
                 found.append(self._page(asked, end, part))
             totals = {page.total for page in found if (page.total or 0) > len(page.records)}
-            if len(totals) <= 1:
+            has_moved = head.total is None and head.records != found[0].records
+            if len(totals) <= 1 and not has_moved:
                 return self._join(found, number, size)
         raise PartitionFailed(KEPT_CHANGING, self._where)

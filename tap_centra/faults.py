@@ -29,13 +29,15 @@ class Faults:
         return bool(self._places)
 
     def note(self, why: str, place: str) -> None:
-        """Note what could not be read.
+        """Note what could not be read, once however often it is tried.
 
         Args:
             why: What happened.
             place: Where.
         """
-        self._places[why.rstrip(".")].append(place)
+        places = self._places[why.rstrip(".")]
+        if place not in places:
+            places.append(place)
 
     def objects(self, values: Iterable[Raw], kind: str, place: str) -> list[Raw]:
         """Pick the values that are objects, and note the others.

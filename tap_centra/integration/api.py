@@ -239,7 +239,9 @@ class Api:
             TooMuchAsked: Less of it may be answered.
             TapError: As the error table says.
         """
-        data, failure = self.ask(kind, query, variables, stream=stream, size=size)
+        data, failure = self.ask(
+            kind, query, variables, stream=stream, size=size, divisible=size > 1
+        )
         if failure is not None:
             raise failure
         return data
@@ -252,6 +254,7 @@ class Api:
         *,
         stream: str = "",
         size: int = 0,
+        divisible: bool = True,
     ) -> tuple[Data, PartitionFailed | None]:
         """Ask a query of which a part may be answered.
 
@@ -261,6 +264,7 @@ class Api:
             variables: As for `post`.
             stream: As for `post`.
             size: As for `post`.
+            divisible: Whether fewer rows can be asked for in its place, if it is for several.
 
         Returns:
             The data, and what was said beside it if it is not all of it.
@@ -298,7 +302,7 @@ class Api:
                 raise Refused
             return data_of(answer)
 
-        request = Request((), body=body, stream=stream, costs=thought, divisible=size > 1)
+        request = Request((), body=body, stream=stream, costs=thought, divisible=divisible)
         try:
             return self._client.get(request, parse), None
         except PartitionFailed as failure:

@@ -19,6 +19,9 @@ from commerce_taps.redact import first_words, redact
 
 SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
 ANY_REFUSAL: t.Final = (200, 400, 401, 403, 422)
+PATIENCE: t.Final = 2
+"""How often a page that meets a rate limit is asked for again before fewer rows are: each time the
+tap waits as long as it is told, so a bucket that others have emptied is full again."""
 RATE_LIMIT: t.Final = "Centra's rate limit is reached"
 
 
@@ -64,7 +67,7 @@ ERRORS: t.Final[ErrorTable] = _Errors(
     Rule((408, 504), Action.RETRY, "Centra took too long", finally_=Action.LESSEN),
     Rule((413,), Action.LESSEN, "the query is too large"),
     # One query may cost more than the bucket of ten seconds ever holds.
-    Rule((429,), Action.RETRY, RATE_LIMIT, finally_=Action.LESSEN, divisible_retries=100),
+    Rule((429,), Action.RETRY, RATE_LIMIT, finally_=Action.LESSEN, divisible_retries=PATIENCE),
     Rule(
         ANY_REFUSAL,
         Action.FAIL,
@@ -84,7 +87,7 @@ ERRORS: t.Final[ErrorTable] = _Errors(
         RATE_LIMIT,
         body=b"rate limit",
         finally_=Action.LESSEN,
-        divisible_retries=100,
+        divisible_retries=PATIENCE,
     ),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"complex"),
     Rule(ANY_REFUSAL, Action.LESSEN, "{message}", body=b"limit"),

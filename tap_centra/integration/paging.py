@@ -75,6 +75,7 @@ class Rows:
         cursor: Where the next page begins.
         ascending: Whether the rows come in the order of their ids.
         total: How many rows the whole list has, where the API says so.
+        missing: How many rows are left out: none, for there is `None` in place of each.
     """
 
     records: Sequence[Raw | None]
@@ -86,6 +87,32 @@ class Rows:
     cursor: str | None = None
     ascending: bool = False
     total: int | None = None
+    missing: int = 0
+
+    @classmethod
+    def join(cls, parts: Sequence[Rows], number: int, size: int) -> Rows:
+        """Put a page together from its parts, as `commerce_taps.parts` wants it.
+
+        Args:
+            parts: The parts in their order; none for a row that cannot be read.
+            number: The number of the page.
+            size: How many rows it was to have.
+
+        Returns:
+            The page.
+        """
+        del number  # rows do not tell it
+        if not parts:
+            return cls([None], [None], [None], size, more=True)
+        return cls(
+            [raw for part in parts for raw in part.records],
+            [one for part in parts for one in part.ids],
+            [stamp for part in parts for stamp in part.stamps],
+            size,
+            parts[-1].more,
+            parts[0].before,
+            ascending=parts[0].ascending,
+        )
 
     def fresh(self, seen: set[bytes], window: Range) -> list[Raw]:
         """Pick the rows to hand on, and remember them.
@@ -143,7 +170,9 @@ def by_key(ask: Ask, start: datetime | None, end: datetime = dates.LAST) -> Page
         known = [stamp for stamp in rows.stamps if stamp is not None]
         asked = Range(begin and dates.shift(begin, -WIDER), dates.shift(end, WIDER))
         is_sorted = known == sorted(known) and (not known or asked.holds(known))
-        if not is_sorted or (rows.more and rows.stamps[-1] is None):
+        unread = rows.more and rows.records[-1] is None  # it lies behind the last one known
+        unordered = not known or (rows.stamps[-1] is None and not unread)
+        if not is_sorted or (rows.more and unordered):
             yield from by_number(ask, window, seen)  # there is no order to rely on
             return
         if not rows.more:
@@ -180,24 +209,18 @@ def by_number(ask: Ask, window: Range = ALL, seen: set[bytes] | None = None) -> 
         PartitionFailed: The list kept changing while it was read.
     """
     seen = set() if seen is None else seen
-    size: int | None = None
-    readings = 0
-    while readings < READINGS:
+    for _ in range(READINGS):
         number, last, known = 1, None, set[Id | None]()
         while True:
             rows = ask(Question(window, number=number))
-            if number > 1 and rows.size != size:
-                break  # the pages have become smaller: their numbers mean other rows
             came_before = rows.more and known.issuperset(rows.ids)
             known.update(rows.ids)
             if number > 1 and (came_before or _moved(rows, last)):
-                readings += 1
                 break
             yield rows.fresh(seen, window), not rows.more
             if not rows.more:
                 return
-            size, number, last = rows.size, number + 1, rows.ids[-1]
-        size = rows.size
+            number, last = number + 1, rows.ids[-1]
     raise PartitionFailed(KEPT_CHANGING)
 
 

@@ -2,12 +2,14 @@
 
 All of it follows from what the environment has (`introspection`), what is selected (`selection`)
 and what was refused so far: a field the token may not read is left out and the same page asked for
-again, and pages that are too large become smaller.
+again. What the server does not manage at once is asked for in parts, and a row that it does not
+give even alone is named while all others come.
 """
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import msgspec
 from msgspec import Raw
@@ -16,6 +18,7 @@ from commerce_taps import dates
 from commerce_taps.conform import UNREADABLE, encode
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped, TooMuchAsked
 from commerce_taps.paging import KEPT_CHANGING, Range
+from commerce_taps.parts import ENOUGH, Parts
 from tap_centra.entries import is_object, open_list, open_object
 from tap_centra.faults import Faults
 from tap_centra.integration.api import Query
@@ -80,6 +83,14 @@ class _Connection(msgspec.Struct):
     rows: _Edges
 
 
+class _Step(msgspec.Struct, rename="camel"):
+    page_info: _PageInfo
+
+
+class _Passed(msgspec.Struct):
+    rows: _Step
+
+
 class Reading:
     """One reading of one stream.
 
@@ -101,14 +112,17 @@ class Reading:
         self._stream = stream
         self._api = stream.api
         self._live = stream.api.live
-        self._limit: int = stream.config["page_size"]
         self._refused: set[Path] = set()
         self._bound = USUAL
-        self._question = Question()
+        self._came_with: dict[Id | None, tuple[Question, int]] = {}
+        self._unread = 0
+        self._before: Id | None = None
         self.faults = Faults()
         self.root, self.nested = find(self._live, stream.places)
-        if not self.root.is_paged:
-            self._limit = LONGEST  # what comes at once is all there is
+        # What does not come in pages comes at once.
+        size = int(stream.config["page_size"]) if self.root.is_paged else LONGEST
+        self._manages = self._size = size
+        self._parts = Parts(self._fetch, self._join, size, stream.name, stream.logger)
         self._select()
 
     # --- what is asked --------------------------------------------------------------------------
@@ -195,22 +209,24 @@ class Reading:
         sort = self.root.sorts(in_time=question.in_time) or None
         return {"where": self._where(question), "sort": sort}
 
-    def _page(self, question: Question) -> dict[str, t.Any]:
+    def _page(self, question: Question, size: int) -> dict[str, t.Any]:
         """Write filter, sort, and which page."""
-        place = {self.root.length: self._limit, "page": question.number, "after": question.cursor}
+        place = {self.root.length: size, "page": question.number, "after": question.cursor}
         return self._order(question) | place
 
-    def _again(self, ids: Sequence[Id]) -> dict[str, t.Any]:
-        """Write which rows: some of the last page, or where that cannot be asked, all of it."""
+    def _again(self, ids: Sequence[Id], question: Question, size: int) -> dict[str, t.Any]:
+        """Write which rows: some of a page, or where that cannot be asked, all of it."""
         if self.root.has_ids:
             return {"where": {"id": ids}, self.root.length: len(ids)}
-        return self._page(self._question)
+        return self._page(question, size)
 
-    def _write(self, question: Question) -> tuple[str, dict[str, t.Any]]:
-        """Write the query for a page."""
-        query, place = Query(), (question.number - 1) * self._limit
-        calls = [self._rows(query, **self._page(question))]
-        if place:
+    def _write(
+        self, question: Question, size: int, *, joined: bool = True
+    ) -> tuple[str, dict[str, t.Any]]:
+        """Write the query for a page, and for the id of the row before it if that is wanted."""
+        query, place = Query(), (question.number - 1) * size
+        calls = [self._rows(query, **self._page(question, size))]
+        if place and joined:
             order = self._order(question)
             calls.append(query.call(self.root.field, "before", "id", **order, limit=1, page=place))
         return query.text(*calls), query.variables
@@ -245,20 +261,97 @@ class Reading:
             PartitionFailed: It is refused however it is asked for.
             PartitionSkipped: The token may not read any of it.
         """
-        if question != self._question and self._bound != USUAL:
+        self._came_with.clear()
+        if self._bound != USUAL:
             self._bound = USUAL
             self._select()
-        self._question = question
+        if not self.root.is_paged:
+            return self._fetch(question, 1, self._size, divisible=False)
+        if not self.root.is_connection:
+            return self._parts.page(replace(question, number=1), question.number)
         while True:
-            text, variables = self._write(question)
             try:
-                rows = self._answer(text, variables, question.place)
+                return self._fetch(question, 1, self._manages, divisible=self._manages > 1)
+            except TooMuchAsked as refusal:
+                if self._manages == 1:
+                    return self._pass(question, refusal)
+                self._manages //= 2
+                self._stream.logger.warning(
+                    "%s: %s; asking for %d rows at once from here on.",
+                    self._stream.name,
+                    refusal.reason.rstrip("."),
+                    self._manages,
+                )
+
+    def _fetch(self, asked: Question, number: int, size: int, *, divisible: bool) -> Rows:
+        """Ask for so many rows, leaving out what the token may not read.
+
+        Raises:
+            TooMuchAsked: Fewer may come; a single row that does not come is noted.
+        """
+        question, joined = replace(asked, number=number), True
+        while True:
+            text, variables = self._write(question, size, joined=joined)
+            try:
+                rows = self._answer(text, variables, question.place, size, divisible=divisible)
                 self._check(rows, question)
             except TooMuchAsked as refusal:
-                self._lessen(refusal, question)
+                denied = self._denials(refusal)
+                if denied:
+                    self._leave_out(denied)
+                elif size > 1:
+                    raise
+                elif RATE_LIMIT in refusal.reason:
+                    raise TapStopped(refusal.reason, self._stream.name) from refusal
+                elif joined and number > 1:
+                    joined = False  # the row before may be the one that spoils the answer
+                else:
+                    why = f"{refusal.reason.rstrip('.')}: even for a single row"
+                    place = f"row {question.place.removeprefix('page ')}"
+                    if self.root.is_connection:
+                        place = f"the first row of {question.place}"
+                    self.faults.note(why, place)
+                    self._before = self._find_before(question)
+                    raise TooMuchAsked(f"{why}, {place}") from refusal
             else:
                 if not self._widen(rows):
+                    self._came_with |= dict.fromkeys(rows.ids, (question, size))
                     return rows
+
+    def _find_before(self, question: Question) -> Id | None:
+        """Find the id of the row before one that does not come; `None` if that does not either."""
+        if question.number == 1:
+            return None
+        query, before = Query(), {"limit": 1, "page": question.number - 1}
+        call = query.call(self.root.field, "rows", "id", **self._order(question), **before)
+        place = f"before {question.place}"
+        try:
+            rows = self._answer(query.text(call), query.variables, place, 1, divisible=False)
+        except PartitionFailed:
+            return None
+        return next(iter(rows.ids), None)
+
+    def _join(self, parts: Sequence[Rows], number: int, size: int) -> Rows:
+        """Put a page together from its parts; none stand for the row that did not come just now."""
+        joined = Rows.join(parts, number, size)
+        return joined if parts else replace(joined, before=self._before)
+
+    def _pass(self, question: Question, refusal: TooMuchAsked) -> Rows:
+        """Go past a row that does not come, which takes no more than where the next one begins.
+
+        Raises:
+            PartitionFailed: Too many rows do not come, or it is not told where the next one is.
+        """
+        self._unread += 1
+        if self._unread > (ENOUGH if question.cursor else 0):
+            raise PartitionFailed(refusal.reason)
+        query, inside = Query(), "pageInfo { hasNextPage endCursor }"
+        call = query.call(self.root.field, "rows", inside, **self._page(question, 1))
+        name = self._stream.name
+        step = self._api.post(_Passed, query.text(call), query.variables, stream=name, size=1)
+        info = step.rows.page_info
+        self._manages = self._size  # it was the row, and not the size of the pages
+        return Rows([None], [None], [None], 1, info.has_next_page, cursor=info.end_cursor)
 
     def _check(self, rows: Rows, question: Question) -> None:
         """Refuse a page that is short because no more came, and not because it is the last."""
@@ -268,7 +361,8 @@ class Reading:
         query, behind = Query(), (question.number - 1) * rows.size + count + 1
         order = self._order(question)
         call = query.call(self.root.field, "rows", "id", **order, limit=1, page=behind)
-        if self._answer(query.text(call), query.variables, f"behind {question.place}").records:
+        place = f"behind {question.place}"
+        if self._answer(query.text(call), query.variables, place, rows.size).records:
             msg = f"no more than {count} rows come at once"
             raise TooMuchAsked(msg)
 
@@ -285,24 +379,38 @@ class Reading:
                 return True
         return False
 
-    def _answer(self, text: str, variables: dict[str, t.Any], place: str) -> Rows:
+    def _answer(
+        self,
+        text: str,
+        variables: dict[str, t.Any],
+        place: str,
+        size: int,
+        *,
+        divisible: bool = True,
+    ) -> Rows:
         """Ask for a page once. What of it could not be read is noted; the rest comes."""
-        size, name = self._limit, self._stream.name
         before, cursor, total = None, None, None
+        name = self._stream.name
         if self.root.is_connection:
-            found, failure = self._api.ask(_Connection, text, variables, stream=name, size=size)
+            found, failure = self._api.ask(
+                _Connection, text, variables, stream=name, size=size, divisible=divisible
+            )
             edges = found.rows
             raws = [Raw(b"null") if edge is None else edge.node for edge in edges.edges]
             more, cursor = edges.page_info.has_next_page, edges.page_info.end_cursor
             total = edges.total_count if type(edges.total_count) is int else None
         else:
-            page, failure = self._api.ask(_Page, text, variables, stream=name, size=size)
+            page, failure = self._api.ask(
+                _Page, text, variables, stream=name, size=size, divisible=divisible
+            )
             raws = page.rows
             is_full = len(raws) >= size
             more = is_full and self.root.is_paged
             if is_full and not more and "limit" in self.root.field.arguments:
                 self._stream.logger.warning(
-                    "%s: only the first %d can be read, and there may be more.", name, size
+                    "%s: only the first %d can be read, and there may be more.",
+                    self._stream.name,
+                    size,
                 )
             before = _first_id(page.before)
         if failure is not None:
@@ -373,6 +481,18 @@ class Reading:
         Raises:
             PartitionFailed: They cannot be asked for.
         """
+        found: dict[Id, list[Raw]] = {}
+        origins: dict[tuple[Question, int], list[Id]] = {}
+        for one in parents:
+            origins.setdefault(self._came_with[one], []).append(one)
+        for origin, ids in origins.items():
+            found |= self._rest(ids, column, *origin)
+        return found
+
+    def _rest(
+        self, parents: Sequence[Id], column: str | None, question: Question, size_of_page: int
+    ) -> dict[Id, list[Raw]]:
+        """Read the rest of lists of rows that came together."""
         found: dict[Id, list[Raw]] = {one: [] for one in parents}
         field = self.cut[column][0] if column else t.cast("Field", self.nested)
         size = LONGEST if column else self.nested_limit or LONGEST
@@ -386,10 +506,10 @@ class Reading:
                 inside = query.call(field, column, self.cut[column][1], limit=size, page=number)
             else:
                 inside = self._nested(query, number)
-            call = self._call(query, f"id {inside}", **self._again(ids))
+            call = self._call(query, f"id {inside}", **self._again(ids, question, size_of_page))
             place = f"page {number} of `{field.name}`"
             try:
-                rows = self._answer(query.text(call), query.variables, place)
+                rows = self._answer(query.text(call), query.variables, place, len(ids))
             except PartitionFailed as refusal:
                 rows = None
                 self.faults.note(refusal.reason, place)
@@ -413,31 +533,16 @@ class Reading:
             number, ids = number + 1, full
         return found
 
-    # --- asking for less ------------------------------------------------------------------------
+    # --- what the token may not read ------------------------------------------------------------
 
-    def _lessen(self, refusal: TooMuchAsked, question: Question) -> None:
-        """Leave out what was refused, or make the pages smaller."""
-        denied = {
+    def _denials(self, refusal: TooMuchAsked) -> dict[Path, str | None]:
+        """Find the fields that were refused, with the permission each wants."""
+        return {
             path: error.permission
             for error in errors_in(refusal.body)
             if error.permission
             for path in self._denied(error)
         }
-        if denied:
-            self._leave_out(denied)
-        elif self._limit > 1:
-            self._limit //= 2
-            self._stream.logger.info(
-                "%s: pages of %d rows from here on: %s",
-                self._stream.name,
-                self._limit,
-                refusal.reason,
-            )
-        elif RATE_LIMIT in refusal.reason:
-            raise TapStopped(refusal.reason, self._stream.name)
-        else:
-            msg = f"{refusal.reason.rstrip('.')}: even for a single row, {question.place}"
-            raise PartitionFailed(msg)
 
     def _denied(self, error: QueryError) -> Iterator[Path]:
         """Find the fields an error is about; () stands for the stream itself."""

@@ -7,6 +7,7 @@ join: the API writes some as text.
 from __future__ import annotations
 
 import abc
+import re
 import typing as t
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -21,6 +22,7 @@ from commerce_taps.conform import UNREADABLE, decode, encode
 from commerce_taps.errors import MalformedAnswer, PartitionFailed, Refused, TooMuchAsked
 from commerce_taps.fetch import Request
 from commerce_taps.lazy import cached_property
+from commerce_taps.parts import Parts
 from commerce_taps.records import Page, open_envelope
 from commerce_taps.stream import CommerceStream
 from tap_centra.bookmarks import LEEWAY, Latest, look_back
@@ -43,16 +45,46 @@ REPEATED_HOUR: t.Final = timedelta(hours=1)
 filters begin so much earlier."""
 
 
+UNREAD: t.Final = Raw(b"null")
+"""Stands in the place of a row that the API does not give; known by its identity."""
+
+
 class Answer(t.NamedTuple):
     """An answer of the API.
 
     Attributes:
         records: The records, their quirks undone.
         next: The link to the next page, if there is one.
+        total: How many records there are: no list tells.
+        size: How many records a page has: no list tells.
+        missing: How many records are left out: none, for there is `UNREAD` in place of each.
     """
 
     records: list[Raw]
     next: str | None
+    total: None = None
+    size: None = None
+    missing: int = 0
+
+    @classmethod
+    def join(cls, parts: Sequence[Answer], number: int, size: int) -> Answer:
+        """Put a page together from its parts, as `commerce_taps.parts` wants it.
+
+        Args:
+            parts: The parts in their order; none for a row that cannot be read.
+            number: The number of the page.
+            size: How many rows it was to have.
+
+        Returns:
+            The page; it leads on where its last part does, or where that could not be read.
+        """
+        following = f"?page={number + 1}&limit={size}"
+        if not parts:
+            return cls([UNREAD], following)
+        return cls(
+            [raw for part in parts for raw in part.records],
+            parts[-1].next and following,
+        )
 
 
 class OrderStream(CommerceStream, abc.ABC):
@@ -76,39 +108,69 @@ class OrderStream(CommerceStream, abc.ABC):
     page_limit: int = 200
     """The most rows of a page."""
 
-    least_limit: t.ClassVar[int] = 1
-    """The fewest rows a page is asked to have."""
-
     # --- one answer -----------------------------------------------------------------------------
 
     @cached_property
     def _undo(self) -> t.Any:  # noqa: ANN401 (a function on JSON)
         return compile_undo(self.schema, self._tap.zone)
 
-    def answer(self, params: Params, one: str = "") -> Answer:
-        """Ask once, or for fewer rows where the API does not give so many.
+    def answer(self, params: Params, one: str = "", *, divisible: bool = False) -> Answer:
+        """Ask once.
 
         Args:
             params: Query parameters.
             one: The id that is filled into the path.
+            divisible: As `Request` has it.
 
         Returns:
             The answer.
         """
         path = tuple(part.format(id=one) for part in self.path.split("/"))
         context = {"id": one} if one else {}
-        while True:
-            divisible = "limit" in params and self._limit > self.least_limit
-            request = Request(path, params, stream=self.name, context=context, divisible=divisible)
-            try:
-                return self._tap.client.get(request, self._open)
-            except TooMuchAsked:
-                if "limit" not in params or self._limit == self.least_limit:
-                    raise
-                self.page_limit = self._limit // 2
-                params = {**params, "limit": self._limit}
+        request = Request(path, params, stream=self.name, context=context, divisible=divisible)
+        return self._tap.client.get(request, partial(self._open, one=one))
 
-    def _open(self, body: bytes) -> Answer:
+    def parts(self, params: Params, faults: Faults) -> Parts[Answer]:
+        """Open a list whose rows can be asked for by their place, in any number at once.
+
+        Args:
+            params: Parameters besides those of paging.
+            faults: Where to note a row that does not come even alone; `UNREAD` takes its place.
+
+        Returns:
+            Its pages.
+        """
+
+        def fetch(asked: int, number: int, size: int, *, divisible: bool) -> Answer:
+            paging = {"limit": size, **self.place(asked, number, size)}
+            try:
+                return self.answer({**params, **paging}, divisible=divisible)
+            except TooMuchAsked as refusal:
+                if size > 1:
+                    raise
+                why = f"{refusal.reason.rstrip('.')}: even for a single row"
+                place = f"row {paging.get('offset', number - 1) + 1}"
+                faults.note(why, place)
+                raise TooMuchAsked(f"{why}, {place}") from refusal
+
+        return Parts(fetch, Answer.join, self._limit, self.name, self.logger)
+
+    @staticmethod
+    def place(asked: int, number: int, size: int) -> dict[str, int]:
+        """Tell which page is meant, as the API wants it.
+
+        Args:
+            asked: What `Parts` was asked for: whether to name the first page, too.
+            number: The number of the page.
+            size: How many rows it is to have.
+
+        Returns:
+            The parameters.
+        """
+        del size  # is told beside it
+        return {"page": number} if asked or number > 1 else {}
+
+    def _open(self, body: bytes, one: str = "") -> Answer:
         """Open the envelope, which may hold a refusal."""
         envelope = open_envelope(body, dict[str, Raw])
         if value_of(envelope, "status") != "ok":
@@ -121,7 +183,16 @@ class OrderStream(CommerceStream, abc.ABC):
         if not isinstance(link, str | None):
             msg = "the answer has a `next` that is no link"
             raise MalformedAnswer(msg)
-        return Answer([self._undone(raw) for raw in rows], link)
+        found = [self._undone(raw) for raw in rows]
+        if one and any(self._is_other(raw, one) for raw in found):
+            msg = "the answer is to another question: it has another id than was asked for"
+            raise MalformedAnswer(msg)
+        return Answer(found, link)
+
+    def _is_other(self, raw: Raw, one: str) -> bool:
+        """Tell whether a record has an id, and not the one that was asked for."""
+        value = value_of(open_object(raw), self.primary_keys[0])
+        return isinstance(value, int | str) and str(value).lstrip("0") != one.lstrip("0")
 
     def _rows(self, envelope: Mapping[str, Raw]) -> list[Raw]:
         """Find the records in the envelope, of any kind."""
@@ -150,14 +221,14 @@ class OrderStream(CommerceStream, abc.ABC):
 
     @property
     def _limit(self) -> int:
-        return max(min(int(self.config["page_size"]), self.page_limit), self.least_limit)
+        return min(int(self.config["page_size"]), self.page_limit)
 
     def _begin(self, start: datetime | None) -> datetime | None:
         """Tell where the filter by time begins."""
         begin = look_back(start, self.config) if self.looks_back else start
         return None if begin is None else dates.shift(begin, -REPEATED_HOUR)
 
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:  # noqa: ARG002
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read the records, page by page.
 
         Args:
@@ -169,19 +240,20 @@ class OrderStream(CommerceStream, abc.ABC):
         """
         begin = self._begin(start)
         if begin is None or not self.filter_names:
-            yield from self.pages({})
+            yield from self.pages({}, faults)
             return
         since, seen = on_the_wall(begin, self._tap.zone), set[bytes]()
         for name in self.filter_names:
-            for rows in self.pages({name: since}):
+            for rows in self.pages({name: since}, faults):
                 yield fresh(rows, seen)
 
     @abc.abstractmethod
-    def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read all pages of a list.
 
         Args:
             params: Parameters besides those of paging.
+            faults: Where to note what could not be read.
 
         Yields:
             The records of each.
@@ -228,19 +300,29 @@ class OffsetStream(OrderStream, abc.ABC):
     the row the last one ended with, and the list ends where nothing follows that row.
     """
 
-    least_limit = 2
+    @override
+    @property
+    def _limit(self) -> int:
+        return max(super()._limit, 2)  # a row of its own besides the one that overlaps
 
     @override
-    def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
+    @staticmethod
+    def place(asked: int, number: int, size: int) -> dict[str, int]:
+        """Tell the offset, counted from the one that was asked for. See the base class."""
+        return {"offset": asked + (number - 1) * size}
+
+    @override
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read all pages. See the base class."""
+        parts = self.parts(params, faults)
 
         def ask(place: Params) -> Sheet:
             offset = int(place.get("offset", 0))
-            rows = self.answer({**params, "limit": self._limit, "offset": offset}).records
+            rows = parts.page(offset, 1).records
             goes_on = len(rows) > (1 if place else 0)
             return Sheet(rows, place, {"offset": offset + len(rows) - 1} if goes_on else None)
 
-        return joined(ask, self._key, overlap=True)
+        return _read(joined(ask, self._key, overlap=True))
 
 
 class NumberStream(OrderStream, abc.ABC):
@@ -253,16 +335,19 @@ class NumberStream(OrderStream, abc.ABC):
     takes_limit: t.ClassVar[bool] = True
 
     @override
-    def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read all pages. See the base class."""
+        parts = self.parts(params, faults)
 
         def ask(place: Params) -> Sheet:
-            size = {"limit": self._limit} if self.takes_limit else {}
-            rows = self.answer({**params, **size, **place}).records
             number = int(place.get("page", 1))  # pages may be shorter than asked for
+            if self.takes_limit:
+                rows = parts.page(len(place), number).records
+            else:
+                rows = self.answer({**params, **place}).records
             return Sheet(rows, {"page": number}, {"page": number + 1} if rows else None)
 
-        return joined(ask, self._key, repeats=True)
+        return _read(joined(ask, self._key, repeats=True))
 
 
 class LinkStream(OrderStream, abc.ABC):
@@ -275,15 +360,21 @@ class LinkStream(OrderStream, abc.ABC):
     replication_key = "readAt"
 
     @override
-    def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Follow the links. See the base class."""
+        parts = self.parts(params, faults)
 
         def ask(place: Params) -> Sheet:
-            # A link may be nothing but paging, without the filters.
-            rows, link = self.answer({**params, "limit": self._limit, **place})
+            paging = {"page": 1, "limit": self._limit, **place}
+            known = paging.keys() <= {"page", "limit", *params}
+            if known and str(paging["limit"]) == str(self._limit) and _is_number(paging["page"]):
+                answer = parts.page(len(place), int(paging["page"]))
+            else:  # only the link itself knows what it asks for
+                answer = self.answer({**params, "limit": self._limit, **place})
+            rows, link = answer.records, answer.next
             return Sheet(rows, place, self._follow(link) if link else None)
 
-        return joined(ask, self._key)
+        return _read(joined(ask, self._key))
 
     def _follow(self, link: str) -> dict[str, str]:
         """Read the parameters of a link, which must not lead elsewhere."""
@@ -313,8 +404,9 @@ class WholeStream(OrderStream, abc.ABC):
     """A list that comes in one answer."""
 
     @override
-    def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read the only page. See the base class."""
+        del faults  # what comes at once comes whole
         yield self.answer(params).records
 
 
@@ -344,8 +436,9 @@ class DetailStream(OrderStream, abc.ABC):
             return []
 
     @override
-    def pages(self, params: Params) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read nothing: there is no list. See the base class."""
+        del params, faults
         return iter(())
 
     def _ids(self, start: datetime | None, faults: Faults) -> list[str]:
@@ -362,3 +455,13 @@ class DetailStream(OrderStream, abc.ABC):
                 else:
                     faults.note(f"a row has no `{key}` to ask for", f"row {row} of {place}")
         return list(dict.fromkeys(found))
+
+
+def _is_number(value: str | int) -> bool:
+    return bool(re.fullmatch(r"[1-9][0-9]{0,8}", str(value)))
+
+
+def _read(pages: Iterator[list[Raw]]) -> Iterator[list[Raw]]:
+    """Leave out what only stands in the place of rows."""
+    for rows in pages:
+        yield [raw for raw in rows if raw is not UNREAD]

@@ -86,7 +86,7 @@ class OrderLines(OrderStream):
     replication_key = "orderDate"
 
     @override
-    def pages(self, params: object) -> Iterator[Sequence[Raw]]:
+    def pages(self, *_: object) -> Iterator[Sequence[Raw]]:
         """Read nothing: the lines come with the orders. See the base class."""
         return iter(())
 
@@ -111,20 +111,20 @@ class Shipments(OffsetStream):
         ordered long ago would never come. Then the list is read whole.
         """
         for status in ("goodtogo", "inprogress"):
-            yield from self.pages({"status": status})
+            yield from self.pages({"status": status}, faults)
         sent, begin = {"status": "completed"}, self._begin(start)
         if begin is None:
-            yield from self.pages(sent)
+            yield from self.pages(sent, faults)
             return
         ordered_before = False
         since = {"newer_than": on_the_wall(begin, self._tap.zone)}
-        for rows in self.pages({**sent, **since}):
+        for rows in self.pages({**sent, **since}, faults):
             yield rows
             ordered_before = ordered_before or any(
                 _is_before(raw, "orderDate", dates.shift(begin, -REPEATED_HOUR)) for raw in rows
             )
         if not ordered_before:
-            for rows in self.pages(sent):
+            for rows in self.pages(sent, faults):
                 yield [raw for raw in rows if not _is_before(raw, "shipmentDate", begin)]
 
 
@@ -229,7 +229,7 @@ class Vouchers(OrderStream):
         yield self.checked(self.answer({}, (context or {})["id"]).records)
 
     @override
-    def pages(self, params: object) -> Iterator[Sequence[Raw]]:
+    def pages(self, *_: object) -> Iterator[Sequence[Raw]]:
         """Read nothing: there is no list. See the base class."""
         return iter(())
 
@@ -246,7 +246,7 @@ class AllocationRequests(NumberStream):
     @override
     def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
         """Read those of any status; the API shows pending ones only unless asked. See the base."""
-        return self.pages({"status": "all"})
+        return self.pages({"status": "all"}, faults)
 
 
 def _is_before(raw: Raw, name: str, moment: datetime) -> bool:

@@ -274,7 +274,10 @@ def test_a_page_that_costs_more_than_a_bucket_holds_is_made_smaller(
         some = catalog(INTEGRATION, orders=None, order_lines=None)
         found = run(sandbox, catalog=some, max_retries=1)
         assert found.code == 0
-        assert "orders: pages of 50 rows from here on: Centra's rate limit is reached" in found.log
+        assert (
+            "orders: Centra's rate limit is reached; asking for 50 rows at once instead"
+            in found.log
+        )
         for stream in ("orders", "order_lines"):
             assert amiss(sandbox, INTEGRATION, found.output, stream) == []
 
@@ -296,7 +299,8 @@ def test_pages_become_smaller_where_a_query_is_too_complex(
     monkeypatch.setattr(survey, "LARGEST", 8_000)
     found = run(sandbox, catalog=catalog(INTEGRATION, orders=None, order_lines=None))
     assert found.code == 0
-    assert "orders: pages of 50 rows from here on: Query complexity" in found.log
+    assert "orders: Query complexity" in found.log
+    assert "asking for 50 rows at once instead of 100" in found.log
     for stream in ("orders", "order_lines"):
         assert amiss(sandbox, INTEGRATION, found.output, stream) == []
         assert len(found.output.records[stream]) == len(found.output.rows(stream))
@@ -311,5 +315,5 @@ def test_where_a_single_row_is_too_complex_the_stream_fails(
     found = run(sandbox, catalog=catalog(INTEGRATION, orders=None, brands={"id"}))
     assert found.code == 1
     assert "Failed orders: Query complexity" in found.log
-    assert "exceeds the maximum of 150: even for a single row, page 1" in found.log
+    assert "exceeds the maximum of 150: even for a single row, row 1" in found.log
     assert found.output.counts == {"brands": 6}

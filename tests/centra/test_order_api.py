@@ -413,4 +413,20 @@ def test_a_delivery_that_goes_between_the_list_and_itself_is_no_failure(
     own_sandbox.clear_overrides()
     own_sandbox.override(r"/supplier-deliveries\??$", status=200, body=body)
     found = run(own_sandbox, ORDER, catalog=catalog(ORDER, **{stream: None}))
-    assert failure(found).startswith(f"Failed {stream} (id=1000000): Centra refuses the request")
+    assert failure(found).startswith(f"Failed {stream}: ")
+    assert "Centra refuses the request" in failure(found)
+    assert failure(found).endswith("(id 1000000).")
+
+
+def test_a_detail_of_another_id_is_not_taken_for_the_one_that_was_asked_for(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    some = catalog(ORDER, supplier_order_details=None)
+    good = set(run(sandbox, ORDER, catalog=some).output.rows("supplier_order_details"))
+    one = min(good)[0]
+    body = {"status": "ok", "order": {"orderId": 10**6}}
+    sandbox.override(rf"/supplier-orders/{one}\b", status=200, body=body)
+    found = run(sandbox, ORDER, catalog=some, max_retries=1)
+    assert found.code == 1
+    assert "it has another id than was asked for" in failure(found)
+    assert set(found.output.rows("supplier_order_details")) == good - {(one,)}

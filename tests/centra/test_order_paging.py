@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from logging import getLogger
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,7 @@ from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.errors import PartitionFailed
+from tap_centra.faults import Faults
 from tap_centra.order.client import Answer, LinkStream, NumberStream, OffsetStream, OrderStream
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Listed(OrderStream):
         mistakes: frozenset[int] = frozenset(),
         largest: int = 1000,
     ) -> None:
+        self._logger = getLogger()
         self.listed = listed
         self.changes = changes or {}
         self.mistakes = mistakes
@@ -61,7 +64,8 @@ class Listed(OrderStream):
         return SIZE
 
     @override
-    def answer(self, params: Any, one: str = "") -> Answer:
+    def answer(self, params: Any, one: str = "", *, divisible: bool = False) -> Answer:
+        del one, divisible
         self.changes.get(self.asked, list)(self.listed)
         self.asked += 1
         assert self.asked < 400, "it never ends"
@@ -81,7 +85,7 @@ class Listed(OrderStream):
         return int(bytes(raw))
 
     def numbers(self) -> list[int]:
-        return [int(bytes(raw)) for page in self.pages({}) for raw in page]
+        return [int(bytes(raw)) for page in self.pages({}, Faults()) for raw in page]
 
 
 class Offsets(Listed, OffsetStream):
@@ -192,7 +196,9 @@ def test_an_answer_to_the_question_of_before_costs_nothing(
 def test_a_server_that_gives_its_first_page_for_ever_is_a_failure(kind: type[Listed]) -> None:
     stream = kind(list(range(10)))
     answer = stream.answer
-    stream.answer = lambda params, one="": answer({"limit": params["limit"]}, one)  # type: ignore[method-assign]
+    stream.answer = lambda params, one="", **_: answer(  # type: ignore[method-assign]
+        {"limit": params["limit"]}, one
+    )
     if kind is Numbers:
         assert stream.numbers() == [0, 1, 2]  # as a list of one page, whose last page comes again
         return
@@ -219,7 +225,7 @@ def test_pages_counted_from_0_are_not_taken_for_pages_counted_from_1() -> None:
 def test_the_last_page_may_come_again_for_every_number_beyond_it() -> None:
     stream = Numbers(list(range(10)))
     answer = stream.answer
-    stream.answer = lambda params, one="": answer(  # type: ignore[method-assign]
+    stream.answer = lambda params, one="", **_: answer(  # type: ignore[method-assign]
         {**params, "page": min(params.get("page", 1), 4)}, one
     )
     assert stream.numbers() == list(range(10))

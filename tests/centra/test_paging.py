@@ -185,17 +185,6 @@ def test_a_list_that_never_comes_to_rest_fails() -> None:
         read(by_number(api))
 
 
-def test_smaller_pages_begin_it_anew() -> None:
-    api = Api(rows(*range(10)), size=4)
-
-    def ask(question: Question) -> Rows:
-        if question.number == 2 and api.size == 4:
-            api.size = 2
-        return api(question)
-
-    assert sorted(read(by_number(ask))) == sorted(api.rows.items())
-
-
 def test_by_number_keeps_to_its_window() -> None:
     api = Api(rows(1, 2, 3, 4, 5))
     assert read(by_number(api, Range(at(2), at(4)))) == [(2, 2), (3, 3)]

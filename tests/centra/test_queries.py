@@ -32,7 +32,7 @@ from commerce_sandbox.centra.schema import schema
 from commerce_taps.errors import PartitionSkipped
 from commerce_taps.paging import Range
 from tap_centra.integration.introspection import QUERY, LiveSchema, Look
-from tap_centra.integration.paging import Question
+from tap_centra.integration.paging import Id, Question
 from tap_centra.integration.reading import ENVELOPE, Reading
 from tap_centra.tap import TapCentra
 from tests.centra.conftest import INTEGRATION, KINDS, VARIANTS
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from tests.contract import Record
 
 STREAMS = KINDS[INTEGRATION]
+SIZE = 100
 NOW = datetime(2024, 6, 1, tzinfo=timezone.utc)
 QUESTIONS = (
     Question(),
@@ -84,17 +85,19 @@ def queries(
     reading = Reading(stream)
     for question in questions:
         numbered = question.number > 1 and reading.root.is_connection
-        yield reading._write(Question(question.window) if numbered else question)
+        yield reading._write(Question(question.window) if numbered else question, SIZE)
     asked: list[tuple[str, dict[str, Any]]] = []
 
-    def answer(text: str, variables: dict[str, Any], _: str) -> None:
+    def answer(text: str, variables: dict[str, Any], *_: str | int) -> None:
         asked.append((text, variables))
         raise StopIteration
 
     reading._answer = answer  # type: ignore[assignment, method-assign]
+    ids: list[Id] = ["1", "2"] if stream.root == "orders" else [1, 2]
+    reading._came_with = dict.fromkeys(ids, (Question(), SIZE))
     for column in [None, *reading.cut] if reading.nested_limit else [*reading.cut]:
         with pytest.raises(StopIteration):
-            reading.rest(["1", "2"] if stream.root == "orders" else [1, 2], column)
+            reading.rest(ids, column)
     yield from asked
 
 
@@ -344,13 +347,13 @@ def test_a_cursor_is_trusted_only_where_no_two_rows_are_equal(
         cast("IntegrationStream", facing(SORTED.replace("UNIQUE", sort)).streams["orders"])
     )
     assert reading.root.field.name == root
-    _, variables = reading._write(Question(Range(NOW), in_time="updatedAt_ASC" in sort))
+    _, variables = reading._write(Question(Range(NOW), in_time="updatedAt_ASC" in sort), SIZE)
     assert variables.get("rows_sort") == asked
 
 
 def test_a_list_in_the_order_of_changes_ends_where_it_began_to_be_read() -> None:
     reading = Reading(cast("IntegrationStream", tap("current").streams["orders"]))
-    _, variables = reading._write(Question(Range(), in_time=True))
+    _, variables = reading._write(Question(Range(), in_time=True), SIZE)
     assert variables["rows_where"] == {"updatedAt": {"to": NOW.isoformat()}}
 
 
