@@ -15,15 +15,16 @@ The altered record itself is excused, with the rows that are made of it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import random
 import re
 import signal
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 from typing_extensions import override
 
 from commerce_sandbox import Sandbox
@@ -35,7 +36,7 @@ from tests.fuzz.replay import Replay, Request
 from tests.runs import Run, in_process
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from commerce_taps.tap import CommerceTap
@@ -59,6 +60,15 @@ WITHOUT: Final = {
 }
 """The end of the endpoint without which a tap can read nothing, so that it stops the run."""
 
+PARENTS: Final = {
+    "order_lines": "orders",
+    "order_items": "orders",
+    "cart_items": "carts",
+    "product_feature_values": "products",
+    "feature_variants": "features",
+}
+"""Streams whose rows come inside of those of another one, which is what fails."""
+
 _SIGNS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _PARTS = re.compile(r"[/?&=]")
 _READ_AT = {"readAt"}
@@ -69,14 +79,15 @@ class Case(NamedTuple):
     """What was altered, and what is wrong after it."""
 
     request: Request
-    mutation: Mutation
+    mutations: Sequence[Mutation]
     run: Run | None
     complaints: list[str]
 
     @override
     def __str__(self) -> str:
         """Tell it so that it can be looked into."""
-        what = f"{self.request.endpoint}: {self.mutation}\n  {self.request.method} "
+        places = ", ".join(map(str, self.mutations))
+        what = f"{self.request.endpoint}: {places}\n  {self.request.method} "
         lines = [f"{what}{self.request.target} {self.request.body.decode()[:200]}"]
         return "\n  ".join(lines + self.complaints)
 
@@ -129,71 +140,82 @@ class Fuzzer:
         """How many rows a good run brings."""
         return sum(map(len, self._good[0].values()))
 
-    def draw(self, seed: int) -> tuple[Request, Mutation]:
+    def draw(self, seed: int, places: int = 1) -> tuple[Request, list[Mutation]]:
         """Draw what to alter.
 
         Args:
             seed: Decides.
+            places: In how many places of the response.
         """
         chance = random.Random(f"{self._tested} {seed}")  # noqa: S311 - nothing to guard
         requests = self._good[1]
         endpoint = chance.choice(sorted({one.endpoint for one in requests}))
         request = chance.choice([one for one in requests if one.endpoint == endpoint])
-        return request, mutations.draw(chance, self._replay.recordings[request].body)
+        body = self._replay.recordings[request].body
+        return request, [mutations.draw(chance, body) for _ in range(places)]
 
-    def play(self, seed: int) -> Case:
+    def play(self, seed: int, places: int = 1) -> Case:
         """Play a case.
 
         Args:
             seed: Names it.
+            places: In how many places the response is altered.
         """
-        request, mutation = self.draw(seed)
-        return self.alter(request, mutation)
+        request, drawn = self.draw(seed, places)
+        return self.alter(request, *drawn)
 
-    def alter(self, request: Request, mutation: Mutation) -> Case:
+    def alter(self, request: Request, *changes: Mutation) -> Case:
         """Alter a response and run the tap twice.
 
         Args:
             request: Whose.
-            mutation: How.
+            changes: How. Of several, nothing is judged but what must always hold.
         """
         good = self._good[0]
-        original = self._replay.recordings[request].body
-        altered = mutation.apply(original)
-        made_of = _Origin(request, mutation, original)
+        original = altered = self._replay.recordings[request].body
+        for change in changes:
+            # What came before may have taken the place away.
+            with contextlib.suppress(LookupError, TypeError, AttributeError, msgspec.DecodeError):
+                altered = change.apply(altered)
+        origins = [_Origin(request, change, original) for change in changes]
         try:
             with self._replay.serving(lambda r, body: altered if r == request else body):
                 run = self._run()
         except BaseException as error:  # noqa: BLE001 - whatever it is, a user would see it
             _reraise(error)
-            return Case(request, mutation, None, [f"the run ended in {error!r}"])
+            return Case(request, changes, None, [f"the run ended in {error!r}"])
         complaints = list(_complaints(run))
         try:
             first = _rows(run)
             state = run.output.state
         except AssertionError as error:
-            return Case(request, mutation, run, [*complaints, f"contract: {str(error)[:900]}"])
-        complaints += self._judge(run, first, made_of)
+            return Case(request, changes, run, [*complaints, f"contract: {str(error)[:900]}"])
+        if len(origins) == 1:
+            complaints += self._judge(run, first, *origins)
         try:
             with self._replay.serving():
                 again = self._run(state)
             second = _rows(again)
         except (Exception, AssertionError) as error:  # noqa: BLE001 - as above
             complaints.append(f"the run after it ended in {str(error)[:900]!r}")
-            return Case(request, mutation, run, complaints)
+            return Case(request, changes, run, complaints)
         complaints += [f"the run after it: {one}" for one in _complaints(again)]
         if again.code != 0:
             failures = re.findall(r"(?:Failed|Stopped).*", again.log)[:3]
             complaints.append(f"the run after it ended with {again.code}: {failures}")
         whole = {name: first.get(name, {}) | second.get(name, {}) for name in good}
         for name, rows in good.items():
-            lost = [key for key in rows.keys() - whole[name].keys() if not made_of.has(name, key)]
+            lost = [
+                key
+                for key in rows.keys() - whole[name].keys()
+                if not any(made_of.has(name, key) for made_of in origins)
+            ]
             if lost:
                 complaints.append(
                     f"{name}: {len(lost)} rows are lost for good, such as {lost[0]} "
                     f"(exit {run.code})"
                 )
-        return Case(request, mutation, run, complaints)
+        return Case(request, changes, run, complaints)
 
     def _judge(self, run: Run, rows: Rows, made_of: _Origin) -> Iterator[str]:
         """Compare the rows of an altered run with those of the good one."""
@@ -208,7 +230,9 @@ class Fuzzer:
         for name, wanted in good.items():
             found = rows.get(name, {})
             missing = [key for key in wanted.keys() - found.keys() if not made_of.has(name, key)]
-            failed = _failed(run, name)
+            failed = _failed(run, name) or _failed(run, PARENTS.get(name, name))
+            if made_of.is_emptied and not found:
+                missing = []
             if run.code == 1 and failed and made_of.record is not None:
                 missing = [key for key in missing if not made_of.touches(key)]
             if missing and not (run.code == 1 and failed and made_of.record is None):
@@ -245,7 +269,8 @@ def altered_responses(tested: Tested, cases: Iterable[int], folder: Path) -> Out
     with Sandbox(scale=SCALE, api_key=CANARY) as sandbox, _impatient():
         fuzzer = Fuzzer(tested, sandbox, folder)
         for number in cases:
-            case = fuzzer.play(number)
+            # Every seventh has three places altered.
+            case = fuzzer.play(number, 1 if number % 7 else 3)
             outcome.runs += 2
             outcome.expected += fuzzer.expected
             outcome.expect(not case.complaints, f"case {number}: {case}")
@@ -254,7 +279,7 @@ def altered_responses(tested: Tested, cases: Iterable[int], folder: Path) -> Out
     return outcome
 
 
-@contextmanager
+@contextlib.contextmanager
 def _impatient() -> Iterator[None]:
     """Have requests repeated at once."""
     before = fetch.FIRST_WAIT
@@ -272,10 +297,16 @@ class _Origin:
         request: Whose response.
         mutation: What was done.
         original: The response before that.
+
+    Attributes:
+        record: The record, by its key or index; `None` where none was altered.
+        is_emptied: Whether a list without an envelope is empty: nothing tells that it is wrong.
     """
 
     def __init__(self, request: Request, mutation: Mutation, original: bytes) -> None:
         self.record = None
+        bare = mutation.kind in {"list", "object"} and not mutation.path
+        self.is_emptied = bare and _is_bare(original)
         values: set[str] = set()
         if mutation.path:
             value = mutations.decode(original)
@@ -314,6 +345,12 @@ def _is_table(value: Any) -> bool:  # noqa: ANN401 (JSON)
     """Tell whether an object holds records by their key."""
     rows = value.values() if isinstance(value, dict) else ()
     return len(rows) > 2 and all(row is None or isinstance(row, dict) for row in rows)
+
+
+def _is_bare(body: bytes) -> bool:
+    """Tell whether a response is a list without an envelope."""
+    value = mutations.decode(body)
+    return isinstance(value, list) or _is_table(value)
 
 
 def _scalars(value: Any) -> Iterator[str]:  # noqa: ANN401 (JSON)
@@ -372,7 +409,7 @@ def _reraise(error: BaseException) -> None:
         raise error
 
 
-@contextmanager
+@contextlib.contextmanager
 def _limited() -> Iterator[None]:
     """End a run that hangs."""
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.chaos.taps import TAPS
 from tests.fuzz import mutations
+from tests.fuzz.cases import altered_responses
 from tests.fuzz.mutations import Mutation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.chaos.tested import Tested
+
+CASES = 14
 
 DOCUMENT = b'{"a":[{"id":1,"b":"x"},{"id":2,"b":12.50}],"c":{"d":null}}'
 
@@ -31,3 +41,10 @@ def test_draw_reaches_bodies_envelopes_and_records() -> None:
     chance = random.Random(1)  # noqa: S311 - nothing to guard
     depths = {len(mutations.draw(chance, DOCUMENT).path) for _ in range(100)}
     assert depths == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("tested", TAPS, ids=str)
+def test_altered_response_costs_nothing_but_its_place(tested: Tested, tmp_path: Path) -> None:
+    outcome = altered_responses(tested, range(CASES), tmp_path)
+    assert outcome.expected > 500
+    assert outcome.clean, "\n".join(outcome.notes)
