@@ -173,7 +173,7 @@ def test_a_fault_of_the_server_is_asked_again_and_makes_no_page_smaller(
     found = run(sandbox, catalog=catalog(orders=None))
     assert found.code == 0
     assert found.log.count("orders: Centra has a fault of its own: Internal server error; try") == 3
-    assert "pages of" not in found.log
+    assert "rows at once" not in found.log
     assert amiss(sandbox, INTEGRATION, found.output, "orders") == []
 
 
@@ -227,7 +227,7 @@ def test_a_rate_limit_is_waited_for_whatever_the_status(
     tamper("rows: orders", times(2, lambda *_: body))
     found = run(sandbox, catalog=catalog(orders=None))
     assert found.code == 0
-    assert "pages of" not in found.log
+    assert "rows at once" not in found.log
     assert amiss(sandbox, INTEGRATION, found.output, "orders") == []
 
 
