@@ -60,6 +60,16 @@ WITHOUT: Final = {
 }
 """The end of the endpoint without which a tap can read nothing, so that it stops the run."""
 
+GONE: Final = (
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    RecursionError,
+    msgspec.DecodeError,
+)
+"""How a change fails whose place another one has taken away."""
+
 PARENTS: Final = {
     "order_lines": "orders",
     "order_items": "orders",
@@ -175,7 +185,7 @@ class Fuzzer:
         original = altered = self._replay.recordings[request].body
         for change in changes:
             # What came before may have taken the place away.
-            with contextlib.suppress(LookupError, TypeError, AttributeError, msgspec.DecodeError):
+            with contextlib.suppress(*GONE):
                 altered = change.apply(altered)
         origins = [_Origin(request, change, original) for change in changes]
         try:
