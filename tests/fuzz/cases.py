@@ -66,6 +66,7 @@ GONE: Final = (
     AttributeError,
     ValueError,
     RecursionError,
+    ArithmeticError,
     msgspec.DecodeError,
 )
 """How a change fails whose place another one has taken away."""
