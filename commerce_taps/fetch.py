@@ -285,10 +285,8 @@ class Client:
         return max(self._clocks())
 
     def _clocks(self) -> list[datetime]:
-        clocks = [datetime.now(timezone.utc)]
-        with contextlib.suppress(ValueError, TypeError, OverflowError):
-            clocks.append(email.utils.parsedate_to_datetime(self._date).astimezone(timezone.utc))
-        return clocks
+        servers = server_time(self._date)
+        return [datetime.now(timezone.utc), *([] if servers is None else [servers])]
 
     def find(self, request: Request, parse: Callable[[bytes], Answer]) -> Answer | None:
         """Make a request for something that may not be there.
@@ -388,7 +386,7 @@ class Client:
         """Wait before the next try: as long as the API asks, else longer with each try."""
         backoff = min(FIRST_WAIT * WAIT_FACTOR ** (tries - 1), LONGEST_WAIT)
         wait = backoff * random.uniform(0.5, 1)  # noqa: S311 - spreads the threads, no secret
-        asked = retry_after(headers.get("Retry-After"))
+        asked = retry_after(headers.get("Retry-After"), headers.get("Date"))
         if asked is not None and asked <= LONGEST_SENSIBLE_ASK:
             if asked > self._max_wait:
                 until = f"{datetime.now(timezone.utc) + timedelta(seconds=asked):%Y-%m-%d %H:%M:%S}"
@@ -410,27 +408,44 @@ class Client:
         self._governor.sleep(wait)
 
 
-def retry_after(value: str | None) -> float | None:
+def server_time(date: str | None) -> datetime | None:
+    """Read a `Date` header.
+
+    Args:
+        date: An HTTP date (RFC 9110); anything else counts as absent.
+
+    Returns:
+        The moment by the server's clock.
+    """
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        return email.utils.parsedate_to_datetime(date or "").astimezone(timezone.utc)
+    return None
+
+
+def retry_after(value: str | None, date: str | None = None) -> float | None:
     """Read a `Retry-After` header.
 
     Args:
         value: Seconds, or an HTTP date (RFC 9110); some vendors send the moment itself, as ISO
             8601 or as seconds since 1970. Anything else counts as absent.
+        date: The `Date` of the same response: a moment is one of the server's clock, and so is the
+            moment it is counted from. Without any it is counted from ours.
 
     Returns:
         Seconds from now, never negative.
     """
     if not value:
         return None
+    now = server_time(date) or datetime.now(timezone.utc)
     with contextlib.suppress(ValueError):
         seconds = float(value)
         if seconds > EPOCH_SECONDS:
-            seconds -= datetime.now(timezone.utc).timestamp()
+            seconds -= now.timestamp()
         return max(seconds, 0.0) if seconds == seconds else None  # noqa: PLR0124 - not a NaN
     for read in (email.utils.parsedate_to_datetime, dates.parse):
         with contextlib.suppress(ValueError, TypeError):
             when = read(value)
             if when.tzinfo is None:
                 when = when.replace(tzinfo=timezone.utc)
-            return max((when - datetime.now(timezone.utc)).total_seconds(), 0.0)
+            return max((when - now).total_seconds(), 0.0)
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import re
 import typing as t
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
@@ -264,7 +264,7 @@ class OrderStream(CommerceStream, abc.ABC):
         """Read the list; a bookmark is safe at its end. See the base class."""
         faults, latest = Faults(), None
         for rows in self.lists(start, faults):
-            latest = latest or Latest(self._now)
+            latest = latest or Latest(self._tap.client.now)
             records, fits, stamps = self.shape.examine(rows)
             latest.add(stamps)
             yield self.completed(Page(records, fits), faults)
@@ -283,11 +283,6 @@ class OrderStream(CommerceStream, abc.ABC):
             The page.
         """
         return page
-
-    @property
-    def _now(self) -> datetime:
-        """The moment by whichever clock is behind, the server's or ours: a bookmark passes none."""
-        return min(self._tap.client.now, datetime.now(timezone.utc))
 
     def _key(self, raw: Raw) -> t.Any:  # noqa: ANN401 (hashable)
         return self.shape.key(raw)
@@ -395,7 +390,7 @@ class LinkStream(OrderStream, abc.ABC):
         given: dict[str, Raw] = {}
         for rows in super().lists(start, faults):
             if not given:
-                moment = dates.render(dates.floor(dates.shift(self._now, -LEEWAY)))
+                moment = dates.render(dates.floor(dates.shift(self._tap.client.now, -LEEWAY)))
                 given = {"readAt": Raw(encode(moment))}
             yield [Raw(encode(open_object(raw) | given)) if is_object(raw) else raw for raw in rows]
 

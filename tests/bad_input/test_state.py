@@ -6,12 +6,11 @@ import copy
 import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
-from unittest.mock import Mock
 
 import msgspec
 import pytest
 
-from commerce_taps import dates, stream
+from commerce_taps import dates
 from commerce_taps.paging import Range, Reply, by_key
 from tests.bad_input.conftest import of_one_tap
 from tests.contract import bookmarks
@@ -164,20 +163,6 @@ def test_what_an_interrupted_older_version_noted_is_forgotten(trial: Trial, stat
     end = trial(state=json.dumps(given))
     assert end.code == 0
     assert json.loads(end.stdout.splitlines()[-1]).get("value", state) == state
-
-
-def test_a_row_of_the_future_does_not_hide_those_that_follow(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A bookmark is never later than now, even where a clock at the source is wrong."""
-    latest = max(dates.parse(value) for _, value in bookmarks(trial.plain.state))
-
-    now = latest - timedelta(days=30)
-    monkeypatch.setattr(stream, "datetime", Mock(now=Mock(return_value=now)))
-    early = trial()
-    assert early.output.counts == trial.plain.counts
-    for _, value in bookmarks(early.output.state):
-        assert dates.parse(value) <= now
 
 
 def test_rows_stamped_at_the_end_of_the_calendar_are_read() -> None:

@@ -69,7 +69,10 @@ class Answer:
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             handler.connection.close()
             return
-        handler.send_response(self.status)
+        if "Date" in self.headers:
+            handler.send_response_only(self.status)
+        else:
+            handler.send_response(self.status)
         for name, value in self.headers.items():
             handler.send_header(name, value)
         if self.chunked:

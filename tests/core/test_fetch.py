@@ -464,6 +464,24 @@ def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
     assert seconds is None or seconds >= 0
 
 
+@pytest.mark.parametrize("years", [-20, 0, 20])
+@pytest.mark.parametrize("form", ["http", "unix", "iso"])
+def test_a_moment_to_wait_for_goes_by_the_clock_that_names_it(
+    api: Api, clock: Clock, years: int, form: str
+) -> None:
+    now = datetime.now(timezone.utc) + timedelta(days=365 * years)
+    until = now + timedelta(seconds=90)
+    moments = {
+        "http": email.utils.format_datetime(until, usegmt=True),
+        "unix": f"{until.timestamp():.0f}",
+        "iso": until.isoformat(),
+    }
+    date = email.utils.format_datetime(now, usegmt=True)
+    api.answers.append(Answer(429, headers={"Retry-After": moments[form], "Date": date}))
+    assert client(api).get(ORDERS, parse) == [1]
+    assert clock.slept == pytest.approx(90, abs=2)
+
+
 # --- whose answer it is ---------------------------------------------------------------------------
 
 STRICT = ErrorTable(

@@ -560,6 +560,22 @@ MUTANTS = (
         "0\n",
         "tests/core/test_fetch.py::test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused",
     ),
+    Mutant(
+        "bookmarks go by the clock that is ahead",
+        FETCH,
+        "        return min(self._clocks())\n",
+        "        return max(self._clocks())\n",
+        "tests/bad_input/test_clocks.py"
+        "::test_a_clock_that_is_wrong_costs_no_row[tap-codat-ours-behind-the-rows]",
+    ),
+    Mutant(
+        "filters go by the clock that is behind",
+        FETCH,
+        "        return max(self._clocks())\n",
+        "        return min(self._clocks())\n",
+        "tests/bad_input/test_clocks.py"
+        "::test_a_clock_that_is_wrong_costs_no_row[tap-cscart-servers-years-behind]",
+    ),
     # --- a run ends soon ------------------------------------------------------------------------
     Mutant(
         "a run whose output nobody takes goes on after a signal",

@@ -1,0 +1,118 @@
+"""Clocks that are wrong, ours or the server's: each row comes, and no bookmark is beyond either.
+
+A bookmark is a row's own stamp, but never beyond the moment by either clock: a row that is stamped
+in the future comes again until then, and hides none that follows.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typing_extensions import override
+
+from commerce_taps import dates, fetch, transport
+from tap_codat.tap import TapCodat
+from tests.bad_input.conftest import root
+from tests.contract import bookmarks
+
+if TYPE_CHECKING:
+    import requests
+
+    from tests.bad_input.conftest import End, Trial
+    from tests.contract import Record
+
+READ = {
+    "tap-codat": ("commerce_tax_components", "commerce_orders", "pull_operations"),
+    "tap-cscart": ("subscribers", "products", "orders"),
+    "tap-centra (integration)": ("vouchers", "orders", "products"),
+    "tap-centra (order)": ("customers", "orders"),
+}
+"""Streams of each way to be read by changes: by key, by age, by what only the tap looks at."""
+
+CLOCKS = {
+    "ours-years-behind": (-3650, 0),
+    "ours-years-ahead": (3650, 0),
+    "servers-years-behind": (0, -3650),
+    "servers-years-ahead": (0, 3650),
+    "ours-behind-the-rows": (None, 0),
+    "servers-behind-the-rows": (0, None),
+}
+"""By how many days each is wrong; none for a clock that is at the middle of the rows' stamps."""
+
+
+def catalog(trial: Trial) -> Record:
+    entries = [
+        copy.deepcopy(entry)
+        for entry in trial.subject.streams
+        if entry["tap_stream_id"] in READ[str(trial.subject)]
+    ]
+    for entry in entries:
+        root(entry)["selected"] = True
+    assert len(entries) == len(READ[str(trial.subject)])
+    return {"streams": entries}
+
+
+def set_clocks(monkeypatch: pytest.MonkeyPatch, ours: datetime, servers: datetime) -> None:
+    class Own(datetime):
+        @classmethod
+        @override
+        def now(cls, tz: Any = None) -> Any:
+            return ours.astimezone(tz)
+
+    opened = transport.open_session
+
+    def date(response: requests.Response, **_: object) -> None:
+        response.headers["Date"] = format_datetime(servers, usegmt=True)
+
+    def open_session(*args: Any) -> requests.Session:  # noqa: ANN401 (as what it stands for)
+        session = opened(*args)
+        session.hooks["response"].append(date)
+        return session
+
+    monkeypatch.setattr(fetch, "datetime", Own)
+    monkeypatch.setattr(transport, "open_session", open_session)
+
+
+def stamped(end: End, key: str, stream: str) -> dict[Any, datetime]:
+    rows = end.output.rows(stream)
+    return {one: dates.parse(row[key]) for one, row in rows.items() if row.get(key)}
+
+
+@pytest.mark.parametrize(("ours", "servers"), CLOCKS.values(), ids=CLOCKS)
+def test_a_clock_that_is_wrong_costs_no_row(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, ours: int | None, servers: int | None
+) -> None:
+    chosen = catalog(trial)
+    plain = trial(catalog=chosen)
+    keys = {
+        name: place["replication_key"]
+        for name, bookmark in plain.output.state["bookmarks"].items()
+        for place in (bookmark, *bookmark.get("partitions", []))
+        if "replication_key" in place
+    }
+    assert keys.keys() == {*READ[str(trial.subject)]}, keys
+    stamps = {name: stamped(plain, key, name) for name, key in keys.items()}
+    sorted_ = sorted(stamp for found in stamps.values() for stamp in found.values())
+    middle, now = sorted_[len(sorted_) // 2], datetime.now(timezone.utc)
+    clocks = [middle if days is None else now + timedelta(days=days) for days in (ours, servers)]
+    set_clocks(monkeypatch, *clocks)
+
+    first = trial(catalog=chosen)
+    assert first.code == 0, first.log
+    assert first.output.counts == plain.output.counts
+    marks = dict(bookmarks(first.output.state))
+    assert all(dates.parse(value) <= min(clocks) for value in marks.values())
+
+    unskipped = {"skip_unchanged": False} if trial.subject.tap is TapCodat else {}
+    second = trial(trial.config | unskipped, catalog=chosen, state=first.output.state)
+    assert second.code == 0, second.log
+    for name, found in stamps.items():
+        of_stream = [dates.parse(value) for place, value in marks.items() if name in str(place)]
+        again = stamped(second, keys[name], name) if name in second.output.schemas else {}
+        begin = max(of_stream, default=now)
+        late = {key for key, stamp in found.items() if stamp >= begin}
+        assert late <= again.keys(), name
