@@ -585,14 +585,6 @@ MUTANTS = (
         "tests/codat/test_endings.py::test_a_signal_ends_a_run_whose_output_nobody_takes[SIGTERM]",
     ),
     Mutant(
-        "a reader that has gone hides the signal",
-        "commerce_taps/cli.py",
-        "        sys.exit(DEADLINE.code or 1)\n",
-        "        sys.exit(1)\n",
-        "tests/codat/test_endings.py"
-        "::test_a_signal_keeps_its_code_though_the_reader_has_gone[SIGTERM]",
-    ),
-    Mutant(
         "what ends the run waits for a partition that hangs",
         "commerce_taps/prefetch.py",
         "                if now - self._hopeless_since > PATIENCE:\n",
