@@ -70,8 +70,8 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Response timeout",
         default=1800,
         description=(
-            "Seconds a whole response may take, however slowly it comes. After that it is asked "
-            "for again, in smaller pages."
+            "Seconds a whole response may take, however slowly it comes. After that the tap asks "
+            "again, for smaller pages."
         ),
     ),
     th.Property(
@@ -125,8 +125,8 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Secrets to include",
         default=[],
         description=(
-            "Columns that hold secrets and are to be read all the same, each as `stream.column`. "
-            "Without being named here none is ever emitted, whatever is selected."
+            "Columns with secrets that you want all the same, each as `stream.column`. The tap "
+            "emits no other column with a secret, whatever you select."
         ),
     ),
     th.Property(
@@ -145,8 +145,8 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Replace NUL",
         default=False,
         description=(
-            "Write U+FFFD for each NUL in a text, however deep inside of a value. PostgreSQL "
-            "stores no NUL, and refuses the whole batch of rows."
+            "Write U+FFFD for each NUL in a text, at any depth of a value. PostgreSQL does not "
+            "store NUL, and refuses the whole batch of rows."
         ),
     ),
     th.Property(
