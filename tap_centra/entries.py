@@ -25,22 +25,7 @@ def is_object(raw: Raw | bytes) -> bool:
     return bytes(raw)[:1] == b"{"
 
 
-def open_object(raw: Raw | bytes) -> dict[str, Raw]:
-    """Open an object.
-
-    Args:
-        raw: The value.
-
-    Returns:
-        Its fields; none if it is no object.
-    """
-    try:
-        return msgspec.json.decode(raw, type=dict[str, Raw])
-    except UNREADABLE:
-        return {}
-
-
-def open_list(row: Mapping[str, Raw], name: str) -> list[Raw] | None:
+def entries_of(row: Mapping[str, Raw], name: str) -> list[Raw] | None:
     """Open a list inside of a row.
 
     Args:

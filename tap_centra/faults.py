@@ -28,8 +28,8 @@ class Faults:
         """Whether there is any."""
         return bool(self._places)
 
-    def note(self, why: str, place: str) -> None:
-        """Note what could not be read, once however often it is tried.
+    def add(self, why: str, place: str) -> None:
+        """Add what could not be read, once however often it is tried.
 
         Args:
             why: What happened.
@@ -40,7 +40,7 @@ class Faults:
             places.append(place)
 
     def objects(self, values: Iterable[Raw], kind: str, place: str) -> list[Raw]:
-        """Pick the values that are objects, and note the others.
+        """Pick the values that are objects, and add the others as faults.
 
         Args:
             values: What should be objects.
@@ -55,11 +55,11 @@ class Faults:
             if is_object(value):
                 found.append(value)
             else:
-                self.note(f"a {kind} is no object", f"{kind} {number} of {place}")
+                self.add(f"a {kind} is no object", f"{kind} {number} of {place}")
         return found
 
-    def end(self) -> None:
-        """Fail if anything was noted.
+    def raise_if_any(self) -> None:
+        """Fail if anything could not be read.
 
         Raises:
             PartitionFailed: It names what, and where.

@@ -12,9 +12,11 @@ from typing_extensions import override
 from commerce_taps.conform import encode
 from commerce_taps.lazy import cached_property
 from commerce_taps.paging import ALL, Range, Rows
+from commerce_taps.records import open_object
+from commerce_taps.selection import breadcrumb_of
 from commerce_taps.stream import CommerceStream
 from tap_centra.bookmarks import Latest, look_back
-from tap_centra.entries import is_object, open_list, open_object
+from tap_centra.entries import entries_of, is_object
 from tap_centra.integration.reading import Reading, id_of
 from tap_centra.integration.root import Place
 from tap_centra.integration.selection import LONGEST
@@ -118,8 +120,7 @@ class IntegrationStream(CommerceStream, abc.ABC):
         """
         if path[0] in self.lifted.values() and path[1:] in {(), ("id",)}:
             return True
-        breadcrumb = tuple(part for name in path for part in ("properties", name))
-        return path[0] in self.primary_keys or self.mask[breadcrumb]
+        return path[0] in self.primary_keys or self.mask[breadcrumb_of(path)]
 
     def wants_new(self, name: str) -> bool:
         """Tell whether a field that the schema does not declare is asked for.
@@ -169,7 +170,7 @@ class IntegrationStream(CommerceStream, abc.ABC):
             wanted = Range(begin) if begin and not reading.root.filters else ALL
             bookmark = latest.value if is_safe and not reading.faults else None
             yield found.page(wanted=wanted, bookmark=bookmark)
-        reading.faults.end()
+        reading.faults.raise_if_any()
 
     def _records(self, rows: Sequence[Raw], reading: Reading) -> Sequence[Raw]:
         """Make records of rows."""
@@ -185,7 +186,7 @@ class IntegrationStream(CommerceStream, abc.ABC):
         found: list[Raw | None] = [*rows]
         for name in reading.cut:
             opened = [open_object(raw) if raw else {} for raw in found]
-            lists = [open_list(row, name) or [] for row in opened]
+            lists = [entries_of(row, name) or [] for row in opened]
             full = [place for place, entries in enumerate(lists) if len(entries) >= LONGEST]
             ids = {place: id_of(rows[place]) for place in full}
             rest = reading.rest([one for one in ids.values() if one is not None], name)
@@ -199,7 +200,7 @@ class IntegrationStream(CommerceStream, abc.ABC):
         """Take the records out of rows, and give them what they need of these."""
         opened = [open_object(raw) for raw in rows]
         ids = [id_of(raw) for raw in rows]
-        lists = [open_list(row, "nested") for row in opened]
+        lists = [entries_of(row, "nested") for row in opened]
         limit, nested = reading.nested_limit, reading.nested and reading.nested.name
         full = [
             one
@@ -209,7 +210,7 @@ class IntegrationStream(CommerceStream, abc.ABC):
         rest = reading.rest(full)
         for row, one, entries in zip(opened, ids, lists, strict=True):
             if entries is None:
-                reading.faults.note(f"`{nested}` is no list", f"the row {one}")
+                reading.faults.add(f"`{nested}` is no list", f"the row {one}")
             columns = {
                 column: row[name] for name, column in self.parent_fields.items() if name in row
             }
@@ -217,7 +218,7 @@ class IntegrationStream(CommerceStream, abc.ABC):
             for number, entry in enumerate((*(entries or ()), *more), 1):
                 if not is_object(entry):
                     place = f"entry {number} of the row {one}"
-                    reading.faults.note(f"an entry of `{nested}` is no object", place)
+                    reading.faults.add(f"an entry of `{nested}` is no object", place)
                     continue
                 record = open_object(entry)
                 for column, name in self.lifted.items():

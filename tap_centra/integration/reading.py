@@ -19,7 +19,8 @@ from commerce_taps.conform import UNREADABLE, encode
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped, TooMuchAsked
 from commerce_taps.paging import KEPT_CHANGING, Range
 from commerce_taps.parts import ENOUGH, Parts
-from tap_centra.entries import is_object, open_list, open_object
+from commerce_taps.records import open_object
+from tap_centra.entries import entries_of, is_object
 from tap_centra.faults import Faults
 from tap_centra.integration.api import Query
 from tap_centra.integration.errors import RATE_LIMIT, errors_in
@@ -310,7 +311,7 @@ class Reading:
                     place = f"row {question.place.removeprefix('page ')}"
                     if self.root.is_connection:
                         place = f"the first row of {question.place}"
-                    self.faults.note(why, place)
+                    self.faults.add(why, place)
                     self._before = self._find_before(question)
                     raise TooMuchAsked(f"{why}, {place}") from refusal
             else:
@@ -417,7 +418,7 @@ class Reading:
             self._keep(raws, failure, place)
         for number, raw in enumerate(raws, 1):
             if not is_object(raw) and failure is None:
-                self.faults.note("a row is no object", f"row {number} of {place}")
+                self.faults.add("a row is no object", f"row {number} of {place}")
         records = [raw if is_object(raw) else None for raw in raws]
         heads = [_head(raw) for raw in raws]
         return Rows(
@@ -463,7 +464,7 @@ class Reading:
                     raws[row] = Raw(b"null")
                     places.append(f"row {row + 1} of {place}")
         for one in dict.fromkeys(places) or [place]:
-            self.faults.note(failure.reason, one)
+            self.faults.add(failure.reason, one)
 
     # --- lists inside of rows -------------------------------------------------------------------
 
@@ -512,19 +513,19 @@ class Reading:
                 rows = self._answer(query.text(call), query.variables, place, len(ids))
             except PartitionFailed as refusal:
                 rows = None
-                self.faults.note(refusal.reason, place)
+                self.faults.add(refusal.reason, place)
             if rows is not None and self._widen(rows):
                 continue
             came = {} if rows is None else dict(zip(rows.ids, rows.records, strict=True))
             full = []
             for one in ids:
                 raw = came.get(one)
-                entries = open_list(open_object(raw), column or "nested") if raw else None
+                entries = entries_of(open_object(raw), column or "nested") if raw else None
                 if entries is None or entries == last.get(one, ()):
                     del found[one]
                     if rows is not None:
                         why = KEPT_CHANGING if raw is None else "a list has no end, or is none"
-                        self.faults.note(why, f"{place} of the row {one}")
+                        self.faults.add(why, f"{place} of the row {one}")
                     continue
                 found[one] += entries
                 last[one] = entries
@@ -609,7 +610,7 @@ def _first_id(before: t.Any) -> Id | None:  # noqa: ANN401 (JSON)
 def _without(raw: Raw, entry: int) -> Raw:
     """Take an entry out of the list inside of a row."""
     row = open_object(raw)
-    entries = open_list(row, "nested") or []
+    entries = entries_of(row, "nested") or []
     return Raw(encode(row | {"nested": [*entries[:entry], *entries[entry + 1 :]]}))
 
 

@@ -23,10 +23,10 @@ from commerce_taps.errors import MalformedAnswer, PartitionFailed, Refused, TooM
 from commerce_taps.fetch import Request
 from commerce_taps.lazy import cached_property
 from commerce_taps.parts import Parts
-from commerce_taps.records import Page, open_envelope
+from commerce_taps.records import Page, open_envelope, open_object
 from commerce_taps.stream import CommerceStream
 from tap_centra.bookmarks import LEEWAY, Latest, look_back
-from tap_centra.entries import NOTHING, is_object, open_list, open_object, value_of
+from tap_centra.entries import NOTHING, entries_of, is_object, value_of
 from tap_centra.faults import Faults
 from tap_centra.order.paging import Sheet, fresh, joined
 from tap_centra.order.quirks import compile_undo, on_the_wall
@@ -150,7 +150,7 @@ class OrderStream(CommerceStream, abc.ABC):
                     raise
                 why = f"{refusal.reason.rstrip('.')}: even for a single row"
                 place = f"row {paging.get('offset', number - 1) + 1}"
-                faults.note(why, place)
+                faults.add(why, place)
                 raise TooMuchAsked(f"{why}, {place}") from refusal
 
         return Parts(fetch, Answer.join, self._limit, self.name, self.logger)
@@ -197,7 +197,7 @@ class OrderStream(CommerceStream, abc.ABC):
     def _rows(self, envelope: Mapping[str, Raw]) -> list[Raw]:
         """Find the records in the envelope, of any kind."""
         raw = envelope.get(self.selector, Raw(b"null"))
-        found = open_list(envelope, self.selector)
+        found = entries_of(envelope, self.selector)
         if self.is_single and is_object(raw):
             found = [raw] if found else None
         if found is None or bytes(raw) in NOTHING or (self.is_single and not found):
@@ -268,7 +268,7 @@ class OrderStream(CommerceStream, abc.ABC):
             records, fits, stamps = self.shape.examine(rows)
             latest.add(stamps)
             yield self.completed(Page(records, fits), faults)
-        faults.end()
+        faults.raise_if_any()
         if latest:
             yield Page((), (), latest.value)
 
@@ -427,7 +427,7 @@ class DetailStream(OrderStream, abc.ABC):
             return self.answer({}, one).records
         except PartitionFailed as failure:
             if one in self._ids(start, Faults()):
-                faults.note(failure.reason, f"id {one}")
+                faults.add(failure.reason, f"id {one}")
             return []
 
     @override
@@ -448,7 +448,7 @@ class DetailStream(OrderStream, abc.ABC):
                 if isinstance(one, int | str) and one != "":
                     found.append(str(one))
                 else:
-                    faults.note(f"a row has no `{key}` to ask for", f"row {row} of {place}")
+                    faults.add(f"a row has no `{key}` to ask for", f"row {row} of {place}")
         return list(dict.fromkeys(found))
 
 

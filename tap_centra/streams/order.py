@@ -9,7 +9,8 @@ from typing_extensions import override
 
 from commerce_taps import dates
 from commerce_taps.conform import encode
-from tap_centra.entries import open_list, open_object, value_of
+from commerce_taps.records import open_object
+from tap_centra.entries import entries_of, value_of
 from tap_centra.order.client import (
     REPEATED_HOUR,
     DetailStream,
@@ -261,9 +262,9 @@ def _lines(raw: Raw, faults: Faults) -> Iterator[Raw]:
     """Take the lines out of an order, and give them what they need of it."""
     order = open_object(raw)
     place = f"the order {value_of(order, 'orderId')}"
-    lines = open_list(order, "products")
+    lines = entries_of(order, "products")
     if lines is None:
-        faults.note("`products` is no list", place)
+        faults.add("`products` is no list", place)
     parent = {name: order[name] for name in ("orderId", "orderDate") if name in order}
     for line in faults.objects(lines or (), "line", place):
         yield Raw(encode(parent | open_object(line)))
