@@ -45,7 +45,7 @@ SEEDS: Final = seeds(os.environ.get("SEEDS") or "20")
 LOSING: Final = "(the same, by page number)"
 """The reading that must lose rows, or the changes would prove nothing."""
 EVERY_FIFTH: Final = 5
-ALTERED: Final = 100
+ALTERED: Final = 40
 """Responses that are altered a seed."""
 PROMPT: Final = 2.0
 """Seconds in which an interrupted tap must have ended."""
