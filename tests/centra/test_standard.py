@@ -59,7 +59,8 @@ IntegrationTests, OrderTests = (
 @pytest.fixture(scope="module", autouse=True)
 def settings(environments: Callable[[str], Sandbox]) -> None:
     for api, found in SETTINGS.items():
-        found.update(settings_for(environments("current"), api))
+        # The SDK compares the records with the catalog of a tap made before: it has no secrets.
+        found.update(settings_for(environments("current"), api) | {"include_secrets": []})
 
 
 # Warnings are errors here. These two are remarks on the data: not every row has every field.

@@ -31,7 +31,8 @@ SdkTests = get_tap_test_class(
 
 @pytest.fixture(scope="module", autouse=True)
 def settings(_shared: Sandbox) -> None:
-    SETTINGS.update(settings_for(_shared))
+    # The SDK compares the records with the catalog of a tap made before: it has no secrets.
+    SETTINGS.update(settings_for(_shared) | {"include_secrets": []})
 
 
 # Warnings are errors here. These two are remarks on the data: not every row has every field.

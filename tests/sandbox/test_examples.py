@@ -52,7 +52,7 @@ def test_every_record_of_every_page_is_served_as_it_is(
                 continue
             assert client.rows(path, pageSize=1) == value["results"]
             counted[name] = counted.get(name, 0) + len(value["results"])
-        assert sum(counted.values()) == 121
+        assert sum(counted.values()) == 66  # the facts keep one row of each page
         for name, count in counted.items():
             assert len(sandbox.truth(stream_name(name))) == count
         assert len(sandbox.truth("commerce_company_info")) == 1
