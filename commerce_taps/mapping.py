@@ -34,10 +34,14 @@ if t.TYPE_CHECKING:
     import logging
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from singer_sdk.exceptions import MappingError
     from singer_sdk.mapper import StreamMap
 
     from commerce_taps.columns import Kind, Schema
     from commerce_taps.conform import Record
+
+_FAKE: t.Final = "fake"
+"""The name by which expressions reach the package Faker."""
 
 UNMAPPABLE: t.Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What an expression raises for a record it was not made for."""
@@ -76,6 +80,28 @@ def check_maps(maps: Mapping[str, t.Any], columns: Mapping[str, Iterable[str]]) 
                     f"Setting `stream_maps`: `{source}` has no column `{column}` to be removed. "
                     f"The nearest is `{near[0]}`."
                 )
+
+
+def explain(error: MappingError) -> str:
+    """Tell why an expression can be followed for no record.
+
+    Args:
+        error: The SDK's error, which has the expression.
+
+    Returns:
+        A sentence without its full stop, with what to do where a name is unknown.
+    """
+    text = str(error).rstrip(".")
+    # Of the errors of simpleeval only that of an unknown name has one.
+    name: str | None = getattr(error.__cause__, "name", None)
+    if name is None:
+        return text
+    if name == _FAKE:
+        return f"{text}: install the package `faker` beside the tap to use `{_FAKE}`"
+    return (
+        f"{text}: there is no column `{name}`, or it is not selected, or it holds a secret "
+        "that `include_secrets` does not name"
+    )
 
 
 class Mapper(PluginMapper):

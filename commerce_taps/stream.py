@@ -28,6 +28,7 @@ from commerce_taps.errors import (
 )
 from commerce_taps.fetch import where
 from commerce_taps.lazy import cached_property
+from commerce_taps.mapping import explain
 from commerce_taps.paging import IncompletePage
 from commerce_taps.records import Page
 from commerce_taps.report import UNCHANGED
@@ -805,7 +806,7 @@ class CommerceStream(Stream, abc.ABC):
             try:
                 mapped = output.records(records)
             except MappingError as error:
-                msg = f"setting `stream_maps` cannot be followed: {error}"
+                msg = f"setting `stream_maps` cannot be followed: {explain(error)}."
                 raise TapStopped(msg, self.name) from error
             writer = RecordLines(output.name, {}, datetime.now(timezone.utc))
             for place, record in zip(places, mapped, strict=True):

@@ -10,10 +10,11 @@ import typing as t
 
 import click
 from singer_sdk import Tap
+from singer_sdk.cli import plugin_cli
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.plugin_base import PluginBase, _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
@@ -397,6 +398,25 @@ class CommerceTap(Tap, abc.ABC):
         DEADLINE.note(signum)
 
     # --- command line ---------------------------------------------------------------------------
+
+    @override
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805 (the SDK's decorator hands on the class)
+        """Set up logging as the environment says, and build the command line.
+
+        Returns:
+            The command.
+
+        Raises:
+            SystemExit: Logging cannot be set up so.
+        """
+        try:
+            return t.cast("plugin_cli", vars(PluginBase)["cli"]).method(cls)
+        except Exception as error:  # noqa: BLE001 (whatever the user's file makes of logging)
+            raise SystemExit(
+                f"{cls.name}: logging cannot be set up ({redact.plain(str(error))}): check the "
+                "variables `LOGLEVEL` and `SINGER_SDK_LOG_CONFIG`."
+            ) from None
 
     @override
     def load_state(self, state: dict[str, t.Any]) -> None:

@@ -239,6 +239,32 @@ def test_structured_logs_are_json_and_hold_no_secret(
     assert not [secret for secret in CANARIES if secret in ended.log]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LOGLEVEL", "verbose"),
+        ("TAP_CODAT_LOGLEVEL", "7"),
+        ("SINGER_SDK_LOG_CONFIG", ""),
+        ("SINGER_SDK_LOG_CONFIG", "text"),
+        ("SINGER_SDK_LOG_CONFIG", "broken"),
+        ("SINGER_SDK_LOG_CONFIG", "unknown"),
+    ],
+)
+def test_logging_that_cannot_be_set_up_is_told_in_one_sentence(
+    processes: Processes, tmp_path: Path, variable: str, value: str
+) -> None:
+    files = {"text": "no configuration", "broken": "{[", "unknown": '{"version": 2}'}
+    if value in files:
+        path = tmp_path / value
+        path.write_text(files[value])
+        value = str(path)
+    ended = processes("--discover", **{variable: value})
+    (told,) = ended.log.splitlines()
+    assert told.startswith("tap-codat: logging cannot be set up (")
+    assert told.endswith("check the variables `LOGLEVEL` and `SINGER_SDK_LOG_CONFIG`.")
+    assert (ended.code, ended.stdout) == (1, b"")
+
+
 # --- settings -----------------------------------------------------------------------------------
 
 

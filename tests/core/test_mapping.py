@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._flattening import FlatteningOptions
+from singer_sdk.mapper import CustomStreamMap
 from typing_extensions import override
 
 from commerce_taps.flattening import Flattening
@@ -231,10 +232,26 @@ def test_a_value_that_an_expression_was_not_made_for_costs_its_row_alone(
     assert "record 2: `stream_maps` cannot be followed for it (ValueError)" in caplog.text
 
 
-def test_an_expression_with_a_slip_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("expression", "sentence"),
+    [
+        ("md5(totl)", "there is no column `totl`, or it is not selected, or it holds a secret"),
+        ("fake.email()", "install the package `faker`"),
+        ("total.nowhere", "Failed to evaluate simpleeval expressions total.nowhere."),
+    ],
+)
+def test_an_expression_that_no_row_can_follow_ends_the_run_and_is_explained(
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    expression: str,
+    sentence: str,
+) -> None:
+    monkeypatch.setattr(CustomStreamMap, "_init_faker_instance", lambda _: None)
     with pytest.raises(SystemExit):
-        run(capfd, {}, stream_maps={"orders": {"x": "md5(totl)"}})
+        run(capfd, {}, stream_maps={"orders": {"x": expression}})
     assert not messages(capfd.readouterr().out.splitlines(), "RECORD")
+    assert sentence in caplog.text
 
 
 def test_a_row_goes_where_each_of_its_maps_sends_it(capfd: pytest.CaptureFixture[str]) -> None:
