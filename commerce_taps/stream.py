@@ -75,6 +75,11 @@ class _Emitted:
     faults: list[tuple[int, RecordFailed]] = field(default_factory=list)
     keeps_bookmark: bool = False
 
+    def add_fault(self, place: int, fault: RecordFailed) -> None:
+        """Add a record of the page under way that cannot be written: no bookmark may pass it."""
+        self.faults.append((self.records + place + 1, fault))
+        self.keeps_bookmark = True
+
 
 class CommerceStream(Stream, abc.ABC):
     """A stream read page by page and partition by partition.
@@ -764,7 +769,6 @@ class CommerceStream(Stream, abc.ABC):
             For each record what it became, or why it cannot be emitted; `None` where its own bytes
             can be.
         """
-        emitted = self._emitted
         found: list[Record | RecordFailed | None] = [None] * len(records)
         places: Sequence[int] = range(len(records))
         if not self._mapped:
@@ -773,8 +777,7 @@ class CommerceStream(Stream, abc.ABC):
         for place, record in zip(places, shaped, strict=True):
             found[place] = record
             if isinstance(record, RecordFailed):
-                emitted.faults.append((emitted.records + place + 1, record))
-                emitted.keeps_bookmark = True
+                self._emitted.add_fault(place, record)
         return found
 
     def _count_records(self, records: int, context: Mapping[str, t.Any]) -> None:
@@ -799,7 +802,7 @@ class CommerceStream(Stream, abc.ABC):
         if self.shape.new_columns:
             known = {one.name: one.shape.columns for one in self._outputs}
             vars(self)["_outputs"] = self._compile_outputs(known)
-        emitted, lines = self._emitted, []
+        lines = []
         places = [place for place, record in enumerate(shaped) if isinstance(record, dict)]
         records = t.cast("list[Record]", [shaped[place] for place in places])
         for output in self._outputs:
@@ -811,8 +814,7 @@ class CommerceStream(Stream, abc.ABC):
             writer = RecordLines(output.name, {}, datetime.now(timezone.utc))
             for place, record in zip(places, mapped, strict=True):
                 if isinstance(record, RecordFailed):
-                    emitted.faults.append((emitted.records + place + 1, record))
-                    emitted.keeps_bookmark = True
+                    self._emitted.add_fault(place, record)
                 elif record is not None:
                     lines.append(writer.encoded(record))
         return lines
