@@ -147,8 +147,9 @@ def main(words: Sequence[str]) -> int:
                 copies.put(copy)
 
         tests = sorted({mutant.test for mutant in chosen})
-        for code, told in threads.map(sound, [tests[n::WORKERS] for n in range(WORKERS)]):
-            if code != PASSED and tests:
+        shares = [share for n in range(WORKERS) if (share := tests[n::WORKERS])]
+        for code, told in threads.map(sound, shares):
+            if code != PASSED:
                 print(f"The tests fail without any mutant.\n{told}", file=sys.stderr)
                 return 1
         verdicts = []
