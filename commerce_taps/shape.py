@@ -40,7 +40,7 @@ from commerce_taps.conform import (
     encode,
     variant,
 )
-from commerce_taps.errors import MalformedAnswer, RecordFailed
+from commerce_taps.errors import RecordFailed
 from commerce_taps.selection import Selection
 from commerce_taps.structs import attribute, attributes, is_plain, struct_decoder
 
@@ -175,9 +175,6 @@ class Shape:
         Returns:
             The records, those that lack nothing but the one form of their timestamps brought into
             it; for each whether its bytes can be emitted as they are, and its replication value.
-
-        Raises:
-            MalformedAnswer: No record is an object, so it is no page of records.
         """
         found, looks = list(records), [self._look(raw) for raw in records]
         texts = _texts(looks)
@@ -191,9 +188,6 @@ class Shape:
                 if look is not None and not dates.are_timestamps(_texts([look])):
                     looks[place] = None
         fits = [look is not None for look in looks]
-        if found and not any(fits) and not any(bytes(raw)[:1] == b"{" for raw in found):
-            msg = "no record of the page is an object"
-            raise MalformedAnswer(msg)
         return found, fits, self._stamps(found, looks)
 
     def _look(self, raw: msgspec.Raw) -> Look | None:

@@ -127,6 +127,18 @@ def _has_next(links: t.Any) -> bool | None:  # noqa: ANN401 (JSON)
     return isinstance(href, str) and bool(href)
 
 
+def _check_records(records: Sequence[Raw]) -> Sequence[Raw]:
+    """Refuse records of which none is an object: that is a response in another form.
+
+    Raises:
+        MalformedAnswer: It is.
+    """
+    if records and not any(bytes(raw)[:1] == b"{" for raw in records):
+        msg = "no record of the page is an object"
+        raise MalformedAnswer(msg)
+    return records
+
+
 def query(field: str, asked: Range) -> str:
     """Write a range in Codat's query language.
 
@@ -190,7 +202,7 @@ class CodatStream(CommerceStream, abc.ABC):
         if envelope.page_number not in (number, None):
             msg = f"page {number} was asked for and page {envelope.page_number} came"
             raise MalformedAnswer(msg)
-        records, fits, stamps = self.shape.examine(envelope.results or ())
+        records, fits, stamps = self.shape.examine(_check_records(envelope.results or ()))
         size = envelope.page_size if envelope.page_size is not None else size
         has_next = _has_next(envelope.links)
         if has_next is None:
@@ -403,7 +415,7 @@ class SingleStream(CodatStream, abc.ABC):
         """Read a partition with one request. See the base class."""
 
         def parse(body: bytes) -> Page:
-            return self.checked(self.unwrap(open_envelope(body, self.envelope)))
+            return self.checked(_check_records(self.unwrap(open_envelope(body, self.envelope))))
 
         yield self._tap.client.get(self._request(context), parse)
 
