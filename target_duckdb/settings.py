@@ -1,0 +1,235 @@
+"""The target's settings, by the names that other targets for DuckDB have for them."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from fnmatch import fnmatchcase
+
+from singer_sdk import typing as th
+
+from target_duckdb.columns import DECIMAL
+from target_duckdb.errors import LoadError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DIGITS: t.Final = 38
+"""Digits that a DECIMAL can have."""
+
+SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
+    th.Property(
+        "filepath",
+        th.StringType,
+        title="File",
+        description=(
+            "The DuckDB file to write, which is made if it is not there. `md:` and a name for "
+            "MotherDuck. Required."
+        ),
+    ),
+    th.Property(
+        "path",
+        th.StringType,
+        title="Path",
+        description="Another name of `filepath`.",
+    ),
+    th.Property(
+        "default_target_schema",
+        th.StringType,
+        title="Schema",
+        description=(
+            "The schema the tables are made in. Default: the part of the stream's name before "
+            "its dash, else `main`."
+        ),
+    ),
+    th.Property(
+        "schema_mapping",
+        th.ObjectType(additional_properties=True),
+        title="Schemas by source",
+        description=(
+            "Schemas for streams called `schema-table`: the name of each schema, with an object "
+            '`{"target_schema": …}`. It wins over `default_target_schema`.'
+        ),
+    ),
+    th.Property(
+        "add_metadata_columns",
+        th.BooleanType,
+        title="Metadata columns",
+        default=True,
+        description="Adds the columns `_sdc_…`.",
+    ),
+    th.Property(
+        "hard_delete",
+        th.BooleanType,
+        title="Hard delete",
+        default=False,
+        description=(
+            "Delete rows of older versions, and rows whose `_sdc_deleted_at` the tap has filled, "
+            "rather than stamp them as deleted. Adds the metadata columns."
+        ),
+    ),
+    th.Property(
+        "number_type",
+        th.StringType,
+        title="Type of numbers",
+        default="DOUBLE",
+        description=(
+            "Type of columns for numbers: `DOUBLE`, which keeps the digits it cannot hold in "
+            "`<column>__digits`, or `DECIMAL(p,s)`, which refuses what has more digits."
+        ),
+    ),
+    th.Property(
+        "number_types",
+        th.ObjectType(additional_properties=True),
+        title="Types of numbers by column",
+        description=(
+            "Other types for some columns: patterns of `stream.column`, each with its type, such "
+            'as `{"orders.total*": "DECIMAL(38,9)"}`. The first that fits wins.'
+        ),
+    ),
+    th.Property(
+        "strict",
+        th.BooleanType,
+        title="Strict",
+        default=True,
+        description=(
+            "Refuse a record with a field that its SCHEMA lacks. Otherwise such fields are left "
+            "out and counted, for taps that send what was deselected."
+        ),
+    ),
+    th.Property(
+        "batch_size_mb",
+        th.NumberType(exclusive_minimum=0, maximum=4096),
+        title="Megabytes in a flush",
+        default=64,
+        description="Megabytes of input, of all streams, after which rows are committed.",
+    ),
+    th.Property(
+        "batch_size_rows",
+        th.IntegerType(minimum=1),
+        title="Rows in a flush",
+        default=400000,
+        description="Rows of all streams after which they are committed.",
+    ),
+    th.Property(
+        "max_wait_seconds",
+        th.NumberType(minimum=0),
+        title="Longest wait of a state",
+        default=30,
+        description="Seconds after which rows are committed because a STATE waits for them.",
+    ),
+    th.Property(
+        "flush_all_streams",
+        th.BooleanType,
+        title="Flush all streams",
+        default=True,
+        description="Every flush is of all streams: a state is true of no less. Cannot be false.",
+    ),
+    th.Property(
+        "data_flattening_max_level",
+        th.IntegerType(minimum=0),
+        title="Flattening",
+        default=0,
+        description="Must be 0: nested objects are flattened by the tap (`flattening_enabled`).",
+    ),
+    th.Property(
+        "lock_wait_seconds",
+        th.NumberType(minimum=0),
+        title="Longest wait for the file",
+        default=60,
+        description="Seconds to wait for another process that has the file open.",
+    ),
+    th.Property(
+        "memory_limit",
+        th.StringType,
+        title="Memory",
+        description="Memory that DuckDB takes at most, such as `1GB`. Default: DuckDB's own.",
+    ),
+    th.Property(
+        "temp_directory",
+        th.StringType,
+        title="Folder for large work",
+        description="Where DuckDB puts what does not fit in memory. Default: beside the file.",
+    ),
+)
+
+REFUSED: t.Final = {
+    "data_flattening_max_level": "flattening is the tap's: set its `flattening_enabled`",
+    "flattening_enabled": "flattening is the tap's: set its `flattening_enabled`",
+    "stream_maps": "stream maps are the tap's: set its `stream_maps`",
+}
+"""Settings of other targets that would change what is loaded."""
+
+
+def check(config: Mapping[str, t.Any]) -> None:
+    """Check what JSON Schema cannot.
+
+    Args:
+        config: The settings.
+
+    Raises:
+        LoadError: One is missing or means nothing.
+    """
+    path, other = config.get("filepath"), config.get("path")
+    if not path and not other:
+        raise LoadError("The setting `filepath` is missing: the DuckDB file to write.")
+    if path and other and path != other:
+        raise LoadError("The settings `filepath` and `path` name two files. Leave one out.")
+    for name, why in REFUSED.items():
+        if config.get(name):
+            raise LoadError(f"The setting `{name}` does nothing here: {why}.")
+    if not config["flush_all_streams"]:
+        raise LoadError("The setting `flush_all_streams` cannot be false. Leave it out.")
+    for name, kind in _number_types(config):
+        found = DECIMAL.fullmatch(str(kind))
+        precision, scale = map(int, found.groups()) if found else (0, 0)
+        if kind != "DOUBLE" and not (1 <= precision <= DIGITS and scale <= precision):
+            raise LoadError(f"The setting `{name}` must be DOUBLE or DECIMAL(p,s), p up to 38.")
+    for schema, target in (config.get("schema_mapping") or {}).items():
+        if not isinstance(target, dict) or not isinstance(target.get("target_schema"), str):
+            raise LoadError(f"The setting `schema_mapping` has no `target_schema` for `{schema}`.")
+
+
+def _number_types(config: Mapping[str, t.Any]) -> Iterator[tuple[str, object]]:
+    yield "number_type", config["number_type"]
+    for pattern, kind in (config.get("number_types") or {}).items():
+        yield f"number_types.{pattern}", kind
+
+
+def number_type(config: Mapping[str, t.Any], stream: str, column: str) -> str:
+    """Choose the type of a column for numbers.
+
+    Args:
+        config: The settings.
+        stream: The stream's name.
+        column: The column's name.
+
+    Returns:
+        DOUBLE, or DECIMAL(p,s).
+    """
+    for pattern, kind in (config.get("number_types") or {}).items():
+        if fnmatchcase(f"{stream}.{column}", pattern):
+            return re.sub(", +", ",", kind)
+    return re.sub(", +", ",", config["number_type"])
+
+
+def place(config: Mapping[str, t.Any], stream: str) -> tuple[str, str]:
+    """Find the place of a stream's table.
+
+    Names of streams are `table`, `schema-table` or `catalog-schema-table`, as other targets for
+    DuckDB have them. A dot or a further dash becomes `_`.
+
+    Args:
+        config: The settings.
+        stream: The stream's name.
+
+    Returns:
+        The names of the schema and the table.
+    """
+    parts = stream.split("-")
+    source = parts[0] if len(parts) == 2 else parts[1] if len(parts) > 2 else ""  # noqa: PLR2004
+    table = "_".join(parts[-1:] if len(parts) < 3 else parts[2:]).replace(".", "_")  # noqa: PLR2004
+    mapped = (config.get("schema_mapping") or {}).get(source) if source else None
+    if mapped:
+        return mapped["target_schema"], table
+    return config.get("default_target_schema") or source or "main", table
