@@ -15,7 +15,7 @@ import msgspec
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BLOCK: t.Final = 1 << 20
+BLOCK: t.Final = 1 << 17
 
 RECORD: t.Final = re.compile(
     rb'\s*\{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*"([^"\\\x00-\x1f]*)"\s*,'

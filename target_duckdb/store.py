@@ -128,12 +128,14 @@ class Store:
         return LoadError(f"The database {self._path} cannot be opened: {_first_line(error)}")
 
     def _memory(self) -> int:
-        text = str(self._run("SELECT current_setting('memory_limit')").fetchone()[0])
+        text = str(self._run("SELECT current_setting('memory_limit')")[0][0])
         amount, _, unit = text.partition(" ")
         return int(float(amount) * (1 << UNITS.get(unit, 0)))
 
-    def _run(self, sql: str, parameters: Sequence[t.Any] = ()) -> t.Any:  # noqa: ANN401
-        return self._connection.execute(sql, parameters)
+    def _run(self, sql: str, parameters: Sequence[t.Any] = ()) -> list[tuple[t.Any, ...]]:
+        """Run a statement to its end: DuckDB 2 does nothing else while rows are left to fetch."""
+        rows: list[tuple[t.Any, ...]] = self._connection.execute(sql, parameters).fetchall()
+        return rows
 
     def _begin(self) -> None:
         if not self._is_open:
@@ -184,7 +186,7 @@ class Store:
                     added[each] = there[each.encode()]
                 else:
                     self._run(f"ALTER TABLE {name} ADD COLUMN {quote(each)} {kind}")
-            is_empty = self._run(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None  # noqa: S608
+            is_empty = not self._run(f"SELECT 1 FROM {name} LIMIT 1")  # noqa: S608
         except self._error as error:
             raise self._failed(
                 f"The table of the stream `{stream}` cannot be made", error
@@ -199,7 +201,7 @@ class Store:
             "current_database() AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)",
             place,
         )
-        return {fold(name): kind for name, kind in found.fetchall()}
+        return {fold(name): kind for name, kind in found}
 
     def _fitted(self, stream: str, name: str, one: Column, there: Mapping[bytes, str]) -> Column:
         """Fit a column to the table, or the table to the column where that loses nothing."""
@@ -218,7 +220,7 @@ class Store:
             widened = f"to_json({column})"
         else:
             lost = f"TRY_CAST({widened} AS {kind}) IS DISTINCT FROM {column}"
-            if self._run(f"SELECT 1 FROM {name} WHERE {lost} LIMIT 1").fetchone() is not None:  # noqa: S608
+            if self._run(f"SELECT 1 FROM {name} WHERE {lost} LIMIT 1"):  # noqa: S608
                 raise self._unfit(stream, one, kind, "has, with values that would change,")
         try:
             self._run(f"ALTER TABLE {name} ALTER {column} TYPE {one.type} USING {widened}")
@@ -334,7 +336,7 @@ class Store:
             for number, one in enumerate(table.columns):
                 misfits = f'"{number}" IS NOT NULL AND TRY_CAST("{number}" AS {one.type}) IS NULL'
                 sql = f"SELECT 1 FROM {BATCH} WHERE {misfits} LIMIT 1"  # noqa: S608
-                if self._run(sql).fetchone() is not None:
+                if self._run(sql):
                     return f"a value does not fit the column `{one.name}` ({one.type})"
         return ""
 

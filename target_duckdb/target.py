@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 import msgspec
 from singer_sdk import Target
 from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
@@ -81,7 +82,11 @@ class TargetDuckDB(Target):
             **kwargs: As for the SDK's target.
         """
         self._signal: int | None = None
-        super().__init__(**{"message_reader": _Reader(self._load), "setup_mapper": False, **kwargs})
+        try:
+            reader = _Reader(self._load)
+            super().__init__(**{"message_reader": reader, "setup_mapper": False, **kwargs})
+        except ConfigValidationError as error:
+            raise LoadError(" ".join(error.errors)) from None
         if kwargs.get("validate_config", True):
             check(self.config)
         self._store: Store | None = None

@@ -159,7 +159,7 @@ class Pipeline:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
-    result = connection.table(name).select("COLUMNS(c -> c NOT LIKE '_sdc_%')")
+    result = connection.table(name).select("COLUMNS(lambda c: c NOT LIKE '_sdc_%')")
     is_json = [str(kind) == "JSON" for kind in result.types]
     rows = [
         {

@@ -1,0 +1,159 @@
+"""The loader as a program: killed, stopped, without room, and not alone with its file."""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.target_duckdb.conftest import Database, encoded, record, schema, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO, Any
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and limits of Linux")
+
+INTEGER = {"type": "integer"}
+SCHEMAS = [schema({"id": INTEGER, "text": {"type": "string"}}, "id", stream=name) for name in "ab"]
+
+
+def messages(count: int) -> Iterator[bytes]:
+    yield encoded(SCHEMAS)
+    for n in range(count):
+        lines: list[Any] = [record(name, id=n, text="x" * 50) for name in "ab"]
+        yield encoded([*lines, state({"n": n})] if n % 20 == 19 else lines)
+
+
+def feed(pipe: IO[bytes] | None, count: int) -> None:
+    assert pipe is not None
+    try:
+        for chunk in messages(count):
+            pipe.write(chunk)
+        pipe.close()
+    except OSError:
+        pass  # it was killed
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_after_a_kill_the_file_has_what_the_state_says(database: Database, seed: int) -> None:
+    database.settings |= {"max_wait_seconds": 0}
+    loader = database.start()
+    feeder = threading.Thread(target=feed, args=(loader.stdin, 40000))
+    feeder.start()
+    assert loader.stdout is not None
+    states = [loader.stdout.readline()]
+    time.sleep(random.Random(seed).random() / 2)
+    loader.kill()
+    states += loader.stdout.readlines()
+    feeder.join()
+    loader.wait()
+    printed = [json.loads(each)["n"] for each in states if each.endswith(b"\n")]
+
+    for name in "ab":
+        sql = f"SELECT count(*), count(DISTINCT id), max(id) FROM {name}"  # noqa: S608
+        ((rows, keys, last),) = database.query(sql)
+        assert rows == keys == last + 1 >= printed[-1] + 1
+    assert database.load(data=b"".join(messages(100))) != ""
+
+
+def test_sigterm_commits_what_came(database: Database) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    termios = pytest.importorskip("termios")
+    database.settings["max_wait_seconds"] = 3600
+    loader = database.start()
+    assert loader.stdin is not None
+    loader.stdin.write(encoded([*SCHEMAS, record("a", id=1), state({"n": 1}), '{"type":"REC'])[:-1])
+    loader.stdin.flush()
+    left = array.array("i", [1])
+    while left[0]:
+        fcntl.ioctl(loader.stdin.fileno(), termios.FIONREAD, left)
+        time.sleep(0.01)
+    loader.send_signal(signal.SIGTERM)
+    printed = loader.stdout.read() if loader.stdout else b""
+
+    assert (loader.wait(), printed) == (143, b'{"n": 1}\n')
+    assert database.query("SELECT id FROM a") == [(1,)]
+
+
+def test_a_full_disk_keeps_what_was_committed(database: Database) -> None:
+    resource = pytest.importorskip("resource")
+    database.load(*SCHEMAS, record("a", id=1), state({"n": 1}))
+    noise = random.Random(1)
+    rows = [record("a", id=n, text=noise.randbytes(500).hex()) for n in range(20000)]
+    data = encoded([*SCHEMAS, *rows, state({"n": 2})])
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+
+    loader = database.start(preexec_fn=limit)
+    printed, said = loader.communicate(data)
+
+    assert (loader.returncode, printed) == (1, b"")
+    assert b"Traceback" not in said
+    assert b"ERROR" in said
+    assert database.query("SELECT id FROM a") == [(1,)]
+    assert database.load(data=data) == '{"n": 2}\n'
+
+
+HOLD = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("wait", [0.2, 60])
+def test_a_reader_that_holds_the_file_is_waited_for(database: Database, wait: float) -> None:
+    database.load(SCHEMAS[0])
+    database.settings["lock_wait_seconds"] = wait
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, os.fspath(database.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    loader = database.start()
+    assert loader.stderr is not None
+    assert loader.stdin is not None
+    loader.stdin.write(encoded([SCHEMAS[0], record("a", id=1), state({"n": 1})]))
+    loader.stdin.close()
+    said = b""
+    while b"waiting for it" not in said:
+        said += loader.stderr.readline()
+    if wait == 60:
+        holder.stdin.close()
+    code = loader.wait()
+    said += loader.stderr.read()
+    holder.communicate()
+
+    assert code == (0 if wait == 60 else 1)
+    assert f"the process {holder.pid}".encode() in said
+    assert b"Traceback" not in said
+
+
+def test_two_loaders_at_once_both_load(database: Database) -> None:
+    loaders = []
+    for name in "ab":
+        loader = database.start()
+        assert loader.stdin is not None
+        loader.stdin.write(encoded([*SCHEMAS, record(name, id=1), state(name)]))
+        loaders.append(loader)
+    for loader in loaders:
+        assert loader.stdin is not None
+        loader.stdin.close()
+
+    assert [loader.wait() for loader in loaders] == [0, 0]
+    assert [database.query(f"SELECT id FROM {name}") for name in "ab"] == [[(1,)]] * 2  # noqa: S608
