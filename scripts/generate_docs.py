@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from tap_centra.tap import TapCentra
 from tap_codat.tap import TapCodat
 from tap_cscart.tap import TapCSCart
+from target_duckdb.target import TargetDuckDB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -79,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for part in [
         Part("README.md", "the taps", taps_in_short()),
         *(part for tap in TAPS for part in parts(tap)),
+        *loader_parts(),
     ]:
         file = asked.root / part.file
         try:
@@ -110,6 +112,13 @@ def parts(tap: type[CommerceTap]) -> Iterator[Part]:
         yield Part("meltano.yml", f"streams of {name}", [*meltano_select(others)])
 
 
+def loader_parts() -> Iterator[Part]:
+    """List what is generated from the loader."""
+    settings = f"settings of {TargetDuckDB.name}"
+    yield Part("docs/target-duckdb.md", settings, settings_table(TargetDuckDB))
+    yield Part("meltano.yml", settings, [*meltano_settings(TargetDuckDB)])
+
+
 def insert(text: str, part: Part) -> str:
     """Put a part between its markers.
 
@@ -134,7 +143,9 @@ def insert(text: str, part: Part) -> str:
 Setting = dict[str, Any]
 
 
-def settings_of(tap: type[CommerceTap]) -> tuple[dict[str, Setting], dict[str, Setting]]:
+def settings_of(
+    tap: type[CommerceTap | TargetDuckDB],
+) -> tuple[dict[str, Setting], dict[str, Setting]]:
     """Give a tap's own settings and those the SDK adds, as JSON Schemas by name."""
     added: dict[str, Any] = {"properties": {}}
     tap.append_builtin_config(added)
@@ -145,7 +156,7 @@ def settings_of(tap: type[CommerceTap]) -> tuple[dict[str, Setting], dict[str, S
     )
 
 
-def settings_table(tap: type[CommerceTap]) -> list[str]:
+def settings_table(tap: type[CommerceTap | TargetDuckDB]) -> list[str]:
     """Describe a tap's settings."""
     own, _ = settings_of(tap)
     return table(
@@ -175,11 +186,12 @@ def value(schema: Setting) -> str:
             return f"{word} above {schema['exclusiveMinimum']}"
         return f"{word}, {schema['minimum']} or more"
     words = {"array": "JSON list of texts", "boolean": "`true` or `false`", "string": "text"}
+    words["object"] = "JSON object"
     word = "date or timestamp" if schema.get("format") == "date-time" else words[kind]
     return f"{word}, secret" if schema.get("secret") else word
 
 
-def meltano_settings(tap: type[CommerceTap]) -> Iterator[str]:
+def meltano_settings(tap: type[CommerceTap | TargetDuckDB]) -> Iterator[str]:
     """Declare a tap's settings, and those the SDK adds, to Meltano."""
     for settings in settings_of(tap):
         for name, schema in settings.items():

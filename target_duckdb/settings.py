@@ -99,7 +99,7 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
     ),
     th.Property(
         "batch_size_mb",
-        th.NumberType(exclusive_minimum=0, maximum=4096),
+        th.NumberType(exclusive_minimum=0),
         title="Megabytes in a flush",
         default=64,
         description="Megabytes of input, of all streams, after which rows are committed.",

@@ -69,7 +69,7 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
 def rows(database: Path) -> int:
     """Count the orders in a database."""
     with duckdb.connect(str(database), read_only=True) as connection:
-        found = connection.sql("select count(*) from codat.commerce_orders").fetchone()
+        found = connection.execute("select count(*) from codat.commerce_orders").fetchone()
     return int(found[0]) if found else 0
 
 

@@ -17,12 +17,12 @@ import pytest
 from target_duckdb.target import TargetDuckDB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
 def schema(
-    properties: Mapping[str, Any], *keys: str, stream: str = "orders", **others: Any
+    properties: Mapping[str, Any], *keys: str, stream: str = "orders", **others: object
 ) -> dict[str, Any]:
     shape = {"type": "object", "properties": properties}
     return {
@@ -34,11 +34,11 @@ def schema(
     }
 
 
-def record(stream: str = "orders", /, **values: Any) -> dict[str, Any]:
+def record(stream: str = "orders", /, **values: object) -> dict[str, Any]:
     return {"type": "RECORD", "stream": stream, "record": values}
 
 
-def state(value: Any) -> dict[str, Any]:
+def state(value: object) -> dict[str, Any]:
     return {"type": "STATE", "value": value}
 
 
@@ -75,7 +75,7 @@ class Database:
                     target._store.close()
         return out.getvalue()
 
-    def start(self, **options: Any) -> subprocess.Popen[bytes]:
+    def start(self, limit: Callable[[], None] | None = None) -> subprocess.Popen[bytes]:
         """Start the loader as a program."""
         config = self.path.with_suffix(".json")
         config.write_text(json.dumps(self.config), encoding="utf-8")
@@ -84,7 +84,7 @@ class Database:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            **options,
+            preexec_fn=limit,  # noqa: PLW1509 (nothing else runs here)
         )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -98,7 +98,7 @@ class Database:
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def types(self, table: str = "orders") -> dict[str, str]:
-        sql = f"SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = '{table}'"
+        sql = f"SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = '{table}'"  # noqa: S608
         return dict(self.query(sql))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import json
 import os
 import random
@@ -40,23 +41,23 @@ def feed(pipe: IO[bytes] | None, count: int) -> None:
         for chunk in messages(count):
             pipe.write(chunk)
         pipe.close()
-    except OSError:
-        pass  # it was killed
+    except OSError:  # it was killed
+        with contextlib.suppress(OSError):
+            pipe.close()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_after_a_kill_the_file_has_what_the_state_says(database: Database, seed: int) -> None:
     database.settings |= {"max_wait_seconds": 0}
-    loader = database.start()
-    feeder = threading.Thread(target=feed, args=(loader.stdin, 40000))
-    feeder.start()
-    assert loader.stdout is not None
-    states = [loader.stdout.readline()]
-    time.sleep(random.Random(seed).random() / 2)
-    loader.kill()
-    states += loader.stdout.readlines()
-    feeder.join()
-    loader.wait()
+    with database.start() as loader:
+        feeder = threading.Thread(target=feed, args=(loader.stdin, 40000))
+        feeder.start()
+        assert loader.stdout is not None
+        states = [loader.stdout.readline()]
+        time.sleep(seed / 10)
+        loader.kill()
+        states += loader.stdout.readlines()
+        feeder.join()
     printed = [json.loads(each)["n"] for each in states if each.endswith(b"\n")]
 
     for name in "ab":
@@ -70,33 +71,35 @@ def test_sigterm_commits_what_came(database: Database) -> None:
     fcntl = pytest.importorskip("fcntl")
     termios = pytest.importorskip("termios")
     database.settings["max_wait_seconds"] = 3600
-    loader = database.start()
-    assert loader.stdin is not None
-    loader.stdin.write(encoded([*SCHEMAS, record("a", id=1), state({"n": 1}), '{"type":"REC'])[:-1])
-    loader.stdin.flush()
-    left = array.array("i", [1])
-    while left[0]:
-        fcntl.ioctl(loader.stdin.fileno(), termios.FIONREAD, left)
-        time.sleep(0.01)
-    loader.send_signal(signal.SIGTERM)
-    printed = loader.stdout.read() if loader.stdout else b""
+    with database.start() as loader:
+        assert loader.stdin is not None
+        assert loader.stdout is not None
+        rest = '{"type":"REC'
+        loader.stdin.write(encoded([*SCHEMAS, record("a", id=1), state({"n": 1}), rest])[:-1])
+        loader.stdin.flush()
+        left = array.array("i", [1])
+        while left[0]:
+            fcntl.ioctl(loader.stdin.fileno(), termios.FIONREAD, left)
+            time.sleep(0.01)
+        loader.send_signal(signal.SIGTERM)
+        printed = loader.stdout.read()
 
-    assert (loader.wait(), printed) == (143, b'{"n": 1}\n')
+    assert (loader.returncode, printed) == (143, b'{"n": 1}\n')
     assert database.query("SELECT id FROM a") == [(1,)]
 
 
 def test_a_full_disk_keeps_what_was_committed(database: Database) -> None:
     resource = pytest.importorskip("resource")
     database.load(*SCHEMAS, record("a", id=1), state({"n": 1}))
-    noise = random.Random(1)
+    noise = random.Random(1)  # noqa: S311
     rows = [record("a", id=n, text=noise.randbytes(500).hex()) for n in range(20000)]
     data = encoded([*SCHEMAS, *rows, state({"n": 2})])
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
 
-    loader = database.start(preexec_fn=limit)
-    printed, said = loader.communicate(data)
+    with database.start(limit) as loader:
+        printed, said = loader.communicate(data)
 
     assert (loader.returncode, printed) == (1, b"")
     assert b"Traceback" not in said
@@ -117,27 +120,23 @@ sys.stdin.readline()
 def test_a_reader_that_holds_the_file_is_waited_for(database: Database, wait: float) -> None:
     database.load(SCHEMAS[0])
     database.settings["lock_wait_seconds"] = wait
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, os.fspath(database.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert holder.stdin is not None
-    assert holder.stdout is not None
-    holder.stdout.readline()
-    loader = database.start()
-    assert loader.stderr is not None
-    assert loader.stdin is not None
-    loader.stdin.write(encoded([SCHEMAS[0], record("a", id=1), state({"n": 1})]))
-    loader.stdin.close()
-    said = b""
-    while b"waiting for it" not in said:
-        said += loader.stderr.readline()
-    if wait == 60:
-        holder.stdin.close()
-    code = loader.wait()
-    said += loader.stderr.read()
-    holder.communicate()
+    hold = [sys.executable, "-c", HOLD, os.fspath(database.path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(hold, stdin=pipe, stdout=pipe) as holder, database.start() as loader:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert loader.stderr is not None
+        assert loader.stdin is not None
+        holder.stdout.readline()
+        loader.stdin.write(encoded([SCHEMAS[0], record("a", id=1), state({"n": 1})]))
+        loader.stdin.close()
+        said = b""
+        while b"waiting for it" not in said:
+            said += loader.stderr.readline()
+        if wait == 60:
+            holder.stdin.close()
+        said += loader.stderr.read()
+        code = loader.wait()
 
     assert code == (0 if wait == 60 else 1)
     assert f"the process {holder.pid}".encode() in said
@@ -145,15 +144,12 @@ def test_a_reader_that_holds_the_file_is_waited_for(database: Database, wait: fl
 
 
 def test_two_loaders_at_once_both_load(database: Database) -> None:
-    loaders = []
-    for name in "ab":
-        loader = database.start()
-        assert loader.stdin is not None
-        loader.stdin.write(encoded([*SCHEMAS, record(name, id=1), state(name)]))
-        loaders.append(loader)
-    for loader in loaders:
-        assert loader.stdin is not None
-        loader.stdin.close()
+    with database.start() as one, database.start() as other:
+        for name, loader in (("a", one), ("b", other)):
+            assert loader.stdin is not None
+            loader.stdin.write(encoded([*SCHEMAS, record(name, id=1), state(name)]))
+        one.communicate()
+        other.communicate()
 
-    assert [loader.wait() for loader in loaders] == [0, 0]
+    assert [one.returncode, other.returncode] == [0, 0]
     assert [database.query(f"SELECT id FROM {name}") for name in "ab"] == [[(1,)]] * 2  # noqa: S608

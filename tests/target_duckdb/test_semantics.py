@@ -1,5 +1,7 @@
 """Keys, SCHEMAs that change, versions, states, names, and input of all sorts."""
 
+# ruff: noqa: E501 (a case is a line)
+
 from __future__ import annotations
 
 import gzip
@@ -111,12 +113,12 @@ def test_a_text_beside_goes_with_its_value(database: Database) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("apart", [True, False], ids=["two runs", "one run"])
-def test_a_type_widens_where_nothing_is_lost(
+def test_a_type_widens_where_nothing_is_lost(  # noqa: PLR0917
     database: Database,
-    first: Any,
-    value: Any,
-    then: Any,
-    other: Any,
+    first: object,
+    value: object,
+    then: object,
+    other: object,
     expected: list[Any],
     kind: str,
     *,
@@ -141,7 +143,7 @@ def test_a_type_widens_where_nothing_is_lost(
     ],
 )
 def test_a_type_that_would_change_values_is_refused(
-    database: Database, first: Any, value: Any, then: Any
+    database: Database, first: object, value: object, then: object
 ) -> None:
     database.load(schema({"v": first}), record(v=value), state(1))
     before = database.rows()
@@ -352,7 +354,7 @@ def test_fields_beyond_the_schema(database: Database, caplog: pytest.LogCaptureF
 
 
 @st.composite
-def formatted(draw: st.DrawFn, value: Any) -> str:
+def formatted(draw: st.DrawFn, value: object) -> str:
     """Write a JSON value in any formatting."""
     blank = st.sampled_from(["", " ", "\t", "  "])
     if isinstance(value, dict):
