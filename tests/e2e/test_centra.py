@@ -70,7 +70,7 @@ class CentraPipeline(Pipeline):
 
 def rows_of(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[Record]:
     """Give a table's rows as the tap has emitted them."""
-    result = connection.table(name).select("COLUMNS(c -> c NOT LIKE '_sdc_%')")
+    result = connection.table(name).select("COLUMNS(lambda c: c NOT LIKE '_sdc_%')")
     is_json = [str(kind) == "JSON" for kind in result.types]
     for row in result.fetchall():
         yield {

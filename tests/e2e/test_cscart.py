@@ -68,7 +68,7 @@ class StorePipeline(Pipeline):
 
 
 def read(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
-    result = connection.table(name).select("COLUMNS(c -> c NOT LIKE '_sdc_%')")
+    result = connection.table(name).select("COLUMNS(lambda c: c NOT LIKE '_sdc_%')")
     is_json = [str(kind) == "JSON" for kind in result.types]
     rows = (
         {
