@@ -33,7 +33,7 @@ lint: ## Check style, types and safety
 	$(IN) --group lint --group test --group e2e -- ruff format --check
 	$(IN) --group lint --group test --group e2e -- mypy
 	$(IN) --group lint --group test --group e2e -- bandit --quiet --recursive \
-		--configfile .ci/bandit.yaml commerce_sandbox commerce_taps scripts tap_*
+		--configfile .ci/bandit.yaml commerce_sandbox commerce_taps scripts tap_* target_duckdb
 	$(IN) --group lint --group test --group e2e -- zizmor --quiet --offline --persona pedantic .github
 
 # Not part of `lint`: it asks the package index for advisories, which not every machine reaches and
