@@ -288,8 +288,8 @@ def rows_in(connection: duckdb.DuckDBPyConnection, stream: str) -> int:
         "SELECT 1 FROM information_schema.tables "
         "WHERE table_schema = current_schema() AND table_name = ?",
         [stream],
-    ).fetchone()
-    if exists is None:
+    ).fetchall()  # DuckDB 2 does nothing else while rows are left to fetch
+    if not exists:
         return 0
     (count,) = connection.table(stream).count("*").fetchall()[0]
     return int(count)
