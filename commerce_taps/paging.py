@@ -305,7 +305,9 @@ def check(reply: Reply, asked: Range, number: int) -> Reply:
         msg = f"the answer contradicts itself: page {number} has records that were not asked for"
         raise MalformedAnswer(msg)
     end = (number - 1) * reply.size + len(reply.records)
-    if reply.size < 1 or len(reply.records) > reply.size:
+    if reply.total < 0:
+        msg = f"page {number} announces {reply.total} records"
+    elif reply.size < 1 or len(reply.records) > reply.size:
         msg = f"page {number} has {len(reply.records)} records at a page size of {reply.size}"
     elif reply.has_next and len(reply.records) < reply.size:
         msg = f"page {number} has only {len(reply.records)} of {reply.size} records"

@@ -58,6 +58,10 @@ def plain(text: str, most: int = LONGEST_LINE) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
+_GAP: t.Final = r"[\s\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]{0,4}"
+"""What may stand between two characters of a secret and is not seen, or is shown as a blank."""
+
+
 @cache
 def _spellings(sign: str) -> str:
     """Write the pattern of a character in every way it may be escaped, even twice."""
@@ -121,7 +125,8 @@ class Redactor:
                 others |= {quote(secret), quote(secret, safe=""), quote_plus(secret)}
                 others |= {known_bytes.hex(), *_inside_base64(known_bytes)}
                 found = {re.escape(one) for one in others if len(one) >= _SHORTEST}
-                found.add("".join(map(_spellings, secret)))
+                gap = _GAP if len(secret) >= _LONG else ""
+                found.add(gap.join(map(_spellings, secret)))
                 forms |= {f"(?i:{one})" if len(secret) >= _LONG else one for one in found}
         # Longest first: a secret that is part of another must not leave the rest behind.
         self._forms = sorted(forms, key=len, reverse=True)

@@ -73,6 +73,10 @@ KEY = "Ab+9/<k&'\"zQ ü7xYw12"
 ECHOES: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "HTML": html.escape,
+    "a line break within": lambda key: f"{key[:7]}\r\n{key[7:]}",
+    "blanks between": " ".join,
+    "UTF-16": lambda key: key.encode("utf-16-le").decode("latin-1"),
+    "marks between": "\u200b".join,
     "HTML twice": lambda key: html.escape(html.escape(key)),
     "HTML by number": lambda key: "".join(f"&#{ord(sign)};" for sign in key),
     "HTML by hex number": lambda key: "".join(f"&#x{ord(sign):X};" for sign in key),

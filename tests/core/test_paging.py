@@ -485,6 +485,7 @@ def test_the_first_page_for_ever_ends(reader: str, server: Server) -> None:
         (2, 9, 2, False, "page 2 ends the list at 4 of 9 records"),
         (1, 2, 2, False, "page 2 ends the list at 3 of 2 records"),
         (0, 3, 2, False, "page 2 is empty although 3 records are announced"),
+        (0, -1, 2, False, "page 2 announces -1 records"),
     ],
 )  # fmt: skip
 def test_an_answer_that_contradicts_itself_is_refused(
