@@ -254,7 +254,7 @@ ANSWERS: list[tuple[str, Record, str]] = [
     (
         ORDER,
         {"status": 200, "body": {"status": "no", "errorMessages": {"limit": "Too high."}}},
-        "Centra refuses the request: limit: Too high.",
+        "Centra refuses the request: limit: Too high: even for a single row, row 1",
     ),
     (ORDER, {"status": 200, "body": {"status": "no", "msg": "Closed"}}, "the request: Closed."),
     (ORDER, {"status": 422, "body": {"errors": [{"message": "Closed."}]}}, "message: Closed."),

@@ -151,6 +151,14 @@ class Tested:
         return {one["tap_stream_id"]: one["key_properties"] for one in self.discovered["streams"]}
 
     @cached_property
+    def columns(self) -> dict[str, Collection[str]]:
+        """All streams, each with the columns its catalog declares."""
+        return {
+            one["tap_stream_id"]: one["schema"]["properties"].keys()
+            for one in self.discovered["streams"]
+        }
+
+    @cached_property
     def by_default(self) -> list[str]:
         """The streams that are read unless the user says otherwise."""
         return [one for one in self.streams if _selected(self.discovered, one)]
