@@ -239,9 +239,7 @@ class Api:
             TooMuchAsked: Less of it may be answered.
             TapError: As the error table says.
         """
-        data, failure = self.ask(
-            kind, query, variables, stream=stream, size=size, divisible=size > 1
-        )
+        data, failure = self.ask(kind, query, variables, stream=stream, size=size)
         if failure is not None:
             raise failure
         return data
@@ -254,7 +252,7 @@ class Api:
         *,
         stream: str = "",
         size: int = 0,
-        divisible: bool = True,
+        divisible: bool = False,
     ) -> tuple[Data, PartitionFailed | None]:
         """Ask a query of which a part may be answered.
 
@@ -264,7 +262,7 @@ class Api:
             variables: As for `post`.
             stream: As for `post`.
             size: As for `post`.
-            divisible: Whether fewer rows can be asked for in its place, if it is for several.
+            divisible: Whether fewer rows can be asked for in its place.
 
         Returns:
             The data, and what was said beside it if it is not all of it.

@@ -327,7 +327,7 @@ class Reading:
         call = query.call(self.root.field, "rows", "id", **self._order(question), **before)
         place = f"before {question.place}"
         try:
-            rows = self._answer(query.text(call), query.variables, place, 1, divisible=False)
+            rows = self._answer(query.text(call), query.variables, place, 1)
         except PartitionFailed:
             return None
         return next(iter(rows.ids), None)
@@ -387,7 +387,7 @@ class Reading:
         place: str,
         size: int,
         *,
-        divisible: bool = True,
+        divisible: bool = False,
     ) -> Rows:
         """Ask for a page once. What of it could not be read is noted; the rest comes."""
         before, cursor, total = None, None, None

@@ -109,3 +109,14 @@ def test_row_of_the_order_api_that_fails_alone_is_named_and_all_others_come(
     assert "even for a single row" in ended.log
     assert set(ended.output.rows(stream)) == set(good.rows(stream)) - {(bad,)}
     assert list(bookmarks(ended.output.state)) == []
+
+
+def test_request_that_cannot_be_divided_is_repeated_as_often_as_any(
+    run: Taps, sandbox: Sandbox, catalog: Catalogs
+) -> None:
+    sandbox.override(r'"nested_page":2', status=504, body="<h1>Gateway time-out</h1>", times=6)
+    only = catalog(INTEGRATION, stock_change_lines=None)
+    ended = run(sandbox, catalog=only, page_size=50, max_retries=7)
+    assert "try 7 of 8" in ended.log
+    assert ended.code == 0, ended.log
+    assert amiss(sandbox, INTEGRATION, ended.output, "stock_change_lines") == []
