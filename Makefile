@@ -2,30 +2,40 @@
 #
 #   make test PYTHON=python3.12       another Python than `python3`
 #   make test ARGS="-k dates -x"      arguments for the program behind the target
+#   make test TAP=cscart              one tap alone: codat, cscart or centra
 
 PYTHON ?= python3
-TAP ?= codat
+TAP ?=
 ARGS ?=
 IN := $(PYTHON) scripts/bootstrap.py
+PYTEST := pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+# The tests that `make test` leaves to `make test-all`: those that play with faults, Meltano or many
+# processes at length, and those of the sandbox, which no user of a tap has.
+SLOW := tests/chaos tests/e2e tests/fuzz tests/sandbox
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test sdk lint audit format docs bench chaos mutants clean
+.PHONY: help demo test test-all sdk lint audit format docs bench chaos mutants clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Load a sandbox's shop data into output/demo.duckdb, through Meltano, and show it (TAP=codat)
-	@$(IN) --group e2e -- python -u scripts/demo.py $(TAP) $(ARGS)
+	@$(IN) --group e2e -- python -u scripts/demo.py $(or $(TAP),codat) $(ARGS)
 
-test: ## Run all tests
-	$(IN) --group test --group e2e -- pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
+test: ## Run the quick tests, or those of the core and one tap (TAP=codat)
+	$(IN) --group test --group e2e -- $(PYTEST) \
+		$(if $(TAP),tests/core tests/$(TAP),$(addprefix --ignore=,$(SLOW))) $(ARGS)
+
+test-all: ## Run all tests, the slow ones too
+	$(IN) --group test --group e2e -- $(PYTEST) $(ARGS)
 
 # The next target that sets itself up brings the locked SDK back.
 sdk: ## Run the taps' tests on the newest Singer SDK, pre-releases included
 	$(IN) --group test -- uv pip install --quiet --upgrade-package singer-sdk \
 		'singer-sdk[msgspec,testing]>=0.55.0a1'
-	.venv/bin/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile \
+	.venv/bin/$(PYTEST) \
 		tests/bad_input tests/centra tests/codat tests/core tests/cscart $(ARGS)
 
 lint: ## Check style, types and safety
