@@ -51,7 +51,7 @@ lint: ## Check style, types and safety
 # `--strict` because a package nobody could look up would count as sound without it.
 audit: ## Ask whether a locked package has a known vulnerability
 	$(IN) --group audit -- uv export --quiet --frozen --all-extras --all-groups \
-		--no-emit-project --no-header --output-file .tools/audited.txt
+		--no-emit-workspace --no-header --output-file .tools/audited.txt
 	$(IN) --group audit -- pip-audit --strict --disable-pip --require-hashes \
 		--progress-spinner off --requirement .tools/audited.txt
 

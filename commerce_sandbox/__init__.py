@@ -1,7 +1,6 @@
 """Local doubles of the vendor APIs over real HTTP, for demonstrations, tests and benchmarks.
 
-What they are made of comes with the extra `sandbox`. It is imported once it is used, so that the
-command can say that it is missing.
+The modules are imported when they are used, so that the command can report a missing package.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command line, if what it needs is installed.
+    """Run the command line, if the packages it needs are installed.
 
     Returns:
         The exit code.
@@ -15,8 +15,8 @@ def main() -> int:
         from commerce_sandbox import cli  # noqa: PLC0415 (it may fail)
     except ModuleNotFoundError as error:
         print(  # noqa: T201 (a command-line program prints)
-            f"commerce-sandbox: the module {error.name} is missing. It comes with the extra "
-            "`sandbox`; in a clone: pip install '.[sandbox]'",
+            f"commerce-sandbox: the module {error.name} is not installed. In a clone of "
+            "commerce-taps, install the sandbox with: pip install ./commerce_sandbox",
             file=sys.stderr,
         )
         return 1

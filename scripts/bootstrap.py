@@ -26,6 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
+PROJECTS = (ROOT, ROOT / "commerce_sandbox")
 UV = TOOLS / "bin" / "uv"
 UV_LOCK = ROOT / "scripts" / "uv.txt"
 OLDEST = (3, 10)
@@ -140,11 +141,12 @@ def install_project(groups: list[str], environment: dict[str, str]) -> None:
     uv(
         environment,
         *("export", "--quiet", "--frozen", "--all-extras", "--no-default-groups", *chosen),
-        *("--group", "build", "--no-emit-project", "--no-header", "--output-file", locked),
+        *("--group", "build", "--no-emit-workspace", "--no-header", "--output-file", locked),
     )
     install = ("pip", "install", "--quiet", "--no-deps", "--python", VENV)
     uv(environment, *install, "--require-hashes", "--no-build", "--requirements", locked)
-    uv(environment, *install, "--no-build-isolation", "--editable", ROOT)
+    projects = [word for project in PROJECTS for word in ("--editable", project)]
+    uv(environment, *install, "--no-build-isolation", *projects)
 
 
 def is_environment() -> bool:

@@ -189,25 +189,6 @@ def test_truth_serves_examples(tmp_path: Path, capfdbinary: pytest.CaptureFixtur
     assert json.loads(line)["id"] == "ü"
 
 
-@pytest.mark.parametrize("module", ["starlette", "uvicorn", "httptools", "graphql"])
-def test_without_its_extra_the_command_says_what_is_missing(module: str) -> None:
-    program = (
-        f"import sys; sys.modules[{module!r}] = None; "
-        "from commerce_sandbox.__main__ import main; sys.exit(main())"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program, "streams"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr.count("\n") == 1
-    assert f"the module {module}" in ran.stderr
-    assert "is missing. It comes with the extra `sandbox`" in ran.stderr
-
-
 def test_a_reader_that_ends_early_is_no_mistake() -> None:
     with subprocess.Popen(
         (*SANDBOX, "truth", "commerce_orders", *SMALL),
