@@ -1,4 +1,4 @@
-"""What the documents claim: links that lead somewhere, sentences the tap says, SQL that runs."""
+"""What the documents claim: links that lead somewhere, messages the taps print, SQL that runs."""
 
 from __future__ import annotations
 
@@ -76,17 +76,17 @@ def test_files_that_are_named_exist() -> None:
             assert made or (ROOT / path).exists(), f"{document.name}: {path}"
 
 
-# --- sentences ----------------------------------------------------------------------------------
+# --- messages -----------------------------------------------------------------------------------
 
 
-def told(document: str) -> list[str]:
-    """The sentences of a page's table, without what differs at their end."""
-    table = document.partition("| The tap says |")[2].partition("\n\n")[0]
-    said = re.findall(r"^\| (`{1,2})(.+?)\1 \| ", table, re.MULTILINE)
-    return [sentence.strip().rstrip("…: ") for _, sentence in said]
+def messages(document: str) -> list[str]:
+    """The messages in the table of a page, without the part that differs at their end."""
+    table = document.partition("| Message |")[2].partition("\n\n")[0]
+    found = re.findall(r"^\| (`{1,2})(.+?)\1 \| ", table, re.MULTILINE)
+    return [message.strip().rstrip("…: ") for _, message in found]
 
 
-COMMON = told((ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"))
+COMMON = messages((ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"))
 
 
 @cache
@@ -105,29 +105,29 @@ def in_the_code() -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    "sentence", [*COMMON, *(sentence for tap in TAPS for sentence in told(page(tap)))]
+    "message", [*COMMON, *(message for tap in TAPS for message in messages(page(tap)))]
 )
-def test_the_tap_says_what_the_documents_name(sentence: str) -> None:
-    assert any(sentence in text for text in in_the_code())
+def test_documented_message_is_in_the_code(message: str) -> None:
+    assert any(message in text for text in in_the_code())
 
 
 UNSEEN = (Action.UNFILTER, Action.LESSEN)
-"""What the tap asks for in another way."""
+"""Actions after which the tap sends another request and prints no message."""
 
-SAID = {
+ERROR_MESSAGES = {
     (tap, rule.sentence.replace("{message}", "…")): None
     for tap, table in [*((tap, tap.errors) for tap in TAPS), (TapCentra, ORDER_API_ERRORS)]
     for rule in (*table._rules, table.no_answer)
     if rule.action not in UNSEEN
 }
-"""What the rows of the error tables say, each once."""
+"""The messages of the error tables, each once."""
 
 
-@pytest.mark.parametrize(("tap", "sentence"), SAID, ids=lambda value: getattr(value, "name", value))
-def test_the_documents_name_every_row_of_the_error_table(
-    tap: type[CommerceTap], sentence: str
-) -> None:
-    assert any(sentence.startswith(named) for named in (*COMMON, *told(page(tap))))
+@pytest.mark.parametrize(
+    ("tap", "message"), ERROR_MESSAGES, ids=lambda value: getattr(value, "name", value)
+)
+def test_error_table_message_is_documented(tap: type[CommerceTap], message: str) -> None:
+    assert any(message.startswith(start) for start in (*COMMON, *messages(page(tap))))
 
 
 # --- figures ------------------------------------------------------------------------------------
