@@ -14,9 +14,6 @@ from singer_sdk.singerlib import Metadata, MetadataMapping, StreamMetadata
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from commerce_taps import dates
-from commerce_taps.columns import EXTRA
-from commerce_taps.emit import AT_ONCE, RecordLines
 from commerce_taps.errors import (
     PartitionFailed,
     PartitionRefused,
@@ -26,15 +23,17 @@ from commerce_taps.errors import (
     TapStopped,
     Unforeseen,
 )
-from commerce_taps.fetch import where
+from commerce_taps.http import where
+from commerce_taps.input.state import is_of
 from commerce_taps.lazy import cached_property
-from commerce_taps.mapping import explain
-from commerce_taps.paging import IncompletePage
-from commerce_taps.records import Page
+from commerce_taps.output import AT_ONCE, RecordLines
+from commerce_taps.pagination.page import IncompletePage, Page
+from commerce_taps.records import dates
+from commerce_taps.records.columns import EXTRA
+from commerce_taps.records.mapping import explain
+from commerce_taps.records.selection import Selection, breadcrumb_of, fold, path_of
+from commerce_taps.records.validate import Shape
 from commerce_taps.report import UNCHANGED
-from commerce_taps.selection import Selection, breadcrumb_of, fold, path_of
-from commerce_taps.shape import Shape
-from commerce_taps.state import is_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -42,9 +41,9 @@ if t.TYPE_CHECKING:
     import msgspec
     from singer_sdk.helpers.types import Context, Record
 
-    from commerce_taps.columns import Kind
-    from commerce_taps.mapping import Mapper, Output
-    from commerce_taps.selection import Path
+    from commerce_taps.records.columns import Kind
+    from commerce_taps.records.mapping import Mapper, Output
+    from commerce_taps.records.selection import Path
     from commerce_taps.tap import CommerceTap
 
 

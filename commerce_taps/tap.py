@@ -19,23 +19,16 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import Self, override
 
 from commerce_taps import redact
-from commerce_taps.catalog import check_catalog, fit_catalog
-from commerce_taps.cli import Command, load_config, load_object
-from commerce_taps.emit import PageStateWriter, PageWriter
-from commerce_taps.ending import DEADLINE
 from commerce_taps.errors import (
     PartitionRefused,
     PartitionSkipped,
     TapError,
     TapStopped,
 )
-from commerce_taps.fetch import Client
-from commerce_taps.governor import Governor
-from commerce_taps.lazy import cached_property
-from commerce_taps.mapping import Mapper, check_maps
-from commerce_taps.prefetch import Chain, Prefetch, Workers, next_page
-from commerce_taps.report import Report, StreamReport
-from commerce_taps.settings import (
+from commerce_taps.http import Client
+from commerce_taps.input.catalog import check_catalog, fit_catalog
+from commerce_taps.input.cli import Command, load_config, load_object
+from commerce_taps.input.settings import (
     check_date,
     check_secrets,
     doubtful,
@@ -45,7 +38,15 @@ from commerce_taps.settings import (
     tidy,
     unknown,
 )
-from commerce_taps.state import check_state
+from commerce_taps.input.state import check_state
+from commerce_taps.lazy import cached_property
+from commerce_taps.output import PageStateWriter, PageWriter
+from commerce_taps.prefetch import Chain, Prefetch, next_page
+from commerce_taps.rate_limit import Governor
+from commerce_taps.records.mapping import Mapper, check_maps
+from commerce_taps.report import Report, StreamReport
+from commerce_taps.shutdown import DEADLINE
+from commerce_taps.threads import Workers
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,7 +57,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.errors import ErrorTable, Message
-    from commerce_taps.records import Page
+    from commerce_taps.pagination.page import Page
     from commerce_taps.stream import CommerceStream
 
 STATE_INTERVAL = 10.0

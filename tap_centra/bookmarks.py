@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from commerce_taps import dates
+from commerce_taps.records import dates
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,7 +2,7 @@
 
 PHP has one type for lists and objects, so an empty object may come as `[]`, a list with numbered
 keys as an object, and what is not there as null, false or an empty text. Rows stay raw: a value of
-any other kind is for `commerce_taps.shape` to keep.
+any other kind is for `commerce_taps.records.validate` to keep.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typing as t
 import msgspec
 from msgspec import Raw
 
-from commerce_taps.conform import UNREADABLE, decode
+from commerce_taps.records.conform import UNREADABLE, decode
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

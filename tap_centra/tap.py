@@ -9,14 +9,14 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
+from commerce_taps.input.settings import COMMON, check_url
 from commerce_taps.lazy import cached_property
-from commerce_taps.settings import COMMON, check_url
 from commerce_taps.tap import CommerceTap
 from tap_centra.integration import errors as integration
 from tap_centra.integration.api import Api
+from tap_centra.integration.streams import STREAMS as INTEGRATION_STREAMS
 from tap_centra.order import errors as order
-from tap_centra.streams.integration import STREAMS as INTEGRATION_STREAMS
-from tap_centra.streams.order import STREAMS as ORDER_STREAMS
+from tap_centra.order.streams import STREAMS as ORDER_STREAMS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

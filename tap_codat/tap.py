@@ -11,11 +11,11 @@ from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
+from commerce_taps.input.settings import COMMON, check_url
 from commerce_taps.lazy import cached_property
-from commerce_taps.prefetch import aside
-from commerce_taps.settings import COMMON, check_url
 from commerce_taps.tap import CommerceTap
-from tap_codat.client import (
+from commerce_taps.threads import aside
+from tap_codat.stream import (
     ERRORS,
     CodatStream,
     Company,
@@ -23,9 +23,9 @@ from tap_codat.client import (
     api_message,
     company,
 )
-from tap_codat.freshness import Freshness
 from tap_codat.streams import STREAMS
 from tap_codat.streams.platform import Companies
+from tap_codat.sync_status import Freshness
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -10,17 +10,17 @@ from functools import partial
 from msgspec import Raw
 from typing_extensions import override
 
-from commerce_taps import dates
-from commerce_taps.conform import decode_object, encode
 from commerce_taps.errors import MalformedAnswer, PartitionFailed
-from commerce_taps.fetch import where
-from commerce_taps.paging import Range, Rows, by_page
-from commerce_taps.records import Page
-from commerce_taps.shape import Shape
-from tap_cscart import quirks
-from tap_cscart.asking import StoreStream
-from tap_cscart.client import CHOOSING, Answer, listing, opened
-from tap_cscart.pages import parts_of
+from commerce_taps.http import where
+from commerce_taps.pagination.page import Page, Range, Rows
+from commerce_taps.pagination.reverse import by_page
+from commerce_taps.records import dates
+from commerce_taps.records.conform import decode_object, encode
+from commerce_taps.records.validate import Shape
+from tap_cscart import normalize
+from tap_cscart.pagination import parts_of
+from tap_cscart.requests import StoreStream
+from tap_cscart.responses import CHOOSING, Answer, listing, opened
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,8 +28,8 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from commerce_taps.fetch import Request
-    from tap_cscart.client import Params
+    from commerce_taps.http import Request
+    from tap_cscart.responses import Params
 
 Id = int | str
 
@@ -115,7 +115,7 @@ class CSCartStream(StoreStream, abc.ABC):
         sent = decode_object(raw)
         if not sent:
             return raw
-        record = {**(added or {}), **quirks.undone(sent, self.name)}
+        record = {**(added or {}), **normalize.undone(sent, self.name)}
         self.adjust(record)
         return Raw(encode(record))
 
@@ -386,7 +386,7 @@ def inside(owner: Record, value: object, key: str) -> Iterator[t.Any]:
     """
     if isinstance(value, dict):
         items = [
-            {key: quirks.count(id_), **item} if isinstance(item, dict) else item
+            {key: normalize.count(id_), **item} if isinstance(item, dict) else item
             for id_, item in value.items()
         ]
     elif isinstance(value, list):

@@ -11,12 +11,12 @@ from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
+from commerce_taps.input.settings import COMMON, check_url
 from commerce_taps.lazy import cached_property
-from commerce_taps.prefetch import aside
-from commerce_taps.settings import COMMON, check_url
 from commerce_taps.tap import CommerceTap
-from tap_cscart.client import ERRORS, api_message, store_address
-from tap_cscart.probe import NAME, Probe, Store
+from commerce_taps.threads import aside
+from tap_cscart.capabilities import NAME, Probe, Store
+from tap_cscart.responses import ERRORS, api_message, store_address
 from tap_cscart.streams import STREAMS
 from tap_cscart.streams.catalog import EXTENSIONS, Products
 from tap_cscart.streams.sales import Orders

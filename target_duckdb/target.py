@@ -17,7 +17,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
 
-from commerce_taps.cli import Command, load_config
+from commerce_taps.input.cli import Command, load_config
 from target_duckdb import columns as kinds
 from target_duckdb import lines
 from target_duckdb.columns import fold

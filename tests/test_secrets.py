@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce_sandbox import Sandbox
-from commerce_taps.conform import encode
-from commerce_taps.selection import fold
-from tap_centra.streams.integration import STREAMS as INTEGRATION
-from tap_centra.streams.order import STREAMS as ORDER
+from commerce_taps.records.conform import encode
+from commerce_taps.records.selection import fold
+from tap_centra.integration.streams import STREAMS as INTEGRATION
+from tap_centra.order.streams import STREAMS as ORDER
 from tap_centra.tap import TapCentra
 from tap_codat.streams import STREAMS as CODAT
 from tap_codat.tap import TapCodat
@@ -29,7 +29,7 @@ from tests.runs import Run, Runs, secrets_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from commerce_taps.shape import Shape
+    from commerce_taps.records.validate import Shape
     from tests.contract import Record
 
 APIS: Final[dict[str, tuple[Any, Any, str]]] = {

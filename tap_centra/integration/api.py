@@ -25,17 +25,17 @@ from commerce_taps.errors import (
     Refused,
     TapStopped,
 )
-from commerce_taps.fetch import Request
-from commerce_taps.governor import Bucket
-from commerce_taps.records import open_envelope
+from commerce_taps.http import Request
+from commerce_taps.rate_limit import Bucket
+from commerce_taps.records.envelope import open_envelope
 from tap_centra.integration.errors import read_errors
 from tap_centra.integration.introspection import QUERY, LiveSchema, Look
 
 if t.TYPE_CHECKING:
     import logging
 
-    from commerce_taps.fetch import Client
-    from commerce_taps.governor import Governor
+    from commerce_taps.http import Client
+    from commerce_taps.rate_limit import Governor
     from tap_centra.integration.introspection import Field
 
 Data = t.TypeVar("Data")

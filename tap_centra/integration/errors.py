@@ -13,8 +13,8 @@ import typing as t
 import msgspec
 from typing_extensions import override
 
-from commerce_taps.conform import UNREADABLE
 from commerce_taps.errors import Action, ErrorTable, Message, Rule
+from commerce_taps.records.conform import UNREADABLE
 from commerce_taps.redact import first_words, redact
 
 SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))

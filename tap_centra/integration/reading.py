@@ -14,17 +14,17 @@ from dataclasses import replace
 import msgspec
 from msgspec import Raw
 
-from commerce_taps import dates
-from commerce_taps.conform import UNREADABLE, encode
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped, TooMuchAsked
-from commerce_taps.paging import KEPT_CHANGING, Range
-from commerce_taps.parts import ENOUGH, Parts
-from commerce_taps.records import open_object
+from commerce_taps.pagination.page import KEPT_CHANGING, Range
+from commerce_taps.pagination.parts import ENOUGH, Parts
+from commerce_taps.records import dates
+from commerce_taps.records.conform import UNREADABLE, encode
+from commerce_taps.records.envelope import open_object
 from tap_centra.entries import entries_of, is_object
 from tap_centra.faults import Faults
 from tap_centra.integration.api import Query
 from tap_centra.integration.errors import RATE_LIMIT, errors_in
-from tap_centra.integration.paging import (
+from tap_centra.integration.pagination import (
     WIDER,
     Id,
     Question,
@@ -33,18 +33,18 @@ from tap_centra.integration.paging import (
     by_key,
     by_number,
 )
-from tap_centra.integration.root import find
-from tap_centra.integration.selection import LONGEST, USUAL, Selection, longest
+from tap_centra.integration.query import LONGEST, USUAL, Selection, longest
+from tap_centra.integration.sources import find
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tap_centra.integration.client import IntegrationStream
     from tap_centra.integration.errors import QueryError
     from tap_centra.integration.introspection import Field
-    from tap_centra.integration.paging import Pages
-    from tap_centra.integration.selection import Path
+    from tap_centra.integration.pagination import Pages
+    from tap_centra.integration.query import Path
+    from tap_centra.integration.stream import IntegrationStream
 
 ENVELOPE: t.Final = frozenset({"rows", "before", "edges", "node", "nested"})
 """Names of an answer that are no fields of a record."""

@@ -7,7 +7,7 @@ import typing as t
 from tap_codat.streams import commerce, platform, sync_commerce
 
 if t.TYPE_CHECKING:
-    from tap_codat.client import CodatStream
+    from tap_codat.stream import CodatStream
 
 STREAMS: t.Final[tuple[type[CodatStream], ...]] = (
     *platform.STREAMS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_codat.client import ConnectionStream, ModifiedStream, PagedStream, SingleStream
+from tap_codat.stream import ConnectionStream, ModifiedStream, PagedStream, SingleStream
 
 
 class CommerceStream(ModifiedStream):

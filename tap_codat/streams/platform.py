@@ -7,10 +7,10 @@ import typing as t
 from msgspec import Raw, Struct
 from typing_extensions import override
 
-from commerce_taps.conform import encode
 from commerce_taps.errors import MalformedAnswer
-from commerce_taps.records import NULL, open_object
-from tap_codat.client import CompanyStream, OperationStream, PagedStream, SingleStream
+from commerce_taps.records.conform import encode
+from commerce_taps.records.envelope import NULL, open_object
+from tap_codat.stream import CompanyStream, OperationStream, PagedStream, SingleStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from commerce_taps.records import Page
+    from commerce_taps.pagination.page import Page
 
 
 class Companies(PagedStream):

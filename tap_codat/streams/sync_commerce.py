@@ -10,7 +10,7 @@ import typing as t
 from msgspec import Raw
 from typing_extensions import override
 
-from tap_codat.client import CompanyStream, SingleStream
+from tap_codat.stream import CompanyStream, SingleStream
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence

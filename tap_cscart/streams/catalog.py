@@ -10,11 +10,11 @@ from itertools import compress
 
 from typing_extensions import override
 
-from commerce_taps import dates
-from commerce_taps.conform import decode_object
 from commerce_taps.errors import MalformedAnswer, PartitionSkipped
-from commerce_taps.fetch import where
-from tap_cscart.client import collection
+from commerce_taps.http import where
+from commerce_taps.records import dates
+from commerce_taps.records.conform import decode_object
+from tap_cscart.responses import collection
 from tap_cscart.stream import CSCartStream, id_of, inside
 
 if t.TYPE_CHECKING:
@@ -23,9 +23,8 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from commerce_taps.paging import Rows
-    from commerce_taps.records import Page
-    from tap_cscart.client import Params
+    from commerce_taps.pagination.page import Page, Rows
+    from tap_cscart.responses import Params
     from tap_cscart.stream import Id
 
 EXTENSIONS: t.Final = (

@@ -7,14 +7,14 @@ import typing as t
 
 from typing_extensions import override
 
-from tap_cscart.client import Answer, reviews
+from tap_cscart.responses import Answer, reviews
 from tap_cscart.stream import CSCartStream
 from tap_cscart.streams.sales import period
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from tap_cscart.client import Params
+    from tap_cscart.responses import Params
 
 
 class PostStream(CSCartStream, abc.ABC):

@@ -7,8 +7,8 @@ from functools import partial
 
 from typing_extensions import override
 
-from commerce_taps.conform import decode_object
-from tap_cscart.client import collection
+from commerce_taps.records.conform import decode_object
+from tap_cscart.responses import collection
 from tap_cscart.stream import CSCartStream, id_of
 
 if t.TYPE_CHECKING:
@@ -17,8 +17,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from commerce_taps.paging import Rows
-    from commerce_taps.records import Page
+    from commerce_taps.pagination.page import Page, Rows
     from tap_cscart.stream import Id
 
 OF_ACCOUNTS: t.Final = ("password", "salt", "last_passwords", "api_key")

@@ -8,7 +8,6 @@ from functools import partial
 from msgspec import Raw
 from typing_extensions import override
 
-from commerce_taps.conform import decode_object, encode
 from commerce_taps.errors import (
     MalformedAnswer,
     PartitionFailed,
@@ -16,11 +15,11 @@ from commerce_taps.errors import (
     TapStopped,
     TooMuchAsked,
 )
-from commerce_taps.fetch import where
-from commerce_taps.paging import Rows
-from commerce_taps.parts import ENOUGH
-from commerce_taps.records import Page
-from tap_cscart.asking import COMPANY
+from commerce_taps.http import where
+from commerce_taps.pagination.page import Page, Rows
+from commerce_taps.pagination.parts import ENOUGH
+from commerce_taps.records.conform import decode_object, encode
+from tap_cscart.requests import COMPANY
 from tap_cscart.stream import CSCartStream, id_of, inside
 from tap_cscart.streams.people import OF_ACCOUNTS
 
@@ -30,7 +29,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_cscart.client import Params
+    from tap_cscart.responses import Params
     from tap_cscart.stream import Id
 
 AT_ONCE: t.Final = 50

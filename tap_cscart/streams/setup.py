@@ -7,10 +7,10 @@ import typing as t
 
 from typing_extensions import override
 
-from commerce_taps.conform import decode_object
 from commerce_taps.errors import PartitionFailed, PartitionRefused, PartitionSkipped
-from commerce_taps.fetch import where
-from tap_cscart.probe import CSCART, MULTIVENDOR, edition_of
+from commerce_taps.http import where
+from commerce_taps.records.conform import decode_object
+from tap_cscart.capabilities import CSCART, MULTIVENDOR, edition_of
 from tap_cscart.stream import CSCartStream, id_of
 
 if t.TYPE_CHECKING:
@@ -19,8 +19,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from commerce_taps.paging import Rows
-    from commerce_taps.records import Page
+    from commerce_taps.pagination.page import Page, Rows
 
 
 class CompanyStream(CSCartStream, abc.ABC):

@@ -23,7 +23,7 @@ import pytest
 from typing_extensions import override
 
 from commerce_sandbox import Sandbox
-from commerce_taps import fetch
+from commerce_taps import http
 from commerce_taps.redact import redact
 from tap_centra.tap import OWN, TapCentra
 from tap_codat.tap import TapCodat
@@ -299,5 +299,5 @@ def trial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Trial:
     """Runs each of the taps, which repeats a request at once."""
-    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
     return Trial(request.param, request.param.settings(sandbox), tmp_path)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from commerce_taps import dates, fetch, transport
+from commerce_taps import http, transport
+from commerce_taps.records import dates
 from tap_codat.tap import TapCodat
 from tests.bad_input.conftest import root
 from tests.contract import bookmarks
@@ -73,7 +74,7 @@ def set_clocks(monkeypatch: pytest.MonkeyPatch, ours: datetime, servers: datetim
         session.hooks["response"].append(date)
         return session
 
-    monkeypatch.setattr(fetch, "datetime", Own)
+    monkeypatch.setattr(http, "datetime", Own)
     monkeypatch.setattr(transport, "open_session", open_session)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from commerce_taps import cli
+from commerce_taps.input import cli
 from tests.bad_input.conftest import SUBJECTS, end_of, of_one_tap
 
 if TYPE_CHECKING:

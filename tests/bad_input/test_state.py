@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from commerce_taps import dates
-from commerce_taps.paging import Range, Reply, by_key
+from commerce_taps.pagination.keyset import by_key
+from commerce_taps.pagination.page import Range, Reply
+from commerce_taps.records import dates
 from tests.bad_input.conftest import of_one_tap
 from tests.contract import bookmarks
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from commerce_sandbox import Sandbox
-from commerce_taps import fetch
-from tap_centra.schemas import Declarations, integration, order
-from tap_centra.streams.integration import STREAMS as INTEGRATION_STREAMS
-from tap_centra.streams.order import STREAMS as ORDER_STREAMS
+from commerce_taps import http
+from tap_centra.declarations import Declarations
+from tap_centra.integration import schemas as integration
+from tap_centra.integration.streams import STREAMS as INTEGRATION_STREAMS
+from tap_centra.order import schemas as order
+from tap_centra.order.streams import STREAMS as ORDER_STREAMS
 from tap_centra.tap import TapCentra
 from tests.contract import is_exact
 from tests.contract import order as instant
@@ -88,7 +90,7 @@ def settings_for(sandbox: Sandbox, api: str) -> Record:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Taps:
     """Runs the tap in this process, where it repeats a request at once."""
-    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
     return Taps(tmp_path)
 
 

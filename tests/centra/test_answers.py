@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_sandbox.centra import graphql_api
-from commerce_taps.fetch import Client
+from commerce_taps.http import Client
 from tests.centra.conftest import INTEGRATION, amiss, differences, truth
 from tests.contract import bookmarks
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_sandbox import Sandbox
-from commerce_taps import dates
+from commerce_taps.records import dates
 from tests.centra.conftest import INTEGRATION, KINDS, ORDER, SCALE, Taps, amiss, differences, truth
 from tests.contract import bookmarks
 

@@ -15,15 +15,15 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_sandbox.centra import limits
-from commerce_taps.fetch import retry_after
-from commerce_taps.governor import Bucket, Governor
+from commerce_taps.http import retry_after
+from commerce_taps.rate_limit import Bucket, Governor
 from tap_centra.integration import api
 from tests.centra.conftest import INTEGRATION, amiss, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from commerce_taps.fetch import Client, Request
+    from commerce_taps.http import Client, Request
     from tests.centra.conftest import Catalogs, Taps
 
 HANDFUL = 5

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce_sandbox import ChurnOptions, Sandbox
-from commerce_taps import dates
-from tap_centra.order.client import REPEATED_HOUR
-from tap_centra.order.quirks import on_the_wall
+from commerce_taps.records import dates
+from tap_centra.order.normalize import on_the_wall
+from tap_centra.order.stream import REPEATED_HOUR
 from tests.centra.conftest import ORDER, SCALE, amiss, differences, truth
 from tests.contract import bookmarks
 

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from commerce_taps.errors import PartitionFailed
 from tap_centra.faults import Faults
-from tap_centra.order.client import Answer, LinkStream, NumberStream, OffsetStream, OrderStream
+from tap_centra.order.stream import Answer, LinkStream, NumberStream, OffsetStream, OrderStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from commerce_taps.errors import PartitionFailed
-from commerce_taps.paging import Range
-from tap_centra.integration.paging import Question, Rows, by_cursor, by_key, by_number
+from commerce_taps.pagination.page import Range
+from tap_centra.integration.pagination import Question, Rows, by_cursor, by_key, by_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_centra.integration.paging import Pages
+    from tap_centra.integration.pagination import Pages
 
 T0 = datetime(2024, 6, 1, tzinfo=timezone.utc)
 

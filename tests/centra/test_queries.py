@@ -30,9 +30,9 @@ from hypothesis import strategies as st
 from commerce_sandbox.centra import survey
 from commerce_sandbox.centra.schema import schema
 from commerce_taps.errors import PartitionSkipped
-from commerce_taps.paging import Range
+from commerce_taps.pagination.page import Range
 from tap_centra.integration.introspection import QUERY, LiveSchema, Look
-from tap_centra.integration.paging import Id, Question
+from tap_centra.integration.pagination import Id, Question
 from tap_centra.integration.reading import ENVELOPE, Reading
 from tap_centra.tap import TapCentra
 from tests.centra.conftest import INTEGRATION, KINDS, VARIANTS
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from graphql import GraphQLSchema
 
-    from tap_centra.integration.client import IntegrationStream
+    from tap_centra.integration.stream import IntegrationStream
     from tests.contract import Record
 
 STREAMS = KINDS[INTEGRATION]

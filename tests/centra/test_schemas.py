@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from graphql import GraphQLSchema
 
-    from tap_centra.integration.client import IntegrationStream
+    from tap_centra.integration.stream import IntegrationStream
 
 KINDS_OF = {
     "Int": "integer",

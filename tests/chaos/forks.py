@@ -20,7 +20,7 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
-from commerce_taps import fetch
+from commerce_taps import http
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def main(descriptor: str, package: str) -> None:
     importlib.import_module(f"{package}.tap")
-    fetch.FIRST_WAIT = 0.02
+    http.FIRST_WAIT = 0.02
     with socket.socket(fileno=int(descriptor)) as orders:
         while True:
             order, pipes, _, _ = socket.recv_fds(orders, 1 << 16, 2)

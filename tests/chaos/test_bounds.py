@@ -12,7 +12,8 @@ import pytest
 
 from commerce_sandbox import FaultOptions, Sandbox
 from commerce_taps.errors import PartitionFailed
-from commerce_taps.paging import Range, Reply, by_key
+from commerce_taps.pagination.keyset import by_key
+from commerce_taps.pagination.page import Range, Reply
 from tests.chaos.harness import Run, Tap
 from tests.chaos.taps import CODAT
 from tests.chaos.tested import CANARY

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commerce_sandbox import Sandbox
-from commerce_taps import fetch
+from commerce_taps import http
 from tap_codat.streams import STREAMS
 from tap_codat.tap import TapCodat
 from tests.contract import by_key
@@ -131,7 +131,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Taps:
     """Runs the tap in this process, where it repeats a request at once."""
-    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
     return Taps(tmp_path)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_sandbox import Sandbox
-from commerce_taps import dates
-from tap_codat.client import ModifiedStream, OperationStream
+from commerce_taps.records import dates
+from tap_codat.stream import ModifiedStream, OperationStream
 from tests.codat.conftest import KINDS, Taps, catalog, truth
 from tests.contract import bookmarks, by_key, differences
 

@@ -22,10 +22,10 @@ from commerce_taps.errors import (
     Message,
     Rule,
 )
-from commerce_taps.fetch import Client, Request
-from commerce_taps.governor import Governor
-from commerce_taps.prefetch import Workers
-from commerce_taps.records import open_envelope
+from commerce_taps.http import Client, Request
+from commerce_taps.rate_limit import Governor
+from commerce_taps.records.envelope import open_envelope
+from commerce_taps.threads import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from commerce_taps import governor
+from commerce_taps import rate_limit
 from tests.core.api import Api, Clock, running
 
 if TYPE_CHECKING:
@@ -22,5 +22,5 @@ def api() -> Iterator[Api]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(governor, "time", clock)
+    monkeypatch.setattr(rate_limit, "time", clock)
     return clock

@@ -16,9 +16,9 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
-from commerce_taps.columns import EXTRA, LONGEST, SCHEMAS, column_name, infer
 from commerce_taps.errors import ErrorTable, Message, TapError
-from commerce_taps.settings import COMMON
+from commerce_taps.input.settings import COMMON
+from commerce_taps.records.columns import EXTRA, LONGEST, SCHEMAS, column_name, infer
 from commerce_taps.stream import CommerceStream
 from commerce_taps.tap import CommerceTap
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
     from singer_sdk.helpers.types import Context
 
-    from commerce_taps.records import Page
+    from commerce_taps.pagination.page import Page
 
 DAY = "2024-03-{:02}T00:00:00Z"
 Source = dict[str, list[list[Any]]]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from commerce_taps import dates
+from commerce_taps.records import dates
 
 NORMAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

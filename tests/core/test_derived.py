@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import ErrorTable, Message, PartitionFailed, TapError
-from commerce_taps.settings import COMMON
+from commerce_taps.input.settings import COMMON
 from commerce_taps.stream import CommerceStream
 from commerce_taps.tap import CommerceTap
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
     from singer_sdk.helpers.types import Context
 
-    from commerce_taps.records import Page
+    from commerce_taps.pagination.page import Page
 
 ID = {"type": "string"}
 TEXT = {"type": ["string", "null"]}

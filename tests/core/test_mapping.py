@@ -16,8 +16,8 @@ from singer_sdk.helpers._flattening import FlatteningOptions
 from singer_sdk.mapper import CustomStreamMap
 from typing_extensions import override
 
-from commerce_taps.flattening import Flattening
-from commerce_taps.shape import Shape
+from commerce_taps.records.flattening import Flattening
+from commerce_taps.records.validate import Shape
 from tests.core.test_sdk_seams import MemoryTap, Orders, messages
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from commerce_taps.errors import (
     TapStopped,
     Unforeseen,
 )
-from commerce_taps.prefetch import Chain, Prefetch, Workers
-from commerce_taps.records import Page
+from commerce_taps.pagination.page import Page
+from commerce_taps.prefetch import Chain, Prefetch
+from commerce_taps.threads import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

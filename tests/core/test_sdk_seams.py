@@ -25,11 +25,11 @@ from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand, _ConfigIn
 from typing_extensions import override
 
 from commerce_taps.auth import HeaderAuth
-from commerce_taps.cli import Command
-from commerce_taps.emit import PageStateWriter, PageWriter
 from commerce_taps.errors import ErrorTable, Message
-from commerce_taps.records import Page
-from commerce_taps.settings import COMMON
+from commerce_taps.input.cli import Command
+from commerce_taps.input.settings import COMMON
+from commerce_taps.output import PageStateWriter, PageWriter
+from commerce_taps.pagination.page import Page
 from commerce_taps.stream import CommerceStream
 from commerce_taps.tap import CommerceTap
 

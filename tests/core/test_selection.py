@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from commerce_taps.conform import encode
 from commerce_taps.errors import RecordFailed
-from commerce_taps.selection import Selection, breadcrumb_of, fold, path_of
-from commerce_taps.shape import Shape
+from commerce_taps.records.conform import encode
+from commerce_taps.records.selection import Selection, breadcrumb_of, fold, path_of
+from commerce_taps.records.validate import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import commerce_taps.tap
-from commerce_taps.emit import PageStateWriter, PageWriter
+from commerce_taps.output import PageStateWriter, PageWriter
 from tests.core.test_derived import LAST, run, undone
 
 if TYPE_CHECKING:

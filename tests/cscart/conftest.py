@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commerce_sandbox import Sandbox
-from commerce_taps import fetch
+from commerce_taps import http
 from tap_cscart.streams import STREAMS
 from tap_cscart.tap import TapCSCart
 from tests.contract import is_exact
@@ -71,7 +71,7 @@ def settings_for(sandbox: Sandbox) -> Record:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Taps:
     """Runs the tap in this process, where it repeats a request at once."""
-    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
     return Taps(tmp_path)
 
 

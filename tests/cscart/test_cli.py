@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_cscart.client import store_address
+from tap_cscart.responses import store_address
 from tap_cscart.tap import TapCSCart
 from tests.cscart.conftest import KINDS, catalog, settings_for, truth
 from tests.runs import in_process

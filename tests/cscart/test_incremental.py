@@ -11,7 +11,8 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_sandbox.double import ChurnOptions
-from commerce_taps import dates, fetch
+from commerce_taps import http
+from commerce_taps.records import dates
 from tests.contract import bookmarks
 from tests.cscart.conftest import KINDS, RELEASES, SCALE, Taps, catalog, differences, off, truth
 
@@ -269,7 +270,7 @@ def test_a_bookmark_does_not_pass_the_beginning_of_the_reading_by_the_stores_clo
     assert stamps[-1] > dates.render(began)
     later = began + timedelta(days=9_000)
     clock = property(lambda client: later if client.requests["shipments"] else began)
-    monkeypatch.setattr(fetch.Client, "now", clock)
+    monkeypatch.setattr(http.Client, "now", clock)
     ended = run(sandbox, catalog=catalog("shipments"))
     assert dict(bookmarks(ended.output.state)) == {("shipments", ()): dates.render(began)}
     assert len(ended.output.records["shipments"]) == len(rows)

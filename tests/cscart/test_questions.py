@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commerce_taps.errors import MalformedAnswer
-from tap_cscart.client import Answer, listing
+from tap_cscart.responses import Answer, listing
 from tests.cscart.conftest import catalog, differences, off, truth
 
 if TYPE_CHECKING:

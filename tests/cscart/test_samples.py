@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from commerce_taps.conform import encode
-from tap_cscart.client import api_message, collection, listing, reviews
+from commerce_taps.records.conform import encode
+from tap_cscart.responses import api_message, collection, listing, reviews
 from tap_cscart.tap import TapCSCart
 from tests.contract import mistakes
 from tests.cscart.conftest import KINDS, SAMPLES

@@ -93,7 +93,7 @@ COMMON = messages((ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf
 def in_the_code() -> tuple[str, ...]:
     """Every text in the core and the taps, with `…` for what is filled in."""
     found = []
-    for file in [*ROOT.glob("commerce_taps/*.py"), *ROOT.glob("tap_*/**/*.py")]:
+    for file in [*ROOT.glob("commerce_taps/**/*.py"), *ROOT.glob("tap_*/**/*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = [part.value if isinstance(part, ast.Constant) else "…"

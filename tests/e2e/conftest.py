@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 from filelock import BaseFileLock, FileLock
 
-from commerce_taps import dates
-from tap_centra.streams.integration import STREAMS as CENTRA
+from commerce_taps.records import dates
+from tap_centra.integration.streams import STREAMS as CENTRA
 from tap_codat.streams import STREAMS
 from tests import contract
 from tests.runs import secrets_of

@@ -15,7 +15,7 @@ import pytest
 from typing_extensions import override
 
 from commerce_sandbox import Sandbox
-from commerce_taps import dates
+from commerce_taps.records import dates
 from tests.centra.conftest import GIVEN, INTEGRATION, KINDS, ORDER, differences
 from tests.e2e.conftest import Pipeline, kept
 

@@ -16,7 +16,7 @@ import pytest
 from typing_extensions import override
 
 from commerce_sandbox import Sandbox
-from commerce_taps import dates
+from commerce_taps.records import dates
 from tests.cscart.conftest import KINDS, RELEASES, differences, off
 from tests.e2e.conftest import Pipeline
 

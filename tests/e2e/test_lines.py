@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from commerce_sandbox import Sandbox
-from commerce_taps import dates
+from commerce_taps.records import dates
 from tests.e2e.conftest import BIN, ROOT, Pipeline, alone, install
 
 if TYPE_CHECKING:

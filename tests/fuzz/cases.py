@@ -28,7 +28,7 @@ import msgspec
 from typing_extensions import override
 
 from commerce_sandbox import Sandbox
-from commerce_taps import fetch
+from commerce_taps import http
 from tests.chaos.harness import Outcome, leaks
 from tests.chaos.tested import CANARY
 from tests.fuzz import mutations
@@ -293,12 +293,12 @@ def altered_responses(tested: Tested, cases: Iterable[int], folder: Path) -> Out
 @contextlib.contextmanager
 def _impatient() -> Iterator[None]:
     """Have requests repeated at once."""
-    before = fetch.FIRST_WAIT
-    fetch.FIRST_WAIT = 0.001
+    before = http.FIRST_WAIT
+    http.FIRST_WAIT = 0.001
     try:
         yield
     finally:
-        fetch.FIRST_WAIT = before
+        http.FIRST_WAIT = before
 
 
 class _Origin:

@@ -27,60 +27,60 @@ class Mutant(NamedTuple):
     test: str
 
 
-PAGING = "commerce_taps/paging.py"
-FETCH = "commerce_taps/fetch.py"
+PAGING = "commerce_taps/pagination/keyset.py"
+FETCH = "commerce_taps/http.py"
 STREAM = "commerce_taps/stream.py"
-QUIRKS = "tap_cscart/quirks.py"
-FRESHNESS = "tap_codat/freshness.py"
-SELECTION = "commerce_taps/selection.py"
+QUIRKS = "tap_cscart/normalize.py"
+FRESHNESS = "tap_codat/sync_status.py"
+SELECTION = "commerce_taps/records/selection.py"
 
 MUTANTS = (
     # --- a bad answer costs no row and makes none up --------------------------------------------
     Mutant(
         "the range of rows is not checked",
-        PAGING,
+        "commerce_taps/pagination/counted.py",
         "    if not asked.holds(reply.stamps):\n",
         "    if False:\n",
-        "tests/core/test_paging.py::test_a_row_outside_of_the_range_asked_for_is_refused",
+        "tests/core/pagination/test_keyset.py::test_a_row_outside_of_the_range_asked_for_is_refused",
     ),
     Mutant(
         "a page that is too short is believed",
-        PAGING,
+        "commerce_taps/pagination/counted.py",
         "    elif reply.has_next and len(reply.records) < reply.size:\n",
         "    elif False:\n",
-        "tests/core/test_paging.py::test_an_answer_that_contradicts_itself_is_refused",
+        "tests/core/pagination/test_keyset.py::test_an_answer_that_contradicts_itself_is_refused",
     ),
     Mutant(
         "the last page is not held against the total",
-        PAGING,
+        "commerce_taps/pagination/counted.py",
         "    elif not reply.has_next and reply.records and end != reply.total:\n",
         "    elif False:\n",
-        "tests/core/test_paging.py::test_an_answer_that_contradicts_itself_is_refused",
+        "tests/core/pagination/test_keyset.py::test_an_answer_that_contradicts_itself_is_refused",
     ),
     Mutant(
         "the number of Codat's page is not checked",
-        "tap_codat/client.py",
+        "tap_codat/stream.py",
         "        if envelope.page_number not in (number, None):\n",
         "        if False:\n",
         "tests/codat/test_pages.py::test_a_page_of_another_number_is_asked_for_again",
     ),
     Mutant(
         "the number of the store's page is not checked",
-        "tap_cscart/client.py",
+        "tap_cscart/responses.py",
         "        if self.number > number or (self.number < number and not is_last):\n",
         "        if False:\n",
         "tests/cscart/test_questions.py::test_an_answer_to_another_question_is_known",
     ),
     Mutant(
         "the parameters of the store's answer are not checked",
-        "tap_cscart/client.py",
+        "tap_cscart/responses.py",
         '            if told not in {"", right or "0"} and (right or name in NARROWING):\n',
         "            if False:\n",
         "tests/cscart/test_questions.py::test_an_answer_to_another_question_is_known",
     ),
     Mutant(
         "a page of the Order API that does not join the one before is taken",
-        "tap_centra/order/paging.py",
+        "tap_centra/order/pagination.py",
         "            if last is not None and last not in keys:\n",
         "            if False:\n",
         "tests/centra/test_order_paging.py::test_rows_that_slip_because_others_go_are_read",
@@ -90,14 +90,14 @@ MUTANTS = (
         FETCH,
         "            if count > retries:\n",
         "            if True:\n",
-        "tests/core/test_fetch.py::test_a_failure_is_repeated_and_told",
+        "tests/core/test_http.py::test_a_failure_is_repeated_and_told",
     ),
     Mutant(
         "a total that is not reached is believed",
-        PAGING,
+        "commerce_taps/pagination/reverse.py",
         "            raise PartitionFailed(short(walk.count, walk.total))\n",
         "            return\n",
-        "tests/core/test_by_page.py"
+        "tests/core/pagination/test_reverse.py"
         "::test_a_list_that_ends_before_its_total_fails_and_its_rows_are_handed_on",
     ),
     Mutant(
@@ -105,7 +105,7 @@ MUTANTS = (
         "commerce_taps/errors.py",
         "            if in_api_form or not rule.needs_api_form:\n",
         "            if True:\n",
-        "tests/core/test_fetch.py::test_refusal_in_a_foreign_form_is_a_failure",
+        "tests/core/test_http.py::test_refusal_in_a_foreign_form_is_a_failure",
     ),
     # --- every value arrives as it was sent -----------------------------------------------------
     Mutant(
@@ -127,11 +127,11 @@ MUTANTS = (
         QUIRKS,
         r're.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)',
         r're.compile(r"-?\d{1,18}", re.ASCII)',
-        "tests/cscart/test_quirks.py::test_a_value_becomes_what_the_table_says",
+        "tests/cscart/test_normalize.py::test_a_value_becomes_what_the_table_says",
     ),
     Mutant(
         "a connection that ends before its total is believed",
-        "tap_centra/integration/paging.py",
+        "tap_centra/integration/pagination.py",
         " and count >= (rows.total or 0)\n",
         "\n",
         "tests/centra/test_paging.py"
@@ -154,14 +154,14 @@ MUTANTS = (
     ),
     Mutant(
         "the order of Centra's lists is relied on whatever the values are",
-        "tap_centra/integration/paging.py",
+        "tap_centra/integration/pagination.py",
         " and (not known or asked.holds(known))\n",
         "\n",
         "tests/centra/test_paging.py::test_by_key_relies_on_no_value_beyond_what_was_asked_for",
     ),
     Mutant(
         "nested objects of Centra are read with their first field only",
-        "tap_centra/integration/selection.py",
+        "tap_centra/integration/query.py",
         "        inside = self.text(_properties(column), ",
         "        inside = self.text(dict([*_properties(column).items()][:1]), ",
         "tests/centra/test_places.py"
@@ -211,19 +211,19 @@ MUTANTS = (
         FRESHNESS,
         "        if not told or not all(_is_over(status) for _, status in told):\n",
         "        if not told:\n",
-        "tests/codat/test_freshness.py::test_a_sync_under_way_gives_no_mark",
+        "tests/codat/test_sync_status.py::test_a_sync_under_way_gives_no_mark",
     ),
     Mutant(
         "a connection's own lastSync is ignored",
         FRESHNESS,
         '            own = connection.last_sync if alike > 1 else ""\n',
         '            own = ""\n',
-        "tests/codat/test_freshness.py"
+        "tests/codat/test_sync_status.py"
         "::test_a_mark_holds_the_last_sync_of_a_connection_among_several",
     ),
     Mutant(
         "a look-up of CS-Cart that is not answered means that nothing is there",
-        "tap_cscart/probe.py",
+        "tap_cscart/capabilities.py",
         '            faults[path] = error.reason.rstrip(".")\n            return []\n',
         "            return []\n",
         "tests/cscart/test_errors.py"
@@ -235,28 +235,28 @@ MUTANTS = (
         PAGING,
         "            asked, new_from = Range(begin), second.end\n",
         "            asked, new_from = Range(second.end), second.end\n",
-        "tests/core/test_paging.py::test_by_key_hands_each_row_of_a_quiet_list_on_once",
+        "tests/core/pagination/test_keyset.py::test_by_key_hands_each_row_of_a_quiet_list_on_once",
     ),
     Mutant(
         "by_key is a second ahead of what it handed on",
         PAGING,
         "            yield reply.page(seen, bookmark=second.start)\n",
         "            yield reply.page(seen, bookmark=second.end)\n",
-        "tests/core/test_paging.py::test_by_key_is_never_ahead_of_what_it_handed_on",
+        "tests/core/pagination/test_keyset.py::test_by_key_is_never_ahead_of_what_it_handed_on",
     ),
     Mutant(
         "by_number believes its first reading",
-        PAGING,
+        "commerce_taps/pagination/counted.py",
         "        if totals == {count} and not more:\n",
         "        if not more:\n",
-        "tests/core/test_paging.py::test_by_number_is_whole_or_fails",
+        "tests/core/pagination/test_keyset.py::test_by_number_is_whole_or_fails",
     ),
     Mutant(
         "by_page reads from the first page to the last",
-        PAGING,
+        "commerce_taps/pagination/reverse.py",
         "        pages = walk.backward() if ascending and not reading else walk.forward(1)\n",
         "        pages = walk.forward(1)\n",
-        "tests/core/test_by_page.py"
+        "tests/core/pagination/test_reverse.py"
         "::test_of_a_list_in_ascending_order_no_row_is_missed_unless_it_goes",
     ),
     # --- one bad record costs nothing but itself, and a column stays as it is -------------------
@@ -290,35 +290,35 @@ MUTANTS = (
     ),
     Mutant(
         "records do not carry the columns they lack",
-        "commerce_taps/shape.py",
+        "commerce_taps/records/validate.py",
         "                    one.setdefault(name, None)\n",
         "                    pass\n",
         "tests/core/test_columns.py::test_what_a_value_left_in_a_variant_column_is_cleared",
     ),
     Mutant(
         "records on the fast way do not carry the columns they lack",
-        "commerce_taps/shape.py",
+        "commerce_taps/records/validate.py",
         "        return lacks + rest if lacks else rest\n",
         "        return rest\n",
         "tests/core/test_columns.py::test_what_a_value_left_in_a_variant_column_is_cleared",
     ),
     Mutant(
         "the first value alone tells a column's type",
-        "commerce_taps/shape.py",
+        "commerce_taps/records/validate.py",
         'kind = self.schema["properties"], infer(alike)\n',
         'kind = self.schema["properties"], infer(alike[:1])\n',
         "tests/core/test_columns.py::test_the_type_of_a_new_column_is_that_of_the_whole_page",
     ),
     Mutant(
         "odd names stay",
-        "commerce_taps/columns.py",
+        "commerce_taps/records/columns.py",
         "    if not PLAIN.fullmatch(name) or RESERVED.fullmatch(name):\n",
         "    if False:\n",
         "tests/core/test_columns.py::test_odd_names_become_names_that_any_database_takes",
     ),
     Mutant(
         "new columns have no limit",
-        "commerce_taps/shape.py",
+        "commerce_taps/records/validate.py",
         "                if len(self.columns) >= self._max_new_columns:\n",
         "                if False:\n",
         "tests/core/test_columns.py::test_fields_beyond_the_limit_are_kept_in_one_column",
@@ -340,7 +340,7 @@ MUTANTS = (
     ),
     Mutant(
         "STATE is written, and waits in the buffer",
-        "commerce_taps/emit.py",
+        "commerce_taps/output.py",
         "            sys.stdout.buffer.flush()\n",
         "",
         "tests/core/test_states.py::test_a_state_has_gone_out_once_it_is_written",
@@ -370,10 +370,10 @@ MUTANTS = (
     ),
     Mutant(
         "a signal is not looked at during waits",
-        "commerce_taps/governor.py",
+        "commerce_taps/rate_limit.py",
         "                self._check()\n",
         "",
-        "tests/core/test_governor.py::test_a_run_that_ends_ends_every_wait",
+        "tests/core/test_rate_limit.py::test_a_run_that_ends_ends_every_wait",
     ),
     Mutant(
         "a signal is not looked at while an answer does not come",
@@ -401,10 +401,10 @@ MUTANTS = (
     ),
     Mutant(
         "a row that fails alone is not named",
-        "commerce_taps/parts.py",
+        "commerce_taps/pagination/parts.py",
         "            raise PartitionFailed(msg, self._where) from error\n",
         "            return\n",
-        "tests/core/test_parts.py::test_rows_of_a_weak_server_come_but_for_those_that_fail_alone",
+        "tests/core/pagination/test_parts.py::test_rows_of_a_weak_server_come_but_for_those_that_fail_alone",
     ),
     # --- a column that was sent stays as it is --------------------------------------------------
     Mutant(
@@ -425,7 +425,7 @@ MUTANTS = (
     ),
     Mutant(
         "every unknown field becomes a column",
-        "commerce_taps/shape.py",
+        "commerce_taps/records/validate.py",
         "                if len(self.columns) >= self._max_new_columns:\n",
         "                if False:\n",
         "tests/core/test_columns.py::test_fields_beyond_the_limit_are_kept_in_one_column",
@@ -450,32 +450,32 @@ MUTANTS = (
         FETCH,
         "            allow_redirects=False,\n",
         "            allow_redirects=True,\n",
-        "tests/core/test_fetch.py::test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else",
+        "tests/core/test_http.py::test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else",
     ),
     Mutant(
         "ids are not quoted",
         FETCH,
         """f"/{quote(part, safe='')}" for part""",
         """f"/{part}" for part""",
-        "tests/core/test_fetch.py::test_an_id_arrives_as_it_is",
+        "tests/core/test_http.py::test_an_id_arrives_as_it_is",
     ),
     Mutant(
         "ids of dots are asked for",
         FETCH,
         '        if any(part.strip(".") == "" for part in self.path):\n',
         "        if False:\n",
-        "tests/core/test_fetch.py::test_an_id_that_would_climb_the_path_is_not_asked_for",
+        "tests/core/test_http.py::test_an_id_that_would_climb_the_path_is_not_asked_for",
     ),
     Mutant(
         "a secret is emitted where it is not expected",
-        "commerce_taps/selection.py",
+        "commerce_taps/records/selection.py",
         "        return fold(name) in self._secrets\n",
         "        return False\n",
         "tests/core/test_selection.py::test_a_secret_leaves_in_no_form",
     ),
     Mutant(
         "a variant of a column is not selected as the column is",
-        "commerce_taps/selection.py",
+        "commerce_taps/records/selection.py",
         '    plain = _VARIANT.sub("", name)\n',
         "    plain = name\n",
         "tests/core/test_selection.py"
@@ -483,7 +483,7 @@ MUTANTS = (
     ),
     Mutant(
         ".env wins over exported variables",
-        "commerce_taps/settings.py",
+        "commerce_taps/input/settings.py",
         '        load_dotenv(".env", encoding="utf-8-sig")\n',
         '        load_dotenv(".env", encoding="utf-8-sig", override=True)\n',
         "tests/bad_input/test_env_file.py::test_a_variable_that_is_exported_wins",
@@ -494,7 +494,7 @@ MUTANTS = (
         FETCH,
         "            timeout=self._timeout,\n",
         "            timeout=None,\n",
-        "tests/core/test_fetch.py::test_an_answer_that_does_not_come_is_given_up",
+        "tests/core/test_http.py::test_an_answer_that_does_not_come_is_given_up",
     ),
     Mutant(
         "response_timeout is off",
@@ -515,21 +515,21 @@ MUTANTS = (
         FETCH,
         "        if self._unanswered < enough:\n",
         "        if True:\n",
-        "tests/core/test_fetch.py::test_a_server_that_is_gone_ends_the_run_after_some_requests",
+        "tests/core/test_http.py::test_a_server_that_is_gone_ends_the_run_after_some_requests",
     ),
     Mutant(
         "any wait the API asks for is kept",
         FETCH,
         "            if asked > self._max_wait:\n",
         "            if False:\n",
-        "tests/core/test_fetch.py::test_a_wait_beyond_the_longest_stops_and_says_until_when",
+        "tests/core/test_http.py::test_a_wait_beyond_the_longest_stops_and_says_until_when",
     ),
     Mutant(
         "a wait the API asks for is not kept",
         FETCH,
         "            wait = max(wait, asked)\n            self._governor.pause(asked)\n",
         "",
-        "tests/core/test_fetch.py::test_the_wait_the_api_asks_for_is_kept",
+        "tests/core/test_http.py::test_the_wait_the_api_asks_for_is_kept",
     ),
     Mutant(
         "an answer may be of any size",
@@ -547,17 +547,17 @@ MUTANTS = (
     ),
     Mutant(
         "by_page gives no list up",
-        PAGING,
+        "commerce_taps/pagination/reverse.py",
         "        while not announced or number <= READINGS * -(-announced // self._size) + GROWTH:",
         "        while True:",
-        "tests/core/test_by_page.py::test_a_list_that_grows_as_fast_as_it_is_read_is_given_up",
+        "tests/core/pagination/test_reverse.py::test_a_list_that_grows_as_fast_as_it_is_read_is_given_up",
     ),
     Mutant(
         "a key that was accepted is given up at its first refusal",
         FETCH,
         "min(rule.doubts, retries) if self._answered else 0\n",
         "0\n",
-        "tests/core/test_fetch.py::test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused",
+        "tests/core/test_http.py::test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused",
     ),
     Mutant(
         "bookmarks go by the clock that is ahead",
@@ -578,7 +578,7 @@ MUTANTS = (
     # --- a run ends soon ------------------------------------------------------------------------
     Mutant(
         "a run whose output nobody takes goes on after a signal",
-        "commerce_taps/ending.py",
+        "commerce_taps/shutdown.py",
         "        os._exit(self.code)\n",
         "",
         "tests/codat/test_endings.py::test_a_signal_ends_a_run_whose_output_nobody_takes[SIGTERM]",
@@ -593,7 +593,7 @@ MUTANTS = (
     ),
     Mutant(
         "threads with nothing to do stay",
-        "commerce_taps/prefetch.py",
+        "commerce_taps/threads.py",
         "            self._changed.wait_for(lambda: self._work, self._linger)\n",
         "            self._changed.wait_for(lambda: self._work)\n",
         "tests/core/test_prefetch.py"
@@ -609,7 +609,7 @@ MUTANTS = (
     ),
     Mutant(
         "the fast way does not look inside of objects",
-        "commerce_taps/shape.py",
+        "commerce_taps/records/validate.py",
         "            closed=self.selection.is_deep,\n",
         "",
         "tests/core/test_selection.py::test_a_secret_leaves_in_no_form",
@@ -631,7 +631,7 @@ MUTANTS = (
     ),
     Mutant(
         "of two inner fields of one name, one is lost",
-        "commerce_taps/flattening.py",
+        "commerce_taps/records/flattening.py",
         "                    column = spare(column, value, out)\n",
         "                    pass\n",
         "tests/core/test_mapping.py::test_flattening_loses_nothing_and_fits",

@@ -1,0 +1,88 @@
+"""Ends the process soon after a signal, even where its main thread does not get to look at it.
+
+A signal is noted, and acted on between two pages, so that no line is torn. But the thread that
+would act may be inside of a write, since the pipe is full and nobody reads it, or of a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+import typing as t
+
+from commerce_taps.output import taken
+from commerce_taps.rate_limit import TICK
+
+if t.TYPE_CHECKING:
+    from typing_extensions import Self
+
+GRACE: t.Final = 4.0
+"""Seconds a run has to end by itself; as long as its output is taken they begin anew."""
+
+
+class Deadline:
+    """Bounds how long a command goes on after a signal.
+
+    Attributes:
+        code: The exit code of the signal that came; 0 if none has.
+    """
+
+    def __init__(self) -> None:
+        """Bound nothing yet: who makes a tap in a process of their own keeps the process."""
+        self.code = 0
+        self._signals: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        """Begin a command."""
+        self.code = 0
+        self._signals = queue.SimpleQueue()
+        threading.Thread(target=self._watch, args=(self._signals,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End a command: it has ended in time."""
+        self._signals.put(None)
+
+    def note(self, number: int) -> None:
+        """Note a signal. A signal handler may do so: it waits for nobody.
+
+        Args:
+            number: The signal.
+        """
+        self.code = 128 + number
+        self._signals.put(number)
+
+    def _watch(self, signals: queue.SimpleQueue[int | None]) -> None:
+        if signals.get() is None:
+            return
+        before, until = taken(), time.monotonic() + GRACE
+        while time.monotonic() < until:
+            try:
+                if signals.get(timeout=TICK) is None:
+                    return
+            except queue.Empty:
+                if taken() != before:
+                    before, until = taken(), time.monotonic() + GRACE
+        # In a thread of its own: nobody may read the log either.
+        told = threading.Thread(target=_tell, daemon=True)
+        told.start()
+        told.join(TICK)
+        os._exit(self.code)
+
+
+def _tell() -> None:
+    logging.getLogger(__name__).error(
+        "Stopped: the run was interrupted and did not end within %d seconds: the program that "
+        "reads the output takes nothing, or a server does not answer. What was not written comes "
+        "in the next run.",
+        GRACE,
+    )
+    sys.stderr.flush()
+
+
+DEADLINE: t.Final = Deadline()
+"""The one of this process."""

@@ -1,0 +1,464 @@
+"""What a stream of the Order API is: its envelope, its four ways of paging, its times.
+
+Facts come from Centra's reference of the Order API. Ids are numbers in every stream, so that they
+join: the API writes some as text.
+"""
+
+from __future__ import annotations
+
+import abc
+import re
+import typing as t
+from datetime import datetime, timedelta
+from functools import partial
+from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
+
+from msgspec import Raw
+from singer_sdk import StreamSchema
+from typing_extensions import override
+
+from commerce_taps.errors import MalformedAnswer, PartitionFailed, Refused, TooMuchAsked
+from commerce_taps.http import Request
+from commerce_taps.lazy import cached_property
+from commerce_taps.pagination.page import Page
+from commerce_taps.pagination.parts import Parts
+from commerce_taps.records import dates
+from commerce_taps.records.conform import UNREADABLE, decode, encode
+from commerce_taps.records.envelope import open_envelope, open_object
+from commerce_taps.stream import CommerceStream
+from tap_centra.bookmarks import LEEWAY, Latest, look_back
+from tap_centra.declarations import Declarations
+from tap_centra.entries import NOTHING, entries_of, is_object, value_of
+from tap_centra.faults import Faults
+from tap_centra.order import schemas
+from tap_centra.order.normalize import compile_undo, on_the_wall
+from tap_centra.order.pagination import Sheet, fresh, joined
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_centra.order.pagination import Params
+    from tap_centra.tap import TapCentra
+
+REPEATED_HOUR: t.Final = timedelta(hours=1)
+"""In autumn an hour of the wall clock comes twice, and its times do not say which one they are of:
+filters begin so much earlier."""
+
+
+UNREAD: t.Final = Raw(b"null")
+"""Stands in the place of a row that the API does not give; known by its identity."""
+
+
+class Answer(t.NamedTuple):
+    """An answer of the API.
+
+    Attributes:
+        records: The records, their quirks undone.
+        next: The link to the next page, if there is one.
+        total: How many records there are: no list tells.
+        size: How many records a page has: no list tells.
+        missing: How many records are left out: none, for there is `UNREAD` in place of each.
+    """
+
+    records: list[Raw]
+    next: str | None
+    total: None = None
+    size: None = None
+    missing: int = 0
+
+    @classmethod
+    def join(cls, parts: Sequence[Answer], number: int, size: int) -> Answer:
+        """Put a page together from its parts, as `commerce_taps.pagination.parts` wants it.
+
+        Args:
+            parts: The parts in their order; none for a row that cannot be read.
+            number: The number of the page.
+            size: How many rows it was to have.
+
+        Returns:
+            The page; it leads on where its last part does, or where that could not be read.
+        """
+        following = f"?page={number + 1}&limit={size}"
+        if not parts:
+            return cls([UNREAD], following)
+        return cls(
+            [raw for part in parts for raw in part.records],
+            parts[-1].next and following,
+        )
+
+
+class OrderStream(CommerceStream, abc.ABC):
+    """A list of the Order API."""
+
+    schema = StreamSchema(Declarations(schemas))
+    _tap: TapCentra
+
+    path: str
+    """Path below the API's address; `{id}` is filled in by those that have one."""
+
+    selector: str
+    """The name of the records in the envelope."""
+
+    looks_back: t.ClassVar[bool] = False
+    """Whether rows change after the moment they are filtered by."""
+
+    filter_names: t.ClassVar[tuple[str, ...]] = ()
+    """The parameters that filter by time: a row is new by any of them."""
+
+    page_limit: int = 200
+    """The most rows of a page."""
+
+    # --- one answer -----------------------------------------------------------------------------
+
+    @cached_property
+    def _undo(self) -> t.Any:  # noqa: ANN401 (a function on JSON)
+        return compile_undo(self.schema, self._tap.zone)
+
+    def answer(self, params: Params, one: str = "", *, divisible: bool = False) -> Answer:
+        """Ask once.
+
+        Args:
+            params: Query parameters.
+            one: The id that is filled into the path.
+            divisible: As `Request` has it.
+
+        Returns:
+            The answer.
+        """
+        path = tuple(part.format(id=one) for part in self.path.split("/"))
+        context = {"id": one} if one else {}
+        request = Request(path, params, stream=self.name, context=context, divisible=divisible)
+        return self._tap.client.get(request, partial(self._open, one=one))
+
+    def parts(self, params: Params, faults: Faults) -> Parts[Answer]:
+        """Open a list whose rows can be asked for by their place, in any number at once.
+
+        Args:
+            params: Parameters besides those of paging.
+            faults: Where to note a row that does not come even alone; `UNREAD` takes its place.
+
+        Returns:
+            Its pages.
+        """
+
+        def fetch(asked: int, number: int, size: int, *, divisible: bool) -> Answer:
+            paging = {"limit": size, **self.place(asked, number, size)}
+            try:
+                return self.answer({**params, **paging}, divisible=divisible)
+            except TooMuchAsked as refusal:
+                if size > 1:
+                    raise
+                why = f"{refusal.reason.rstrip('.')}: even for a single row"
+                place = f"row {paging.get('offset', number - 1) + 1}"
+                faults.add(why, place)
+                raise TooMuchAsked(f"{why}, {place}") from refusal
+
+        return Parts(fetch, Answer.join, self._limit, self.name, self.logger)
+
+    @staticmethod
+    def place(asked: int, number: int, size: int) -> dict[str, int]:
+        """Tell which page is meant, as the API wants it.
+
+        Args:
+            asked: What `Parts` was asked for: whether to name the first page, too.
+            number: The number of the page.
+            size: How many rows it is to have.
+
+        Returns:
+            The parameters.
+        """
+        del size  # is told beside it
+        return {"page": number} if asked or number > 1 else {}
+
+    def _open(self, body: bytes, one: str = "") -> Answer:
+        """Open the envelope, which may hold a refusal."""
+        envelope = open_envelope(body, dict[str, Raw])
+        if value_of(envelope, "status") != "ok":
+            if "status" in envelope:
+                raise Refused
+            msg = "the answer has no `status`: it is none of the Order API"
+            raise MalformedAnswer(msg)
+        rows = self._rows(envelope)
+        link = value_of(envelope, "next") or None
+        if not isinstance(link, str | None):
+            msg = "the answer has a `next` that is no link"
+            raise MalformedAnswer(msg)
+        found = [self._undone(raw) for raw in rows]
+        if one and any(self._is_other(raw, one) for raw in found):
+            msg = "the answer is to another question: it has another id than was asked for"
+            raise MalformedAnswer(msg)
+        return Answer(found, link)
+
+    def _is_other(self, raw: Raw, one: str) -> bool:
+        """Tell whether a record has an id, and not the one that was asked for."""
+        value = value_of(open_object(raw), self.primary_keys[0])
+        return isinstance(value, int | str) and str(value).lstrip("0") != one.lstrip("0")
+
+    def _rows(self, envelope: Mapping[str, Raw]) -> list[Raw]:
+        """Find the records in the envelope, of any kind."""
+        raw = envelope.get(self.selector, Raw(b"null"))
+        found = entries_of(envelope, self.selector)
+        if self.is_single and is_object(raw):
+            found = [raw] if found else None
+        if found is None or bytes(raw) in NOTHING or (self.is_single and not found):
+            msg = f"the answer has no `{self.selector}`"
+            raise MalformedAnswer(msg)
+        return found
+
+    def _undone(self, raw: Raw) -> Raw:
+        """Undo the quirks of a record; one that cannot be decoded stays as it is."""
+        try:
+            return Raw(encode(self._undo(decode(raw))))
+        except UNREADABLE:
+            return raw
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the envelope holds one record, and not a list."""
+        return "{id}" in self.path
+
+    # --- reading --------------------------------------------------------------------------------
+
+    @property
+    def _limit(self) -> int:
+        return min(int(self.config["page_size"]), self.page_limit)
+
+    def _begin(self, start: datetime | None) -> datetime | None:
+        """Tell where the filter by time begins."""
+        begin = look_back(start, self.config) if self.looks_back else start
+        return None if begin is None else dates.shift(begin, -REPEATED_HOUR)
+
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read the records, page by page.
+
+        Args:
+            start: Where to begin, inclusive; `None` for everything.
+            faults: Where to note what could not be read.
+
+        Yields:
+            The pages.
+        """
+        begin = self._begin(start)
+        if begin is None or not self.filter_names:
+            yield from self.pages({}, faults)
+            return
+        since, seen = on_the_wall(begin, self._tap.zone), set[bytes]()
+        for name in self.filter_names:
+            for rows in self.pages({name: since}, faults):
+                yield fresh(rows, seen)
+
+    @abc.abstractmethod
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read all pages of a list.
+
+        Args:
+            params: Parameters besides those of paging.
+            faults: Where to note what could not be read.
+
+        Yields:
+            The records of each.
+        """
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read the list; a bookmark is safe at its end. See the base class."""
+        faults, latest = Faults(), None
+        for rows in self.lists(start, faults):
+            latest = latest or Latest(self._tap.client.now)
+            records, fits, stamps = self.shape.examine(rows)
+            latest.add(stamps)
+            yield self.completed(Page(records, fits), faults)
+        faults.raise_if_any()
+        if latest:
+            yield Page((), (), latest.value)
+
+    def completed(self, page: Page, faults: Faults) -> Page:  # noqa: ARG002
+        """Add to a page what comes inside of its records.
+
+        Args:
+            page: The page.
+            faults: Where to note what could not be read.
+
+        Returns:
+            The page.
+        """
+        return page
+
+    def _key(self, raw: Raw) -> t.Any:  # noqa: ANN401 (hashable)
+        return self.shape.key(raw)
+
+
+class OffsetStream(OrderStream, abc.ABC):
+    """A list whose pages begin at an offset.
+
+    Neither its order nor how many rows a page has at most is documented. So each page begins with
+    the row the last one ended with, and the list ends where nothing follows that row.
+    """
+
+    @override
+    @property
+    def _limit(self) -> int:
+        return max(super()._limit, 2)  # a row of its own besides the one that overlaps
+
+    @override
+    @staticmethod
+    def place(asked: int, number: int, size: int) -> dict[str, int]:
+        """Tell the offset, counted from the one that was asked for. See the base class."""
+        return {"offset": asked + (number - 1) * size}
+
+    @override
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read all pages. See the base class."""
+        parts = self.parts(params, faults)
+
+        def ask(place: Params) -> Sheet:
+            offset = int(place.get("offset", 0))
+            rows = parts.page(offset, 1).records
+            goes_on = len(rows) > (1 if place else 0)
+            return Sheet(rows, place, {"offset": offset + len(rows) - 1} if goes_on else None)
+
+        return _read(joined(ask, self._key, overlap=True))
+
+
+class NumberStream(OrderStream, abc.ABC):
+    """A list whose pages have numbers.
+
+    Which number the first page has is not documented of every list: it is asked for without one,
+    and must end as page 1 does.
+    """
+
+    takes_limit: t.ClassVar[bool] = True
+
+    @override
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read all pages. See the base class."""
+        parts = self.parts(params, faults)
+
+        def ask(place: Params) -> Sheet:
+            number = int(place.get("page", 1))  # pages may be shorter than asked for
+            if self.takes_limit:
+                rows = parts.page(len(place), number).records
+            else:
+                rows = self.answer({**params, **place}).records
+            return Sheet(rows, {"page": number}, {"page": number + 1} if rows else None)
+
+        return _read(joined(ask, self._key, repeats=True))
+
+
+class LinkStream(OrderStream, abc.ABC):
+    """A list whose pages name the next one, and whose rows do not tell when they were changed.
+
+    So each row is given the moment the reading began, and the next run asks for what has changed
+    since.
+    """
+
+    replication_key = "readAt"
+
+    @override
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Follow the links. See the base class."""
+        parts = self.parts(params, faults)
+
+        def ask(place: Params) -> Sheet:
+            paging = {"page": 1, "limit": self._limit, **place}
+            known = paging.keys() <= {"page", "limit", *params}
+            if known and str(paging["limit"]) == str(self._limit) and _is_number(paging["page"]):
+                answer = parts.page(len(place), int(paging["page"]))
+            else:  # only the link itself knows what it asks for
+                answer = self.answer({**params, "limit": self._limit, **place})
+            rows, link = answer.records, answer.next
+            return Sheet(rows, place, self._follow(link) if link else None)
+
+        return _read(joined(ask, self._key))
+
+    def _follow(self, link: str) -> dict[str, str]:
+        """Read the parameters of a link, which must not lead elsewhere."""
+        here = f"{self._tap.base_url}/{self.path}"
+        try:
+            there = urlsplit(urljoin(here, link))
+        except ValueError:  # such as a bracket that is not closed
+            there = SplitResult("", "", "", "", "")
+        # Nothing but its parameters is used: behind a proxy it may have another scheme or port.
+        if there.hostname != urlsplit(here).hostname:
+            msg = f"a page of the list leads to another host, {there.netloc}, where no key is sent"
+            raise PartitionFailed(msg)
+        return dict(parse_qsl(there.query, keep_blank_values=True))
+
+    @override
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read the records, and give each the moment of reading. See the base class."""
+        given: dict[str, Raw] = {}
+        for rows in super().lists(start, faults):
+            if not given:
+                moment = dates.render(dates.floor(dates.shift(self._tap.client.now, -LEEWAY)))
+                given = {"readAt": Raw(encode(moment))}
+            yield [Raw(encode(open_object(raw) | given)) if is_object(raw) else raw for raw in rows]
+
+
+class WholeStream(OrderStream, abc.ABC):
+    """A list that comes in one answer."""
+
+    @override
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read the only page. See the base class."""
+        del faults  # what comes at once comes whole
+        yield self.answer(params).records
+
+
+class DetailStream(OrderStream, abc.ABC):
+    """Records asked for one by one, by the ids of another list."""
+
+    parent: t.ClassVar[type[OrderStream]]
+    """The stream whose list has the ids."""
+
+    @override
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read a record for each id, a page of them at once. See the base class."""
+        ids = self._ids(start, faults)
+        for first in range(0, len(ids), self._limit):
+            asked = (
+                partial(self._find, one, start, faults) for one in ids[first : first + self._limit]
+            )
+            yield [raw for found in self._tap.client.all(asked) for raw in found]
+
+    def _find(self, one: str, start: datetime | None, faults: Faults) -> list[Raw]:
+        """Read the record of an id, unless it has gone meanwhile."""
+        try:
+            return self.answer({}, one).records
+        except PartitionFailed as failure:
+            if one in self._ids(start, Faults()):
+                faults.add(failure.reason, f"id {one}")
+            return []
+
+    @override
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read nothing: there is no list. See the base class."""
+        del params, faults
+        return iter(())
+
+    def _ids(self, start: datetime | None, faults: Faults) -> list[str]:
+        """List the ids, once each."""
+        parent = self.parent(self._tap)
+        (key,) = parent.primary_keys
+        found: list[str] = []
+        for number, rows in enumerate(parent.lists(start, faults), 1):
+            place = f"page {number} of `{parent.name}`"
+            for row, raw in enumerate(rows, 1):
+                one = value_of(open_object(raw), key)
+                if isinstance(one, int | str) and one != "":
+                    found.append(str(one))
+                else:
+                    faults.add(f"a row has no `{key}` to ask for", f"row {row} of {place}")
+        return list(dict.fromkeys(found))
+
+
+def _is_number(value: str | int) -> bool:
+    return bool(re.fullmatch(r"[1-9][0-9]{0,8}", str(value)))
+
+
+def _read(pages: Iterator[list[Raw]]) -> Iterator[list[Raw]]:
+    """Leave out what only stands in the place of rows."""
+    for rows in pages:
+        yield [raw for raw in rows if raw is not UNREAD]

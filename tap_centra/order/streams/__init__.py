@@ -1,0 +1,290 @@
+"""The streams of the Order API, after Centra's reference of it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from msgspec import Raw
+from typing_extensions import override
+
+from commerce_taps.records import dates
+from commerce_taps.records.conform import encode
+from commerce_taps.records.envelope import open_object
+from tap_centra.entries import entries_of, value_of
+from tap_centra.order.normalize import on_the_wall
+from tap_centra.order.stream import (
+    REPEATED_HOUR,
+    DetailStream,
+    LinkStream,
+    NumberStream,
+    OffsetStream,
+    OrderStream,
+    WholeStream,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context
+
+    from commerce_taps.pagination.page import Page
+    from tap_centra.faults import Faults
+
+
+class Customers(OffsetStream):
+    """Customers, consumers and retailers' people alike."""
+
+    name = "customers"
+    path = "customers"
+    selector = "customers"
+    primary_keys = ("customerId",)
+    replication_key = "modified"
+    filter_names = ("modified", "created")
+
+
+class CustomerDetails(DetailStream):
+    """The same customers, asked for one by one: for plugins that show more of them so."""
+
+    name = "customer_details"
+    path = "customers/{id}"
+    selector = "customer"
+    parent = Customers
+    primary_keys = ("customerId",)
+    replication_key = "modified"
+    selected_by_default = False
+    cost = "a request a customer"
+
+
+class Orders(OffsetStream):
+    """Orders the plugin shows. The API does not tell when one was changed."""
+
+    name = "orders"
+    path = "orders"
+    selector = "orders"
+    primary_keys = ("orderId",)
+    replication_key = "orderDate"
+    filter_names = ("newer_than",)
+    looks_back = True
+
+    @override
+    def completed(self, page: Page, faults: Faults) -> Page:
+        """Add the lines. See the base class."""
+        for stream in self.derived:
+            lines = [line for raw in page.records for line in _lines(raw, faults)]
+            page.derived = {stream.name: stream.checked(lines)}
+        return page
+
+
+class OrderLines(OrderStream):
+    """What was ordered, one row a line. A line that was taken off an order stays in the table."""
+
+    name = "order_lines"
+    path = "orders"
+    selector = "orders"
+    parent_stream_type = Orders
+    primary_keys = ("orderId", "lineId")
+    replication_key = "orderDate"
+
+    @override
+    def pages(self, *_: object) -> Iterator[Sequence[Raw]]:
+        """Read nothing: the lines come with the orders. See the base class."""
+        return iter(())
+
+
+class Shipments(OffsetStream):
+    """Shipments: those that may be sent, those under way, and those that were sent."""
+
+    name = "shipments"
+    path = "shipments"
+    selector = "shipments"
+    primary_keys = ("shipmentId",)
+    replication_key = "shipmentDate"
+    looks_back = True
+    page_limit = 100
+
+    @override
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read the three lists in the order a shipment goes through them; the last one wins.
+
+        Only what was sent is filtered. Which date the filter compares with is not documented: if
+        all that comes was ordered since then, it may be that of the order, and a shipment that was
+        ordered long ago would never come. Then the list is read whole.
+        """
+        for status in ("goodtogo", "inprogress"):
+            yield from self.pages({"status": status}, faults)
+        sent, begin = {"status": "completed"}, self._begin(start)
+        if begin is None:
+            yield from self.pages(sent, faults)
+            return
+        ordered_before = False
+        since = {"newer_than": on_the_wall(begin, self._tap.zone)}
+        for rows in self.pages({**sent, **since}, faults):
+            yield rows
+            ordered_before = ordered_before or any(
+                _is_before(raw, "orderDate", dates.shift(begin, -REPEATED_HOUR)) for raw in rows
+            )
+        if not ordered_before:
+            for rows in self.pages(sent, faults):
+                yield [raw for raw in rows if not _is_before(raw, "shipmentDate", begin)]
+
+
+class Returns(NumberStream):
+    """Goods sent back. The API does not tell when one was changed."""
+
+    name = "returns"
+    path = "returns"
+    selector = "returns"
+    primary_keys = ("returnId",)
+    replication_key = "date"
+    filter_names = ("newer_than",)
+    looks_back = True
+
+
+class Products(LinkStream):
+    """Sizes of products, with texts and prices: one row each thing that is kept in stock."""
+
+    name = "products"
+    path = "products"
+    selector = "products"
+    primary_keys = ("stockItemId",)
+    filter_names = ("modified", "created")
+
+
+class Stock(LinkStream):
+    """Pieces of each size in the plugin's warehouses, now."""
+
+    name = "stock"
+    path = "stock"
+    selector = "products"
+    primary_keys = ("stockItemId",)
+    filter_names = ("stock_modified", "modified", "created")
+
+
+class SupplierOrders(WholeStream):
+    """Confirmed orders to suppliers."""
+
+    name = "supplier_orders"
+    path = "supplier-orders"
+    selector = "orders"
+    primary_keys = ("orderId",)
+
+
+class SupplierOrderDetails(DetailStream):
+    """The same orders with their lines; a request each."""
+
+    name = "supplier_order_details"
+    path = "supplier-orders/{id}"
+    selector = "order"
+    parent = SupplierOrders
+    primary_keys = ("orderId",)
+
+
+class SupplierDeliveries(WholeStream):
+    """Deliveries of suppliers that the plugin's warehouse has not accepted yet; then they go."""
+
+    name = "supplier_deliveries"
+    path = "supplier-deliveries"
+    selector = "deliveries"
+    primary_keys = ("id",)
+
+
+class SupplierDeliveryItems(DetailStream):
+    """The same deliveries with what is in them; a request each."""
+
+    name = "supplier_delivery_items"
+    path = "supplier-deliveries/{id}"
+    selector = "delivery"
+    parent = SupplierDeliveries
+    primary_keys = ("id",)
+
+
+class SupplierDeliveryDetails(DetailStream):
+    """The same deliveries with the orders they are for; a request each."""
+
+    name = "supplier_delivery_details"
+    path = "supplier-deliveries/{id}/details"
+    selector = "delivery"
+    parent = SupplierDeliveries
+    primary_keys = ("id",)
+
+
+class Vouchers(OrderStream):
+    """The vouchers named in `voucher_ids`: the API has no list of them."""
+
+    name = "vouchers"
+    path = "vouchers/{id}"
+    selector = "voucher"
+    primary_keys = ("id",)
+
+    @override
+    @property
+    def partitions(self) -> list[dict[str, t.Any]]:
+        """One partition a voucher."""
+        ids = dict.fromkeys(map(str, self.config.get("voucher_ids", ())))
+        return [{"id": one} for one in ids]
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read one voucher. See the base class."""
+        yield self.checked(self.answer({}, (context or {})["id"]).records)
+
+    @override
+    def pages(self, *_: object) -> Iterator[Sequence[Raw]]:
+        """Read nothing: there is no list. See the base class."""
+        return iter(())
+
+
+class AllocationRequests(NumberStream):
+    """Requests to warehouses to set pieces aside, of any status."""
+
+    name = "allocation_requests"
+    path = "allocation-requests"
+    selector = "allocation_requests"
+    primary_keys = ("id",)
+    takes_limit = False
+
+    @override
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read those of any status; the API shows pending ones only unless asked. See the base."""
+        return self.pages({"status": "all"}, faults)
+
+
+def _is_before(raw: Raw, name: str, moment: datetime) -> bool:
+    """Tell whether a record has a time that is before a moment."""
+    try:
+        return dates.parse(value_of(open_object(raw), name)) < dates.floor(moment)
+    except (AttributeError, ValueError):  # it is no text, or no time
+        return False
+
+
+def _lines(raw: Raw, faults: Faults) -> Iterator[Raw]:
+    """Take the lines out of an order, and give them what they need of it."""
+    order = open_object(raw)
+    place = f"the order {value_of(order, 'orderId')}"
+    lines = entries_of(order, "products")
+    if lines is None:
+        faults.add("`products` is no list", place)
+    parent = {name: order[name] for name in ("orderId", "orderDate") if name in order}
+    for line in faults.objects(lines or (), "line", place):
+        yield Raw(encode(parent | open_object(line)))
+
+
+STREAMS: t.Final[tuple[type[OrderStream], ...]] = (
+    Customers,
+    CustomerDetails,
+    Orders,
+    OrderLines,
+    Shipments,
+    Returns,
+    Products,
+    Stock,
+    SupplierOrders,
+    SupplierOrderDetails,
+    SupplierDeliveries,
+    SupplierDeliveryItems,
+    SupplierDeliveryDetails,
+    Vouchers,
+    AllocationRequests,
+)
+"""Every stream of the Order API."""

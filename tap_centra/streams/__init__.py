@@ -1,1 +1,0 @@
-"""The streams of tap-centra, a module for each of the two APIs."""

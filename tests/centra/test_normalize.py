@@ -1,0 +1,131 @@
+"""What the Order API does to values, and that it is undone and nothing else."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commerce_taps.records import dates
+from tap_centra.order.normalize import compile_undo, on_the_wall
+
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+
+
+def undo(kind: str, value: object, zone: ZoneInfo = STOCKHOLM, **more: object) -> Any:  # noqa: ANN401
+    return compile_undo({"type": [kind, "null"], **more}, zone)(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "meant"),
+    [
+        ("integer", "83651", 83651),
+        ("integer", "-5", -5),
+        ("integer", 20059, 20059),
+        ("integer", "", None),
+        ("integer", None, None),
+        ("integer", "007", "007"),
+        ("integer", "10002-1", "10002-1"),
+        ("integer", "9" * 30, "9" * 30),
+        ("number", "199.50", Decimal("199.50")),
+        ("number", 199.5, 199.5),
+        ("number", "1,5", "1,5"),
+        ("number", "nan", "nan"),
+        ("boolean", 1, True),
+        ("boolean", 0, False),
+        ("boolean", "1", True),
+        ("boolean", True, True),
+        ("boolean", 2, 2),
+        ("boolean", "yes", "yes"),
+        ("string", "", ""),
+        ("string", "0000-00-00", "0000-00-00"),
+        ("string", 5, 5),
+    ],
+    ids=repr,
+)
+def test_values(kind: str, sent: object, meant: object) -> None:
+    found = undo(kind, sent)
+    assert found == meant
+    assert type(found) is type(meant)
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("2024-05-31 14:00:00", "2024-05-31T12:00:00Z"),
+        ("2024-01-31 14:00:00", "2024-01-31T13:00:00Z"),
+        ("2024-01-31 14:00", "2024-01-31T13:00:00Z"),
+        ("2024-01-31", "2024-01-30T23:00:00Z"),
+        ("2024-10-27 02:30:00", "2024-10-27T00:30:00Z"),  # comes twice: the first is meant
+        ("2024-03-31 02:30:00", "2024-03-31T01:30:00Z"),  # never came
+        ("0000-00-00 00:00:00", None),
+        ("0000-00-00", None),
+        ("", None),
+        (None, None),
+        ("2024-05-31T14:00:00+02:00", "2024-05-31T14:00:00+02:00"),  # says its offset itself
+        ("soon", "soon"),
+        (17, 17),
+    ],
+    ids=repr,
+)
+def test_moments(sent: object, meant: object) -> None:
+    assert undo("string", sent, format="date-time") == meant
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"), [("0000-00-00", None), ("", None), ("2024-05-31", "2024-05-31")], ids=repr
+)
+def test_days(sent: str, meant: str | None) -> None:
+    assert undo("string", sent, format="date") == meant
+
+
+def test_what_is_inside_is_undone_as_well() -> None:
+    schema = {
+        "type": ["array", "null"],
+        "items": {
+            "type": ["object", "null"],
+            "properties": {
+                "lineId": {"type": ["integer", "null"]},
+                "at": {"type": ["string", "null"], "format": "date-time"},
+            },
+        },
+    }
+    function = compile_undo(schema, STOCKHOLM)
+    rows = [{"lineId": "1", "at": "2024-01-31 14:00:00", "plugin": "0000-00-00"}]
+    meant = [{"lineId": 1, "at": "2024-01-31T13:00:00Z", "plugin": "0000-00-00"}]
+    assert function(rows) == meant
+    assert function({"1": rows[0]}) == meant  # a webhook shows lists so
+    assert function("") is None
+    assert function([]) == []
+    assert compile_undo(schema["items"], STOCKHOLM)([]) == {}  # type: ignore[arg-type]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(json_values, st.sampled_from(["string", "integer", "number", "boolean", "object", "array"]))
+def test_nothing_is_made_of_what_is_no_quirk(value: Any, kind: str) -> None:  # noqa: ANN401
+    found = compile_undo({"type": [kind, "null"], "items": {}}, STOCKHOLM)(value)
+    if isinstance(value, str):
+        assert found is None or str(found) == value or isinstance(found, (bool, Decimal))
+    elif value != found and not isinstance(value, dict):
+        assert (kind, value) in [("boolean", 0), ("boolean", 1), ("object", [])]
+    json.dumps(found, default=str)
+
+
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2040, 1, 1)))  # noqa: DTZ001 (given a zone below)
+def test_what_is_asked_for_is_read_back(moment: datetime) -> None:
+    at = moment.replace(microsecond=0, tzinfo=timezone.utc)
+    text = on_the_wall(at, STOCKHOLM)
+    found = dates.parse(undo("string", text, format="date-time"))
+    assert found in {at, at - timedelta(hours=1)}  # an hour that comes twice

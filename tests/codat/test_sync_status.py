@@ -1,0 +1,58 @@
+"""What Codat tells of its own syncs, and when that is enough not to read a list again."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from tap_codat.sync_status import ENDED, Freshness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_codat.tap import TapCodat
+
+TYPE = "commerce-orders"
+OVER = {"dataType": TYPE, "currentStatus": "Complete", "lastSuccessfulSync": "2024-01-31T00:00:00"}
+
+
+def marked(status: dict[str, Any], last_sync: str = "", *, alike: int = 1) -> str | None:
+    """Mark a list, as Codat's answer and the connection are; `alike` have the data type."""
+    body = json.dumps({TYPE: status}).encode()
+
+    def get(_request: object, parse: Callable[[bytes], Any]) -> Any:  # noqa: ANN401
+        return parse(body)
+
+    tap = SimpleNamespace(
+        client=SimpleNamespace(get=get),
+        connection=lambda _context: (SimpleNamespace(last_sync=last_sync), alike),
+        config={},
+    )
+    return Freshness(cast("TapCodat", tap)).mark({"companyId": "c", "connectionId": "d"}, TYPE)
+
+
+@pytest.mark.parametrize("status", sorted(ENDED))
+def test_a_sync_that_is_over_gives_a_mark(status: str) -> None:
+    assert marked(OVER | {"currentStatus": status})
+
+
+@pytest.mark.parametrize("status", ["Fetching", "Queued", "Mapping", "Validating", "", "Unheard"])
+def test_a_sync_under_way_gives_no_mark(status: str) -> None:
+    assert marked(OVER | {"currentStatus": status}) is None
+
+
+def test_a_mark_changes_with_whatever_codat_tells() -> None:
+    later = marked(OVER | {"lastSuccessfulSync": "2024-02-01T00:00:00"})
+    assert marked(OVER) == marked(dict(OVER)) != later
+
+
+def test_a_mark_holds_the_last_sync_of_a_connection_among_several() -> None:
+    first, second = (marked(OVER, day, alike=2) for day in ("2024-01-30", "2024-01-31"))
+    assert first
+    assert second
+    assert first != second
+    assert marked(OVER, "", alike=2) is None
+    assert marked(OVER, "2024-01-30") == marked(OVER, "2024-01-31")

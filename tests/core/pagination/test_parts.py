@@ -1,0 +1,130 @@
+"""Pages a server does not manage whole: read in parts, on lists that change under their hands."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commerce_taps.errors import PartitionFailed, TooMuchAsked
+from commerce_taps.pagination.counted import by_number
+from commerce_taps.pagination.keyset import by_key
+from commerce_taps.pagination.page import Range, Reply
+from commerce_taps.pagination.parts import ENOUGH, Parts
+from tests.core.pagination.test_keyset import START, Server, identify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from commerce_taps.pagination.page import Page
+
+SIZE = 12
+readers = pytest.mark.parametrize("reader", [by_key, by_number])
+
+
+class Weak:
+    """A server that manages but so many rows at once, and none of some."""
+
+    def __init__(self, server: Server, most: int, bad: set[int]) -> None:
+        self.server, self.most, self.bad = server, most, bad
+        self.sizes: list[int] = []
+        self.parts = Parts(self.fetch, Reply.join, SIZE, "orders", logging.getLogger("test"))
+
+    def fetch(self, asked: Range, number: int, size: int, *, divisible: bool) -> Reply:
+        assert divisible or size == 1
+        self.sizes.append(size)
+        self.server.size = size
+        reply = self.server.ask(asked, number)
+        if size > self.most or self.bad.intersection(map(identify, reply.records)):
+            msg = "too much"
+            raise TooMuchAsked(msg)
+        return reply
+
+    def read(self, reader: Callable[..., Iterator[Page]]) -> Iterator[Page]:
+        parts = self.parts
+        if reader is by_number:
+            return parts.finish(by_number(parts.page, identify))
+        return parts.finish(by_key(parts.page, identify, None, first=parts.first))
+
+
+def server(seconds: list[int]) -> Server:
+    return Server([START.replace(second=second) for second in seconds], SIZE)
+
+
+@readers
+@given(
+    seconds=st.lists(st.integers(0, 5), min_size=1, max_size=40),
+    most=st.sampled_from([1, 2, 3, 6, 12]),
+    bad=st.sets(st.integers(0, 39), max_size=3),
+)
+def test_rows_of_a_weak_server_come_but_for_those_that_fail_alone(
+    reader: Callable[..., Iterator[Page]], seconds: list[int], most: int, bad: set[int]
+) -> None:
+    weak = Weak(server(seconds), most, bad)
+    rows = weak.server.rows
+    bad &= rows.keys()
+    found: set[int] = set()
+    safe = []
+    try:
+        for page in weak.read(reader):
+            found.update(map(identify, page.records))
+            safe += [page.bookmark] if page.bookmark else []
+        failed = ""
+    except PartitionFailed as error:
+        failed = str(error)
+    if not bad:
+        assert found == rows.keys()
+        assert not failed
+    elif found:
+        assert found == rows.keys() - bad
+        assert "could not be read, the first of them row" in failed
+        assert all(bookmark <= rows[row][0] for bookmark in safe for row in bad)  # type: ignore[operator]
+    else:
+        assert failed
+
+
+@readers
+def test_list_of_which_nothing_can_be_read_is_given_up_early(
+    reader: Callable[..., Iterator[Page]],
+) -> None:
+    weak = Weak(server(list(range(40))), 0, set())
+    with pytest.raises(PartitionFailed, match=r"^orders: too much"):
+        list(weak.read(reader))
+    assert weak.sizes == [12, 6, 3, 1, 1]
+
+
+@readers
+def test_many_rows_that_fail_alone_end_the_list(reader: Callable[..., Iterator[Page]]) -> None:
+    weak = Weak(server(list(range(40))), SIZE, set(range(5, 6 + ENOUGH)))
+    with pytest.raises(PartitionFailed, match="too much"):
+        list(weak.read(reader))
+
+
+@given(
+    script=st.lists(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["delete", "update", "insert"]),
+                st.integers(0, 39),
+                st.just(START - START),
+            ),
+            max_size=1,
+        ),
+        max_size=12,
+    )
+)
+def test_page_in_parts_loses_no_row_that_stays(
+    script: list[list[tuple[str, int, object]]],
+) -> None:
+    """Rows that go let the others slide, from one part to the one before."""
+    weak = Weak(server([0] * 24), 3, set())
+    weak.server.script = [[], [], [], *script]  # type: ignore[list-item]
+    before = set(weak.server.rows)
+    try:
+        found = {identify(raw) for page in weak.read(by_number) for raw in page.records}
+    except PartitionFailed:
+        return
+    assert found >= before & weak.server.rows.keys()
