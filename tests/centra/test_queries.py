@@ -24,8 +24,6 @@ from graphql import (
     validate,
 )
 from graphql.execution import get_variable_values
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from commerce_sandbox.centra import survey
 from commerce_sandbox.centra.schema import schema
@@ -141,15 +139,22 @@ def test_with_all_columns(variant: str) -> None:
     assert found == (len(STREAMS) if variant == "current" else len(STREAMS) - 8)
 
 
+@cache
+def entries() -> dict[str, str]:
+    """What the catalog says of each stream, encoded."""
+    catalog = TapCentra(config=CONFIG).catalog_dict
+    return {entry["tap_stream_id"]: json.dumps(entry) for entry in catalog["streams"]}
+
+
 def selecting(columns: dict[str, set[str]]) -> Record:
-    """A catalog with these columns of each stream."""
-    made = json.loads(json.dumps(TapCentra(config=CONFIG).catalog_dict))
-    for entry in made["streams"]:
-        chosen = columns[entry["tap_stream_id"]]
+    """A catalog of these streams, each with these columns."""
+    made = [json.loads(entries()[stream]) for stream in columns]
+    for entry in made:
         for place in entry["metadata"]:
             name = ".".join(place["breadcrumb"][1::2])
-            place["metadata"]["selected"] = not name or name in chosen
-    return cast("Record", made)
+            selected = not name or name in columns[entry["tap_stream_id"]]
+            place["metadata"]["selected"] = selected
+    return {"streams": made}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -164,27 +169,20 @@ def test_with_keys_only(variant: str) -> None:
 def columns() -> dict[str, list[str]]:
     """The columns of each stream, those inside of objects among them."""
     found: dict[str, list[str]] = {}
-    for entry in TapCentra(config=CONFIG).catalog_dict["streams"]:
-        names = [".".join(place["breadcrumb"][1::2]) for place in entry["metadata"]]
-        found[entry["tap_stream_id"]] = [name for name in names if name]
+    for stream, entry in entries().items():
+        names = [".".join(place["breadcrumb"][1::2]) for place in json.loads(entry)["metadata"]]
+        found[stream] = [name for name in names if name]
     return found
 
 
-@settings(
-    max_examples=50,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
-)
-@given(
-    variant=st.sampled_from(VARIANTS), share=st.sampled_from((0.1, 0.5, 0.9)), seed=st.integers()
-)
-def test_with_a_random_selection_of_every_stream(variant: str, share: float, seed: int) -> None:
-    random = Random(seed)  # noqa: S311 (no secret)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_with_a_random_selection_of_every_stream(variant: str, share: float) -> None:
+    random = Random(f"{variant} {share}")  # noqa: S311 (no secret)
     chosen = {
         name: {one for one in names if random.random() < share} for name, names in columns().items()
     }
-    check(variant, tap(variant, selecting(chosen)), QUESTIONS[1:2])
+    assert check(variant, tap(variant, selecting(chosen)), QUESTIONS[1:2]) >= len(STREAMS) - 8
 
 
 def test_fewer_columns_make_a_smaller_query() -> None:
