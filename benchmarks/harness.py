@@ -49,6 +49,7 @@ class Sizes:
         plain: Orders where a plain SDK stream takes part, which needs its time.
         million: Orders in the part that reads very many.
         loaded: Orders in the part that fills a database.
+        rewritten: Rows of each list in the parts whose records are all rewritten.
         latency_connections: Connections in the part with a slow API.
         scale: Numbers of connections, each twice the one before.
     """
@@ -58,12 +59,20 @@ class Sizes:
     plain: int = 30_000
     million: int = 1_000_000
     loaded: int = 10_000
+    rewritten: int = 20_000
     latency_connections: int = 40
     scale: tuple[int, ...] = (250, 500, 1000, 2000)
 
 
 TINY = Sizes(
-    pairs=1, orders=50, plain=50, million=100, loaded=50, latency_connections=2, scale=(2, 4)
+    pairs=1,
+    orders=50,
+    plain=50,
+    million=100,
+    loaded=50,
+    rewritten=120,
+    latency_connections=2,
+    scale=(2, 4),
 )
 """Enough to see that everything runs; the figures mean nothing."""
 
@@ -205,32 +214,26 @@ def divide(
     return Row(name, ratios, target, at_least, note, figures)
 
 
-class Bulk:
-    """The sandbox's server of prepared rows, in a process of its own.
+class Server:
+    """A server of many rows, in a process of its own.
 
     Attributes:
         url: Its address.
+        api: The name of the API, and of the tap after `tap-`.
+        environment: The settings that point the tap at it.
     """
 
-    def __init__(self, url: str) -> None:
-        """Keep the address."""
-        self.url = url
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The settings that point tap-codat at it."""
-        return {
-            "TAP_CODAT_API_URL": self.url,
-            "TAP_CODAT_API_KEY": "benchmark",
-            "TAP_CODAT_REQUESTS_PER_MINUTE": "0",
-        }
+    def __init__(self, api: str, environment: Mapping[str, str]) -> None:
+        self.url = environment["URL"]
+        self.api = api
+        self.environment = {**environment, f"TAP_{api.upper()}_REQUESTS_PER_MINUTE": "0"}
 
     def requests(self) -> int:
-        """Ask how many requests it has answered."""
+        """Count the requests so far."""
         return int(requests.get(f"{self.url}/requests", timeout=60).json())
 
     def orders_path(self) -> str:
-        """Find the list of orders of the first connection; the server makes it on this occasion."""
+        """Find Codat's list of orders of the first connection; its first request prepares it."""
         company = requests.get(f"{self.url}/companies", timeout=60).json()["results"][0]
         connection = company["dataConnections"][0]["id"]
         path = f"companies/{company['id']}/connections/{connection}/data/commerce-orders"
@@ -239,52 +242,67 @@ class Bulk:
 
 
 @contextlib.contextmanager
-def bulk(
-    connections: int, rows: int, *, latency_ms: int = 0, mixed_dates: bool = False
-) -> Iterator[Bulk]:
+def serve(api: str, *options: str, rows: int) -> Iterator[Server]:
     """Serve prepared rows while the context lasts.
 
     Args:
-        connections: How many connections there are.
-        rows: How many rows each of their lists has.
-        latency_ms: Milliseconds each answer is held back.
-        mixed_dates: Whether dates come in all forms platforms write.
+        api: The API.
+        *options: Further options of `python -m benchmarks.server`.
+        rows: How many rows each list has.
 
     Yields:
         The server.
     """
-    command = [
-        *(sys.executable, "-m", "commerce_sandbox", "bulk"),
-        f"--connections={connections}",
-        f"--rows={rows}",
-        f"--latency-ms={latency_ms}",
-        *(["--mixed-dates"] if mixed_dates else []),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    command = [sys.executable, "-m", "benchmarks.server", api, f"--rows={rows}", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
         try:
             assert server.stdout is not None  # noqa: S101 - it is a pipe
-            yield Bulk(server.stdout.readline().split()[-1])
+            yield Server(api, msgspec.json.decode(server.stdout.readline()))
         finally:
             if server.poll() is not None:
                 say(f"The server has ended by itself, with exit code {server.returncode}.")
             server.terminate()
 
 
-def catalog(folder: Path, *streams: str) -> Path:
-    """Write a catalog with some of tap-codat's streams.
+def bulk(
+    connections: int, rows: int, *, latency_ms: int = 0, mixed_dates: bool = False
+) -> contextlib.AbstractContextManager[Server]:
+    """Serve Codat's lists while the context lasts.
+
+    Args:
+        connections: How many connections there are.
+        rows: How many rows each of their lists has.
+        latency_ms: Milliseconds by which each response is delayed.
+        mixed_dates: Whether dates come in all forms platforms write.
+
+    Returns:
+        The context, which yields the server.
+    """
+    options = [f"--connections={connections}", f"--latency-ms={latency_ms}"]
+    return serve("codat", *options, *(["--mixed-dates"] if mixed_dates else []), rows=rows)
+
+
+def catalog(folder: Path, *streams: str, server: Server | None = None) -> Path:
+    """Write a catalog with some of a tap's streams.
 
     Args:
         folder: Where to.
-        *streams: The commerce streams, without their prefix.
+        *streams: The streams; those of Codat without the prefix `commerce_`.
+        server: What the tap finds the streams at; none for tap-codat, which sends no request.
 
     Returns:
         The catalog.
     """
+    server = server or Server("codat", _CODAT)
     found = subprocess.run(
-        [BIN / "tap-codat", "--discover"], check=True, capture_output=True, env=_anybody()
+        [BIN / f"tap-{server.api}", "--config=ENV", "--discover"],
+        check=True,
+        capture_output=True,
+        env={**os.environ, **server.environment},
     ).stdout
     entries = msgspec.json.decode(found)["streams"]
-    wanted = {f"commerce_{name}" for name in streams}
+    prefix = "commerce_" if server.api == "codat" else ""
+    wanted = {f"{prefix}{name}" for name in streams}
     path = folder / "catalog.json"
     path.write_bytes(
         msgspec.json.encode({"streams": [one for one in entries if one["stream"] in wanted]})
@@ -292,14 +310,13 @@ def catalog(folder: Path, *streams: str) -> Path:
     return path
 
 
-def _anybody() -> dict[str, str]:
-    return {**os.environ, "TAP_CODAT_API_KEY": "benchmark", "TAP_CODAT_API_URL": "http://127.0.0.1"}
+_CODAT = {"URL": "", "TAP_CODAT_API_KEY": "benchmark", "TAP_CODAT_API_URL": "http://127.0.0.1"}
 
 
 def tap(
-    server: Bulk, chosen: Path, *, output: Path | None = None, **settings: str
+    server: Server, chosen: Path, *, output: Path | None = None, **settings: str
 ) -> Callable[[], Usage]:
-    """Prepare a run of tap-codat, as it is installed.
+    """Prepare a run of a tap, as it is installed.
 
     Args:
         server: What it reads.
@@ -310,8 +327,9 @@ def tap(
     Returns:
         Runs it.
     """
-    command = [str(BIN / "tap-codat"), "--config=ENV", f"--catalog={chosen}"]
-    variables = {f"TAP_CODAT_{name.upper()}": value for name, value in settings.items()}
+    command = [str(BIN / f"tap-{server.api}"), "--config=ENV", f"--catalog={chosen}"]
+    prefix = f"TAP_{server.api.upper()}_"
+    variables = {f"{prefix}{name.upper()}": value for name, value in settings.items()}
     return lambda: run(command, output=output, environment=server.environment | variables)
 
 
@@ -333,17 +351,19 @@ def peer(
     return lambda: run(command, output=output, environment=environment)
 
 
-def records(output: Path) -> int:
-    """Count the RECORD messages of commerce streams in an output.
+def records(output: Path, prefix: str = "commerce_") -> int:
+    """Count RECORD messages in an output.
 
     Args:
         output: Singer messages, one a line.
+        prefix: What the names of the streams begin with.
 
     Returns:
         Their number.
     """
+    start = f'"{prefix}'.encode()
     with output.open("rb") as lines:
-        return sum(b'"RECORD"' in line[:20] and b'"commerce_' in line[:60] for line in lines)
+        return sum(b'"RECORD"' in line[:20] and start in line[20:60] for line in lines)
 
 
 def same(**counts: int) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from benchmarks.harness import TINY, Row, Sizes, say
-from benchmarks.parts import discover, latency, load, records, scale, unchanged
+from benchmarks.parts import cscart, discover, latency, load, records, scale, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +33,7 @@ PARTS: Final[dict[str, Measure]] = {
     "plain": records.plain,
     "million": records.million,
     "million-plain": records.million_plain,
+    "cscart": cscart.measure,
     "load": load.measure,
     "latency": latency.measure,
     "scale": scale.measure,
@@ -45,7 +46,7 @@ PACKAGES: Final = ("singer-sdk", "msgspec", "orjson", "requests", "dlt", "duckdb
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description="Measure tap-codat against its peers.")
+    parser = argparse.ArgumentParser(description="Measure the taps against their peers.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--tiny", action="store_true", help="only see that it runs")
     parser.add_argument("--document", action="store_true", help=f"also into {DOCUMENT.name}")

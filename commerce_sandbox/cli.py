@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from commerce_sandbox import command
-from commerce_sandbox.codat.bulk import Bulk, serve
 from commerce_sandbox.double import ChurnOptions, FaultOptions, Options
 from commerce_sandbox.faults import PROFILES, describe
 from commerce_sandbox.server import Server
@@ -66,15 +65,6 @@ def _serve(asked: argparse.Namespace, options: Options) -> int:
 
     with suppress(KeyboardInterrupt):
         Server(options, asked.host, asked.port, ready).run()
-    return 0
-
-
-def _bulk(asked: argparse.Namespace, options: Options) -> int:
-    bulk = Bulk(
-        asked.connections, asked.rows, latency_ms=options.latency_ms, plain=not asked.mixed_dates
-    )
-    with suppress(KeyboardInterrupt):
-        serve(bulk, asked.host, asked.port)
     return 0
 
 
@@ -191,17 +181,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--port", type=int, default=8765, help="0 for a free one (default 8765)")
     serve.set_defaults(run=_serve)
-
-    bulk = commands.add_parser(
-        "bulk", parents=[behaviour], help="serve as many equal rows as asked, for benchmarks"
-    )
-    bulk.add_argument("--port", type=int, default=0, help="default: a free one")
-    bulk.add_argument("--connections", type=int, default=1, help="companies with a connection each")
-    bulk.add_argument("--rows", type=int, default=1000, help="rows in each list of a connection")
-    bulk.add_argument(
-        "--mixed-dates", action="store_true", help="write dates in all forms, not only UTC with Z"
-    )
-    bulk.set_defaults(run=_bulk)
 
     execute = commands.add_parser(
         "exec",

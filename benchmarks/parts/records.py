@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from benchmarks.harness import Bulk, Sizes
+    from benchmarks.harness import Server, Sizes
 
 TAP, LOOP, PLAIN, MIXED = "tap-codat", "raw loop", "plain SDK", "tap-codat, mixed dates"
 SERVER, SMALL = "server", "tap-codat at few"
@@ -124,6 +124,7 @@ def against_plain(orders: int, pairs: int, folder: Path) -> Row:
     return divide("plain SDK stream ÷ tap", taken, PLAIN, TAP, target=10, at_least=True, note=note)
 
 
-def loop(server: Bulk, output: Path | None = None) -> Callable[[], Usage]:
+def loop(server: Server, output: Path | None = None) -> Callable[[], Usage]:
     """Prepare the raw loop over the first connection's orders."""
-    return peer("raw_loop", f"{server.url}/{server.orders_path()}", "2000", output=output)
+    path = server.orders_path()
+    return peer("raw_loop", "codat", f"{server.url}/{path}", output=output)

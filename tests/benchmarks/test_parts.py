@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from benchmarks.harness import TINY, Row, Usage, alternate, divide, run, same
-from benchmarks.parts import discover, scale, unchanged
+from benchmarks.parts import cscart, discover, scale, unchanged
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,14 @@ def test_requests_not_made_are_counted(tmp_path: Path) -> None:
     first, nothing_new, changed = unchanged.measure(TINY, tmp_path)
     assert nothing_new.met
     assert nothing_new.figures["requests"] < changed.figures["requests"] < first.figures["requests"]
+
+
+def test_cscart_compared_with_raw_loop(tmp_path: Path) -> None:
+    orders, products = cscart.measure(TINY, tmp_path)
+    assert (orders.target, products.target) == (2.0, 2.0)
+    assert "lines" in orders.note
+    read = (tmp_path / "loop.jsonl").read_bytes().splitlines()
+    assert len(read) == TINY.rewritten
 
 
 def test_programs_take_turns() -> None:

@@ -1,4 +1,4 @@
-"""The server of prepared rows answers as the strict double does."""
+"""The server of Codat's lists in bulk responds as the strict double does."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ def orders() -> Iterator[str]:
         yield f"{server.url}/{server.orders_path()}"
 
 
-def ask(orders: str, **parameters: str) -> dict[str, t.Any]:
-    answer = requests.get(orders, params=parameters, timeout=30)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, t.Any] = answer.json()
+def fetch(orders: str, **parameters: str) -> dict[str, t.Any]:
+    response = requests.get(orders, params=parameters, timeout=30)
+    assert response.status_code == 200, response.text
+    found: dict[str, t.Any] = response.json()
     return found
 
 
-def test_pages_hold_every_row_once_and_in_order(orders: str) -> None:
+def test_pages_hold_each_row_once_in_order(orders: str) -> None:
     rows: list[dict[str, t.Any]] = []
     for number in range(1, 6):
-        page = ask(orders, page=str(number), pageSize="12", orderBy="modifiedDate")
+        page = fetch(orders, page=str(number), pageSize="12", orderBy="modifiedDate")
         assert page["pageNumber"] == number
         assert page["totalResults"] == ROWS
         assert ("next" in page["_links"]) == (number < 5)
         rows += page["results"]
     assert len({row["id"] for row in rows}) == ROWS
-    stamps = [row["modifiedDate"] for row in rows]
-    assert stamps == sorted(stamps)
+    dates = [row["modifiedDate"] for row in rows]
+    assert dates == sorted(dates)
 
 
-def test_a_query_selects_as_its_rows_say(orders: str) -> None:
-    rows = ask(orders, pageSize="2000")["results"]
+def test_query_selects_rows_by_date(orders: str) -> None:
+    rows = fetch(orders, pageSize="2000")["results"]
     start, end = rows[9]["modifiedDate"], rows[30]["modifiedDate"]
-    found = ask(orders, query=f"modifiedDate>={start}&&modifiedDate<{end}")
+    found = fetch(orders, query=f"modifiedDate>={start}&&modifiedDate<{end}")
     wanted = [row for row in rows if start <= row["modifiedDate"] < end]
     assert found["results"] == wanted
     assert found["totalResults"] == len(wanted)
 
 
-def test_what_it_cannot_select_it_refuses(orders: str) -> None:
+def test_unknown_query_or_list_refused(orders: str) -> None:
     assert requests.get(orders, params={"query": "id=1"}, timeout=30).status_code == 400
     assert requests.get(orders.replace("orders", "pears"), timeout=30).status_code == 404
 
 
 @pytest.mark.parametrize("mixed_dates", [False, True])
-def test_the_tap_reads_all_of_it(tmp_path: Path, *, mixed_dates: bool) -> None:
+def test_tap_reads_every_row(tmp_path: Path, *, mixed_dates: bool) -> None:
     output = tmp_path / "tap.jsonl"
     with bulk(2, ROWS, mixed_dates=mixed_dates) as server:
         tap(server, catalog(tmp_path, "orders", "locations"), output=output, page_size="20")()

@@ -1,41 +1,33 @@
-"""Codat's lists in bulk, prepared as bytes, for measuring how fast a client is.
+"""Codat's lists in bulk.
 
-Every company has one connection, and every connection has the same rows: a few dozen made as
-everywhere in the sandbox, each repeated under ids and stamps of its own. A page is one join of
-bytes, so that what is measured is the client. The price is strictness: it answers what tap-codat
-and its peers ask in a benchmark, and is no double to test against.
+Every company has one connection, and every connection has the same rows: a few dozen of the
+sandbox's, each repeated under its own ids and dates. A page is one join of bytes.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
-import socket
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-import uvicorn
-
+from benchmarks.server.app import OK, send_json
 from commerce_sandbox.codat import commerce, dates, fields
-from commerce_sandbox.codat.answers import (
-    ApiError,
-    PageRequest,
-    error_body,
-)
-from commerce_sandbox.codat.api import ROOT
+from commerce_sandbox.codat.answers import ApiError, PageRequest, error_body
 from commerce_sandbox.codat.merchants import join, make_company, make_connection
 from commerce_sandbox.codat.operations import COMPLETE
 from commerce_sandbox.codat.platforms import ALL_COMMERCE, COMMERCE
 from commerce_sandbox.codat.table import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import Receive, Scope, Send
 
 _KINDS: Final = 50
 _PLATFORM: Final = COMMERCE[-1]
-_FIRST: Final = datetime(2020, 1, 1)  # noqa: DTZ001 (UTC, as all moments of the store)
+_FIRST: Final = datetime(2020, 1, 1)  # noqa: DTZ001 (UTC, as all dates of the sandbox)
 _TIES: Final = 7
 """Rows that share a second: few enough that a page is never of one second alone."""
 _BOUND: Final = re.compile(r"modifiedDate(>=|<)([0-9T:Z.+-]+)", re.ASCII)
@@ -84,16 +76,16 @@ class BulkList:
             bound = _BOUND.fullmatch(term.strip())
             if bound is None:
                 raise ApiError(400)
-            moment, nanoseconds = dates.parse(bound[2])
-            seconds = -(-(moment - _FIRST) // timedelta(seconds=1)) + bool(nanoseconds)
+            when, nanoseconds = dates.parse(bound[2])
+            seconds = -(-(when - _FIRST) // timedelta(seconds=1)) + bool(nanoseconds)
             number = min(max(seconds * _TIES, 0), self._count)
             first, end = (max(first, number), end) if bound[1] == ">=" else (first, number)
         return first, max(first, end)
 
 
 def _head(number: int) -> bytes:
-    moment = _FIRST + timedelta(seconds=number // _TIES)
-    return b'{"id":"row-%08d","modifiedDate":"%bZ",' % (number, moment.isoformat().encode())
+    date = _FIRST + timedelta(seconds=number // _TIES)
+    return b'{"id":"row-%08d","modifiedDate":"%bZ",' % (number, date.isoformat().encode())
 
 
 def _tail(row: dict[str, Any]) -> bytes:
@@ -108,46 +100,35 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Bulk:
-    """An ASGI application that answers like Codat, without looking at credentials.
-
-    `/requests` tells how many requests it has answered.
+class Codat:
+    """An ASGI application that responds like Codat, without looking at credentials.
 
     Args:
         connections: How many companies there are, each with one connection.
         rows: How many rows each of a connection's lists has.
-        latency_ms: Milliseconds each answer is held back.
         plain: Whether all dates are in UTC with `Z`.
     """
 
-    def __init__(self, connections: int, rows: int, *, latency_ms: float, plain: bool) -> None:
+    def __init__(self, connections: int, rows: int, *, plain: bool) -> None:
         self._companies = [_company(number) for number in range(connections)]
         self._rows = rows
-        self._latency = latency_ms / 1000
         self._plain = plain
         self._lists: dict[str, BulkList] = {}
-        self._answered = 0
+
+    def environment(self, url: str) -> Mapping[str, str]:
+        """Give the settings of tap-codat as environment variables."""
+        return {"TAP_CODAT_API_URL": url, "TAP_CODAT_API_KEY": "benchmark"}
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        path: str = scope["path"]
-        if path == "/requests":
-            status, body = 200, encode(self._answered)
+        """Respond to one request."""
+        try:
+            body = self._body(scope["path"], scope["query_string"].decode())
+        except ApiError as error:
+            await send_json(send, error.status, error_body(error.status, str(error)))
         else:
-            self._answered += 1
-            if self._latency:
-                await asyncio.sleep(self._latency)
-            try:
-                status = 200
-                body = self._answer(path.removeprefix(ROOT), scope["query_string"].decode())
-            except ApiError as error:
-                status, body = error.status, error_body(error.status, str(error))
-        length = str(len(body)).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            await send_json(send, OK, body)
 
-    def _answer(self, path: str, query: str) -> bytes:
+    def _body(self, path: str, query: str) -> bytes:
         request = PageRequest.read(dict(parse_qsl(query)))
         match path.strip("/").split("/"):
             case ["companies"]:
@@ -200,21 +181,3 @@ def _envelope(path: str, request: PageRequest, total: int, pieces: list[bytes]) 
     if pieces:
         pieces[-1] = pieces[-1][:-1]
     return b"".join([b'{"results":[', *pieces, b"],", encode(paging)[1:]])
-
-
-def serve(bulk: Bulk, host: str, port: int) -> None:
-    """Serve until interrupted, after printing the address.
-
-    Args:
-        bulk: What to serve.
-        host: The address to listen at.
-        port: The port to listen at; 0 for a free one.
-
-    Raises:
-        OSError: The port cannot be had.
-    """
-    with socket.create_server((host, port)) as listener:
-        host, port = listener.getsockname()[:2]
-        config = uvicorn.Config(bulk, access_log=False, log_level="warning", lifespan="off")
-        print(f"commerce-sandbox is ready at http://{host}:{port}", flush=True)  # noqa: T201
-        uvicorn.Server(config).run([listener])

@@ -1,0 +1,146 @@
+"""CS-Cart's lists of orders and products in bulk.
+
+The sandbox's double responds to everything else. What it sends for a query of one of the two lists
+is fetched once: its rows, each repeated under its own id and dates, and its `params`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from benchmarks.server.app import OK, fetch, send_json
+from commerce_sandbox.cscart import ROOT, CscartDouble
+from commerce_sandbox.cscart.answers import encode
+from commerce_sandbox.cscart.query import parse
+from commerce_sandbox.double import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+API: Final = f"{ROOT}/api/2.0/"
+KEYS: Final = {"orders": "order_id", "products": "product_id"}
+DATES: Final = ("timestamp", "updated_at", "updated_timestamp")
+CUTTING: Final = frozenset({"page", "items_per_page", "order_id", "updated_at_from"})
+"""Parameters that choose rows; all others choose what a row looks like."""
+SHAPING: Final = frozenset({"get_orders_data", "get_features", "extend[]", "sort_by", "sort_order"})
+
+KINDS: Final = 50
+FIRST_ID: Final = 1001
+FIRST_SECOND: Final = 1_600_000_000
+STEP: Final = 60
+"""Seconds between the dates of two rows."""
+
+_ID, _SECOND = "@id@", "@second@"
+
+
+class Cscart:
+    """An ASGI application that responds like a store of CS-Cart.
+
+    Args:
+        rows: How many rows each list has.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._double = CscartDouble(Options(scale=0.05))
+        self._rows = rows
+        self._lists: dict[tuple[str, str], List] = {}
+
+    def environment(self, url: str) -> Mapping[str, str]:
+        """Give the settings of tap-cscart as environment variables."""
+        return self._double.environment(url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to one request."""
+        name = scope["path"].removeprefix(API)
+        query = parse_qsl(scope["query_string"].decode())
+        if name not in KEYS or not {key for key, _ in query} <= CUTTING | SHAPING:
+            await self._double.app(scope, receive, send)
+            return
+        shape = urlencode(sorted((key, value) for key, value in query if key not in CUTTING))
+        found = self._lists.get((name, shape))
+        if found is None:
+            body = await fetch(self._double.app, scope, f"{shape}&items_per_page=0")
+            found = self._lists[name, shape] = List.read(name, body)
+        await send_json(send, OK, found.page(parse(scope["query_string"].decode()), self._rows))
+
+
+@dataclass(frozen=True)
+class List:
+    """A list, ready to be cut into pages.
+
+    Attributes:
+        name: The property with the rows.
+        stencils: Rows as bytes, with places for an id and a date.
+        params: The properties of `params` that do not depend on the page.
+    """
+
+    name: str
+    stencils: Sequence[bytes]
+    params: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, name: str, body: bytes) -> List:
+        """Make a list from a response with all rows of the double's list."""
+        found = msgspec.json.decode(body)
+        key = KEYS[name]
+        rows = sorted(found[name], key=lambda row: int(row[key]))
+        return cls(name, [_stencil(row, key) for row in rows[:KINDS]], found["params"])
+
+    def page(self, parameters: Mapping[str, Any], rows: int) -> bytes:
+        """Write a page.
+
+        Args:
+            parameters: The parameters of the request.
+            rows: How many rows the list has.
+
+        Returns:
+            The body of the response.
+        """
+        numbers: Sequence[int] = range(rows)
+        if "order_id" in parameters:
+            numbers = sorted(int(one) - FIRST_ID for one in parameters["order_id"].split(","))
+        if "updated_at_from" in parameters:
+            first = -(-(int(parameters["updated_at_from"]) - FIRST_SECOND) // STEP)
+            numbers = range(min(max(first, 0), rows), rows)
+        if self.params["sort_order"] == "desc":
+            numbers = numbers[::-1]
+        page, size = int(parameters["page"]), int(parameters["items_per_page"])
+        pieces = [
+            self.stencils[number % len(self.stencils)]
+            % {b"id": number + FIRST_ID, b"second": FIRST_SECOND + STEP * number}
+            for number in numbers[(page - 1) * size : page * size]
+        ]
+        params = {
+            **self.params,
+            **parameters,
+            "page": page,
+            "items_per_page": size,
+            "total_items": str(len(numbers)),
+        }
+        return b'{"%b":[%b],"params":%b}' % (
+            self.name.encode(),
+            b",".join(pieces),
+            encode(params),
+        )
+
+
+def _stencil(row: dict[str, Any], key: str) -> bytes:
+    """Encode a row with places for its id, wherever it has it, and for its dates."""
+
+    def marked(value: Any) -> Any:  # noqa: ANN401 (JSON)
+        if isinstance(value, dict):
+            return {
+                name: _ID if name == key and inner == row[key] else marked(inner)
+                for name, inner in value.items()
+            }
+        return [marked(one) for one in value] if isinstance(value, list) else value
+
+    dates = dict.fromkeys(row.keys() & set(DATES), _SECOND)
+    text = encode({**marked(row), **dates}).replace(b"%", b"%%")
+    return text.replace(_ID.encode(), b"%(id)d").replace(_SECOND.encode(), b"%(second)d")
