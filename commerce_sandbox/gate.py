@@ -113,6 +113,12 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Log a request and have it answered."""
+        try:
+            await self._respond(scope, receive, send)
+        except asyncio.CancelledError:  # the server stops
+            scope["extensions"]["commerce_sandbox.wire"].abandon()
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         logged = _log_entry(request)
         self.requests.append(logged)

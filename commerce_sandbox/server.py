@@ -24,6 +24,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from commerce_sandbox.double import Options
 
@@ -95,6 +96,11 @@ class Server(uvicorn.Server):
         self._loop.set_result(asyncio.get_running_loop())
         if self._on_ready is not None:
             self._on_ready(self)
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = True  # do not wait for delayed responses
+        super().handle_exit(sig, frame)
 
     def start(self) -> None:
         """Serve in a thread of its own; returns when the server answers.

@@ -32,3 +32,7 @@ class Wire(HttpToolsProtocol):
     def answered(self, status: int) -> None:
         """Count an answer."""
         self.successes += status == 200  # noqa: PLR2004 (HTTP status OK)
+
+    def abandon(self) -> None:
+        """Let a request end without a response, which uvicorn would log as an error."""
+        self.cycle.disconnected = True
