@@ -1,8 +1,8 @@
-# Every target sets itself up. Needed on the machine: make, git and a Python from 3.10 on with pip.
+# Every target sets up what it needs. Required: make, git and Python 3.10 or newer with pip.
 #
-#   make test PYTHON=python3.12       another Python than `python3`
-#   make test ARGS="-k dates -x"      arguments for the program behind the target
-#   make test TAP=cscart              one tap alone: codat, cscart or centra
+#   make test PYTHON=python3.12       another interpreter than `python3`
+#   make test ARGS="-k dates -x"      arguments for the program that the target runs
+#   make test TAP=cscart              one tap only: codat, cscart or centra
 
 PYTHON ?= python3
 TAP ?=
@@ -10,35 +10,35 @@ ARGS ?=
 IN := $(PYTHON) scripts/bootstrap.py
 PYTEST := pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-# The tests that `make test` leaves to `make test-all`: those that play with faults, Meltano or many
-# processes at length, and those of the sandbox, which no user of a tap has.
+# Tests that only `make test-all` runs: long tests with faults, Meltano or many processes, and the tests
+# of the sandbox, which users of a tap do not have.
 SLOW := tests/chaos tests/e2e tests/fuzz tests/sandbox
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-all sdk lint audit format docs bench chaos mutants clean
 
-help: ## Say what there is
+help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## Load a sandbox's shop data into output/demo.duckdb, through Meltano, and show it (TAP=codat)
+demo: ## Load a sandbox into output/demo.duckdb through Meltano and show the result (TAP=codat)
 	@$(IN) --group e2e -- python -u scripts/demo.py $(or $(TAP),codat) $(ARGS)
 
-test: ## Run the quick tests, or those of the core and one tap (TAP=codat)
+test: ## Run the quick tests, or the tests of the core and one tap (TAP=codat)
 	$(IN) --group test --group e2e -- $(PYTEST) \
 		$(if $(TAP),tests/core tests/$(TAP),$(addprefix --ignore=,$(SLOW))) $(ARGS)
 
-test-all: ## Run all tests, the slow ones too
+test-all: ## Run all tests, including the slow ones
 	$(IN) --group test --group e2e -- $(PYTEST) $(ARGS)
 
-# The next target that sets itself up brings the locked SDK back.
-sdk: ## Run the taps' tests on the newest Singer SDK, pre-releases included
+# The next target that sets up the environment reinstalls the locked SDK.
+sdk: ## Run the tests of the taps on the newest Singer SDK, including pre-releases
 	$(IN) --group test -- uv pip install --quiet --upgrade-package singer-sdk \
 		'singer-sdk[msgspec,testing]>=0.55.0a1'
 	.venv/bin/$(PYTEST) \
 		tests/bad_input tests/centra tests/codat tests/core tests/cscart $(ARGS)
 
-lint: ## Check style, types and safety
+lint: ## Check style, types and security
 	$(IN) --group lint --group test --group e2e -- ruff check
 	$(IN) --group lint --group test --group e2e -- ruff format --check
 	$(IN) --group lint --group test --group e2e -- mypy
@@ -46,32 +46,32 @@ lint: ## Check style, types and safety
 		--configfile .ci/bandit.yaml commerce_sandbox commerce_taps scripts tap_* target_duckdb
 	$(IN) --group lint --group test --group e2e -- zizmor --quiet --offline --persona pedantic .github
 
-# Not part of `lint`: it asks the package index for advisories, which not every machine reaches and
-# few mirrors answer, and one published today would fail a change that was right yesterday.
-# `--strict` because a package nobody could look up would count as sound without it.
-audit: ## Ask whether a locked package has a known vulnerability
+# Not part of `lint`: it requests advisories from the package index, which not every machine can reach
+# and few mirrors provide, and an advisory published today would fail a change that passed yesterday.
+# `--strict`, because a package without a lookup result would otherwise count as safe.
+audit: ## Check the locked packages for known vulnerabilities
 	$(IN) --group audit -- uv export --quiet --frozen --all-extras --all-groups \
 		--no-emit-workspace --no-header --output-file .tools/audited.txt
 	$(IN) --group audit -- pip-audit --strict --disable-pip --require-hashes \
 		--progress-spinner off --requirement .tools/audited.txt
 
-format: ## Repair style as far as that can be done automatically
-	$(IN) --group lint -- ruff check --fix
+format: ## Correct style automatically
+	$(IN) --group lint -- ruff check --fix-only
 	$(IN) --group lint -- ruff format
 
-docs: ## Write anew what is generated from the tap: settings, streams, meltano.yml
+docs: ## Update the generated parts of the documentation and of meltano.yml
 	$(IN) -- python scripts/generate_docs.py $(ARGS)
 
-bench: ## Measure speed against a raw loop and against other tools
+bench: ## Measure speed in comparison with a raw loop and other tools
 	$(IN) --group bench -- python -m benchmarks.run $(ONLY) $(ARGS)
 
-chaos: ## Break everything that can break, SEEDS=20 times, and count what it costs
+chaos: ## Break networks, processes and disks, SEEDS=20 times, and count lost rows
 	@$(IN) --group test --group e2e -- env SEEDS=$(SEEDS) python -m scripts.chaos $(ARGS)
 
-mutants: ## Break the product on purpose, fault by fault, and see that a test notices each
+mutants: ## Break the product on purpose, and check that a test fails for each fault
 	@$(IN) --group test --group e2e -- python -m scripts.mutants $(ARGS)
 
-clean: ## Remove everything that can be made again
+clean: ## Remove everything that can be generated again
 	rm -rf .tools .venv .meltano .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
 	find output -mindepth 1 ! -name .gitignore -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
