@@ -15,17 +15,17 @@ import msgspec
 from commerce_sandbox import Sandbox
 from tests.chaos.harness import Outcome, Run, Tap, leaks
 from tests.chaos.loaders import Loader
-from tests.chaos.processes import listen, started
 from tests.chaos.tested import CANARY
+from tests.processes import listen, started
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.chaos.processes import Process
     from tests.chaos.tested import Tested
     from tests.contract import Key, Record, State
+    from tests.processes import Process
 
 LATENCY_MS: Final = 5.0
 """So that a run takes long enough to be struck while it is under way."""

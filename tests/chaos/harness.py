@@ -12,18 +12,18 @@ from urllib.parse import quote, quote_plus
 
 from typing_extensions import Self
 
-from tests.chaos.processes import listen, started
 from tests.chaos.tested import CANARY
 from tests.contract import Output, is_exact
+from tests.processes import listen, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from commerce_sandbox import Sandbox
-    from tests.chaos.processes import Process
     from tests.chaos.tested import Tested
     from tests.contract import Key, Record, State
+    from tests.processes import Process
 
 
 def _base64(secret: str) -> Iterator[str]:
@@ -208,7 +208,8 @@ class Tap:
         self.sandbox = sandbox
         self.package = tested.package
         self.streams = [one for one in tested.streams if not only or one in only]
-        self.options = {"quick": quick, "debug": debug}
+        variables = {f"{self.package.upper()}_LOGLEVEL": "DEBUG"} if debug else {}
+        self.options: dict[str, Any] = {"quick": quick, "variables": variables}
         self._folder = folder
         self._untold: set[tuple[str, Key]] = set()
         self._config = tested.config(sandbox) | settings

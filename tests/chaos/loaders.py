@@ -12,9 +12,9 @@ import duckdb
 import msgspec
 from typing_extensions import override
 
-from tests.chaos.processes import ROOT
 from tests.chaos.tested import decode
 from tests.e2e import conftest as e2e
+from tests.processes import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

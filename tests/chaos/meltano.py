@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from commerce_sandbox import Sandbox
 from tests.chaos.harness import Outcome, leaks
 from tests.chaos.loaders import compare_tables
-from tests.chaos.processes import ROOT, listen
 from tests.chaos.tested import CANARY
 from tests.e2e.conftest import Pipeline, alone
+from tests.processes import ROOT, listen
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,11 +6,8 @@ Both go through the tap's command line, and both give a `Run`.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,10 +17,12 @@ from commerce_taps import http
 from tap_codat.streams import STREAMS
 from tap_codat.tap import TapCodat
 from tests.contract import by_key
+from tests.processes import listen, started
 from tests.runs import Run, Runs, in_process, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from tests.contract import Key, Output, Record, State
 
@@ -74,58 +73,24 @@ class Processes:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._number = 0
-        self._forks = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("forks.py"))],
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
     def __call__(self, *arguments: str, **variables: str) -> Run:
         """Run the tap's command line, with variables of the environment."""
-        return self.into(None, *arguments, **variables)
+        return self.into(subprocess.PIPE, *arguments, **variables)
 
-    def into(self, output: Path | None, *arguments: str, **variables: str) -> Run:
-        """Run the tap's command line, and let it write elsewhere than to a file of its own."""
-        self._number += 1
-        stdout, stderr = (self._folder / f"{name}-{self._number}" for name in ("stdout", "stderr"))
-        stdout.touch()
-        order = {
-            "arguments": arguments,
-            "variables": variables,
-            "folder": str(self._folder),
-            "stdout": str(output or stdout),
-            "stderr": str(stderr),
-        }
-        assert self._forks.stdin is not None
-        assert self._forks.stdout is not None
-        self._forks.stdin.write(json.dumps(order) + "\n")
-        self._forks.stdin.flush()
-        code = int(self._forks.stdout.readline())
-        return Run(code, stdout.read_bytes(), stderr.read_text(encoding="utf-8"))
-
-    def close(self) -> None:
-        """End the program that starts them."""
-        self._forks.communicate(timeout=60)
-
-
-def environment() -> dict[str, str]:
-    """Give the environment without what would set the tap or its log."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("TAP_CODAT_", "SINGER_SDK_")) and name != "LOGLEVEL"
-    }
+    def into(self, stdout: int, *arguments: str, **variables: str) -> Run:
+        """Run the tap's command line, and let it write elsewhere than into a pipe."""
+        with started(
+            "tap_codat", arguments, variables=variables, folder=self._folder, stdout=stdout
+        ) as running:
+            written, log, _ = listen(running)
+            return Run(running.wait(), written, log.decode())
 
 
 @pytest.fixture(scope="session")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Processes:
     """Runs the tap in processes of its own."""
-    made = Processes(tmp_path_factory.mktemp("processes"))
-    yield made
-    made.close()
+    return Processes(tmp_path_factory.mktemp("processes"))
 
 
 @pytest.fixture

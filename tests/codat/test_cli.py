@@ -1,7 +1,8 @@
 """The command line, as processes of their own: the user's mistakes, and no secret in any of them.
 
 Every process logs at the level DEBUG and has a key that would be recognised anywhere. Each is run
-once, and looked at by two tests.
+once, and looked at by two tests. `tests/bad_input` tries every setting and every file of each tap
+in one process; here are a few of each, for what a process of its own makes of them.
 """
 
 from __future__ import annotations
@@ -62,71 +63,33 @@ class Mistake:
     variables: dict[str, str] = field(default_factory=dict)
 
 
-def bookmark(value: object) -> str:
-    return json.dumps({"bookmarks": {"pull_operations": {"replication_key_value": value}}})
-
-
 FOREIGN_STATE = '{"bookmarks": {"issues": {"replication_key_value": "2024-01-01T00:00:00Z"}}}'
 
 SETTINGS = {
     "no key": Mistake("Setting `api_key` is missing: give the key", {"api_key": None}),
-    "an empty key": Mistake("Setting `api_key` is missing: give the key", {"api_key": "  "}),
     "both keys": Mistake("`api_key` and `auth_header` are two forms", {"auth_header": HEADER}),
     "a key with a line end inside": Mistake(
         "Setting `api_key` holds characters that no key has", {"api_key": f"{KEY}\n{KEY}"}
     ),
-    "a key in a list": Mistake("Setting `api_key` must be a text", {"api_key": [KEY]}),
-    "a header in an object": Mistake(
-        "Setting `auth_header` must be a text", {"api_key": None, "auth_header": {"is": HEADER}}
-    ),
-    "no address": Mistake("Setting `api_url` is not an address: 'codat'", {"api_url": "codat"}),
-    "an address with a strange port": Mistake(
-        "Setting `api_url` is not an address", {"api_url": "https://localhost:port"}
-    ),
-    "http to elsewhere": Mistake(
-        "Setting `api_url` must begin with https://", {"api_url": "http://api.example.com"}
-    ),
-    "no date": Mistake(
-        "Setting `start_date` is not a date: 'yesterday'. Write it as 2024-01-31",
-        {"start_date": "yesterday"},
-    ),
-    "no such day": Mistake("is not a date: '2024-02-30'", {"start_date": "2024-02-30"}),
     "a date as a number": Mistake(
-        "Setting `start_date` is not a date: '20240131'", {"start_date": 20240131}
+        "Setting `start_date` is not a date: '20240131'. Write it as 2024-01-31",
+        {"start_date": 20240131},
     ),
-    "no number": Mistake("Setting `page_size`: 'many' is not", {"page_size": "many"}),
-    "no page size": Mistake("Setting `page_size`: 0 is less than", {"page_size": 0}),
     "a number in the environment": Mistake(
         "`page_size`", variables={"TAP_CODAT_PAGE_SIZE": "many"}
     ),
-    "a list in the environment": Mistake(
-        "`company_ids`", variables={"TAP_CODAT_COMPANY_IDS": "[one, two"}
-    ),
-    "no choice": Mistake("Setting `new_fields`: 'keep' is not one of", {"new_fields": "keep"}),
     "no ids": Mistake("Setting `company_ids` is empty", {"company_ids": []}),
-    "ids not in a list": Mistake(
-        "Setting `company_ids`: {'one': 1} is not a list", {"company_ids": {"one": 1}}
-    ),
 }
 FILES = {
     "no config": Mistake("--config: .*no-such-file.json", files={"config": None}),
-    "config of another kind": Mistake("--config: .* is not JSON", files={"config": "api_key: x"}),
     "config cut short": Mistake(
         "--config: .* is not JSON", files={"config": f'{{"api_key": "{KEY}'}
     ),
-    "config of a list": Mistake("--config: .* holds no JSON object", files={"config": "[]"}),
-    "catalog of another kind": Mistake("--catalog: .* is not JSON", files={"catalog": "streams:"}),
-    "catalog of something else": Mistake("--catalog: .*catalog", files={"catalog": '{"a": 1}'}),
     "state of another tap": Mistake("belongs to another tap", files={"state": FOREIGN_STATE}),
     "state cut short": Mistake(
         "--state: .* is not JSON .*cut short", files={"state": FOREIGN_STATE[:40]}
     ),
     "empty state": Mistake("--state: .* is not JSON .*empty", files={"state": ""}),
-    "state of a list": Mistake("--state: .* holds no JSON object", files={"state": "[]"}),
-    "state of something else": Mistake("not a Singer state", files={"state": '{"bookmarks": 3}'}),
-    "state without a date": Mistake(
-        "bookmark of `pull_operations` is not a timestamp: 'x'", files={"state": bookmark("x")}
-    ),
 }
 ANSWERS = {
     "another key": Mistake("Stopped: companies: Codat does not accept the key; check `api_key`"),

@@ -14,17 +14,18 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from tests.codat.conftest import catalog, environment, settings_for
+from tests import processes
+from tests.codat.conftest import catalog, settings_for
 from tests.core.test_attacks import serving
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from commerce_sandbox import Sandbox
     from tests.codat.conftest import Taps
@@ -40,11 +41,11 @@ class Process:
     """A run in a process of its own.
 
     Attributes:
-        popen: The process.
+        popen: The process itself.
         log: What it logs.
     """
 
-    popen: subprocess.Popen[bytes]
+    popen: processes.Process
     log: Path
 
     def reach(self, *signs: Callable[[], bool]) -> None:
@@ -73,28 +74,22 @@ class Process:
 
 @contextmanager
 def started(
-    arguments: list[str],
-    folder: Path,
-    stdout: int | IO[bytes] = subprocess.DEVNULL,
-    before: Callable[[], None] | None = None,
+    arguments: list[str], folder: Path, stdout: int | IO[bytes] | None = None
 ) -> Iterator[Process]:
+    """Start the tap, whose output nobody reads unless it goes into a file or a pipe."""
     log = folder / "log"
     with (
         log.open("wb") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-m", "tap_codat", *arguments],
-            cwd=folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stderr=stderr,
-            stdout=stdout,
-            preexec_fn=before,  # noqa: PLW1509 - it takes no lock
+        Path(os.devnull).open("wb") as nothing,
+        processes.started(
+            "tap_codat",
+            arguments,
+            folder=folder,
+            stdout=stdout if isinstance(stdout, int) else (stdout or nothing).fileno(),
+            stderr=stderr.fileno(),
         ) as popen,
     ):
-        try:
-            yield Process(popen, log)
-        finally:
-            popen.kill()
+        yield Process(popen, log)
 
 
 def settings(sandbox: Sandbox, **others: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -236,9 +231,17 @@ def test_an_output_that_is_full_ends_a_run(
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    with (
-        cut.open("wb") as output,
-        started(arguments, tmp_path, stdout=output, before=limit) as process,
-    ):
-        process.end(1, "The output cannot be written (File too large).")
+    with cut.open("wb") as output:
+        ended = subprocess.run(
+            [sys.executable, "-m", "tap_codat", *arguments],
+            check=False,
+            env=processes.environment(),
+            preexec_fn=limit,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ended.returncode == 1
+    assert "The output cannot be written (File too large)." in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert cut.read_bytes()[: size // 2]

@@ -42,7 +42,8 @@ def test_a_full_disk_is_told_in_a_sentence(
     processes: Processes, run: Taps, sandbox: Sandbox, command: list[str]
 ) -> None:
     arguments = run.arguments(config=settings_for(sandbox))
-    ended = processes.into(FULL, *arguments, *command)
+    with FULL.open("wb", 0) as full:
+        ended = processes.into(full.fileno(), *arguments, *command)
     assert ended.code == 1
     assert errors(ended.log) == ["The output cannot be written (No space left on device)."]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import signal
-import subprocess
 import sys
 import termios
 import time
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_sandbox import Sandbox
-from tests.codat.conftest import catalog, environment, settings_for, truth
+from tests import processes
+from tests.codat.conftest import catalog, settings_for, truth
 from tests.contract import bookmarks
 from tests.runs import Run
 
@@ -41,21 +41,21 @@ def slow_sandbox() -> Iterator[Sandbox]:
 class Process:
     """A run in a process of its own."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], log: Path) -> None:
-        self._popen = popen
+    def __init__(self, running: processes.Process, log: Path) -> None:
+        self._running = running
         self._log = log
-        assert popen.stdout is not None
-        self.stdout = popen.stdout
+        assert running.stdout is not None
+        self.stdout = running.stdout
 
     def send(self, number: signal.Signals) -> None:
-        assert self._popen.poll() is None, self._log.read_text(encoding="utf-8")
-        self._popen.send_signal(number)
+        assert self._running.poll() is None, self._log.read_text(encoding="utf-8")
+        self._running.send_signal(number)
 
     def fill(self) -> None:
         """Read nothing until nothing more fits into the pipe."""
         waiting, before = 0, -1
         while not waiting or waiting != before:
-            assert self._popen.poll() is None, "it has ended before"
+            assert self._running.poll() is None, "it has ended before"
             time.sleep(0.5)
             held = fcntl.ioctl(self.stdout, termios.FIONREAD, bytes(4))
             waiting, before = int.from_bytes(held, sys.byteorder), waiting
@@ -63,28 +63,27 @@ class Process:
     def end(self, stdout: bytes = b"") -> Run:
         """Wait for its end; what it wrote until now is given."""
         rest = b"" if self.stdout.closed else self.stdout.read()
-        code = self._popen.wait()
+        code = self._running.wait()
         return Run(code, stdout + rest, self._log.read_text(encoding="utf-8"))
 
 
 @contextmanager
-def started(arguments: list[str], folder: Path, **variables: str) -> Iterator[Process]:
+def started(
+    arguments: list[str], folder: Path, *, quick: bool = True, **variables: str
+) -> Iterator[Process]:
     log = folder / "log"
     with (
         log.open("wb") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-m", "tap_codat", *arguments],
-            cwd=folder,
-            env=environment() | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-        ) as popen,
+        processes.started(
+            "tap_codat",
+            arguments,
+            quick=quick,
+            variables=variables,
+            folder=folder,
+            stderr=stderr.fileno(),
+        ) as running,
     ):
-        try:
-            yield Process(popen, log)
-        finally:
-            popen.kill()
+        yield Process(running, log)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_a_signal_while_the_reader_is_slow_cuts_no_line(
 ) -> None:
     """Without a buffer of Python's, the system ends a write that a signal interrupts."""
     arguments = run.arguments(config=settings_for(sandbox), catalog=SOME)
-    with started(arguments, tmp_path, PYTHONUNBUFFERED=unbuffered) as process:
+    with started(arguments, tmp_path, quick=False, PYTHONUNBUFFERED=unbuffered) as process:
         process.fill()
         process.send(signal.SIGTERM)
         time.sleep(0.2)  # until it has reached the write

@@ -1,12 +1,12 @@
-"""Starts processes of a tap without the half second that the imports of each would take.
+"""Start processes of a tap without the second that the imports of each would take.
 
-    python -m tests.chaos.forks DESCRIPTOR PACKAGE
+    python -m tests.forks DESCRIPTOR PACKAGE
 
-A program of its own: it imports the tap, and for each order that comes in over the socket, a JSON
-object with two pipes, it forks off a process that becomes the tap, and tells its id and, once it
-has ended, its exit code. What is forked off has its own arguments, environment, standard output and
-log, and ends as any process of the tap does; only its imports were made before, and the waits
-between two tries are short.
+This program imports the tap. For each order that comes in over the socket, a JSON object with two
+open files, it forks off a process that becomes the tap, and sends back the id of the process and,
+once it has ended, its exit code. The process has its own arguments, environment, folder, standard
+output and log, and ends as any process of the tap does; only its imports were made before, and the
+waits between two tries are short.
 """
 
 from __future__ import annotations
@@ -31,25 +31,26 @@ def main(descriptor: str, package: str) -> None:
     http.FIRST_WAIT = 0.02
     with socket.socket(fileno=int(descriptor)) as orders:
         while True:
-            order, pipes, _, _ = socket.recv_fds(orders, 1 << 16, 2)
+            order, files, _, _ = socket.recv_fds(orders, 1 << 16, 2)
             if not order:
                 return
             child = os.fork()
             if not child:
                 orders.close()
-                become(package, json.loads(order), pipes)
+                become(package, json.loads(order), files)
                 return
-            for pipe in pipes:
-                os.close(pipe)
+            for file in files:
+                os.close(file)
             orders.send(struct.pack("!i", child))
             _, status = os.waitpid(child, 0)
             orders.send(struct.pack("!i", os.waitstatus_to_exitcode(status)))
 
 
-def become(package: str, order: dict[str, Any], pipes: Iterable[int]) -> None:
+def become(package: str, order: dict[str, Any], files: Iterable[int]) -> None:
+    os.chdir(order["folder"])
     os.environ.update(order["variables"])
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, ours in enumerate((nothing, *pipes)):
+    for number, ours in enumerate((nothing, *files)):
         os.dup2(ours, number)
         os.close(ours)
     sys.argv = [package, *order["arguments"]]

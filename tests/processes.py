@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[1]
 PATIENCE: Final = 240.0
 """Seconds after which a process that has not ended is taken for hung."""
 
@@ -31,19 +31,26 @@ class Forked:
 
     Attributes:
         args: Its arguments.
-        stdout: What it writes.
+        stdout: What it writes, if that goes into a pipe.
         stderr: What it logs.
 
     Args:
         replies: Where its id and its exit code come from.
         args: Its arguments.
-        pipes: The ends of its pipes that are ours.
+        stdout: Our end of the pipe it writes to, if it does.
+        stderr: Our end of the pipe it logs to.
     """
 
-    def __init__(self, replies: socket.socket, args: Sequence[str], pipes: Sequence[int]) -> None:
+    def __init__(
+        self,
+        replies: socket.socket,
+        args: Sequence[str],
+        stdout: IO[bytes] | None,
+        stderr: IO[bytes] | None,
+    ) -> None:
         self.args = args
-        self.stdout: IO[bytes] | None = os.fdopen(pipes[0], "rb", 0)
-        self.stderr: IO[bytes] | None = os.fdopen(pipes[1], "rb", 0)
+        self.stdout = stdout
+        self.stderr = stderr
         self._replies = replies
         self._code: int | None = None
         self._id = self._reply()
@@ -52,15 +59,26 @@ class Forked:
         (number,) = struct.unpack("!i", self._replies.recv(4, socket.MSG_WAITALL))
         return int(number)
 
-    def wait(self) -> int:
-        """Wait for its end, and give its exit code as `Popen` does."""
-        if self._code is None:
+    def poll(self, timeout: float = 0) -> int | None:
+        """Give its exit code, or None if it has none yet after some seconds."""
+        if self._code is None and select.select([self._replies], [], [], timeout)[0]:
             self._code = self._reply()
         return self._code
 
+    def wait(self, timeout: float = PATIENCE) -> int:
+        """Wait for its end, and give its exit code as `Popen` does.
+
+        Raises:
+            TimeoutExpired: It has not ended after that many seconds.
+        """
+        code = self.poll(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return code
+
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
-        if self._code is None and not select.select([self._replies], [], [], 0)[0]:
+        if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self._id, number)
 
@@ -73,7 +91,7 @@ Process = subprocess.Popen[bytes] | Forked
 
 
 class Forks:
-    """Starts processes of a tap, one after another. See `tests.chaos.forks`.
+    """Starts processes of a tap, one after another. See `tests.forks`.
 
     Args:
         package: The tap's package.
@@ -83,26 +101,36 @@ class Forks:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._program = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.forks", str(theirs.fileno()), package],
+                [sys.executable, "-m", "tests.forks", str(theirs.fileno()), package],
                 pass_fds=[theirs.fileno()],
-                env=_environment(),
+                env=environment(),
                 cwd=ROOT,
             )
         atexit.register(self.close)
 
-    def start(self, arguments: Sequence[str], variables: dict[str, str]) -> Forked:
+    def start(
+        self,
+        arguments: Sequence[str],
+        variables: Mapping[str, str],
+        folder: Path,
+        stdout: int,
+        stderr: int,
+    ) -> Forked:
         """Start a process.
 
         Args:
             arguments: Its arguments.
             variables: Its variables of the environment, besides those all have.
+            folder: Where it runs.
+            stdout: The descriptor it writes to, or `subprocess.PIPE`.
+            stderr: The descriptor it logs to, or `subprocess.PIPE`.
         """
-        (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
-        order = json.dumps({"arguments": arguments, "variables": variables}).encode()
-        socket.send_fds(self._socket, [order], [to_stdout, to_stderr])
-        os.close(to_stdout)
-        os.close(to_stderr)
-        return Forked(self._socket, arguments, (stdout, stderr))
+        (written, to_written), (log, to_log) = _ends(stdout), _ends(stderr)
+        order = {"arguments": arguments, "variables": variables, "folder": str(folder)}
+        socket.send_fds(self._socket, [json.dumps(order).encode()], [to_written, to_log])
+        os.close(to_written)
+        os.close(to_log)
+        return Forked(self._socket, arguments, written, log)
 
     def close(self) -> None:
         """End the program."""
@@ -110,12 +138,27 @@ class Forks:
         self._program.wait(PATIENCE)
 
 
+def _ends(given: int) -> tuple[IO[bytes] | None, int]:
+    """Give what we read from, if it is a pipe, and the descriptor the process writes to."""
+    if given != subprocess.PIPE:
+        return None, os.dup(given)
+    ours, theirs = os.pipe()
+    return os.fdopen(ours, "rb", 0), theirs
+
+
 _forks: Final = cache(Forks)
 
 
 @contextmanager
 def started(
-    package: str, arguments: Sequence[str], *, quick: bool = True, debug: bool = False
+    package: str,
+    arguments: Sequence[str],
+    *,
+    quick: bool = True,
+    variables: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
 ) -> Iterator[Process]:
     """Start a process of a tap; it does not outlive the context.
 
@@ -123,18 +166,21 @@ def started(
         package: The tap's package.
         arguments: Its arguments.
         quick: Whether it is forked off, and waits for moments only before it repeats a request.
-        debug: Whether it logs everything.
+        variables: Its variables of the environment, besides those that set no tap.
+        folder: Where it runs.
+        stdout: The descriptor it writes to, or `subprocess.PIPE`.
+        stderr: The descriptor it logs to, or `subprocess.PIPE`.
     """
-    variables = {f"{package.upper()}_LOGLEVEL": "DEBUG"} if debug else {}
     running: Process
     if quick:
-        running = _forks(package).start(arguments, variables)
+        running = _forks(package).start(arguments, variables or {}, folder, stdout, stderr)
     else:
         running = subprocess.Popen(
             [sys.executable, "-m", package, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment() | variables,
+            cwd=folder,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment() | dict(variables or {}),
         )
     try:
         yield running
@@ -146,7 +192,7 @@ def started(
         running.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Give the environment without what would set a tap or its log."""
     return {
         name: value
