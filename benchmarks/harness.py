@@ -219,14 +219,15 @@ class Server:
 
     Attributes:
         url: Its address.
-        api: The name of the API, and of the tap after `tap-`.
+        vendor: The name of the tap after `tap-`.
         environment: The settings that point the tap at it.
     """
 
     def __init__(self, api: str, environment: Mapping[str, str]) -> None:
         self.url = environment["URL"]
-        self.api = api
-        self.environment = {**environment, f"TAP_{api.upper()}_REQUESTS_PER_MINUTE": "0"}
+        self.vendor = api.partition("-")[0]
+        unlimited = {f"TAP_{self.vendor.upper()}_REQUESTS_PER_MINUTE": "0"}
+        self.environment = {**environment, **unlimited}
 
     def requests(self) -> int:
         """Count the requests so far."""
@@ -295,13 +296,13 @@ def catalog(folder: Path, *streams: str, server: Server | None = None) -> Path:
     """
     server = server or Server("codat", _CODAT)
     found = subprocess.run(
-        [BIN / f"tap-{server.api}", "--config=ENV", "--discover"],
+        [BIN / f"tap-{server.vendor}", "--config=ENV", "--discover"],
         check=True,
         capture_output=True,
         env={**os.environ, **server.environment},
     ).stdout
     entries = msgspec.json.decode(found)["streams"]
-    prefix = "commerce_" if server.api == "codat" else ""
+    prefix = "commerce_" if server.vendor == "codat" else ""
     wanted = {f"{prefix}{name}" for name in streams}
     path = folder / "catalog.json"
     path.write_bytes(
@@ -327,8 +328,8 @@ def tap(
     Returns:
         Runs it.
     """
-    command = [str(BIN / f"tap-{server.api}"), "--config=ENV", f"--catalog={chosen}"]
-    prefix = f"TAP_{server.api.upper()}_"
+    command = [str(BIN / f"tap-{server.vendor}"), "--config=ENV", f"--catalog={chosen}"]
+    prefix = f"TAP_{server.vendor.upper()}_"
     variables = {f"{prefix}{name.upper()}": value for name, value in settings.items()}
     return lambda: run(command, output=output, environment=server.environment | variables)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from benchmarks.harness import TINY, Row, Sizes, say
-from benchmarks.parts import cscart, discover, latency, load, records, scale, unchanged
+from benchmarks.parts import centra, cscart, discover, latency, load, records, scale, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +34,7 @@ PARTS: Final[dict[str, Measure]] = {
     "million": records.million,
     "million-plain": records.million_plain,
     "cscart": cscart.measure,
+    "centra": centra.measure,
     "load": load.measure,
     "latency": latency.measure,
     "scale": scale.measure,
@@ -51,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tiny", action="store_true", help="only see that it runs")
     parser.add_argument("--document", action="store_true", help=f"also into {DOCUMENT.name}")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
-    asked = parser.parse_args(arguments)
-    unknown = set(asked.parts) - set(PARTS)
+    given = parser.parse_args(arguments)
+    unknown = set(given.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}; there are: {', '.join(PARTS)}")
-    sizes = TINY if asked.tiny else Sizes()
-    found: dict[str, Any] = load_results(asked.results)
-    for name in asked.parts or [part for part in PARTS if part not in LONG]:
+    sizes = TINY if given.tiny else Sizes()
+    found: dict[str, Any] = load_results(given.results)
+    for name in given.parts or [part for part in PARTS if part not in LONG]:
         started = time.perf_counter()
         say(name)
         with tempfile.TemporaryDirectory() as folder:
@@ -67,9 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "rows": [as_json(row) for row in rows],
         }
     found["machine"] = machine()
-    asked.results.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    given.results.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     print(table(found))
-    if asked.document:
+    if given.document:
         before, mark, _ = DOCUMENT.read_text(encoding="utf-8").partition(MARK)
         DOCUMENT.write_text(f"{before}{mark}\n{table(found)}\n", encoding="utf-8")
 

@@ -18,15 +18,18 @@ import msgspec
 import uvicorn
 
 from benchmarks.server.app import Counted
+from benchmarks.server.centra import Integration, OrderApi
 from benchmarks.server.codat import Codat
 from benchmarks.server.cscart import Cscart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-APIS: Final[dict[str, Callable[[argparse.Namespace], Codat | Cscart]]] = {
+APIS: Final[dict[str, Callable[[argparse.Namespace], Codat | Cscart | Integration | OrderApi]]] = {
     "codat": lambda given: Codat(given.connections, given.rows, plain=not given.mixed_dates),
     "cscart": lambda given: Cscart(given.rows),
+    "centra-integration": lambda given: Integration(given.rows),
+    "centra-order": lambda given: OrderApi(given.rows),
 }
 
 

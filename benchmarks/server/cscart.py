@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from benchmarks.server.app import OK, fetch, send_json
+from benchmarks.server.stencil import stencil
 from commerce_sandbox.cscart import ROOT, CscartDouble
 from commerce_sandbox.cscart.answers import encode
 from commerce_sandbox.cscart.query import parse
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 API: Final = f"{ROOT}/api/2.0/"
 KEYS: Final = {"orders": "order_id", "products": "product_id"}
-DATES: Final = ("timestamp", "updated_at", "updated_timestamp")
+DATES: Final = dict.fromkeys(("timestamp", "updated_at", "updated_timestamp"), b'"%(second)d"')
 CUTTING: Final = frozenset({"page", "items_per_page", "order_id", "updated_at_from"})
 """Parameters that choose rows; all others choose what a row looks like."""
 SHAPING: Final = frozenset({"get_orders_data", "get_features", "extend[]", "sort_by", "sort_order"})
@@ -35,8 +36,6 @@ FIRST_ID: Final = 1001
 FIRST_SECOND: Final = 1_600_000_000
 STEP: Final = 60
 """Seconds between the dates of two rows."""
-
-_ID, _SECOND = "@id@", "@second@"
 
 
 class Cscart:
@@ -89,8 +88,9 @@ class List:
         """Make a list from a response with all rows of the double's list."""
         found = msgspec.json.decode(body)
         key = KEYS[name]
-        rows = sorted(found[name], key=lambda row: int(row[key]))
-        return cls(name, [_stencil(row, key) for row in rows[:KINDS]], found["params"])
+        rows = sorted(found[name], key=lambda row: int(row[key]))[:KINDS]
+        places = {key: b'"%(id)d"', **DATES}
+        return cls(name, [stencil(row, places, encode) for row in rows], found["params"])
 
     def page(self, parameters: Mapping[str, Any], rows: int) -> bytes:
         """Write a page.
@@ -128,19 +128,3 @@ class List:
             b",".join(pieces),
             encode(params),
         )
-
-
-def _stencil(row: dict[str, Any], key: str) -> bytes:
-    """Encode a row with places for its id, wherever it has it, and for its dates."""
-
-    def marked(value: Any) -> Any:  # noqa: ANN401 (JSON)
-        if isinstance(value, dict):
-            return {
-                name: _ID if name == key and inner == row[key] else marked(inner)
-                for name, inner in value.items()
-            }
-        return [marked(one) for one in value] if isinstance(value, list) else value
-
-    dates = dict.fromkeys(row.keys() & set(DATES), _SECOND)
-    text = encode({**marked(row), **dates}).replace(b"%", b"%%")
-    return text.replace(_ID.encode(), b"%(id)d").replace(_SECOND.encode(), b"%(second)d")

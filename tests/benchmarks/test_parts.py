@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from benchmarks.harness import TINY, Row, Usage, alternate, divide, run, same
-from benchmarks.parts import cscart, discover, scale, unchanged
+from benchmarks.parts import centra, cscart, discover, scale, unchanged
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,13 @@ def test_cscart_compared_with_raw_loop(tmp_path: Path) -> None:
     assert "lines" in orders.note
     read = (tmp_path / "loop.jsonl").read_bytes().splitlines()
     assert len(read) == TINY.rewritten
+
+
+def test_centra_compared_with_raw_loop(tmp_path: Path) -> None:
+    integration, order = centra.measure(TINY, tmp_path)
+    assert (integration.target, order.target) == (2.0, 2.0)
+    assert "lines" in integration.note
+    assert "lines" in order.note
 
 
 def test_programs_take_turns() -> None:
