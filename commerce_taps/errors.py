@@ -7,15 +7,15 @@ sentence the user reads::
     ├── TapStopped          nothing more can be read (wrong key, quota spent): state is flushed
     ├── PartitionSkipped    there is nothing to read here, as is known (unchanged, not supported)
     │   ├── PartitionRefused  the server says so; of every partition of a stream, it is a failure
-    │   └── PartitionDenied   what is here may not be read with this credential
+    │   └── PartitionForbidden   what is here may not be read with this credential
     ├── PartitionFailed     this partition could not be read; the others go on, the run exits 1
-    │   ├── TooMuchAsked    the server answers less: fewer rows at once, or fewer fields
-    │   └── Unforeseen      the tap itself failed on it, as nobody foresaw
+    │   ├── RequestTooLarge    the server answers less: fewer rows at once, or fewer fields
+    │   └── UnexpectedError      the tap itself failed on it, as nobody foresaw
     ├── RecordFailed        this record cannot be written; its partition fails once all others are
-    ├── FilterRefused       the server cannot filter by the replication key: read unfiltered
-    ├── MalformedAnswer     an answer that is cut short, not JSON, or contradicts itself: retried
-    │   └── OversizedAnswer it is larger than `max_response_mb`
-    └── Refused             an answer that is to be looked up in the table
+    ├── FilterNotSupported       the server cannot filter by the replication key: read unfiltered
+    ├── InvalidResponse     an answer that is cut short, not JSON, or contradicts itself: retried
+    │   └── OversizedResponse it is larger than `max_response_mb`
+    └── ErrorResponse             an answer that is to be looked up in the table
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class PartitionRefused(PartitionSkipped):
     """
 
 
-class PartitionDenied(PartitionSkipped):
+class PartitionForbidden(PartitionSkipped):
     """The credential does not open the partition, and that is for its owner to decide."""
 
 
@@ -80,7 +80,7 @@ class PartitionFailed(TapError):
     """The partition should have been read and could not be."""
 
 
-class Unforeseen(PartitionFailed):
+class UnexpectedError(PartitionFailed):
     """The tap itself failed on what a server sent: the last resort, so that all else is read."""
 
     def __init__(self, error: Exception, where: str = "") -> None:
@@ -104,23 +104,23 @@ class RecordFailed(TapError):
     """A record cannot be written: all others are, and then its partition has failed."""
 
 
-class FilterRefused(TapError):
+class FilterNotSupported(TapError):
     """The server does not know the field it was asked to filter or sort by."""
 
 
-class TooMuchAsked(PartitionFailed):
+class RequestTooLarge(PartitionFailed):
     """The server answers a smaller question only: fewer rows at once, or fewer fields."""
 
 
-class MalformedAnswer(TapError):
+class InvalidResponse(TapError):
     """The answer is cut short, is not the JSON it should be, or contradicts itself."""
 
 
-class OversizedAnswer(MalformedAnswer):
+class OversizedResponse(InvalidResponse):
     """The answer is larger than may be."""
 
 
-class Refused(TapError):
+class ErrorResponse(TapError):
     """The request was refused, as the answer's status says, or its body in spite of a 200."""
 
     def __init__(self) -> None:
@@ -145,20 +145,20 @@ class Action(enum.Enum):
 
     RETRY = "retry"
     SKIP = "skip"
-    DENY = "deny"
+    FORBIDDEN = "deny"
     FAIL = "fail"
     STOP = "stop"
-    UNFILTER = "unfilter"
-    LESSEN = "lessen"
+    DROP_FILTER = "unfilter"
+    REDUCE = "lessen"
 
 
 _RAISED = {
     Action.SKIP: PartitionRefused,
-    Action.DENY: PartitionDenied,
+    Action.FORBIDDEN: PartitionForbidden,
     Action.FAIL: PartitionFailed,
     Action.STOP: TapStopped,
-    Action.UNFILTER: FilterRefused,
-    Action.LESSEN: TooMuchAsked,
+    Action.DROP_FILTER: FilterNotSupported,
+    Action.REDUCE: RequestTooLarge,
 }
 
 
@@ -169,34 +169,34 @@ class Rule:
     Attributes:
         statuses: HTTP statuses the row is for.
         action: What to do.
-        sentence: What happened and what to do, for the user. `{message}` is replaced by the
+        message: What happened and what to do, for the user. `{message}` is replaced by the
             message the API sent along.
         body: The row applies only when this text is in the answer's body.
         in_api_form: Whether the row applies only to answers in the API's own form
             (`ErrorTable.form`). By default those do that take an answer for ordinary: a web
             server's page, an empty body or the JSON of a gateway says nothing of what the API has.
-        finally_: For `Action.RETRY`: what to do when the tries are used up. With `Action.LESSEN`,
-            a divisible request is repeated only `divisible_retries` times: smaller ones may be what
-            helps.
-        doubts: How often the request is repeated all the same, once the API has answered others:
+        on_exhausted: For `Action.RETRY`: what to do once the retries are used up. With
+            `Action.REDUCE`, a divisible request is repeated only `divisible_retries` times: a
+            smaller one may succeed.
+        recheck: How often the request is repeated all the same, once the API has answered others:
             a key that was good a moment ago may be refused by mistake. Never more often than any
             request is repeated.
-        divisible_retries: See `finally_`; never more often than any request is repeated, either.
+        divisible_retries: See `on_exhausted`; never more than `max_retries`.
     """
 
     statuses: Sequence[int]
     action: Action
-    sentence: str
+    message: str
     body: bytes = b""
     in_api_form: bool | None = None
-    finally_: Action = Action.FAIL
-    doubts: int = 0
+    on_exhausted: Action = Action.FAIL
+    recheck: int = 0
     divisible_retries: int = 1
 
     @property
     def needs_api_form(self) -> bool:
         """Whether the row applies only to answers in the API's own form."""
-        ordinary = self.action in {Action.SKIP, Action.DENY}
+        ordinary = self.action in {Action.SKIP, Action.FORBIDDEN}
         return ordinary if self.in_api_form is None else self.in_api_form
 
     def error(self, where: str, message: Message, *, tries: int = 1) -> TapError:
@@ -210,13 +210,13 @@ class Rule:
         Returns:
             The exception to raise once there is nothing left to retry.
         """
-        action = self.finally_ if self.action is Action.RETRY else self.action
+        action = self.on_exhausted if self.action is Action.RETRY else self.action
         notes = [f"after {tries} tries"] if tries > 1 else []
         if message.reference and action is not Action.SKIP:
             notes.append(message.reference)
-        return _RAISED[action](f"{self.say(message)}.", where, ", ".join(notes))
+        return _RAISED[action](f"{self.describe(message)}.", where, ", ".join(notes))
 
-    def say(self, message: Message) -> str:
+    def describe(self, message: Message) -> str:
         """Fill in the sentence.
 
         Args:
@@ -225,17 +225,17 @@ class Rule:
         Returns:
             The sentence without its full stop.
         """
-        return self.sentence.format(message=message.text or "no details given").rstrip(".")
+        return self.message.format(message=message.text or "no details given").rstrip(".")
 
 
-NO_ANSWER = Rule(
+NO_RESPONSE = Rule(
     (), Action.RETRY, "no answer ({message}): look at the network and at the address of the API"
 )
-LATE = Rule(
-    (), Action.RETRY, "no answer within `request_timeout` ({message})", finally_=Action.LESSEN
+TIMEOUT = Rule(
+    (), Action.RETRY, "no answer within `request_timeout` ({message})", on_exhausted=Action.REDUCE
 )
-MALFORMED = Rule((), Action.RETRY, "{message}")
-OVERSIZED = Rule((), Action.RETRY, "{message}", finally_=Action.LESSEN)
+INVALID_RESPONSE = Rule((), Action.RETRY, "{message}")
+OVERSIZED = Rule((), Action.RETRY, "{message}", on_exhausted=Action.REDUCE)
 
 
 class ErrorTable:
@@ -245,24 +245,24 @@ class ErrorTable:
         self,
         *rules: Rule,
         form: Collection[str] = (),
-        no_answer: Rule = NO_ANSWER,
-        late: Rule = LATE,
-        malformed: Rule = MALFORMED,
+        no_response: Rule = NO_RESPONSE,
+        timeout: Rule = TIMEOUT,
+        invalid_response: Rule = INVALID_RESPONSE,
     ) -> None:
         """Keep the rows.
 
         Args:
             rules: The rows for answers with a failing status.
             form: Fields that the JSON object has which the API sends with a failure.
-            no_answer: The row for a connection that broke or was refused.
-            late: The row for an answer that did not come in time.
-            malformed: The row for an answer that cannot be read although its status is 200.
+            no_response: The row for a connection that broke or was refused.
+            timeout: The row for an answer that did not come in time.
+            invalid_response: The row for an answer that cannot be read although its status is 200.
         """
         self._rules = rules
         self.form = form
-        self.no_answer = no_answer
-        self.late = late
-        self.malformed = malformed
+        self.no_response = no_response
+        self.timeout = timeout
+        self.invalid_response = invalid_response
         self.oversized = OVERSIZED
 
     def classify(self, status: int, body: bytes, *, in_api_form: bool = True) -> Rule:

@@ -19,16 +19,16 @@ import urllib3.exceptions
 from commerce_taps import transport
 from commerce_taps.errors import (
     Action,
-    MalformedAnswer,
+    ErrorResponse,
+    InvalidResponse,
     Message,
-    OversizedAnswer,
-    PartitionDenied,
+    OversizedResponse,
     PartitionFailed,
+    PartitionForbidden,
     PartitionSkipped,
-    Refused,
+    RequestTooLarge,
     TapError,
     TapStopped,
-    TooMuchAsked,
 )
 from commerce_taps.records import dates
 from commerce_taps.records.envelope import document, open_object
@@ -41,23 +41,23 @@ if t.TYPE_CHECKING:
     from requests.auth import AuthBase
 
     from commerce_taps.errors import ErrorTable, Rule
-    from commerce_taps.rate_limit import Governor
-    from commerce_taps.threads import Workers
+    from commerce_taps.rate_limit import RateLimiter
+    from commerce_taps.threads import DaemonPool
 
-Answer = t.TypeVar("Answer")
+Parsed = t.TypeVar("Parsed")
 
-FIRST_WAIT = 0.5
-WAIT_FACTOR = 1.5
-LONGEST_WAIT = 60.0
+FIRST_BACKOFF = 0.5
+BACKOFF_FACTOR = 1.5
+MAX_BACKOFF = 60.0
 """Back-off: the first wait, its growth and its cap, in seconds."""
 
-UNREACHABLE = 10
+MAX_FAILURES = 10
 """Requests in a row, each with all its tries, without an answer: then nothing is reachable."""
 
-NEVER_REACHED = 2
+MAX_FIRST_FAILURES = 2
 """The same, as long as nothing that was asked could be read: the address is likely a wrong one."""
 
-LONGEST_SENSIBLE_ASK = 25 * 3600.0
+MAX_RETRY_AFTER = 25 * 3600.0
 """Quotas are refilled daily at the latest: a `Retry-After` beyond that is a slip."""
 
 EPOCH_SECONDS = 1e9
@@ -74,7 +74,7 @@ class Request:
         body: A JSON body, which makes it a POST request; a GET request has none.
         stream: The stream it is for; requests are counted by stream.
         context: The partition it is for.
-        lane: Requests of one lane share the vendor's limit on concurrent requests.
+        concurrency_key: Requests of one lane share the vendor's limit on concurrent requests.
         costs: What it takes out of the vendor's token buckets, by their unit.
         divisible: Whether it asks for several rows, so that fewer can be asked for in its place.
     """
@@ -84,7 +84,7 @@ class Request:
     body: bytes | None = None
     stream: str = ""
     context: Mapping[str, t.Any] = field(default_factory=dict)
-    lane: str = ""
+    concurrency_key: str = ""
     costs: Mapping[str, float] = field(default_factory=dict)
     divisible: bool = False
 
@@ -138,11 +138,11 @@ class Client:
         errors: ErrorTable,
         headers: Mapping[str, str],
         message: Callable[[bytes], Message],
-        governor: Governor,
-        workers: Workers,
+        limiter: RateLimiter,
+        workers: DaemonPool,
         logger: logging.Logger,
         timeout: float,
-        longest: float = 1800.0,
+        total_timeout: float = 1800.0,
         max_retries: int,
         max_wait: float,
         max_bytes: int = 1 << 28,
@@ -156,11 +156,11 @@ class Client:
             errors: What to do about which failure.
             headers: Sent with every request.
             message: Finds the API's own words in the body of a failed answer.
-            governor: Paces the requests.
+            limiter: Paces the requests.
             workers: Make several requests at once.
             logger: Where retries are told.
             timeout: Seconds without a byte after which a request is given up.
-            longest: Seconds a whole response may take.
+            total_timeout: Seconds a whole response may take.
             max_retries: How often a request is repeated.
             max_wait: The longest wait, in seconds, the API may ask for.
             max_bytes: The largest body.
@@ -173,11 +173,11 @@ class Client:
         self._errors = errors
         self._headers = dict(headers)
         self._message = message
-        self._governor = governor
+        self._limiter = limiter
         self._workers = workers
         self._logger = logger
         self._timeout = timeout
-        self._longest = longest
+        self._total_timeout = total_timeout
         self._max_retries = max_retries
         self._max_wait = max_wait
         self._max_bytes = max_bytes
@@ -185,18 +185,18 @@ class Client:
         self.quota_left: str | None = None
         self._date = ""
         self.began: datetime | None = None
-        self._answered = False
+        self._has_parsed = False
         self._has_cut = False
-        self._unanswered = 0
+        self._failures_in_a_row = 0
         self._local = threading.local()
 
-    def get(self, request: Request, parse: Callable[[bytes], Answer]) -> Answer:
+    def get(self, request: Request, parse: Callable[[bytes], Parsed]) -> Parsed:
         """Make a request until its answer can be used.
 
         Args:
             request: What to ask.
-            parse: Turns the body into the answer; raises `MalformedAnswer` where it cannot, and
-                `Refused` where the body is a refusal in spite of its status.
+            parse: Turns the body into the answer; raises `InvalidResponse` where it cannot, and
+                `ErrorResponse` where the body is a refusal in spite of its status.
 
         Returns:
             What `parse` made of the body.
@@ -204,55 +204,55 @@ class Client:
         Raises:
             PartitionSkipped: Nothing is there, by the error table.
             PartitionFailed: It could not be read, by the error table or after all tries; caused by
-                the last `MalformedAnswer`, if it was one.
+                the last `InvalidResponse`, if it was one.
             TapStopped: The run cannot go on, by the error table or because the API asks for a
                 longer wait than `max_wait`.
-            FilterRefused: The API cannot filter as asked.
+            FilterNotSupported: The API cannot filter as asked.
         """
         doubted = 0
         for tries in itertools.count(1):
             status, headers, body = 0, t.cast("Mapping[str, str]", {}), b""
-            cause: MalformedAnswer | None = None
+            cause: InvalidResponse | None = None
             try:
-                with self._governor.turn(request.lane, request.costs):
+                with self._limiter.slot(request.concurrency_key, request.costs):
                     status, headers, body = self._send(request)
-                return self._opened(status, body, parse)
-            except Refused:
+                return self._parse(status, body, parse)
+            except ErrorResponse:
                 body = document(body) or body
                 rule = self._errors.classify(status, body, in_api_form=self._is_in_api_form(body))
                 message = self._message(body)
-            except OversizedAnswer as error:
+            except OversizedResponse as error:
                 rule, message = self._errors.oversized, Message(str(error))
-            except MalformedAnswer as error:
-                rule, message, cause = self._errors.malformed, Message(str(error)), error
+            except InvalidResponse as error:
+                rule, message, cause = self._errors.invalid_response, Message(str(error)), error
             except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
-                rule, message = self._errors.late, Message(type(error).__name__)
+                rule, message = self._errors.timeout, Message(type(error).__name__)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 transport.refuse_hopeless(error, self.base_url)
                 message = Message(transport.cause(error, self.base_url))
-                rule = self._errors.no_answer
+                rule = self._errors.no_response
             # Redacted before it is cut: half a secret would not be known any more.
             message = Message(*(plain(redact(text), LONGEST_MESSAGE) for text in message))
             count, retries = tries, self._max_retries
             if rule.action is not Action.RETRY:
                 doubted += 1  # apart from the tries: what went wrong before says nothing of this
-                count, retries = doubted, min(rule.doubts, retries) if self._answered else 0
-            elif rule.finally_ is Action.LESSEN and request.divisible and self._answered:
+                count, retries = doubted, min(rule.recheck, retries) if self._has_parsed else 0
+            elif rule.on_exhausted is Action.REDUCE and request.divisible and self._has_parsed:
                 retries = min(rule.divisible_retries, retries)
             if count > retries:
                 found = rule.error(request.where, message, tries=tries)
                 found.body = body
-                raise self._given_up(rule, found) from cause
-            self._wait(request, rule.say(message), headers, count, retries)
+                raise self._escalate(rule, found) from cause
+            self._wait(request, rule.describe(message), headers, count, retries)
         raise AssertionError  # the last try has returned or raised
 
-    def _opened(self, status: int, body: bytes, parse: Callable[[bytes], Answer]) -> Answer:
+    def _parse(self, status: int, body: bytes, parse: Callable[[bytes], Parsed]) -> Parsed:
         """Turn a body into the answer, unless it is a refusal."""
         if status != requests.codes.ok:
-            raise Refused
+            raise ErrorResponse
         try:
             answer = parse(body)
-        except MalformedAnswer:
+        except InvalidResponse:
             cut = document(body)
             if cut is None:
                 raise
@@ -263,7 +263,7 @@ class Client:
                     "Text that is not JSON stands around an answer, such as byte order marks or "
                     "notices of PHP; it is left out, here and wherever else: mend the server."
                 )
-        self._answered, self._unanswered = True, 0
+        self._has_parsed, self._failures_in_a_row = True, 0
         return answer
 
     def _is_in_api_form(self, body: bytes) -> bool:
@@ -289,7 +289,7 @@ class Client:
         servers = server_time(self._date)
         return [datetime.now(timezone.utc), *([] if servers is None else [servers])]
 
-    def find(self, request: Request, parse: Callable[[bytes], Answer]) -> Answer | None:
+    def find(self, request: Request, parse: Callable[[bytes], Parsed]) -> Parsed | None:
         """Make a request for something that may not be there.
 
         Args:
@@ -304,12 +304,12 @@ class Client:
         """
         try:
             return self.get(request, parse)
-        except PartitionDenied:
+        except PartitionForbidden:
             raise
         except PartitionSkipped:
             return None
 
-    def all(self, works: Iterable[Callable[[], Answer]]) -> Iterator[Answer]:
+    def run_all(self, works: Iterable[Callable[[], Parsed]]) -> Iterator[Parsed]:
         """Do several things at once. Not for use in what the same workers do.
 
         Args:
@@ -329,15 +329,15 @@ class Client:
             for future in futures:
                 future.cancel()
 
-    def _given_up(self, rule: Rule, error: TapError) -> TapError:
+    def _escalate(self, rule: Rule, error: TapError) -> TapError:
         """Stop the run instead of one partition where nothing seems to be reachable any more."""
-        unreadable = rule is self._errors.malformed and not self._answered
-        silent = rule in (self._errors.no_answer, self._errors.late)
-        if not (unreadable or silent) or (self._answered and isinstance(error, TooMuchAsked)):
+        unreadable = rule is self._errors.invalid_response and not self._has_parsed
+        silent = rule in (self._errors.no_response, self._errors.timeout)
+        if not (unreadable or silent) or (self._has_parsed and isinstance(error, RequestTooLarge)):
             return error
-        self._unanswered += 1
-        enough = UNREACHABLE if self._answered else NEVER_REACHED
-        if self._unanswered < enough:
+        self._failures_in_a_row += 1
+        enough = MAX_FAILURES if self._has_parsed else MAX_FIRST_FAILURES
+        if self._failures_in_a_row < enough:
             return error
         return TapStopped(f"{error.reason} So it was with {enough} requests", error.where)
 
@@ -353,7 +353,7 @@ class Client:
             asked.headers = {"Content-Type": "application/json"}
         # A redirect is never followed: it could carry the credential to another host.
         with (
-            transport.within(self._longest),
+            transport.within(self._total_timeout),
             session.send(
                 session.prepare_request(asked),
                 **settings,
@@ -385,10 +385,10 @@ class Client:
         self, request: Request, why: str, headers: Mapping[str, str], tries: int, retries: int
     ) -> None:
         """Wait before the next try: as long as the API asks, else longer with each try."""
-        backoff = min(FIRST_WAIT * WAIT_FACTOR ** (tries - 1), LONGEST_WAIT)
+        backoff = min(FIRST_BACKOFF * BACKOFF_FACTOR ** (tries - 1), MAX_BACKOFF)
         wait = backoff * random.uniform(0.5, 1)  # noqa: S311 - spreads the threads, no secret
         asked = retry_after(headers.get("Retry-After"), headers.get("Date"))
-        if asked is not None and asked <= LONGEST_SENSIBLE_ASK:
+        if asked is not None and asked <= MAX_RETRY_AFTER:
             if asked > self._max_wait:
                 until = f"{datetime.now(timezone.utc) + timedelta(seconds=asked):%Y-%m-%d %H:%M:%S}"
                 msg = (
@@ -398,7 +398,7 @@ class Client:
                 )
                 raise TapStopped(msg, request.where)
             wait = max(wait, asked)
-            self._governor.pause(asked)
+            self._limiter.pause(asked)
         self._logger.warning(
             "%s; try %d of %d in %.1f s.",
             TapError(why, request.where),
@@ -406,7 +406,7 @@ class Client:
             retries + 1,
             wait,
         )
-        self._governor.sleep(wait)
+        self._limiter.sleep(wait)
 
 
 def server_time(date: str | None) -> datetime | None:

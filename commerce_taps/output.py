@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
 
-AT_ONCE: t.Final = 100
+RECORDS_PER_WRITE: t.Final = 100
 """Records written at a time: put together, they are to fit the processor's cache."""
 
 
@@ -67,7 +67,7 @@ def open_output() -> None:
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
 
 
-def taken() -> int:
+def bytes_written() -> int:
     """Tell how many bytes of the output have been taken."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.taken if isinstance(raw, _Output) else 0

@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 
-from commerce_taps.errors import TapError, TapStopped, Unforeseen
-from commerce_taps.threads import Workers, result
+from commerce_taps.errors import TapError, TapStopped, UnexpectedError
+from commerce_taps.threads import DaemonPool, wait_for
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -22,7 +22,7 @@ PATIENCE: t.Final = 4.0
 
 
 @dataclass(slots=True)
-class Chain:
+class PartitionPages:
     """The pages of one partition.
 
     Attributes:
@@ -43,7 +43,9 @@ class Prefetch:
     page being emitted that bounds the memory.
     """
 
-    def __init__(self, plan: Iterator[Chain], concurrency: int, tick: Callable[[], None]) -> None:
+    def __init__(
+        self, plan: Iterator[PartitionPages], concurrency: int, tick: Callable[[], None]
+    ) -> None:
         """Ask for nothing yet.
 
         Args:
@@ -54,8 +56,8 @@ class Prefetch:
         self._plan = plan
         self._tick = tick
         self._concurrency = concurrency
-        self._open: deque[Chain] = deque()
-        self._workers = Workers(concurrency)
+        self._open: deque[PartitionPages] = deque()
+        self._workers = DaemonPool(concurrency)
         self._hopeless_since: float | None = None
 
     def _fill(self) -> None:
@@ -64,9 +66,9 @@ class Prefetch:
             if chain is None:
                 return
             self._open.append(chain)
-            self._ask(chain)
+            self._fetch_next(chain)
 
-    def _ask(self, chain: Chain) -> None:
+    def _fetch_next(self, chain: PartitionPages) -> None:
         chain.next = self._workers.submit(partial(next_page, chain.pages))
 
     def _wait(self) -> None:
@@ -106,8 +108,8 @@ class Prefetch:
             raise KeyError(key)
         chain = self._open[0]
         try:
-            while (page := result(chain.next, self._wait)) is not None:
-                self._ask(chain)
+            while (page := wait_for(chain.next, self._wait)) is not None:
+                self._fetch_next(chain)
                 yield page
         finally:
             self._open.popleft()
@@ -126,11 +128,11 @@ def next_page(pages: Iterator[Page]) -> Page | None:
         The page; `None` at the end.
 
     Raises:
-        TapError: What the reading ended in; `Unforeseen` for whatever is none.
+        TapError: What the reading ended in; `UnexpectedError` for whatever is none.
     """
     try:
         return next(pages, None)
     except TapError:
         raise
     except Exception as error:
-        raise Unforeseen(error) from error
+        raise UnexpectedError(error) from error

@@ -1,4 +1,4 @@
-"""Keeps a tap inside the vendor's limits: `Governor` paces every request of every thread."""
+"""Keeps a tap inside the vendor's limits: `RateLimiter` paces every request of every thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROUNDING = 1e-9
 """What may be missing of a whole bucket, since levels are not exact."""
 
 
-class Bucket:
+class TokenBucket:
     """What a vendor allows of one thing: requests, or the complexity of queries."""
 
     def __init__(self, unit: str, size: float, seconds: float, level: float) -> None:
@@ -65,7 +65,7 @@ class Bucket:
         self._level = min(self._level, 0.0)
 
 
-class Governor:
+class RateLimiter:
     """Keeps the whole tap inside the vendor's limits, whichever thread asks.
 
     Attributes:
@@ -75,42 +75,44 @@ class Governor:
     """
 
     def __init__(
-        self, *, per_minute: int, at_once: int, per_lane: int, check: Callable[[], None]
+        self, *, per_minute: int, at_once: int, per_key: int, check: Callable[[], None]
     ) -> None:
         """Start with nothing sent.
 
         Args:
             per_minute: Requests in any 60 seconds; 0 for no limit.
             at_once: Requests under way at once.
-            per_lane: Requests under way at once in one lane.
+            per_key: Requests under way at once in one lane.
             check: Raises `TapStopped` when the run is ending; called while waiting.
         """
         self._per_minute = per_minute
         self._at_once = threading.Semaphore(at_once)
         self._sent: deque[float] = deque()
-        self._lanes: dict[str, threading.Semaphore] = defaultdict(
-            lambda: threading.Semaphore(per_lane)
+        self._per_key: dict[str, threading.Semaphore] = defaultdict(
+            lambda: threading.Semaphore(per_key)
         )
         self._paused_until = 0.0
         self._lock = threading.Lock()
         self._check = check
-        self.buckets: Sequence[Bucket] = ()
-        self.emptied = 0
+        self.buckets: Sequence[TokenBucket] = ()
+        self.exhausted = 0
         self.waiting = 0
 
     @contextlib.contextmanager
-    def turn(self, lane: str, costs: Mapping[str, float] | None = None) -> Iterator[None]:
+    def slot(
+        self, concurrency_key: str, costs: Mapping[str, float] | None = None
+    ) -> Iterator[None]:
         """Wait until a request may be sent, and hold its place while it is under way.
 
         Args:
-            lane: The request's lane.
+            concurrency_key: The request's lane.
             costs: What it takes out of the buckets, by their unit.
 
         Yields:
             Nothing.
         """
         with self._lock:
-            semaphore = self._lanes[lane]
+            semaphore = self._per_key[concurrency_key]
         with semaphore, self._at_once:
             while (wait := self._reserve(costs or {})) is not None:
                 self.sleep(wait)
@@ -155,7 +157,7 @@ class Governor:
         with self._lock:
             for bucket in self.buckets:
                 bucket.drain()
-            self.emptied += bool(self.buckets)
+            self.exhausted += bool(self.buckets)
             self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def sleep(self, seconds: float) -> None:

@@ -14,7 +14,7 @@ import threading
 import time
 import typing as t
 
-from commerce_taps.output import taken
+from commerce_taps.output import bytes_written
 from commerce_taps.rate_limit import TICK
 
 if t.TYPE_CHECKING:
@@ -59,14 +59,14 @@ class Deadline:
     def _watch(self, signals: queue.SimpleQueue[int | None]) -> None:
         if signals.get() is None:
             return
-        before, until = taken(), time.monotonic() + GRACE
+        before, until = bytes_written(), time.monotonic() + GRACE
         while time.monotonic() < until:
             try:
                 if signals.get(timeout=TICK) is None:
                     return
             except queue.Empty:
-                if taken() != before:
-                    before, until = taken(), time.monotonic() + GRACE
+                if bytes_written() != before:
+                    before, until = bytes_written(), time.monotonic() + GRACE
         # In a thread of its own: nobody may read the log either.
         told = threading.Thread(target=_tell, daemon=True)
         told.start()

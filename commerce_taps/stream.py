@@ -21,12 +21,12 @@ from commerce_taps.errors import (
     RecordFailed,
     TapError,
     TapStopped,
-    Unforeseen,
+    UnexpectedError,
 )
 from commerce_taps.http import where
 from commerce_taps.input.state import is_of
 from commerce_taps.lazy import cached_property
-from commerce_taps.output import AT_ONCE, RecordLines
+from commerce_taps.output import RECORDS_PER_WRITE, RecordLines
 from commerce_taps.pagination.page import IncompletePage, Page
 from commerce_taps.records import dates
 from commerce_taps.records.columns import EXTRA
@@ -44,10 +44,10 @@ if t.TYPE_CHECKING:
     from commerce_taps.records.columns import Kind
     from commerce_taps.records.mapping import Mapper, Output
     from commerce_taps.records.selection import Path
-    from commerce_taps.tap import CommerceTap
+    from commerce_taps.tap import HTTPTap
 
 
-MARK = "synced"
+CHANGE_TOKEN = "synced"  # noqa: S105 - the key of a bookmark, no password
 """Key of a bookmark's mark."""
 
 COLUMNS = "columns"
@@ -80,7 +80,7 @@ class _Emitted:
         self.keeps_bookmark = True
 
 
-class CommerceStream(Stream, abc.ABC):
+class HTTPStream(Stream, abc.ABC):
     """A stream read page by page and partition by partition.
 
     A stream is a declaration: `name`, `primary_keys`, `replication_key` and what its tap's base
@@ -88,7 +88,7 @@ class CommerceStream(Stream, abc.ABC):
     partition's pages are asked for, and in `partitions` whom to ask.
 
     Rows that come inside of another stream's are a stream of their own, whose `parent_stream_type`
-    is that other one. They are read with it, in `Page.derived`, and never asked for themselves.
+    is that other one. They are read with it, in `Page.children`, and never asked for themselves.
     """
 
     # `shape` does it, compiled once from the schema.
@@ -114,7 +114,7 @@ class CommerceStream(Stream, abc.ABC):
     cost_of_columns: t.ClassVar[str] = ""
     """What each run costs with one of `unselected_columns`, if that is why those are off."""
 
-    _tap: CommerceTap
+    _tap: HTTPTap
     _schema_written = False
 
     @property
@@ -139,7 +139,7 @@ class CommerceStream(Stream, abc.ABC):
             The pages.
         """
 
-    def mark(self, context: Context | None) -> str | None:  # noqa: ARG002
+    def change_token(self, context: Context | None) -> str | None:  # noqa: ARG002
         """Mark what the source tells of a partition now. Runs in a worker thread.
 
         Args:
@@ -150,7 +150,7 @@ class CommerceStream(Stream, abc.ABC):
         """
         return None
 
-    def new_pages(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+    def read_if_changed(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read one partition, unless it has not changed since. Runs in a worker thread.
 
         Args:
@@ -165,13 +165,13 @@ class CommerceStream(Stream, abc.ABC):
             PartitionFailed: There is, and not all of it could be read.
         """
         # Taken first: what changes while the partition is read shows the next time.
-        mark = self.mark(context)
+        mark = self.change_token(context)
         # What could be read by its changes and is read as a full table is read whatever the mark.
         forced = self.replication_key and self.replication_method != REPLICATION_INCREMENTAL
         if (
             mark is not None
             and not forced
-            and all(mark == stream.known(context).get(MARK) for stream in self._written)
+            and all(mark == stream.bookmark(context).get(CHANGE_TOKEN) for stream in self.outputs)
         ):
             raise PartitionSkipped(UNCHANGED, where(self.name, context))
         has_begun = False
@@ -188,7 +188,7 @@ class CommerceStream(Stream, abc.ABC):
             if isinstance(error.__cause__, IncompletePage):
                 yield error.__cause__.page
             raise
-        yield Page((), mark=mark)
+        yield Page((), change_token=mark)
 
     # --- selection ------------------------------------------------------------------------------
 
@@ -275,26 +275,26 @@ class CommerceStream(Stream, abc.ABC):
         return self.selection.schema(self.shape.schema)
 
     @cached_property
-    def derived(self) -> list[CommerceStream]:
+    def children(self) -> list[HTTPStream]:
         """The selected streams whose rows come inside of this one's."""
-        children = t.cast("list[CommerceStream]", self.child_streams)
+        children = t.cast("list[HTTPStream]", self.child_streams)
         return [stream for stream in children if stream.selected]
 
     @cached_property
-    def _written(self) -> list[CommerceStream]:
+    def outputs(self) -> list[HTTPStream]:
         """The selected ones of this stream and of those derived from it."""
-        return [self, *self.derived] if self.selected else self.derived
+        return [self, *self.children] if self.selected else self.children
 
     @cached_property
-    def source(self) -> CommerceStream:
+    def parent(self) -> HTTPStream:
         """The stream that is asked for: this one, or the one whose rows these come inside of."""
         parent = self.parent_stream_type
-        streams = t.cast("Iterable[CommerceStream]", self._tap.streams.values())
+        streams = t.cast("Iterable[HTTPStream]", self._tap.streams.values())
         return self if parent is None else next(one for one in streams if type(one) is parent)
 
     # --- shape ----------------------------------------------------------------------------------
 
-    def checked(self, records: Sequence[msgspec.Raw]) -> Page:
+    def page_of(self, records: Sequence[msgspec.Raw]) -> Page:
         """Make a page of records.
 
         Args:
@@ -303,7 +303,7 @@ class CommerceStream(Stream, abc.ABC):
         Returns:
             The page, without a bookmark.
         """
-        found, fits, _ = self.shape.examine(records)
+        found, fits, _ = self.shape.validate(records)
         return Page(found, fits)
 
     @cached_property
@@ -353,7 +353,7 @@ class CommerceStream(Stream, abc.ABC):
         self._mapper.register(self.name, self.emitted_schema, self.primary_keys, selected=True)
         self._stream_maps = None
 
-    def _compile_outputs(self, columns: Mapping[str, Mapping[str, Kind]]) -> list[Output]:
+    def _compile_mapped_outputs(self, columns: Mapping[str, Mapping[str, Kind]]) -> list[Output]:
         self._register()
         return self._mapper.outputs(
             self.name,
@@ -364,9 +364,9 @@ class CommerceStream(Stream, abc.ABC):
         )
 
     @cached_property
-    def _outputs(self) -> list[Output]:
+    def _mapped_outputs(self) -> list[Output]:
         """What becomes of each record, where maps or flattening change it."""
-        return self._compile_outputs(self.stream_state.get(MAPPED, {}))
+        return self._compile_mapped_outputs(self.stream_state.get(MAPPED, {}))
 
     @override
     def _write_schema_message(self) -> None:
@@ -389,10 +389,12 @@ class CommerceStream(Stream, abc.ABC):
             if self.shape.columns:
                 self.stream_state[COLUMNS] = self.shape.columns
         if self._mapped:
-            columns = {one.name: one.shape.columns for one in self._outputs if one.shape.columns}
+            columns = {
+                one.name: one.shape.columns for one in self._mapped_outputs if one.shape.columns
+            }
             if columns:
                 self.stream_state[MAPPED] = columns
-            for output in self._outputs:
+            for output in self._mapped_outputs:
                 output.publish()
         elif self.shape.columns:
             self._register()
@@ -401,7 +403,7 @@ class CommerceStream(Stream, abc.ABC):
 
     @property
     def _shapes(self) -> list[Shape]:
-        return [self.shape, *(one.shape for one in (self._outputs if self._mapped else ()))]
+        return [self.shape, *(one.shape for one in (self._mapped_outputs if self._mapped else ()))]
 
     @property
     def _new_columns(self) -> list[str]:
@@ -437,7 +439,7 @@ class CommerceStream(Stream, abc.ABC):
             self.stream_state.setdefault("partitions", []).append(state)
         return state
 
-    def known(self, context: Context | None) -> Mapping[str, t.Any]:
+    def bookmark(self, context: Context | None) -> Mapping[str, t.Any]:
         """Find the bookmark of a partition, to be read only.
 
         Args:
@@ -461,11 +463,11 @@ class CommerceStream(Stream, abc.ABC):
             streams are derived from this one, the earliest of all that are selected: one that has
             just been selected is read from its beginning.
         """
-        starts = [stream.start_alone(context) for stream in self._written]
+        starts = [stream.own_start(context) for stream in self.outputs]
         known = [start for start in starts if start is not None]
         return min(known, default=None) if len(known) == len(starts) else None
 
-    def start_alone(self, context: Context | None) -> datetime | None:
+    def own_start(self, context: Context | None) -> datetime | None:
         """Tell where a partition's reading would begin for the sake of this stream alone.
 
         Args:
@@ -474,7 +476,7 @@ class CommerceStream(Stream, abc.ABC):
         Returns:
             The later of bookmark and `start_date`, if there is any.
         """
-        known, source = self.known(context), self.source
+        known, source = self.bookmark(context), self.parent
         if source.replication_method != REPLICATION_INCREMENTAL:
             return None
         values = [self.config.get("start_date")]
@@ -482,9 +484,9 @@ class CommerceStream(Stream, abc.ABC):
             values.append(known.get("replication_key_value"))
         return max((dates.parse(value) for value in values if value), default=None)
 
-    def _bookmark(self, context: Context | None, value: datetime | None) -> None:
+    def _move_bookmark(self, context: Context | None, value: datetime | None) -> None:
         """Keep the value up to which a partition is emitted. Bookmarks never move back."""
-        source = self.source
+        source = self.parent
         if value is None or source.replication_method != REPLICATION_INCREMENTAL:
             return
         client = self._tap.client
@@ -546,7 +548,7 @@ class CommerceStream(Stream, abc.ABC):
                 else:
                     yield record
         if faults:
-            raise self._faulty(faults, context)
+            raise self._record_failures(faults, context)
 
     @override
     def _sync_records(
@@ -563,19 +565,19 @@ class CommerceStream(Stream, abc.ABC):
         try:
             with self.get_sync_timer():
                 partitions = self._partitions(context)
-                for stream in self._written:
+                for stream in self.outputs:
                     stream.begin(1 if partitions is None else len(partitions))
                 for partition in [None] if partitions is None else partitions:
                     self._sync_partition(partition)
-                for stream in self._written:
+                for stream in self.outputs:
                     stream.write_schema()
-                for stream in self._written:
+                for stream in self.outputs:
                     stream.fail_if_refused()
             self._tap.write_state()
         except TapStopped as error:
             self._tap.stop(error)
         finally:
-            for stream in self._written:
+            for stream in self.outputs:
                 stream.end()
         yield from ()
 
@@ -593,7 +595,7 @@ class CommerceStream(Stream, abc.ABC):
             raise
         except Exception as error:
             self.logger.debug("The fault in the tap:", exc_info=error)
-            raise TapStopped(Unforeseen(error).reason, self.name) from error
+            raise TapStopped(UnexpectedError(error).reason, self.name) from error
 
     def begin(self, partitions: int) -> None:
         """Open this stream's figures, before the first record.
@@ -602,7 +604,7 @@ class CommerceStream(Stream, abc.ABC):
             partitions: How many partitions will be read.
         """
         self._tap.begin(self, partitions)
-        key = self.source.replication_key
+        key = self.parent.replication_key
         if not is_of(key, self.stream_state):
             self.logger.warning(
                 "The state's bookmark of `%s` is not of `%s`: what has it is read anew.",
@@ -630,25 +632,27 @@ class CommerceStream(Stream, abc.ABC):
     def _sync_partition(self, context: Context | None) -> None:
         """Emit one partition."""
         mark, error = None, None
-        for stream in self._written:
-            stream.open()
+        for stream in self.outputs:
+            stream.start_partition()
         try:
             for page in self._tap.pages(self, context):
-                for stream in self._written:
-                    stream.take(page, context)
-                mark = page.mark or mark
+                for stream in self.outputs:
+                    stream.write_page(page, context)
+                mark = page.change_token or mark
                 self._tap.tick()
         except TapStopped:
             raise
         except TapError as caught:
             error = caught
         failures = [
-            failure for stream in self._written for failure in stream.close(context, mark, error)
+            failure
+            for stream in self.outputs
+            for failure in stream.finish_partition(context, mark, error)
         ]
         if isinstance(error, PartitionSkipped):
             self.logger.debug("Skipped %s", error)
         for failure in dict.fromkeys(failures):
-            if isinstance(failure, Unforeseen):
+            if isinstance(failure, UnexpectedError):
                 self.logger.debug("The fault in the tap:", exc_info=failure.__cause__)
             place = failure.where or where(self.name, context)
             if self.config["strict"]:
@@ -657,24 +661,24 @@ class CommerceStream(Stream, abc.ABC):
                 "Failed %s", failure if failure.where else TapError(failure.reason, place)
             )
 
-    def open(self) -> None:
+    def start_partition(self) -> None:
         """Begin a partition."""
         self._emitted = _Emitted()
 
-    def take(self, page: Page, context: Context | None) -> None:
+    def write_page(self, page: Page, context: Context | None) -> None:
         """Emit this stream's share of a page, and keep the page's bookmark.
 
         Args:
             page: A page of this stream, or of the one whose rows these come inside of.
             context: The partition.
         """
-        share = page if self.source is self else page.derived.get(self.name)
+        share = page if self.parent is self else page.children.get(self.name)
         if share is not None and share.records:
-            self._write_page(share, context or {})
+            self._write_records(share, context or {})
         if not self._emitted.keeps_bookmark:
-            self._bookmark(context, page.bookmark)
+            self._move_bookmark(context, page.bookmark)
 
-    def close(
+    def finish_partition(
         self, context: Context | None, mark: str | None, error: TapError | None
     ) -> list[TapError]:
         """Count how a partition ended.
@@ -691,23 +695,23 @@ class CommerceStream(Stream, abc.ABC):
         skipped = isinstance(error, PartitionSkipped)
         failures = [] if error is None or skipped else [error]
         if self._emitted.faults:
-            failures.append(self._faulty(self._emitted.faults, context))
+            failures.append(self._record_failures(self._emitted.faults, context))
         if failures:
-            report.failed[_general(failures[0].reason, context)] += 1
+            report.failed[without_ids(failures[0].reason, context)] += 1
         elif error is not None:
-            report.skipped[_general(error.reason, context)] += 1
+            report.skipped[without_ids(error.reason, context)] += 1
         else:
             report.read += 1
         if isinstance(error, PartitionRefused):
-            report.refused[_general(error.reason, context)] += 1
+            report.refused[without_ids(error.reason, context)] += 1
         if failures or self._emitted.keeps_bookmark:
-            if MARK in self.known(context):
-                del self.get_context_state(context)[MARK]
+            if CHANGE_TOKEN in self.bookmark(context):
+                del self.get_context_state(context)[CHANGE_TOKEN]
         elif error is None and mark is not None:
-            self.get_context_state(context)[MARK] = mark
+            self.get_context_state(context)[CHANGE_TOKEN] = mark
         return failures
 
-    def _faulty(
+    def _record_failures(
         self, faults: Sequence[tuple[int, RecordFailed]], context: Context | None
     ) -> PartitionFailed:
         """Name the records of a partition that could not be written."""
@@ -736,14 +740,14 @@ class CommerceStream(Stream, abc.ABC):
             raise TapStopped(msg, self.name)
         self.logger.error("Failed %s.", TapError(msg, self.name))
 
-    def _write_page(self, page: Page, context: Mapping[str, t.Any]) -> None:
+    def _write_records(self, page: Page, context: Mapping[str, t.Any]) -> None:
         """Emit this stream's own records of a page."""
         report, records = self._tap.report[self.name], page.records
         limit = self.ABORT_AT_RECORD_COUNT
         if limit is not None:
             records = records[: max(limit - report.records, 0)]
         faults = len(self._emitted.faults)
-        shaped = self._shaped(records, page.fits, context)
+        shaped = self._shaped(records, page.valid, context)
         written = len(records) - (len(self._emitted.faults) - faults)
         lines = (
             self._mapped_lines(shaped) if self._mapped else self._lines(records, shaped, context)
@@ -799,12 +803,12 @@ class CommerceStream(Stream, abc.ABC):
             TapStopped: The user's expressions cannot be followed.
         """
         if self.shape.new_columns:
-            known = {one.name: one.shape.columns for one in self._outputs}
-            vars(self)["_outputs"] = self._compile_outputs(known)
+            known = {one.name: one.shape.columns for one in self._mapped_outputs}
+            vars(self)["_mapped_outputs"] = self._compile_mapped_outputs(known)
         lines = []
         places = [place for place, record in enumerate(shaped) if isinstance(record, dict)]
         records = t.cast("list[Record]", [shaped[place] for place in places])
-        for output in self._outputs:
+        for output in self._mapped_outputs:
             try:
                 mapped = output.records(records)
             except MappingError as error:
@@ -831,7 +835,7 @@ class CommerceStream(Stream, abc.ABC):
         for raw, record in zip(records, shaped, strict=True):
             if record is None:
                 run.append(splice(raw))
-                if len(run) < AT_ONCE:
+                if len(run) < RECORDS_PER_WRITE:
                     continue
             if run:
                 yield lines.spliced(run)
@@ -848,7 +852,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names[:SHOWN]) + more
 
 
-def _general(reason: str, context: Context | None) -> str:
+def without_ids(reason: str, context: Context | None) -> str:
     """Take a partition's ids out of a reason, so that equal reasons are counted together."""
     for value in filter(None, map(str, (context or {}).values())):
         reason = reason.replace(value, "…")

@@ -31,22 +31,22 @@ from commerce_taps.input.cli import Command, load_config, load_object
 from commerce_taps.input.settings import (
     check_date,
     check_secrets,
-    doubtful,
+    clean,
     from_environment,
     is_missing,
-    mistakes,
-    tidy,
     unknown,
+    validation_errors,
+    warnings,
 )
 from commerce_taps.input.state import check_state
 from commerce_taps.lazy import cached_property
 from commerce_taps.output import PageStateWriter, PageWriter
-from commerce_taps.prefetch import Chain, Prefetch, next_page
-from commerce_taps.rate_limit import Governor
+from commerce_taps.prefetch import PartitionPages, Prefetch, next_page
+from commerce_taps.rate_limit import RateLimiter
 from commerce_taps.records.mapping import Mapper, check_maps
 from commerce_taps.report import Report, StreamReport
 from commerce_taps.shutdown import DEADLINE
-from commerce_taps.threads import Workers
+from commerce_taps.threads import DaemonPool
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +58,7 @@ if t.TYPE_CHECKING:
 
     from commerce_taps.errors import ErrorTable, Message
     from commerce_taps.pagination.page import Page
-    from commerce_taps.stream import CommerceStream
+    from commerce_taps.stream import HTTPStream
 
 STATE_INTERVAL = 10.0
 """Seconds between two STATE messages while a stream is read. With thousands of partitions a
@@ -67,11 +67,11 @@ state is megabytes, so it is written by time and at the end of a stream, not per
 PROGRESS_INTERVAL = 10.0
 """Seconds between two lines on the progress of the stream that is being read."""
 
-REACHING = 5
+PROBED_PARTITIONS = 5
 """How many partitions `--test` tries to find one that has the stream's data."""
 
 
-class CommerceTap(Tap, abc.ABC):
+class HTTPTap(Tap, abc.ABC):
     """A tap over one HTTP API whose streams are read ahead of need and emitted in order."""
 
     package_name = "commerce-taps"
@@ -93,7 +93,7 @@ class CommerceTap(Tap, abc.ABC):
     quota_header: t.ClassVar[str] = ""
     """Where the API tells how many requests are left of its quota."""
 
-    requests_per_lane: t.ClassVar[int] = 10
+    requests_per_key: t.ClassVar[int] = 10
     """Requests the vendor allows under way at once in one lane."""
 
     def __init__(self, **kwargs: t.Any) -> None:  # noqa: ANN401
@@ -106,7 +106,7 @@ class CommerceTap(Tap, abc.ABC):
         self.report = Report()
         self._signal: int | None = None
         self._running = ""
-        self._state_written = self._progress_told = time.monotonic()
+        self._state_written = self._progress_logged = time.monotonic()
         if type(kwargs.get("catalog")) is dict:
             kwargs["catalog"] = check_catalog(kwargs["catalog"])
         super().__init__(**kwargs)
@@ -172,16 +172,16 @@ class CommerceTap(Tap, abc.ABC):
             for name, prop in properties.items()
             if prop.get("secret") and name in self._config
         )
-        self._config = tidy(self._config, schema)
+        self._config = clean(self._config, schema)
         for sentence in unknown(self._config, schema):
             self.logger.warning("%s", sentence)
-        errors = mistakes(self._config, schema) or list(self.check_config(self._config))
+        errors = validation_errors(self._config, schema) or list(self.check_config(self._config))
         if errors and raise_errors:
             summary = "Config validation failed"
             raise ConfigValidationError(summary, errors=errors, schema=schema)
         if wrong := [sentence for sentence in errors if not is_missing(sentence)]:
             raise TapError(" ".join(wrong))
-        for sentence in () if errors else doubtful(self._config):
+        for sentence in () if errors else warnings(self._config):
             self.logger.warning("%s", sentence)
         return errors
 
@@ -189,7 +189,7 @@ class CommerceTap(Tap, abc.ABC):
         """Refuse an `include_secrets` that names something else."""
         secrets = [
             f"{stream.name}.{column}"
-            for stream in t.cast("Iterable[CommerceStream]", streams)
+            for stream in t.cast("Iterable[HTTPStream]", streams)
             for column in stream.secret_columns
         ]
         if errors := list(check_secrets(self.config["include_secrets"], secrets)):
@@ -199,7 +199,7 @@ class CommerceTap(Tap, abc.ABC):
     @override
     def setup_mapper(self) -> None:
         """Complete the catalog, by which streams are then mapped."""
-        streams = t.cast("list[CommerceStream]", self.load_streams())
+        streams = t.cast("list[HTTPStream]", self.load_streams())
         self._check_secrets(streams)
         if self._input_catalog is not None:
             own = {stream.name: stream for stream in streams}
@@ -217,7 +217,7 @@ class CommerceTap(Tap, abc.ABC):
         Yields:
             A sentence for each mistake in `stream_maps`.
         """
-        streams = t.cast("list[CommerceStream]", [*self.streams.values()])
+        streams = t.cast("list[HTTPStream]", [*self.streams.values()])
         columns = {stream.name: stream.known_columns for stream in streams}
         if mistakes := [*check_maps(self.config.get("stream_maps", {}), columns)]:
             yield from mistakes
@@ -242,19 +242,19 @@ class CommerceTap(Tap, abc.ABC):
     def _set_compatible_replication_methods(self) -> None:
         """Tell at the start of a run what costs more than a user may know."""
         super()._set_compatible_replication_methods()
-        for stream in t.cast("dict[str, CommerceStream]", self.streams).values():
+        for stream in t.cast("dict[str, HTTPStream]", self.streams).values():
             for sentence in stream.costs():
                 self.logger.warning("%s: %s.", stream.name, sentence)
 
     # --- requests -------------------------------------------------------------------------------
 
     @cached_property
-    def governor(self) -> Governor:
+    def limiter(self) -> RateLimiter:
         """Paces every request of this tap."""
-        return Governor(
+        return RateLimiter(
             per_minute=self.config["requests_per_minute"],
             at_once=self.config["concurrency"],
-            per_lane=self.requests_per_lane,
+            per_key=self.requests_per_key,
             check=self.check_signal,
         )
 
@@ -271,11 +271,11 @@ class CommerceTap(Tap, abc.ABC):
                 "User-Agent": self.config.get("user_agent", agent),
             },
             message=self.api_message,
-            governor=self.governor,
-            workers=Workers(self.config["concurrency"]),
+            limiter=self.limiter,
+            workers=DaemonPool(self.config["concurrency"]),
             logger=self.logger,
             timeout=float(self.config["request_timeout"]),
-            longest=float(self.config["response_timeout"]),
+            total_timeout=float(self.config["response_timeout"]),
             max_retries=self.config["max_retries"],
             max_wait=float(self.config["max_wait"]),
             max_bytes=self.config["max_response_mb"] << 20,
@@ -286,17 +286,17 @@ class CommerceTap(Tap, abc.ABC):
     def _prefetch(self) -> Prefetch:
         return Prefetch(self._plan(), self.config["concurrency"], self.tick)
 
-    def _plan(self) -> Iterator[Chain]:
+    def _plan(self) -> Iterator[PartitionPages]:
         """List the partitions of all selected streams, in the order the SDK syncs them."""
-        streams = t.cast("dict[str, CommerceStream]", self.streams)
+        streams = t.cast("dict[str, HTTPStream]", self.streams)
         for stream in streams.values():
-            if stream.source is stream and (stream.selected or stream.derived):
+            if stream.parent is stream and (stream.selected or stream.children):
                 partitions = stream.partitions
                 for context in [None] if partitions is None else partitions:
-                    pages = stream.new_pages(context, stream.starting_value(context))
-                    yield Chain(_key(stream, context), pages)
+                    pages = stream.read_if_changed(context, stream.starting_value(context))
+                    yield PartitionPages(_key(stream, context), pages)
 
-    def pages(self, stream: CommerceStream, context: Context | None) -> Iterator[Page]:
+    def pages(self, stream: HTTPStream, context: Context | None) -> Iterator[Page]:
         """Hand on a partition's pages, which may have been read ahead.
 
         Args:
@@ -310,7 +310,7 @@ class CommerceTap(Tap, abc.ABC):
 
     # --- the run --------------------------------------------------------------------------------
 
-    def begin(self, stream: CommerceStream, partitions: int) -> StreamReport:
+    def begin(self, stream: HTTPStream, partitions: int) -> StreamReport:
         """Open a stream's figures.
 
         Args:
@@ -324,7 +324,7 @@ class CommerceTap(Tap, abc.ABC):
         report = self.report[stream.name] = StreamReport(partitions)
         return report
 
-    def end(self, stream: CommerceStream) -> int:
+    def end(self, stream: HTTPStream) -> int:
         """Close a stream's figures.
 
         Args:
@@ -349,10 +349,10 @@ class CommerceTap(Tap, abc.ABC):
         now = time.monotonic()
         if now - self._state_written > STATE_INTERVAL:
             self.write_state()
-        if self._running and now - self._progress_told > PROGRESS_INTERVAL:
-            self._progress_told = now
+        if self._running and now - self._progress_logged > PROGRESS_INTERVAL:
+            self._progress_logged = now
             requests = self.client.requests[self._running]
-            waiting = self.governor.waiting
+            waiting = self.limiter.waiting
             self.logger.info("%s", self.report.progress(self._running, requests, waiting))
 
     def check_signal(self) -> None:
@@ -530,17 +530,17 @@ class CommerceTap(Tap, abc.ABC):
             return
         tap = cls._configured(ctx.params.get("config", _ConfigInput()))
         if value == CliTestOptionValue.Schema.value:
-            for stream in t.cast("dict[str, CommerceStream]", tap.streams).values():
+            for stream in t.cast("dict[str, HTTPStream]", tap.streams).values():
                 stream.write_schema()
             ctx.exit()
         reachable = True
         for line in tap.check_access():
             click.echo(line)
-        for stream in t.cast("dict[str, CommerceStream]", tap.streams).values():
-            if stream.source is not stream:
-                outcome, ok = f"comes with {stream.source.name}", True
+        for stream in t.cast("dict[str, HTTPStream]", tap.streams).values():
+            if stream.parent is not stream:
+                outcome, ok = f"comes with {stream.parent.name}", True
             else:
-                outcome, ok = tap.reach(stream)
+                outcome, ok = tap.check_stream(stream)
             click.echo(f"{stream.name:<32}  {outcome}")
             reachable = reachable and ok
         raise SystemExit(0 if reachable else 1)
@@ -553,7 +553,7 @@ class CommerceTap(Tap, abc.ABC):
         """
         yield f"{self.name}: {self.base_url}"
 
-    def reach(self, stream: CommerceStream) -> tuple[str, bool]:
+    def check_stream(self, stream: HTTPStream) -> tuple[str, bool]:
         """Try a stream on the first partition that has its data.
 
         Args:
@@ -566,9 +566,9 @@ class CommerceTap(Tap, abc.ABC):
         contexts = [None] if partitions is None else partitions
         refused: list[str] = []
         outcome = "reachable, but nobody has it"
-        for context in contexts[:REACHING]:
+        for context in contexts[:PROBED_PARTITIONS]:
             try:
-                page = next_page(stream.new_pages(context, stream.starting_value(context)))
+                page = next_page(stream.read_if_changed(context, stream.starting_value(context)))
             except TapStopped:
                 raise
             except PartitionSkipped as error:
@@ -580,7 +580,7 @@ class CommerceTap(Tap, abc.ABC):
             else:
                 records = len(page.records) if page else 0
                 return f"reachable, {records} records on a first page", True
-        if refused and len(contexts) <= REACHING and not stream.optional:
+        if refused and len(contexts) <= PROBED_PARTITIONS and not stream.optional:
             return f"NOT reachable: {refused[-1]}", False
         return outcome, True
 
@@ -604,5 +604,5 @@ class CommerceTap(Tap, abc.ABC):
         )
 
 
-def _key(stream: CommerceStream, context: Context | None) -> tuple[t.Any, ...]:
+def _key(stream: HTTPStream, context: Context | None) -> tuple[t.Any, ...]:
     return (stream.name, *sorted((context or {}).items()))

@@ -12,10 +12,10 @@ from commerce_taps.rate_limit import TICK
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-Answer = t.TypeVar("Answer")
+Result = t.TypeVar("Result")
 
 
-def result(future: Future[Answer], tick: Callable[[], None]) -> Answer:
+def wait_for(future: Future[Result], tick: Callable[[], None]) -> Result:
     """Wait for what a worker thread does, without going deaf.
 
     Args:
@@ -35,7 +35,7 @@ LINGER: t.Final = 5.0
 """Seconds after which a thread that has nothing to do ends."""
 
 
-class Workers:
+class DaemonPool:
     """Threads that do what may block, each one thing at a time.
 
     They start as they are needed, and end where nothing has come for a while: a process that makes
@@ -70,7 +70,7 @@ class Workers:
             self._threads -= 1
             return None
 
-    def submit(self, work: Callable[[], Answer]) -> Future[Answer]:
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
         """Have something done.
 
         Args:
@@ -79,7 +79,7 @@ class Workers:
         Returns:
             Its result, or the error it ends in.
         """
-        future: Future[Answer] = Future()
+        future: Future[Result] = Future()
 
         def run() -> None:
             if future.set_running_or_notify_cancel():
@@ -105,7 +105,7 @@ class Workers:
             self._changed.notify_all()
 
 
-def aside(work: Callable[[], Answer], tick: Callable[[], None]) -> Answer:
+def run_interruptibly(work: Callable[[], Result], tick: Callable[[], None]) -> Result:
     """Do something that may block in a thread of its own.
 
     Args:
@@ -115,7 +115,7 @@ def aside(work: Callable[[], Answer], tick: Callable[[], None]) -> Answer:
     Returns:
         The work's result.
     """
-    workers = Workers(1)
+    workers = DaemonPool(1)
     future = workers.submit(work)
     workers.end()
-    return result(future, tick)
+    return wait_for(future, tick)

@@ -21,7 +21,7 @@ import urllib3.connectionpool
 import urllib3.exceptions
 from typing_extensions import override
 
-from commerce_taps.errors import MalformedAnswer, OversizedAnswer, TapStopped
+from commerce_taps.errors import InvalidResponse, OversizedResponse, TapStopped
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -150,8 +150,8 @@ def read(response: requests.Response, most: int) -> bytes:
         The body.
 
     Raises:
-        OversizedAnswer: It has more.
-        MalformedAnswer: It is packed wrongly, or in a way that was not asked for.
+        OversizedResponse: It has more.
+        InvalidResponse: It is packed wrongly, or in a way that was not asked for.
     """
     packing = response.headers.get("Content-Encoding", "").strip().lower()
     length = response.headers.get("Content-Length", "")
@@ -163,7 +163,7 @@ def read(response: requests.Response, most: int) -> bytes:
         size += len(part)
         if size > most:
             msg = f"the answer is larger than `max_response_mb` ({most >> 20} MB)"
-            raise OversizedAnswer(msg)
+            raise OversizedResponse(msg)
     return b"".join(parts)
 
 
@@ -176,7 +176,7 @@ def _unpacked(response: requests.Response, packing: str) -> Iterator[bytes]:
     """Unpack a body, never more than `CHUNK` bytes at a time."""
     if packing not in {"gzip", "x-gzip", "deflate"}:
         msg = f"the answer is packed as {packing[:40]!r}, which was not asked for"
-        raise MalformedAnswer(msg)
+        raise InvalidResponse(msg)
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
         for part in _raw(response):
@@ -188,10 +188,10 @@ def _unpacked(response: requests.Response, packing: str) -> Iterator[bytes]:
                 rest = unpacker.unconsumed_tail or unpacker.unused_data
         if not unpacker.eof:
             msg = "the answer is packed and cut short"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
     except zlib.error as error:
         msg = f"the answer cannot be unpacked ({error})"
-        raise MalformedAnswer(msg) from error
+        raise InvalidResponse(msg) from error
 
 
 def cause(error: BaseException, url: str) -> str:

@@ -29,10 +29,10 @@ from target_duckdb.target import TargetDuckDB
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from commerce_taps.stream import CommerceStream
-    from commerce_taps.tap import CommerceTap
+    from commerce_taps.stream import HTTPStream
+    from commerce_taps.tap import HTTPTap
 
-TAPS: Final[tuple[type[CommerceTap], ...]] = (TapCentra, TapCodat, TapCSCart)
+TAPS: Final[tuple[type[HTTPTap], ...]] = (TapCentra, TapCodat, TapCSCart)
 
 # Settings that choose another catalog, by what the plugin with these is called in meltano.yml.
 OTHER_CATALOGS: Final = {"tap-centra": {"tap-centra-order": {"api": "order"}}}
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(asked.check and bool(changed))
 
 
-def parts(tap: type[CommerceTap]) -> Iterator[Part]:
+def parts(tap: type[HTTPTap]) -> Iterator[Part]:
     """List what is generated from a tap."""
     settings, streams = f"settings of {tap.name}", f"streams of {tap.name}"
     page = f"docs/{tap.name}.md"
@@ -144,7 +144,7 @@ Setting = dict[str, Any]
 
 
 def settings_of(
-    tap: type[CommerceTap | TargetDuckDB],
+    tap: type[HTTPTap | TargetDuckDB],
 ) -> tuple[dict[str, Setting], dict[str, Setting]]:
     """Give a tap's own settings and those the SDK adds, as JSON Schemas by name."""
     added: dict[str, Any] = {"properties": {}}
@@ -156,7 +156,7 @@ def settings_of(
     )
 
 
-def settings_table(tap: type[CommerceTap | TargetDuckDB]) -> list[str]:
+def settings_table(tap: type[HTTPTap | TargetDuckDB]) -> list[str]:
     """Describe a tap's settings."""
     own, _ = settings_of(tap)
     return table(
@@ -191,7 +191,7 @@ def value(schema: Setting) -> str:
     return f"{word}, secret" if schema.get("secret") else word
 
 
-def meltano_settings(tap: type[CommerceTap | TargetDuckDB]) -> Iterator[str]:
+def meltano_settings(tap: type[HTTPTap | TargetDuckDB]) -> Iterator[str]:
     """Declare a tap's settings, and those the SDK adds, to Meltano."""
     for settings in settings_of(tap):
         for name, schema in settings.items():
@@ -234,12 +234,10 @@ def plain(given: object) -> str:
 # --- streams ------------------------------------------------------------------------------------
 
 
-def streams_of(
-    tap: type[CommerceTap], config: dict[str, str] | None = None
-) -> Sequence[CommerceStream]:
+def streams_of(tap: type[HTTPTap], config: dict[str, str] | None = None) -> Sequence[HTTPStream]:
     """List a tap's streams in the order they are declared in. Nothing is asked of the API."""
     made = tap(config=config, validate_config=False, setup_mapper=False)
-    return cast("Sequence[CommerceStream]", made.discover_streams())
+    return cast("Sequence[HTTPStream]", made.discover_streams())
 
 
 def taps_in_short() -> list[str]:
@@ -255,7 +253,7 @@ def taps_in_short() -> list[str]:
     )
 
 
-def streams_table(streams: Iterable[CommerceStream]) -> list[str]:
+def streams_table(streams: Iterable[HTTPStream]) -> list[str]:
     """Describe streams."""
     return table(
         ("Stream", "What a row is", "Key", "Replication", "On by default", "Endpoint"),
@@ -273,15 +271,15 @@ def streams_table(streams: Iterable[CommerceStream]) -> list[str]:
     )
 
 
-def endpoint(stream: CommerceStream) -> str:
+def endpoint(stream: HTTPStream) -> str:
     """Say where a stream's rows come from."""
     parent = stream.parent_stream_type
     if parent is not None:
-        return f"inside of `{cast('CommerceStream', parent).name}`"
+        return f"inside of `{cast('HTTPStream', parent).name}`"
     return f"`/{getattr(stream, 'path', '')}`"
 
 
-def secrets_table(streams: Iterable[CommerceStream]) -> list[str]:
+def secrets_table(streams: Iterable[HTTPStream]) -> list[str]:
     """List the columns that hold secrets."""
     return table(
         ("Column", "What it holds"),
@@ -307,7 +305,7 @@ def summary(documented: type) -> str:
     return " ".join((documented.__doc__ or "").split("\n\n")[0].split())
 
 
-def meltano_select(streams: Iterable[CommerceStream]) -> Iterator[str]:
+def meltano_select(streams: Iterable[HTTPStream]) -> Iterator[str]:
     """Tell Meltano what is off by default: left alone, it selects all there is."""
     yield "    - '*.*'"
     for stream in streams:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.input.settings import COMMON, check_url
 from commerce_taps.lazy import cached_property
-from commerce_taps.tap import CommerceTap
+from commerce_taps.tap import HTTPTap
 from tap_centra.integration import errors as integration
 from tap_centra.integration.api import Api
 from tap_centra.integration.streams import STREAMS as INTEGRATION_STREAMS
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from commerce_taps.errors import Message
-    from commerce_taps.stream import CommerceStream
+    from commerce_taps.stream import HTTPStream
 
 INTEGRATION: t.Final = "integration"
 ORDER: t.Final = "order"
@@ -36,7 +36,7 @@ OWN: t.Final = {
 NAMES: t.Final = {INTEGRATION: "Integration API", ORDER: "Order API"}
 
 
-class TapCentra(CommerceTap):
+class TapCentra(HTTPTap):
     """Reads a Centra environment through the Integration API, or through the Order API."""
 
     name = "tap-centra"
@@ -195,13 +195,13 @@ class TapCentra(CommerceTap):
         return integration.api_message(body) if self.is_integration else order.api_message(body)
 
     @override
-    def discover_streams(self) -> Sequence[CommerceStream]:
+    def discover_streams(self) -> Sequence[HTTPStream]:
         """List the streams of the API that is chosen. Nothing is asked of it.
 
         Returns:
             One object a stream.
         """
-        kinds: Sequence[type[CommerceStream]] = INTEGRATION_STREAMS
+        kinds: Sequence[type[HTTPStream]] = INTEGRATION_STREAMS
         if not self.is_integration:
             kinds = ORDER_STREAMS
         return [stream(self) for stream in kinds]
@@ -218,7 +218,7 @@ class TapCentra(CommerceTap):
     @cached_property
     def api(self) -> Api:
         """The Integration API, as this run sees it."""
-        return Api(self.client, self.governor, self.logger)
+        return Api(self.client, self.limiter, self.logger)
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -19,8 +19,8 @@ from typing_extensions import override
 from commerce_taps.errors import (
     Action,
     ErrorTable,
-    FilterRefused,
-    MalformedAnswer,
+    FilterNotSupported,
+    InvalidResponse,
     Message,
     PartitionFailed,
     PartitionRefused,
@@ -28,14 +28,14 @@ from commerce_taps.errors import (
     Rule,
 )
 from commerce_taps.http import Request, where
-from commerce_taps.pagination.counted import by_number, check
-from commerce_taps.pagination.keyset import by_key
-from commerce_taps.pagination.page import ALL, Page, Range, Reply, unmarked
+from commerce_taps.pagination.counted import check_page, counted_pages
+from commerce_taps.pagination.keyset import keyset
+from commerce_taps.pagination.page import UNBOUNDED, Page, Reply, TimeRange, unmarked
 from commerce_taps.pagination.parts import Parts
 from commerce_taps.records import dates
 from commerce_taps.records.envelope import NULL, open_envelope, open_list, open_object, open_text
 from commerce_taps.redact import first_words
-from commerce_taps.stream import CommerceStream
+from commerce_taps.stream import HTTPStream
 from tap_codat import schemas
 
 if t.TYPE_CHECKING:
@@ -59,36 +59,38 @@ ERRORS: t.Final = ErrorTable(
         Action.RETRY,
         "the address answers with a redirect, where the key is not sent; check `api_url`",
     ),
-    Rule((400,), Action.UNFILTER, UNSORTABLE, body=b"Could not resolve property"),
-    Rule((400,), Action.UNFILTER, UNSORTABLE, body=b"Error parsing query"),
+    Rule((400,), Action.DROP_FILTER, UNSORTABLE, body=b"Could not resolve property"),
+    Rule((400,), Action.DROP_FILTER, UNSORTABLE, body=b"Error parsing query"),
     Rule((400,), Action.FAIL, "Codat does not take the request: {message}"),
     Rule(
         (401,),
         Action.STOP,
         "Codat does not accept the key; check `api_key` (the key as the portal shows it) or "
         "`auth_header` (`Basic` and the key in base64): {message}",
-        doubts=3,
+        recheck=3,
     ),
     Rule(
         (402,), Action.STOP, "the Codat account has reached a limit of its plan or ended: {message}"
     ),
     Rule((403,), Action.FAIL, "the key may not read this; ask Codat for access: {message}"),
     Rule((404,), Action.SKIP, "nothing there: {message}"),
-    Rule((408, 413, 504), Action.RETRY, "Codat took too long", finally_=Action.LESSEN),
+    Rule((408, 413, 504), Action.RETRY, "Codat took too long", on_exhausted=Action.REDUCE),
     Rule((409,), Action.SKIP, "not synced by Codat yet: {message}"),
     Rule(
         (429,),
         Action.RETRY,
         "Codat's request quota or limit is reached: {message}",
-        finally_=Action.STOP,
+        on_exhausted=Action.STOP,
     ),
     Rule((451,), Action.SKIP, "blocked for compliance reasons: {message}"),
-    Rule((503,), Action.RETRY, "Codat is down for maintenance: {message}", finally_=Action.STOP),
+    Rule(
+        (503,), Action.RETRY, "Codat is down for maintenance: {message}", on_exhausted=Action.STOP
+    ),
     Rule(
         SERVER_ERRORS,
         Action.RETRY,
         "Codat has a fault of its own: {message}",
-        finally_=Action.LESSEN,
+        on_exhausted=Action.REDUCE,
     ),
     form=("statusCode", "error"),
 )
@@ -133,15 +135,15 @@ def _check_records(records: Sequence[Raw]) -> Sequence[Raw]:
     """Refuse records of which none is an object: that is a response in another form.
 
     Raises:
-        MalformedAnswer: It is.
+        InvalidResponse: It is.
     """
     if records and not any(bytes(raw)[:1] == b"{" for raw in records):
         msg = "no record of the page is an object"
-        raise MalformedAnswer(msg)
+        raise InvalidResponse(msg)
     return records
 
 
-def query(field: str, asked: Range) -> str:
+def query(field: str, asked: TimeRange) -> str:
     """Write a range in Codat's query language.
 
     Args:
@@ -155,7 +157,7 @@ def query(field: str, asked: Range) -> str:
     return "&&".join(f"{field}{op}{dates.render(value)}" for op, value in bounds if value)
 
 
-class CodatStream(CommerceStream, abc.ABC):
+class CodatStream(HTTPStream, abc.ABC):
     """A list of Codat's."""
 
     schema = StreamSchema(SchemaDirectory(schemas))
@@ -169,13 +171,13 @@ class CodatStream(CommerceStream, abc.ABC):
     page size the first page came in."""
 
     @override
-    def new_pages(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+    def read_if_changed(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read a partition, unless Codat has given no id to ask for it by. See the base class."""
         for name, value in (context or {}).items():
             if not value:
                 msg = f"the list of companies gives no usable `{name}` to ask for it by"
                 raise PartitionFailed(msg, where(self.name, context))
-        yield from super().new_pages(context, start)
+        yield from super().read_if_changed(context, start)
 
     def _segments(self, context: Context | None) -> tuple[str, ...]:
         """Fill in the path, segment by segment: an id may hold a slash."""
@@ -194,30 +196,30 @@ class CodatStream(CommerceStream, abc.ABC):
             params or (),
             stream=self.name,
             context=context,
-            lane=str(context.get("companyId", "")),
+            concurrency_key=str(context.get("companyId", "")),
             divisible=divisible,
         )
 
-    def _reply(self, body: bytes, asked: Range, number: int, size: int) -> Reply:
+    def _reply(self, body: bytes, asked: TimeRange, number: int, size: int) -> Reply:
         """Open a page of the usual envelope. What it does not say of itself is taken as asked."""
         envelope = open_envelope(body, _Envelope)
         if envelope.page_number not in (number, None):
             msg = f"page {number} was asked for and page {envelope.page_number} came"
-            raise MalformedAnswer(msg)
-        records, fits, stamps = self.shape.examine(_check_records(envelope.results or ()))
+            raise InvalidResponse(msg)
+        records, fits, stamps = self.shape.validate(_check_records(envelope.results or ()))
         size = envelope.page_size if envelope.page_size is not None else size
         has_next = _has_next(envelope.links)
         if has_next is None:
             has_next = (number - 1) * size + len(records) < envelope.total_results
         reply = Reply(
             records=records,
-            fits=fits,
-            stamps=stamps,
+            valid=fits,
+            timestamps=stamps,
             total=envelope.total_results,
             size=size,
             has_next=has_next,
         )
-        return check(reply, asked, number)
+        return check_page(reply, asked, number)
 
     def parts(self, context: Context | None, *, ordered: bool = False) -> Parts[Reply]:
         """Open a list of this stream.
@@ -227,39 +229,43 @@ class CodatStream(CommerceStream, abc.ABC):
             ordered: Whether to ask for ascending order of the replication key.
 
         Returns:
-            Its pages, for the readers of `commerce_taps.paging`.
+            Its pages, for the readers of `commerce_taps.pagination`.
         """
         key = self.replication_key
         page_size = BARE_SIZE if self.first_page_bare else int(self.config["page_size"])
 
-        def fetch(asked: Range, number: int, size: int, *, divisible: bool) -> Reply:
+        def fetch(asked: TimeRange, number: int, size: int, *, divisible: bool) -> Reply:
             params: dict[str, str | int] = {"page": number, "pageSize": size}
             if self.first_page_bare and number == 1 and size == page_size:
                 params = {}
             if key and ordered:
                 params["orderBy"] = key
-            if key and asked != ALL:
+            if key and asked != UNBOUNDED:
                 params["query"] = query(key, asked)
             parse = partial(self._reply, asked=asked, number=number, size=size)
             return self._tap.client.get(self._request(context, params, divisible=divisible), parse)
 
         return Parts(fetch, Reply.join, page_size, where(self.name, context), self.logger)
 
-    def by_number(
-        self, context: Context | None, *, asked: Range = ALL, wanted: Range = ALL
+    def counted(
+        self,
+        context: Context | None,
+        *,
+        asked: TimeRange = UNBOUNDED,
+        wanted: TimeRange = UNBOUNDED,
     ) -> Iterator[Page]:
         """Read a list by page numbers.
 
         Args:
             context: The partition.
-            asked: As for `commerce_taps.paging.by_number`.
-            wanted: As for `commerce_taps.paging.by_number`.
+            asked: As for `counted_pages`.
+            wanted: As for `counted_pages`.
 
         Returns:
             The pages.
         """
         parts = self.parts(context)
-        return parts.finish(by_number(parts.page, self.shape.key, asked=asked, wanted=wanted))
+        return parts.finish(counted_pages(parts.page, self.shape.key, asked=asked, wanted=wanted))
 
 
 class CompanyStream(CodatStream, abc.ABC):
@@ -294,12 +300,12 @@ class ConnectionStream(CodatStream, abc.ABC):
         return f"companies/{{companyId}}/connections/{{connectionId}}/data/{end}"
 
     @override
-    def new_pages(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+    def read_if_changed(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read a partition, unless the platform never has the data. See the base class."""
         if self.config["skip_unchanged"]:
             self._check_support(context)
         try:
-            yield from super().new_pages(context, start)
+            yield from super().read_if_changed(context, start)
         except PartitionRefused:
             self._check_support(context)
             raise
@@ -312,7 +318,7 @@ class ConnectionStream(CodatStream, abc.ABC):
             raise PartitionSkipped(msg, where(self.name, context))
 
     @override
-    def mark(self, context: Context | None) -> str | None:
+    def change_token(self, context: Context | None) -> str | None:
         """Mark what Codat tells of this data type. See the base class."""
         if not self.config["skip_unchanged"]:
             return None
@@ -341,11 +347,11 @@ class ModifiedStream(ConnectionStream, abc.ABC):
         """Read a partition by key; whole where Codat does not sort it. See the base class."""
         parts = self.parts(context, ordered=True)
         try:
-            yield from parts.finish(by_key(parts.page, self.shape.key, start, first=parts.first))
-        except FilterRefused as error:
+            yield from parts.finish(keyset(parts.page, self.shape.key, start, first=parts.first))
+        except FilterNotSupported as error:
             self.logger.info("%s is read whole: %s", where(self.name, context), error.reason)
-            wanted = Range(dates.floor(start)) if start else ALL
-            yield from unmarked(self.by_number(context, wanted=wanted))
+            wanted = TimeRange(dates.floor(start)) if start else UNBOUNDED
+            yield from unmarked(self.counted(context, wanted=wanted))
 
 
 class PagedStream(CodatStream, abc.ABC):
@@ -354,7 +360,7 @@ class PagedStream(CodatStream, abc.ABC):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read a partition by page numbers. See the base class."""
-        return self.by_number(context)
+        return self.counted(context)
 
 
 class OperationStream(CompanyStream, abc.ABC):
@@ -371,28 +377,28 @@ class OperationStream(CompanyStream, abc.ABC):
     """Whether Codat filters, as far as is known."""
 
     @override
-    def _reply(self, body: bytes, asked: Range, number: int, size: int) -> Reply:
+    def _reply(self, body: bytes, asked: TimeRange, number: int, size: int) -> Reply:
         """Open a page; one of more than was asked for is none of a filtered list."""
-        reply = super()._reply(body, ALL, number, size)
-        if not asked.holds(reply.stamps):
+        reply = super()._reply(body, UNBOUNDED, number, size)
+        if not asked.holds(reply.timestamps):
             msg = "Codat does not filter the list."
-            raise FilterRefused(msg)
+            raise FilterNotSupported(msg)
         return reply
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the operations of late. See the base class."""
-        wanted = Range(dates.floor(dates.shift(start, -self.lookback))) if start else ALL
+        wanted = TimeRange(dates.floor(dates.shift(start, -self.lookback))) if start else UNBOUNDED
         if self._filters:
             try:
-                yield from self.by_number(context, asked=wanted)
-            except FilterRefused:
-                if wanted is ALL:  # no filter was asked for
+                yield from self.counted(context, asked=wanted)
+            except FilterNotSupported:
+                if wanted is UNBOUNDED:  # no filter was asked for
                     raise
                 self._filters = False
             else:
                 return
-        yield from self.by_number(context, wanted=wanted)
+        yield from self.counted(context, wanted=wanted)
 
 
 class SingleStream(CodatStream, abc.ABC):
@@ -417,7 +423,7 @@ class SingleStream(CodatStream, abc.ABC):
         """Read a partition with one request. See the base class."""
 
         def parse(body: bytes) -> Page:
-            return self.checked(_check_records(self.unwrap(open_envelope(body, self.envelope))))
+            return self.page_of(_check_records(self.unwrap(open_envelope(body, self.envelope))))
 
         yield self._tap.client.get(self._request(context), parse)
 

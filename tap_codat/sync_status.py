@@ -81,7 +81,7 @@ class Freshness:
                     ("companies", company, "dataStatus"),
                     stream="data_statuses",
                     context={"companyId": company},
-                    lane=company,
+                    concurrency_key=company,
                 )
                 try:
                     self._statuses[company] = self._tap.client.get(
@@ -147,7 +147,7 @@ class Freshness:
         stream = t.cast("Integrations", self._tap.streams["integrations"])
         found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         try:
-            for page in stream.by_number(None):
+            for page in stream.counted(None):
                 for raw in page.records:
                     _add_states(found, open_object(raw))
         except TapStopped:

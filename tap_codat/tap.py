@@ -13,8 +13,8 @@ from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
 from commerce_taps.input.settings import COMMON, check_url
 from commerce_taps.lazy import cached_property
-from commerce_taps.tap import CommerceTap
-from commerce_taps.threads import aside
+from commerce_taps.tap import HTTPTap
+from commerce_taps.threads import run_interruptibly
 from tap_codat.stream import (
     ERRORS,
     CodatStream,
@@ -35,7 +35,7 @@ if t.TYPE_CHECKING:
     from commerce_taps.errors import Message
 
 
-class TapCodat(CommerceTap):
+class TapCodat(HTTPTap):
     """Reads commerce and platform data from Codat, for every company and connection."""
 
     name = "tap-codat"
@@ -170,7 +170,7 @@ class TapCodat(CommerceTap):
         Raises:
             TapStopped: They could not be listed, or a filter names one that is not there.
         """
-        found = aside(self._list_companies, self.tick)
+        found = run_interruptibly(self._list_companies, self.tick)
         wanted, connections = (self.config.get(name) for name in ("company_ids", "connection_ids"))
         if wanted is not None:
             _require("company_ids", wanted, found)
@@ -209,7 +209,7 @@ class TapCodat(CommerceTap):
         """Read the list of companies; of one that changed meanwhile, the last version."""
         stream = t.cast("Companies", self.streams[Companies.name])
         try:
-            pages = stream.by_number(None)
+            pages = stream.counted(None)
             companies = [company(raw) for page in pages for raw in page.records]
         except TapStopped:
             raise

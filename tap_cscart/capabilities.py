@@ -10,14 +10,14 @@ from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.errors import (
-    MalformedAnswer,
-    PartitionDenied,
+    InvalidResponse,
+    PartitionForbidden,
     PartitionSkipped,
     TapError,
     TapStopped,
 )
 from commerce_taps.pagination.page import Loose
-from commerce_taps.pagination.reverse import by_page
+from commerce_taps.pagination.reverse import reverse_pages
 from commerce_taps.records.conform import decode_object, encode
 from tap_cscart import normalize
 from tap_cscart.responses import Answer, api_request, collection, listing, opened
@@ -226,7 +226,7 @@ class Probe:
             sure, unstamped = [True] * count, [None] * count
             return Loose(answer.records, sure, unstamped, number=answer.number, total=answer.total)
 
-        pages = by_page(fetch, lambda raw: encode(decode_object(raw).get(key)), SIZE)
+        pages = reverse_pages(fetch, lambda raw: encode(decode_object(raw).get(key)), SIZE)
         return [decode_object(raw) for rows in pages for raw in rows.records]
 
     def _one(self, path: str, params: Params) -> list[Record]:
@@ -240,10 +240,10 @@ class Probe:
             answer.check(asked)
             if asked["page"] == 1 and not answer.records and answer.total:
                 msg = f"the answer contradicts itself: it has none of {answer.total} rows"
-                raise MalformedAnswer(msg)
+                raise InvalidResponse(msg)
             if answer.records and not any(map(decode_object, answer.records)):
                 msg = "the answer has no row that is an object"
-                raise MalformedAnswer(msg)
+                raise InvalidResponse(msg)
             return answer
 
         return self._get([path], asked, parse)
@@ -263,7 +263,7 @@ class Probe:
                 continue
             try:
                 self._get([store.companies, str(id_)], {}, collection)
-            except PartitionDenied as error:
+            except PartitionForbidden as error:
                 msg = f"Setting `company_ids`: the account may not read {store.companies}/{id_}."
                 raise TapStopped(msg) from error
             except PartitionSkipped as error:

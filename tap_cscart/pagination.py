@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from functools import partial
 
-from commerce_taps.errors import MalformedAnswer, PartitionFailed, PartitionSkipped
+from commerce_taps.errors import InvalidResponse, PartitionFailed, PartitionSkipped
 from commerce_taps.http import where
 from commerce_taps.pagination.page import Loose
 from commerce_taps.pagination.parts import Parts
@@ -71,8 +71,8 @@ def _open(
     for name in BROUGHT.keys() & asked.keys():
         if answer.records and not any(BROUGHT[name] in bytes(raw) for raw in answer.records):
             msg = f"the answer is to another question: its rows come without `{name}`"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
     rows = stream.rows(answer.records, added)
     # Beyond the last page the store may send that one again.
     number = answer.number if answer.number in {None, asked["page"]} else 0
-    return Loose(rows.records, rows.fits, rows.stamps, number=number, total=answer.total)
+    return Loose(rows.records, rows.valid, rows.timestamps, number=number, total=answer.total)

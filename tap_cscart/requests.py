@@ -11,11 +11,11 @@ from functools import partial
 from singer_sdk import SchemaDirectory, StreamSchema
 from typing_extensions import override
 
-from commerce_taps.errors import PartitionDenied, PartitionFailed, PartitionSkipped
+from commerce_taps.errors import PartitionFailed, PartitionForbidden, PartitionSkipped
 from commerce_taps.http import where
-from commerce_taps.pagination.parts import ENOUGH
+from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS
 from commerce_taps.records import dates
-from commerce_taps.stream import CommerceStream
+from commerce_taps.stream import HTTPStream
 from tap_cscart import schemas
 from tap_cscart.responses import api_request
 
@@ -43,7 +43,7 @@ SAMPLE: t.Final = 10
 """How many rows are looked at for columns that only this store has."""
 
 
-class StoreStream(CommerceStream, abc.ABC):
+class StoreStream(HTTPStream, abc.ABC):
     """Something that can be asked of a store, declared by class attributes."""
 
     schema = StreamSchema(SchemaDirectory(schemas))
@@ -114,10 +114,10 @@ class StoreStream(CommerceStream, abc.ABC):
         return [{COMPANY: id_} for id_ in ids] or None
 
     @override
-    def start_alone(self, context: Context | None) -> datetime | None:
+    def own_start(self, context: Context | None) -> datetime | None:
         """Tell where to begin: `lookback` before the bookmark, at `start_date` at the earliest."""
-        start = super().start_alone(context)
-        if start is None or not self.known(context).get("replication_key_value"):
+        start = super().own_start(context)
+        if start is None or not self.bookmark(context).get("replication_key_value"):
             return start
         begin = dates.parse(self.config.get("start_date", "0001-01-01"))
         overlap = timedelta(seconds=self.config["lookback"])
@@ -174,17 +174,17 @@ class StoreStream(CommerceStream, abc.ABC):
         return SAMPLE if self._tap.sampling else int(self.config.get("page_size", self.size))
 
     @override
-    def new_pages(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+    def read_if_changed(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read a partition, and say what to do if it may not be read. See the base class."""
         at = where(self.name, context)
         try:
-            yield from super().new_pages(context, start)
-        except PartitionDenied as error:
+            yield from super().read_if_changed(context, start)
+        except PartitionForbidden as error:
             msg = f"the account may not read this: give it the privilege `{self.privilege}`"
             if context:
                 msg += ", and one that is not tied to another company"
             self.logger.warning("%s: %s.", at, msg)
-            raise PartitionDenied(msg, at) from error
+            raise PartitionForbidden(msg, at) from error
         except PartitionSkipped as error:
             if self.add_on:
                 msg = f"the store has no such thing: the add-on {self.add_on} is off"
@@ -204,7 +204,7 @@ class StoreStream(CommerceStream, abc.ABC):
             The answers in order; `None` for what is not there. In place of what cannot be read,
             why.
         """
-        return list(self.client.all(partial(self._try, one) for one in questions))
+        return list(self.client.run_all(partial(self._try, one) for one in questions))
 
     def _try(
         self, question: tuple[Request, Callable[[bytes], T]] | None
@@ -228,7 +228,7 @@ class StoreStream(CommerceStream, abc.ABC):
         """
         faults = self._faults[where(self.name, context)]
         faults.append(error)
-        if len(faults) > ENOUGH:
+        if len(faults) > MAX_UNREADABLE_ROWS:
             raise error
 
     def raise_faults(self, context: Context | None) -> None:

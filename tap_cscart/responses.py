@@ -16,10 +16,10 @@ from msgspec import Raw
 
 from commerce_taps.errors import (
     Action,
+    ErrorResponse,
     ErrorTable,
-    MalformedAnswer,
+    InvalidResponse,
     Message,
-    Refused,
     Rule,
 )
 from commerce_taps.http import Request
@@ -46,54 +46,54 @@ ERRORS: t.Final = ErrorTable(
         Action.FAIL,
         "the store answers with a redirect, along which the key is not sent; check `store_url`: "
         "https, the host as the store itself writes it, and the folder it is in",
-        doubts=8,
+        recheck=8,
     ),
     Rule(
         (400,),
         Action.FAIL,
         "the store does not take the request: {message}",
         in_api_form=True,
-        doubts=2,
+        recheck=2,
     ),
     Rule(
         (401,),
         Action.STOP,
         "the store does not accept the key; check `email` and `api_key`, that the account is "
         "active and has API access, and that the web server hands on the header `Authorization`",
-        doubts=3,
+        recheck=3,
     ),
-    Rule((403,), Action.DENY, "the account may not read this"),
+    Rule((403,), Action.FORBIDDEN, "the account may not read this"),
     Rule((404,), Action.SKIP, "the store knows no such thing"),
     Rule(
         (404,),
         Action.FAIL,
         "the web server finds nothing at this address; check `store_url`, and set `use_rewrite` "
         "to false if the store does not rewrite addresses",
-        doubts=2,
+        recheck=2,
     ),
     Rule((400, 403, 406), Action.RETRY, IN_FRONT),
-    Rule((408, 504), Action.RETRY, "the store took too long", finally_=Action.LESSEN),
-    Rule((429,), Action.RETRY, "the host limits requests: {message}", finally_=Action.STOP),
+    Rule((408, 504), Action.RETRY, "the store took too long", on_exhausted=Action.REDUCE),
+    Rule((429,), Action.RETRY, "the host limits requests: {message}", on_exhausted=Action.STOP),
     Rule(
         (503,),
         Action.RETRY,
         "the store is closed or down for maintenance: {message}",
-        finally_=Action.STOP,
+        on_exhausted=Action.STOP,
     ),
     Rule(
         SERVER_ERRORS,
         Action.RETRY,
         "the store has a fault of its own: {message}",
-        finally_=Action.LESSEN,
+        on_exhausted=Action.REDUCE,
     ),
     # One row with a text that is not UTF-8 blanks the whole page it is on.
-    Rule((200,), Action.RETRY, "the store answers with nothing at all", finally_=Action.LESSEN),
+    Rule((200,), Action.RETRY, "the store answers with nothing at all", on_exhausted=Action.REDUCE),
     form=("message", "status"),
-    late=Rule(
+    timeout=Rule(
         (),
         Action.RETRY,
         "the store did not answer within `request_timeout`",
-        finally_=Action.LESSEN,
+        on_exhausted=Action.REDUCE,
     ),
 )
 
@@ -185,13 +185,13 @@ class Answer(t.NamedTuple):
             asked: The parameters of the question.
 
         Raises:
-            MalformedAnswer: It is another page, or that of another list.
+            InvalidResponse: It is another page, or that of another list.
         """
         for name in (*CHOOSING, *NARROWING):
             told, right = _text(self.params.get(name)), _text(asked.get(name))
             if told not in {"", right or "0"} and (right or name in NARROWING):
                 msg = f"the answer is to another question: its `{name}` is {told}"
-                raise MalformedAnswer(msg)
+                raise InvalidResponse(msg)
         number, size = asked["page"], asked["items_per_page"]
         if self.number is None or not isinstance(number, int) or not isinstance(size, int):
             return
@@ -199,7 +199,7 @@ class Answer(t.NamedTuple):
         # Beyond the last page the store may send that one again.
         if self.number > number or (self.number < number and not is_last):
             msg = f"page {self.number} came in place of page {number}"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
 
 
 def _text(value: object) -> str:
@@ -218,18 +218,18 @@ def opened(body: bytes, kind: t.Any) -> t.Any:  # noqa: ANN401 (any type)
         The decoded body.
 
     Raises:
-        Refused: It is empty.
-        MalformedAnswer: It is a web page, or no JSON of this type.
+        ErrorResponse: It is empty.
+        InvalidResponse: It is a web page, or no JSON of this type.
     """
     text = body.strip(b"\xef\xbb\xbf \t\r\n")
     if not text:
-        raise Refused
+        raise ErrorResponse
     if text.startswith(b"<"):
         msg = (
             "a web page came instead of an answer, as firewalls, maintenance and log-in pages "
             f"send; it begins with {visible_words(text)!r}"
         )
-        raise MalformedAnswer(msg)
+        raise InvalidResponse(msg)
     return open_envelope(body, kind)
 
 
@@ -243,7 +243,7 @@ def collection(raw: Raw | bytes) -> list[Raw]:
         The rows.
 
     Raises:
-        MalformedAnswer: It is neither.
+        InvalidResponse: It is neither.
     """
     rows = opened(bytes(raw), _LIST_OR_OBJECT)
     return list(rows.values()) if isinstance(rows, dict) else rows
@@ -262,8 +262,8 @@ def listing(body: bytes, key: str, *, bare: bool = False) -> Answer:
         The page.
 
     Raises:
-        MalformedAnswer: It is no such list.
-        Refused: There is nothing.
+        InvalidResponse: It is no such list.
+        ErrorResponse: There is nothing.
     """
     if not key:
         return Answer(collection(body))
@@ -274,12 +274,12 @@ def listing(body: bytes, key: str, *, bare: bool = False) -> Answer:
         return Answer(list(envelope.values()))
     if key not in envelope:
         msg = f"the answer has no `{key}`; it begins with {visible_words(body)!r}"
-        raise MalformedAnswer(msg)
+        raise InvalidResponse(msg)
     try:
         params = decode(envelope.get("params", b"{}"))
     except UNREADABLE as error:
         msg = f"the answer does not tell what it answers: its `params` cannot be read ({error})"
-        raise MalformedAnswer(msg) from error
+        raise InvalidResponse(msg) from error
     if not isinstance(params, dict):  # empty, it is an array
         params = {}
     return Answer(
@@ -309,8 +309,8 @@ def reviews(body: bytes, key: str) -> Answer:
         The page.
 
     Raises:
-        MalformedAnswer: It is no such list.
-        Refused: There is nothing.
+        InvalidResponse: It is no such list.
+        ErrorResponse: There is nothing.
     """
     answer = listing(body, key)
     if len(answer.records) == 2:  # noqa: PLR2004 - a pair

@@ -10,10 +10,10 @@ from functools import partial
 from msgspec import Raw
 from typing_extensions import override
 
-from commerce_taps.errors import MalformedAnswer, PartitionFailed
+from commerce_taps.errors import InvalidResponse, PartitionFailed
 from commerce_taps.http import where
-from commerce_taps.pagination.page import Page, Range, Rows
-from commerce_taps.pagination.reverse import by_page
+from commerce_taps.pagination.page import Page, Rows, TimeRange
+from commerce_taps.pagination.reverse import reverse_pages
 from commerce_taps.records import dates
 from commerce_taps.records.conform import decode_object, encode
 from commerce_taps.records.validate import Shape
@@ -130,13 +130,13 @@ class CSCartStream(StoreStream, abc.ABC):
             The records.
 
         Raises:
-            MalformedAnswer: No row has a key: they are none of this list.
+            InvalidResponse: No row has a key: they are none of this list.
         """
-        rows = Rows(*self.shape.examine([self.undone(raw, added) for raw in raws]))
+        rows = Rows(*self.shape.validate([self.undone(raw, added) for raw in raws]))
         keys = map(self.shape.key, rows.records)
         if rows.records and not any(isinstance(key, tuple) for key in keys):
             msg = f"every row lacks its key ({', '.join(type(self).primary_keys)})"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         return rows
 
     def listed(
@@ -160,7 +160,7 @@ class CSCartStream(StoreStream, abc.ABC):
         """
         sort: Params = {"sort_by": self.sort_by, "sort_order": "asc"} if self.sort_by else {}
         parts = parts_of(self, context, {**self.params, **sort, **params}, added)
-        yield from by_page(
+        yield from reverse_pages(
             *(partial(parts.page, None), self.shape.key, self.page_size),
             ascending=bool(sort),
             stays=self.sort_by.endswith("id"),
@@ -188,11 +188,11 @@ class CSCartStream(StoreStream, abc.ABC):
         for name in self.looks_up:
             self.require(name, context)
         began, latest = self.client.now, None
-        wanted = Range(dates.floor(start) if start else None)
+        wanted = TimeRange(dates.floor(start) if start else None)
         for found in self.listed(context, params, added):
             chosen = _chosen(found, {**self.params, **params})
             rows = _within(self.completed(context, _within(chosen, wanted)), wanted)
-            stamps = [stamp for stamp in (latest, *rows.stamps) if stamp is not None]
+            stamps = [stamp for stamp in (latest, *rows.timestamps) if stamp is not None]
             latest = max(stamps, default=None)
             if rows.records:
                 yield self.with_derived(context, rows)
@@ -233,14 +233,14 @@ class CSCartStream(StoreStream, abc.ABC):
         Returns:
             The page.
         """
-        page = Page(rows.records, rows.fits)
-        if self.derived:
+        page = Page(rows.records, rows.valid)
+        if self.children:
             records = [decode_object(raw) for raw in rows.records]
-            page.derived = {
-                child.name: child.checked(
+            page.children = {
+                child.name: child.page_of(
                     [Raw(encode(row)) for record in records for row in child.inner(record)]
                 )
-                for child in t.cast("list[CSCartStream]", self.derived)
+                for child in t.cast("list[CSCartStream]", self.children)
             }
         return page
 
@@ -251,13 +251,13 @@ class CSCartStream(StoreStream, abc.ABC):
             Name and schema of this stream and of those whose rows come inside of its own, as far
             as they have new columns.
         """
-        vars(self)["derived"] = list(self.child_streams)
+        vars(self)["children"] = list(self.child_streams)
         context = next(iter(self.partitions or ()), None)
         page = next((page for page in self.read(context, None) if page.records), Page(()))
-        for stream in (self, *self.derived):
-            own = page if stream is self else page.derived.get(stream.name, Page(()))
+        for stream in (self, *self.children):
+            own = page if stream is self else page.children.get(stream.name, Page(()))
             shape = Shape(stream.schema, keys=stream.primary_keys, context_keys=stream.context_keys)
-            misfits = [raw for raw, fit in zip(own.records, own.fits, strict=True) if not fit]
+            misfits = [raw for raw, fit in zip(own.records, own.valid, strict=True) if not fit]
             shape.conform(misfits, context or {})
             if shape.new_columns:
                 yield stream.name, shape.schema
@@ -282,7 +282,7 @@ class CSCartStream(StoreStream, abc.ABC):
                 self.add_fault(context, detail)
             else:
                 found.append(Raw(encode(self.merged(row, detail))) if detail else raw)
-        return Rows(*self.shape.examine(found))
+        return Rows(*self.shape.validate(found))
 
     def merged(self, row: Record, detail: Record) -> Record:
         """Put together what a list and a row's own answer tell.
@@ -322,7 +322,7 @@ class CSCartStream(StoreStream, abc.ABC):
         name = type(self).primary_keys[0]
         if record.get(name) != id_:
             msg = f"the answer is not the row whose `{name}` is {id_}"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         return record
 
     def read_each(
@@ -354,7 +354,7 @@ class CSCartStream(StoreStream, abc.ABC):
                 elif isinstance(found, PartitionFailed):
                     self.add_fault(context, found)
                 elif found is not None:
-                    yield Page(found.records, found.fits)
+                    yield Page(found.records, found.valid)
         self.raise_faults(context)
 
 
@@ -412,8 +412,8 @@ def _is_other(value: object, kind: object) -> bool:
     return isinstance(value, str) and value != kind and bool(KIND.fullmatch(value))
 
 
-def _within(rows: Rows, wanted: Range) -> Rows:
+def _within(rows: Rows, wanted: TimeRange) -> Rows:
     """Leave out rows that are stamped outside of a range."""
     if wanted.start is None:
         return rows
-    return rows.only([stamp is None or stamp in wanted for stamp in rows.stamps])
+    return rows.only([stamp is None or stamp in wanted for stamp in rows.timestamps])

@@ -13,8 +13,8 @@ from typing_extensions import override
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
 from commerce_taps.input.settings import COMMON, check_url
 from commerce_taps.lazy import cached_property
-from commerce_taps.tap import CommerceTap
-from commerce_taps.threads import aside
+from commerce_taps.tap import HTTPTap
+from commerce_taps.threads import run_interruptibly
 from tap_cscart.capabilities import NAME, Probe, Store
 from tap_cscart.responses import ERRORS, api_message, store_address
 from tap_cscart.streams import STREAMS
@@ -121,7 +121,7 @@ OWN: t.Final = (
 )
 
 
-class TapCSCart(CommerceTap):
+class TapCSCart(HTTPTap):
     """Reads a whole CS-Cart or Multi-Vendor store, whatever its version."""
 
     name = "tap-cscart"
@@ -225,7 +225,7 @@ class TapCSCart(CommerceTap):
         """Find out what the store can do, before the first SCHEMA tells by what orders are read."""
         super()._set_compatible_replication_methods()
         try:
-            aside(lambda: self.store, self.tick)
+            run_interruptibly(lambda: self.store, self.tick)
         except TapStopped as error:
             self.stop(TapStopped(error.reason, error.where or NAME))
         self._adapt()
@@ -295,7 +295,7 @@ class TapCSCart(CommerceTap):
         self.logger.info("Looking for the columns of this %s in a few rows of each list.", edition)
         found: dict[str, dict[str, t.Any]] = {}
         for stream in t.cast("Sequence[CSCartStream]", list(self.streams.values())):
-            if stream.source is not stream:
+            if stream.parent is not stream:
                 continue
             try:
                 found.update(stream.sample())

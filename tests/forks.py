@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def main(descriptor: str, package: str) -> None:
     importlib.import_module(f"{package}.tap")
-    http.FIRST_WAIT = 0.02
+    http.FIRST_BACKOFF = 0.02
     with socket.socket(fileno=int(descriptor)) as orders:
         while True:
             order, files, _, _ = socket.recv_fds(orders, 1 << 16, 2)

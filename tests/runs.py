@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from commerce_taps.stream import CommerceStream
-    from commerce_taps.tap import CommerceTap
+    from commerce_taps.stream import HTTPStream
+    from commerce_taps.tap import HTTPTap
     from tests.contract import Record, State
 
 
@@ -54,7 +54,7 @@ class Run:
         return dict(zip(names, map(int, lines[-1].split()), strict=True))
 
 
-def in_process(tap: type[CommerceTap], *arguments: str, before: State | None = None) -> Run:
+def in_process(tap: type[HTTPTap], *arguments: str, before: State | None = None) -> Run:
     """Run a tap's command line in this process, leaving no trace in it."""
     written = io.BytesIO()
     stdout = io.TextIOWrapper(written, encoding="utf-8")
@@ -80,7 +80,7 @@ def in_process(tap: type[CommerceTap], *arguments: str, before: State | None = N
     return Run(int(end.value.code or 0), written.getvalue(), log.getvalue(), before or {})
 
 
-def secrets_of(kinds: Iterable[type[CommerceStream]]) -> list[str]:
+def secrets_of(kinds: Iterable[type[HTTPStream]]) -> list[str]:
     """List what `include_secrets` may name, so that a run can be compared with the whole truth."""
     return [f"{vars(kind)['name']}.{column}" for kind in kinds for column in kind.secret_columns]
 
@@ -88,7 +88,7 @@ def secrets_of(kinds: Iterable[type[CommerceStream]]) -> list[str]:
 class Runs:
     """Runs a tap in this process, with settings, state and catalog in files."""
 
-    def __init__(self, tap: type[CommerceTap], folder: Path) -> None:
+    def __init__(self, tap: type[HTTPTap], folder: Path) -> None:
         self._tap = tap
         self._folder = folder
         self._files = 0

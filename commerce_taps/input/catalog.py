@@ -15,7 +15,7 @@ from commerce_taps.errors import TapError
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from commerce_taps.stream import CommerceStream
+    from commerce_taps.stream import HTTPStream
 
 
 Kind = t.Literal["string", "boolean", "integer", "number", "array", "object", "null"]
@@ -100,7 +100,7 @@ def check_catalog(catalog: dict[str, t.Any]) -> Catalog:
     return found
 
 
-def fit_catalog(catalog: Catalog, tap: str, streams: Mapping[str, CommerceStream]) -> Catalog:
+def fit_catalog(catalog: Catalog, tap: str, streams: Mapping[str, HTTPStream]) -> Catalog:
     """Check a catalog against what the tap has, and complete it.
 
     Args:
@@ -141,7 +141,7 @@ def _is_selected(entry: CatalogEntry) -> bool:
 
 
 def _fit(
-    entry: CatalogEntry, stream: CommerceStream, logger: logging.Logger, *, required: bool
+    entry: CatalogEntry, stream: HTTPStream, logger: logging.Logger, *, required: bool
 ) -> None:
     """Complete a stream's entry: its columns are the user's to choose, not what it is known by."""
     if required:
@@ -173,7 +173,7 @@ def _fit(
     entry.schema = Schema.from_dict(schema)
 
 
-def _check_replication(entry: CatalogEntry, stream: CommerceStream) -> None:
+def _check_replication(entry: CatalogEntry, stream: HTTPStream) -> None:
     """Refuse another key or another way of reading than the stream has.
 
     Discovery writes each fact twice, beside the metadata and in it: whichever was changed counts.

@@ -204,7 +204,7 @@ def _load_env_file() -> None:
         raise TapError(f".env: it sets what no variable can hold ({error}).") from error
 
 
-def tidy(config: dict[str, t.Any], schema: dict[str, t.Any]) -> dict[str, t.Any]:
+def clean(config: dict[str, t.Any], schema: dict[str, t.Any]) -> dict[str, t.Any]:
     """Undo what shells, files and forms do to settings: each is given the type it is to have.
 
     Args:
@@ -283,7 +283,7 @@ def _from_json(text: str) -> t.Any:  # noqa: ANN401 (JSON)
         return text
 
 
-def mistakes(config: dict[str, t.Any], schema: dict[str, t.Any]) -> list[str]:
+def validation_errors(config: dict[str, t.Any], schema: dict[str, t.Any]) -> list[str]:
     """Check settings against their JSON Schema, which also fills in defaults.
 
     Args:
@@ -358,11 +358,11 @@ def _mistake(error: ValidationError, *, secret: bool) -> str:
     if secret and error.validator == "type":
         return f"Setting `{name}` must be {rule}."
     fault = FAULTS.get(str(error.validator), "is not what this setting takes").format(rule)
-    value = "what is given" if secret else shown(error.instance)
+    value = "what is given" if secret else preview(error.instance)
     return f"Setting `{name}`: {value} {fault}."
 
 
-def shown(value: object) -> str:
+def preview(value: object) -> str:
     """Quote a value that is wrong.
 
     Args:
@@ -405,10 +405,11 @@ def check_secrets(named: Iterable[str], known: Collection[str]) -> Iterator[str]
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)
             hint = f" The nearest is `{near[0]}`." if near else " No stream has any."
-            yield f"Setting `include_secrets`: {shown(name)} is no column that holds secrets.{hint}"
+            given = preview(name)
+            yield f"Setting `include_secrets`: {given} is no column that holds secrets.{hint}"
 
 
-def doubtful(config: dict[str, t.Any]) -> Iterator[str]:
+def warnings(config: dict[str, t.Any]) -> Iterator[str]:
     """Look for settings that are right and probably not meant.
 
     Args:
@@ -436,7 +437,7 @@ def check_date(name: str, value: str) -> Iterator[str]:
         dates.parse(value)
     except ValueError:
         yield (
-            f"Setting `{name}` is not a date: {shown(value)}. "
+            f"Setting `{name}` is not a date: {preview(value)}. "
             "Write it as 2024-01-31 or 2024-01-31T00:00:00Z."
         )
 
@@ -459,7 +460,7 @@ def check_url(name: str, url: str) -> Iterator[str]:
     if user is not None:
         yield f"Setting `{name}` holds a user name or password: give the address alone."
     elif scheme not in ("http", "https") or not host or not _is_bare(url):
-        yield f"Setting `{name}` is not an address: {shown(url)}. It looks like https://host."
+        yield f"Setting `{name}` is not an address: {preview(url)}. It looks like https://host."
     elif scheme == "http" and host not in LOOPBACK:
         yield f"Setting `{name}` must begin with https://, or the credential could be read."
 

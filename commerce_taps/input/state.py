@@ -8,7 +8,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 from commerce_taps.errors import TapError
-from commerce_taps.input.settings import shown
+from commerce_taps.input.settings import preview
 from commerce_taps.records import dates
 from commerce_taps.records.columns import SCHEMAS
 
@@ -111,7 +111,9 @@ def _check_form(name: str, bookmark: dict[str, t.Any]) -> None:
     known = Counter(tuple(sorted(partition["context"].items())) for partition in partitions)
     twice = next((dict(context) for context, times in known.items() if times > 1), None)
     if twice is not None:
-        msg = f"The state's bookmark of `{name}` has a partition twice: {shown(twice)}. Remove one."
+        msg = (
+            f"The state's bookmark of `{name}` has a partition twice: {preview(twice)}. Remove one."
+        )
         raise TapError(msg)
 
 
@@ -126,7 +128,7 @@ def _check_value(name: str, value: t.Any) -> None:  # noqa: ANN401 (JSON)
     try:
         instant = None if value is None else dates.parse(value)
     except (ValueError, AttributeError, TypeError) as error:
-        msg = f"The state's bookmark of `{name}` is not a timestamp: {shown(value)}."
+        msg = f"The state's bookmark of `{name}` is not a timestamp: {preview(value)}."
         raise TapError(msg) from error
     if instant is not None and instant > datetime.now(timezone.utc) + AHEAD:
         msg = (

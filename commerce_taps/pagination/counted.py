@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import typing as t
 
-from commerce_taps.errors import MalformedAnswer, PartitionFailed
+from commerce_taps.errors import InvalidResponse, PartitionFailed
 from commerce_taps.pagination.page import (
-    ALL,
     KEPT_CHANGING,
-    READINGS,
-    Ask,
+    MAX_PASSES,
+    UNBOUNDED,
+    FetchPage,
     Identify,
     IncompletePage,
     Page,
-    Range,
     Reply,
+    TimeRange,
     digest,
-    short,
+    end_before_total,
 )
 
 if t.TYPE_CHECKING:
@@ -24,8 +24,12 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
 
-def by_number(
-    ask: Ask, identify: Identify, *, asked: Range = ALL, wanted: Range = ALL
+def counted_pages(
+    ask: FetchPage,
+    identify: Identify,
+    *,
+    asked: TimeRange = UNBOUNDED,
+    wanted: TimeRange = UNBOUNDED,
 ) -> Iterator[Page]:
     """Read a list by page numbers, and again until one reading is whole.
 
@@ -45,7 +49,7 @@ def by_number(
     seen: set[bytes] = set()
     latest: datetime | None = None
     reason = KEPT_CHANGING
-    for _ in range(READINGS):
+    for _ in range(MAX_PASSES):
         found: set[Hashable] = set()
         totals: set[int] = set()
         number, more, missing, size = 1, True, 0, None
@@ -59,7 +63,7 @@ def by_number(
             before = len(found) + missing
             found.update(map(identify, reply.records))
             missing += reply.missing
-            stamps = (s for s in (latest, *reply.stamps) if s is not None and s in wanted)
+            stamps = (s for s in (latest, *reply.timestamps) if s is not None and s in wanted)
             latest = max(stamps, default=None)
             yield reply.page(seen, wanted=wanted)
             seen.update(map(digest, reply.records))
@@ -70,11 +74,11 @@ def by_number(
             yield Page((), (), latest)
             return
         is_short = len(totals) == 1 and count < min(totals)
-        reason = short(count, min(totals)) if is_short else KEPT_CHANGING
+        reason = end_before_total(count, min(totals)) if is_short else KEPT_CHANGING
     raise PartitionFailed(reason)
 
 
-def check(reply: Reply, asked: Range, number: int) -> Reply:
+def check_page(reply: Reply, asked: TimeRange, number: int) -> Reply:
     """Refuse an answer that contradicts the question or itself.
 
     Args:
@@ -86,12 +90,12 @@ def check(reply: Reply, asked: Range, number: int) -> Reply:
         The same answer.
 
     Raises:
-        MalformedAnswer: It is not the answer to this question.
+        InvalidResponse: It is not the answer to this question.
         IncompletePage: Rows are missing from it.
     """
-    if not asked.holds(reply.stamps):
+    if not asked.holds(reply.timestamps):
         msg = f"the answer contradicts itself: page {number} has records that were not asked for"
-        raise MalformedAnswer(msg)
+        raise InvalidResponse(msg)
     end = (number - 1) * reply.size + len(reply.records)
     if reply.total < 0:
         msg = f"page {number} announces {reply.total} records"

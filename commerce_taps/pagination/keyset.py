@@ -5,18 +5,18 @@ from __future__ import annotations
 import typing as t
 from bisect import bisect_left
 
-from commerce_taps.errors import PartitionFailed, TooMuchAsked
-from commerce_taps.pagination.counted import by_number
+from commerce_taps.errors import PartitionFailed, RequestTooLarge
+from commerce_taps.pagination.counted import counted_pages
 from commerce_taps.pagination.page import (
-    ALL,
-    GROWTH,
-    NO_INSTANT,
-    READINGS,
-    Ask,
+    EMPTY_RANGE,
+    MAX_EXTRA_PAGES,
+    MAX_PASSES,
+    UNBOUNDED,
+    FetchPage,
     Identify,
     Page,
-    Range,
     Reply,
+    TimeRange,
     digest,
     unmarked,
 )
@@ -27,12 +27,12 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
 
-def by_key(
-    ask: Ask,
+def keyset(
+    ask: FetchPage,
     identify: Identify,
     start: datetime | None,
     *,
-    first: Callable[[Range], Reply] | None = None,
+    first: Callable[[TimeRange], Reply] | None = None,
 ) -> Iterator[Page]:
     """Read a list that the API filters and sorts by the replication key.
 
@@ -49,29 +49,29 @@ def by_key(
         PartitionFailed: The list kept changing while it was read.
     """
     fetch = first or (lambda asked: ask(asked, 1))
-    asked = whole = Range(dates.floor(start) if start else None)
+    asked = whole = TimeRange(dates.floor(start) if start else None)
     announced = count = spent = limit = 0
     seen: set[bytes] = set()
     new_from: datetime | None = None
     while True:
         try:
             reply = fetch(asked)
-        except TooMuchAsked:
+        except RequestTooLarge:
             whole = asked  # its first row cannot be read, and only a number leads past it
             break
-        if asked == ALL and _has_unstamped(ask, reply):
-            yield from unmarked(by_number(ask, identify, wanted=NO_INSTANT))
-            asked = whole = Range(dates.FIRST)
+        if asked == UNBOUNDED and _has_unstamped(ask, reply):
+            yield from unmarked(counted_pages(ask, identify, wanted=EMPTY_RANGE))
+            asked = whole = TimeRange(dates.FIRST)
             continue
         announced = announced or reply.total
-        limit = limit or (READINGS * reply.pages + GROWTH) * reply.size
+        limit = limit or (MAX_PASSES * reply.pages + MAX_EXTRA_PAGES) * reply.size
         spent += reply.size
         if spent > limit:
             msg = "the list grew as fast as it was read: run again, it goes on from there"
             raise PartitionFailed(msg)
-        if not _ascending(reply.stamps):
+        if not _ascending(reply.timestamps):
             break
-        edge = reply.stamps[-1] if reply.stamps else None
+        edge = reply.timestamps[-1] if reply.timestamps else None
         yield reply.page(seen, new_from=new_from, bookmark=edge)
         if not reply.has_next or edge is None:
             count += len(reply.records)
@@ -79,19 +79,19 @@ def by_key(
                 return
             break  # the pages were in order by chance
         begin = dates.floor(edge)
-        second = Range(begin, dates.shift(begin, dates.ONE_SECOND))
-        if reply.stamps[0] in second:
+        second = TimeRange(begin, dates.shift(begin, dates.ONE_SECOND))
+        if reply.timestamps[0] in second:
             # The whole page is of one second, and there may be more of it.
             seen.update(map(digest, reply.records))
             count += yield from _within_one_second(ask, fetch, identify, second, seen)
-            asked, seen, new_from = Range(second.end), set(), None
+            asked, seen, new_from = TimeRange(second.end), set(), None
         else:
-            asked, new_from = Range(begin), second.end
-            edges = bisect_left(t.cast("Sequence[datetime]", reply.stamps), begin)
+            asked, new_from = TimeRange(begin), second.end
+            edges = bisect_left(t.cast("Sequence[datetime]", reply.timestamps), begin)
             seen = set(map(digest, reply.records[edges:]))
             count += edges
     # Without an order there is no last value to go on from, nor one to keep as a bookmark.
-    yield from unmarked(by_number(ask, identify, asked=whole))
+    yield from unmarked(counted_pages(ask, identify, asked=whole))
 
 
 def _ascending(stamps: Sequence[datetime | None]) -> bool:
@@ -100,36 +100,40 @@ def _ascending(stamps: Sequence[datetime | None]) -> bool:
     return len(known) == len(stamps) and known == sorted(known)
 
 
-def _has_unstamped(ask: Ask, reply: Reply) -> bool:
+def _has_unstamped(ask: FetchPage, reply: Reply) -> bool:
     """Tell whether a list has rows without a replication value, which no range finds.
 
     They are on its first page, which is given, or on its last.
     """
     number = 1
-    for _ in range(READINGS):
-        if None in reply.stamps:
+    for _ in range(MAX_PASSES):
+        if None in reply.timestamps:
             return True
         if number == reply.pages:
             return False
         number = reply.pages
-        reply = ask(ALL, number)
+        reply = ask(UNBOUNDED, number)
     return True  # nobody can tell, while the last page is another one each time
 
 
-def _has_rows(first: Callable[[Range], Reply], asked: Range) -> bool:
+def _has_rows(first: Callable[[TimeRange], Reply], asked: TimeRange) -> bool:
     """Tell whether there are rows in a range."""
     try:
         return bool(first(asked).records)
-    except TooMuchAsked:
+    except RequestTooLarge:
         return True  # one that cannot be read
 
 
 def _within_one_second(
-    ask: Ask, first: Callable[[Range], Reply], identify: Identify, second: Range, seen: set[bytes]
+    ask: FetchPage,
+    first: Callable[[TimeRange], Reply],
+    identify: Identify,
+    second: TimeRange,
+    seen: set[bytes],
 ) -> Generator[Page, None, int]:
     """Read the rows of one second, from the last page to the first. Returns their number."""
-    later = Range(second.end)
-    for _ in range(READINGS):
+    later = TimeRange(second.end)
+    for _ in range(MAX_PASSES):
         over = _has_rows(first, later)
         reply = ask(second, 1)
         found: set[Hashable] = set()

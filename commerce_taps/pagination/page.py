@@ -10,7 +10,7 @@ from itertools import compress
 import msgspec
 from typing_extensions import override
 
-from commerce_taps.errors import MalformedAnswer
+from commerce_taps.errors import InvalidResponse
 from commerce_taps.records import dates
 
 if t.TYPE_CHECKING:
@@ -18,10 +18,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
-READINGS = 5
+MAX_PASSES = 5
 """How often a list that changes while it is read by page number is read before giving up."""
 
-GROWTH = 1_000
+MAX_EXTRA_PAGES = 1_000
 """How many pages more than were announced, `READINGS` times over, are read by key before giving up:
 a list that grows as fast as it is read has no end."""
 
@@ -33,22 +33,22 @@ class Page(msgspec.Struct):
 
     Attributes:
         records: The records, each the bytes of one JSON object.
-        fits: For each record, whether its bytes can be emitted as they are.
+        valid: For each record, whether its bytes can be emitted as they are.
         bookmark: The replication value that is safe to keep once this page is written, if any:
             the reader of the pages knows what else may still come.
-        mark: What to keep in the state once the partition is over, so that the next run can tell
-            whether anything has changed since.
-        derived: Records that came inside of these, by the name of the stream they are of.
+        change_token: What the state keeps once the partition is over, so that the next run can
+            tell whether anything has changed since.
+        children: Records that came inside of these, by the name of the stream they are of.
     """
 
     records: Sequence[msgspec.Raw]
-    fits: Sequence[bool] = ()
+    valid: Sequence[bool] = ()
     bookmark: datetime | None = None
-    mark: str | None = None
-    derived: Mapping[str, Page] = {}
+    change_token: str | None = None
+    children: Mapping[str, Page] = {}
 
 
-class Range(t.NamedTuple):
+class TimeRange(t.NamedTuple):
     """The instants asked for, both to the second.
 
     Attributes:
@@ -82,9 +82,9 @@ class Range(t.NamedTuple):
         return not known or (min(known) in self and max(known) in self)
 
 
-ALL: t.Final = Range()
+UNBOUNDED: t.Final = TimeRange()
 
-NO_INSTANT: t.Final = Range(dates.FIRST, dates.FIRST)
+EMPTY_RANGE: t.Final = TimeRange(dates.FIRST, dates.FIRST)
 
 
 @dataclass(slots=True)
@@ -93,16 +93,16 @@ class Rows:
 
     Attributes:
         records: The records as raw bytes.
-        fits: Whether each can be emitted as it is.
-        stamps: The replication value of each; `None` where a record has none.
+        valid: Whether each can be emitted as it is.
+        timestamps: The replication value of each; `None` where a record has none.
         total: How many records the whole list has, as the API says; `None` if it does not say.
         size: How many records a page has, as the API says; `None` if it does not say.
         missing: How many records of the page cannot be read; they are left out.
     """
 
     records: Sequence[msgspec.Raw]
-    fits: Sequence[bool]
-    stamps: Sequence[datetime | None]
+    valid: Sequence[bool]
+    timestamps: Sequence[datetime | None]
     total: int | None = field(default=None, kw_only=True)
     size: int | None = field(default=None, kw_only=True)
     missing: int = field(default=0, kw_only=True)
@@ -118,8 +118,8 @@ class Rows:
         """
         return Rows(
             list(compress(self.records, wanted)),
-            list(compress(self.fits, wanted)),
-            list(compress(self.stamps, wanted)),
+            list(compress(self.valid, wanted)),
+            list(compress(self.timestamps, wanted)),
         )
 
     def page(
@@ -127,7 +127,7 @@ class Rows:
         seen: AbstractSet[bytes] = frozenset(),
         *,
         new_from: datetime | None = None,
-        wanted: Range = ALL,
+        wanted: TimeRange = UNBOUNDED,
         bookmark: datetime | None = None,
     ) -> Page:
         """Make the page to hand on.
@@ -142,16 +142,18 @@ class Rows:
         Returns:
             The page.
         """
-        if not seen and wanted is ALL:
-            return Page(self.records, self.fits, bookmark)
+        if not seen and wanted is UNBOUNDED:
+            return Page(self.records, self.valid, bookmark)
         fresh = [
             (new_from and stamp and stamp >= new_from) or digest(raw) not in seen
-            for raw, stamp in zip(self.records, self.stamps, strict=True)
+            for raw, stamp in zip(self.records, self.timestamps, strict=True)
         ]
-        if wanted is not ALL:
-            inside = [stamp is None or stamp in wanted for stamp in self.stamps]
+        if wanted is not UNBOUNDED:
+            inside = [stamp is None or stamp in wanted for stamp in self.timestamps]
             fresh = list(map(all, zip(fresh, inside, strict=True)))
-        return Page(list(compress(self.records, fresh)), list(compress(self.fits, fresh)), bookmark)
+        return Page(
+            list(compress(self.records, fresh)), list(compress(self.valid, fresh)), bookmark
+        )
 
 
 @dataclass(slots=True)
@@ -233,12 +235,12 @@ def _concat(
     """Put the records of pages one after the other."""
     return (
         [raw for page in pages for raw in page.records],
-        [fits for page in pages for fits in page.fits],
-        [stamp for page in pages for stamp in page.stamps],
+        [fits for page in pages for fits in page.valid],
+        [stamp for page in pages for stamp in page.timestamps],
     )
 
 
-class IncompletePage(MalformedAnswer):
+class IncompletePage(InvalidResponse):
     """A page has fewer rows than its list announces.
 
     Attributes:
@@ -256,7 +258,7 @@ class IncompletePage(MalformedAnswer):
         self.page = page
 
 
-Ask = t.Callable[[Range, int], Reply]
+FetchPage = t.Callable[[TimeRange, int], Reply]
 """Asks for a range and a page number, counted from 1."""
 
 Identify = t.Callable[["msgspec.Raw"], "Hashable"]
@@ -275,7 +277,7 @@ def digest(raw: msgspec.Raw) -> bytes:
     return hashlib.blake2b(raw, digest_size=16).digest()
 
 
-def short(found: int, total: int) -> str:
+def end_before_total(found: int, total: int) -> str:
     """Say that a list ends before the number of records it announces.
 
     Args:
@@ -298,4 +300,4 @@ def unmarked(pages: Iterable[Page]) -> Iterator[Page]:
         The same pages without.
     """
     for page in pages:
-        yield Page(page.records, page.fits)
+        yield Page(page.records, page.valid)

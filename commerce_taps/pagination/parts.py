@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
-from commerce_taps.errors import PartitionFailed, TooMuchAsked
-from commerce_taps.pagination.page import KEPT_CHANGING, READINGS
+from commerce_taps.errors import PartitionFailed, RequestTooLarge
+from commerce_taps.pagination.page import KEPT_CHANGING, MAX_PASSES
 
 if t.TYPE_CHECKING:
     import logging
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
 
 class Counted(t.Protocol):
-    """Rows of a page, as far as it takes to put pages together; `commerce_taps.paging.Rows` are."""
+    """Rows of a page, as far as it takes to put pages together; `commerce_taps.pagination` are."""
 
     @property
     def records(self) -> Sequence[object]:
@@ -43,7 +43,7 @@ class Counted(t.Protocol):
 AnyRows = t.TypeVar("AnyRows", bound=Counted)
 Page_co = t.TypeVar("Page_co", bound=Counted, covariant=True)
 
-ENOUGH: t.Final = 10
+MAX_UNREADABLE_ROWS: t.Final = 10
 """Rows of one list that cannot be read, after which nothing more is asked of it; 1 as long as no
 row was read: then it is the list that cannot be."""
 
@@ -61,7 +61,7 @@ class Fetch(t.Protocol[Page_co]):
             divisible: As `Request` has it.
 
         Raises:
-            TooMuchAsked: The server does not manage so many.
+            RequestTooLarge: The server does not manage so many.
         """
 
 
@@ -92,7 +92,7 @@ class Parts(t.Generic[AnyRows]):
         self._logger = logger
         self._refusals = 0
         self._reads = False
-        self._unread: dict[tuple[t.Any, int], TooMuchAsked] = {}
+        self._unread: dict[tuple[t.Any, int], RequestTooLarge] = {}
 
     def page(self, asked: t.Any, number: int) -> AnyRows:  # noqa: ANN401 - the fetcher's own
         """Fetch a page by its number, whole or in parts.
@@ -119,14 +119,14 @@ class Parts(t.Generic[AnyRows]):
             The page, which may have fewer rows than were wanted.
 
         Raises:
-            TooMuchAsked: Not even the first row alone can be read, though others can.
+            RequestTooLarge: Not even the first row alone can be read, though others can.
             PartitionFailed: Nothing can be read.
         """
         size = self._manages
         while size > 1:
             try:
                 page = self._fetch(asked, 1, size, divisible=True)
-            except TooMuchAsked as error:
+            except RequestTooLarge as error:
                 size //= self._divide(error, size)
             else:
                 self._manages, self._reads = size, True
@@ -178,11 +178,11 @@ class Parts(t.Generic[AnyRows]):
             # The first row that fails gets all tries, for it may be the server that fails.
             divisible = size > 1 or bool(self._unread)
             page = self._fetch(asked, number, size, divisible=divisible)
-        except TooMuchAsked as error:
+        except RequestTooLarge as error:
             self._refusals += 1
             if size == 1:
                 self._unread[asked, number] = error
-                if len(self._unread) > (ENOUGH if self._reads else 1):
+                if len(self._unread) > (MAX_UNREADABLE_ROWS if self._reads else 1):
                     first = next(iter(self._unread.values()))
                     raise PartitionFailed(first.reason, self._where, first.note) from error
                 return self._join([], number, size)
@@ -196,7 +196,7 @@ class Parts(t.Generic[AnyRows]):
                 self._size = self._manages = page.size or size
         return page
 
-    def _divide(self, error: TooMuchAsked, size: int) -> int:
+    def _divide(self, error: RequestTooLarge, size: int) -> int:
         """Choose in how many parts to ask for a page, and tell of it."""
         parts = next(parts for parts in range(2, size + 1) if size % parts == 0)
         self._logger.warning(
@@ -216,7 +216,7 @@ class Parts(t.Generic[AnyRows]):
         first part tells at the end whether rows have come before it.
         """
         part, begin = size // parts, (number - 1) * parts + 1
-        for _ in range(READINGS):
+        for _ in range(MAX_PASSES):
             head = self._page(asked, begin, part)
             last = end = begin + parts - 1
             if head.total is not None and head.total > len(head.records):

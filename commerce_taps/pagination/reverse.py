@@ -6,21 +6,21 @@ import typing as t
 
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.pagination.page import (
-    GROWTH,
     KEPT_CHANGING,
-    READINGS,
+    MAX_EXTRA_PAGES,
+    MAX_PASSES,
     Identify,
     Loose,
     Rows,
     digest,
-    short,
+    end_before_total,
 )
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterator
 
 
-def by_page(
+def reverse_pages(
     ask: Callable[[int], Loose],
     identify: Identify,
     size: int,
@@ -54,7 +54,7 @@ def by_page(
         PartitionFailed: The list kept changing while it was read, or ends before the total.
     """
     walk = _Walk(ask, identify, size, stays=stays)
-    for reading in range(READINGS):
+    for reading in range(MAX_PASSES):
         known = len(walk.keys)
         walk.begin()
         pages = walk.backward() if ascending and not reading else walk.forward(1)
@@ -63,7 +63,7 @@ def by_page(
         if walk.count >= walk.total and (stood_still or walk.slides_back):
             return
         if reading and stood_still and len(walk.keys) == known:
-            raise PartitionFailed(short(walk.count, walk.total))
+            raise PartitionFailed(end_before_total(walk.count, walk.total))
     raise PartitionFailed(KEPT_CHANGING)
 
 
@@ -116,7 +116,7 @@ class _Walk:
     def forward(self, number: int) -> Iterator[Rows]:
         """Read from a page to the end."""
         announced = self.total
-        while not announced or number <= READINGS * -(-announced // self._size) + GROWTH:
+        while not announced or number <= MAX_PASSES * -(-announced // self._size) + MAX_EXTRA_PAGES:
             before = len(self.found)
             reply, fresh = self._take(number)
             announced = announced or self.total
@@ -155,7 +155,7 @@ class _Walk:
         readings = 0
         while not (yield from self._tail()):
             readings += 1
-            if readings == READINGS:
+            if readings == MAX_PASSES:
                 raise PartitionFailed(KEPT_CHANGING)
         total = self.total
         if is_full:  # there may be more than the total says
@@ -175,7 +175,7 @@ class _Walk:
         mark = self._identify if self._stays else digest
         last = number = self._pages
         total, at_once = self.total, False
-        for _ in range(READINGS * last):
+        for _ in range(MAX_PASSES * last):
             reply, fresh = self._take(number)
             yield fresh
             if number == last and self._pages > last:

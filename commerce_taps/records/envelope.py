@@ -9,7 +9,7 @@ import typing as t
 
 import msgspec
 
-from commerce_taps.errors import MalformedAnswer
+from commerce_taps.errors import InvalidResponse
 from commerce_taps.records.conform import UNREADABLE
 from commerce_taps.redact import first_words
 
@@ -64,7 +64,7 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
         its own JSON. Half of a character (a lone surrogate), which is no text, is U+FFFD.
 
     Raises:
-        MalformedAnswer: The body is not the JSON the envelope describes.
+        InvalidResponse: The body is not the JSON the envelope describes.
     """
     try:
         # Strings in nested values are never decoded one by one.
@@ -79,7 +79,7 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
     except UNREADABLE as error:
         reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         msg = f"the answer cannot be read ({reason}); it begins with {first_words(body)!r}"
-        raise MalformedAnswer(msg) from error
+        raise InvalidResponse(msg) from error
 
 
 def document(body: bytes) -> bytes | None:

@@ -53,7 +53,7 @@ if t.TYPE_CHECKING:
     from commerce_taps.records.columns import Kind, Schema
 
 
-Look = t.Sequence[t.Any]
+Timestamps = t.Sequence[t.Any]
 """What stands in a record's timestamp columns, the replication key's first: a text, null, UNSET."""
 
 Misfit = tuple[str, t.Any]
@@ -159,10 +159,10 @@ class Shape:
         Returns:
             Whether its bytes can be emitted as they are.
         """
-        records, fits, _ = self.examine([raw])
+        records, fits, _ = self.validate([raw])
         return fits[0] and records[0] is raw
 
-    def examine(
+    def validate(
         self, records: Sequence[msgspec.Raw]
     ) -> tuple[list[msgspec.Raw], list[bool], list[datetime | None]]:
         """Check the records of a page against the schema, in C.
@@ -190,7 +190,7 @@ class Shape:
         fits = [look is not None for look in looks]
         return found, fits, self._stamps(found, looks)
 
-    def _look(self, raw: msgspec.Raw) -> Look | None:
+    def _look(self, raw: msgspec.Raw) -> Timestamps | None:
         """Check a record, but for its timestamps.
 
         Returns:
@@ -207,7 +207,7 @@ class Shape:
             return None
         return self._dates(row)
 
-    def _normalised(self, raw: msgspec.Raw) -> tuple[msgspec.Raw, Look | None]:
+    def _normalised(self, raw: msgspec.Raw) -> tuple[msgspec.Raw, Timestamps | None]:
         """Bring a record's timestamps into the one form; all else stays as it was sent."""
         row, look = self._slices(raw), []
         for name in self._timestamps:
@@ -223,19 +223,19 @@ class Shape:
         return msgspec.Raw(encode(row)), look
 
     def _stamps(
-        self, records: Sequence[msgspec.Raw], looks: Sequence[Look | None]
+        self, records: Sequence[msgspec.Raw], looks: Sequence[Timestamps | None]
     ) -> list[datetime | None]:
         """Read the replication values, of all records that fit at once."""
         if not self._stamped:
-            return [self.stamp(raw) for raw in records]
+            return [self.timestamp(raw) for raw in records]
         keys = [look[0] if look else None for look in looks]
         stamps = dates.instants([key if isinstance(key, str) else None for key in keys])
         for place, look in enumerate(looks):
             if look is None:
-                stamps[place] = self.stamp(records[place])
+                stamps[place] = self.timestamp(records[place])
         return stamps
 
-    def stamp(self, raw: msgspec.Raw | bytes) -> datetime | None:
+    def timestamp(self, raw: msgspec.Raw | bytes) -> datetime | None:
         """Read the replication value of any record.
 
         Args:
@@ -447,6 +447,6 @@ class Shape:
             self._conform[name] = compile_value(SCHEMAS[kind])
 
 
-def _texts(looks: Sequence[Look | None]) -> list[str]:
+def _texts(looks: Sequence[Timestamps | None]) -> list[str]:
     """Gather all timestamps that are given."""
     return [text for look in looks if look for text in look if isinstance(text, str)]

@@ -19,14 +19,14 @@ import msgspec
 from msgspec import Raw
 
 from commerce_taps.errors import (
-    MalformedAnswer,
+    ErrorResponse,
+    InvalidResponse,
     PartitionFailed,
     PartitionSkipped,
-    Refused,
     TapStopped,
 )
 from commerce_taps.http import Request
-from commerce_taps.rate_limit import Bucket
+from commerce_taps.rate_limit import TokenBucket
 from commerce_taps.records.envelope import open_envelope
 from tap_centra.integration.errors import read_errors
 from tap_centra.integration.introspection import QUERY, LiveSchema, Look
@@ -35,7 +35,7 @@ if t.TYPE_CHECKING:
     import logging
 
     from commerce_taps.http import Client
-    from commerce_taps.rate_limit import Governor
+    from commerce_taps.rate_limit import RateLimiter
     from tap_centra.integration.introspection import Field
 
 Data = t.TypeVar("Data")
@@ -129,7 +129,7 @@ class Api:
         complexity: What the queries have cost, by stream.
     """
 
-    def __init__(self, client: Client, governor: Governor, logger: logging.Logger) -> None:
+    def __init__(self, client: Client, governor: RateLimiter, logger: logging.Logger) -> None:
         """Ask nothing yet.
 
         Args:
@@ -181,7 +181,7 @@ class Api:
         Centra does not say which it was, and the hour's would be empty for long.
         """
         with self._counting:
-            emptied, self._emptied = self._emptied, self._governor.emptied
+            emptied, self._emptied = self._emptied, self._governor.exhausted
         if emptied != self._emptied:
             self._measure()
 
@@ -205,7 +205,7 @@ class Api:
         costs = [limit.quota for limit in known if UNITS[limit.type] == "complexity"]
         self._largest = min(costs, default=math.inf)
         self._governor.buckets = [
-            Bucket(
+            TokenBucket(
                 UNITS[limit.type],
                 limit.quota * SHARE,
                 SECONDS[limit.interval_seconds],
@@ -236,7 +236,7 @@ class Api:
             The data.
 
         Raises:
-            TooMuchAsked: Less of it may be answered.
+            RequestTooLarge: Less of it may be answered.
             TapError: As the error table says.
         """
         data, failure = self.ask(kind, query, variables, stream=stream, size=size)
@@ -282,10 +282,10 @@ class Api:
             data = bytes(answer.data)
             if data in NO_DATA:
                 msg = "the answer has neither data nor errors"
-                raise MalformedAnswer(msg)
+                raise InvalidResponse(msg)
             if b'"%b":' % mark.encode() not in data:
                 msg = "the answer is to another question"
-                raise MalformedAnswer(msg)
+                raise InvalidResponse(msg)
             return open_envelope(data, kind)
 
         def parse(body: bytes) -> Data:
@@ -297,14 +297,14 @@ class Api:
                     self._costs[query, size] = cost
                     self.complexity[stream] += int(cost)
             if read_errors(answer.errors):
-                raise Refused
+                raise ErrorResponse
             return data_of(answer)
 
         request = Request((), body=body, stream=stream, costs=thought, divisible=divisible)
         try:
             return self._client.get(request, parse), None
         except PartitionFailed as failure:
-            with contextlib.suppress(MalformedAnswer):
+            with contextlib.suppress(InvalidResponse):
                 return data_of(open_envelope(failure.body, _Answer)), failure
             raise
 

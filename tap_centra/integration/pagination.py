@@ -2,11 +2,11 @@
 
 Three readers, each a generator over a function that asks:
 
-- `by_key`, where the list can be filtered and sorted by the replication key: each page begins at
+- `keyset`, where the list can be filtered and sorted by the replication key: each page begins at
   the last value seen, so rows that move to the end meanwhile do not matter. The rows come in
   order, so a bookmark is safe after each page.
 - `by_cursor`, where there is a connection with a unique sort: the cursor holds on to a row.
-- `by_number` elsewhere. With each page the row before it is asked for once more, in the same
+- `counted_pages` elsewhere. With each page the row before it is asked for once more, in the same
   request; if it is not the one that ended the page before, rows have moved, and the list is read
   again from its beginning.
 
@@ -21,7 +21,14 @@ import typing as t
 from dataclasses import dataclass
 
 from commerce_taps.errors import PartitionFailed
-from commerce_taps.pagination.page import ALL, KEPT_CHANGING, READINGS, Range, digest, short
+from commerce_taps.pagination.page import (
+    KEPT_CHANGING,
+    MAX_PASSES,
+    UNBOUNDED,
+    TimeRange,
+    digest,
+    end_before_total,
+)
 from commerce_taps.records import dates
 
 WIDER: t.Final = dates.ONE_SECOND
@@ -37,7 +44,7 @@ Id = int | str
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PageRequest:
     """One page of a list.
 
     Attributes:
@@ -47,7 +54,7 @@ class Question:
         cursor: Where the page begins, in place of a number.
     """
 
-    window: Range = ALL
+    window: TimeRange = UNBOUNDED
     in_time: bool = False
     number: int = 1
     cursor: str | None = None
@@ -80,7 +87,7 @@ class Rows:
 
     records: Sequence[Raw | None]
     ids: Sequence[Id | None]
-    stamps: Sequence[datetime | None]
+    timestamps: Sequence[datetime | None]
     size: int
     more: bool
     before: Id | None = None
@@ -107,14 +114,14 @@ class Rows:
         return cls(
             [raw for part in parts for raw in part.records],
             [one for part in parts for one in part.ids],
-            [stamp for part in parts for stamp in part.stamps],
+            [stamp for part in parts for stamp in part.timestamps],
             size,
             parts[-1].more,
             parts[0].before,
             ascending=parts[0].ascending,
         )
 
-    def fresh(self, seen: set[bytes], window: Range) -> list[Raw]:
+    def fresh(self, seen: set[bytes], window: TimeRange) -> list[Raw]:
         """Pick the rows to hand on, and remember them.
 
         Args:
@@ -125,7 +132,7 @@ class Rows:
             The rows.
         """
         found = []
-        for raw, stamp in zip(self.records, self.stamps, strict=True):
+        for raw, stamp in zip(self.records, self.timestamps, strict=True):
             if raw is None or _is_beside(stamp, window):
                 continue
             if (mark := digest(raw)) not in seen:
@@ -134,7 +141,7 @@ class Rows:
         return found
 
 
-def _is_beside(stamp: datetime | None, window: Range) -> bool:
+def _is_beside(stamp: datetime | None, window: TimeRange) -> bool:
     """Tell whether a row came only because more was asked for than is wanted."""
     if stamp is None or stamp in window:
         return False
@@ -145,13 +152,13 @@ def _is_beside(stamp: datetime | None, window: Range) -> bool:
     )
 
 
-Ask = t.Callable[[Question], Rows]
+Ask = t.Callable[[PageRequest], Rows]
 
 Pages = t.Iterator[tuple[t.Sequence["Raw"], bool]]
 """Rows to hand on, and whether all rows up to the latest of them have been handed on."""
 
 
-def by_key(ask: Ask, start: datetime | None, end: datetime = dates.LAST) -> Pages:
+def keyset(ask: Ask, start: datetime | None, end: datetime = dates.LAST) -> Pages:
     """Read a list in the order of its replication key.
 
     Args:
@@ -165,15 +172,15 @@ def by_key(ask: Ask, start: datetime | None, end: datetime = dates.LAST) -> Page
     begin = dates.floor(start) if start else None
     seen: set[bytes] = set()
     while True:
-        window = Range(begin)
-        rows = ask(Question(window, in_time=True))
-        known = [stamp for stamp in rows.stamps if stamp is not None]
-        asked = Range(begin and dates.shift(begin, -WIDER), dates.shift(end, WIDER))
+        window = TimeRange(begin)
+        rows = ask(PageRequest(window, in_time=True))
+        known = [stamp for stamp in rows.timestamps if stamp is not None]
+        asked = TimeRange(begin and dates.shift(begin, -WIDER), dates.shift(end, WIDER))
         is_sorted = known == sorted(known) and (not known or asked.holds(known))
         unread = rows.more and rows.records[-1] is None  # it lies behind the last one known
-        unordered = not known or (rows.stamps[-1] is None and not unread)
+        unordered = not known or (rows.timestamps[-1] is None and not unread)
         if not is_sorted or (rows.more and unordered):
-            yield from by_number(ask, window, seen)  # there is no order to rely on
+            yield from overlapping_rows(ask, window, seen)  # there is no order to rely on
             return
         if not rows.more:
             yield rows.fresh(seen, window), True
@@ -183,18 +190,20 @@ def by_key(ask: Ask, start: datetime | None, end: datetime = dates.LAST) -> Page
             yield rows.fresh(seen, window), True
             seen = {
                 digest(raw)
-                for raw, stamp in zip(rows.records, rows.stamps, strict=True)
+                for raw, stamp in zip(rows.records, rows.timestamps, strict=True)
                 if raw is not None and stamp is not None and stamp >= edge
             }
             begin = edge
         else:  # one page does not hold what changed within one second
-            second = Range(begin, dates.shift(begin, dates.ONE_SECOND))
-            for records, _ in by_number(ask, second, seen):
+            second = TimeRange(begin, dates.shift(begin, dates.ONE_SECOND))
+            for records, _ in overlapping_rows(ask, second, seen):
                 yield records, True
             begin, seen = second.end, set()
 
 
-def by_number(ask: Ask, window: Range = ALL, seen: set[bytes] | None = None) -> Pages:
+def overlapping_rows(
+    ask: Ask, window: TimeRange = UNBOUNDED, seen: set[bytes] | None = None
+) -> Pages:
     """Read a list by page numbers, and again from its beginning when rows have moved.
 
     Args:
@@ -209,10 +218,10 @@ def by_number(ask: Ask, window: Range = ALL, seen: set[bytes] | None = None) -> 
         PartitionFailed: The list kept changing while it was read.
     """
     seen = set() if seen is None else seen
-    for _ in range(READINGS):
+    for _ in range(MAX_PASSES):
         number, last, known = 1, None, set[Id | None]()
         while True:
-            rows = ask(Question(window, number=number))
+            rows = ask(PageRequest(window, number=number))
             came_before = rows.more and known.issuperset(rows.ids)
             known.update(rows.ids)
             if number > 1 and (came_before or _moved(rows, last)):
@@ -237,7 +246,7 @@ def _moved(rows: Rows, last: Id | None) -> bool:
     return rows.before != last
 
 
-def by_cursor(ask: Ask, window: Range = ALL) -> Pages:
+def cursor_pages(ask: Ask, window: TimeRange = UNBOUNDED) -> Pages:
     """Read a connection from cursor to cursor.
 
     Args:
@@ -252,12 +261,12 @@ def by_cursor(ask: Ask, window: Range = ALL) -> Pages:
             the number of rows it announces.
     """
     seen: set[bytes] = set()
-    for reading in range(READINGS):
+    for reading in range(MAX_PASSES):
         known, count = len(seen), 0
         cursors: set[str | None] = {None}
         cursor: str | None = None
         while True:
-            rows = ask(Question(window, cursor=cursor))
+            rows = ask(PageRequest(window, cursor=cursor))
             count += len(rows.records)
             is_whole = not rows.more and count >= (rows.total or 0)
             yield rows.fresh(seen, window), is_whole
@@ -274,5 +283,5 @@ def by_cursor(ask: Ask, window: Range = ALL) -> Pages:
                 raise PartitionFailed(msg)
             cursors.add(cursor)
         if reading and len(seen) == known:
-            raise PartitionFailed(short(count, rows.total or 0))
+            raise PartitionFailed(end_before_total(count, rows.total or 0))
     raise PartitionFailed(KEPT_CHANGING)

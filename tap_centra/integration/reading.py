@@ -14,9 +14,9 @@ from dataclasses import replace
 import msgspec
 from msgspec import Raw
 
-from commerce_taps.errors import PartitionFailed, PartitionSkipped, TapStopped, TooMuchAsked
-from commerce_taps.pagination.page import KEPT_CHANGING, Range
-from commerce_taps.pagination.parts import ENOUGH, Parts
+from commerce_taps.errors import PartitionFailed, PartitionSkipped, RequestTooLarge, TapStopped
+from commerce_taps.pagination.page import KEPT_CHANGING, TimeRange
+from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS, Parts
 from commerce_taps.records import dates
 from commerce_taps.records.conform import UNREADABLE, encode
 from commerce_taps.records.envelope import open_object
@@ -27,11 +27,11 @@ from tap_centra.integration.errors import RATE_LIMIT, errors_in
 from tap_centra.integration.pagination import (
     WIDER,
     Id,
-    Question,
+    PageRequest,
     Rows,
-    by_cursor,
-    by_key,
-    by_number,
+    cursor_pages,
+    keyset,
+    overlapping_rows,
 )
 from tap_centra.integration.query import LONGEST, USUAL, Selection, longest
 from tap_centra.integration.sources import find
@@ -115,7 +115,7 @@ class Reading:
         self._live = stream.api.live
         self._refused: set[Path] = set()
         self._bound = USUAL
-        self._came_with: dict[Id | None, tuple[Question, int]] = {}
+        self._came_with: dict[Id | None, tuple[PageRequest, int]] = {}
         self._unread = 0
         self._before: Id | None = None
         self.faults = Faults()
@@ -191,7 +191,7 @@ class Reading:
             **stream.nested_arguments,
         )
 
-    def _where(self, question: Question) -> dict[str, t.Any] | None:
+    def _where(self, question: PageRequest) -> dict[str, t.Any] | None:
         """Write the filter."""
         start, end = question.window
         if end is None and question.in_time:
@@ -205,24 +205,24 @@ class Reading:
             }
         }
 
-    def _order(self, question: Question) -> dict[str, t.Any]:
+    def _order(self, question: PageRequest) -> dict[str, t.Any]:
         """Write filter and sort."""
         sort = self.root.sorts(in_time=question.in_time) or None
         return {"where": self._where(question), "sort": sort}
 
-    def _page(self, question: Question, size: int) -> dict[str, t.Any]:
+    def _page(self, question: PageRequest, size: int) -> dict[str, t.Any]:
         """Write filter, sort, and which page."""
         place = {self.root.length: size, "page": question.number, "after": question.cursor}
         return self._order(question) | place
 
-    def _again(self, ids: Sequence[Id], question: Question, size: int) -> dict[str, t.Any]:
+    def _again(self, ids: Sequence[Id], question: PageRequest, size: int) -> dict[str, t.Any]:
         """Write which rows: some of a page, or where that cannot be asked, all of it."""
         if self.root.has_ids:
             return {"where": {"id": ids}, self.root.length: len(ids)}
         return self._page(question, size)
 
     def _write(
-        self, question: Question, size: int, *, joined: bool = True
+        self, question: PageRequest, size: int, *, joined: bool = True
     ) -> tuple[str, dict[str, t.Any]]:
         """Write the query for a page, and for the id of the row before it if that is wanted."""
         query, place = Query(), (question.number - 1) * size
@@ -244,12 +244,12 @@ class Reading:
             The rows as they came, by page.
         """
         if self.root.is_connection:
-            return by_cursor(self.ask, Range(start))
+            return cursor_pages(self.ask, TimeRange(start))
         if self.root.filters and self.root.sorts(in_time=True):
-            return by_key(self.ask, start, self._live.until)
-        return by_number(self.ask, Range(start))
+            return keyset(self.ask, start, self._live.until)
+        return overlapping_rows(self.ask, TimeRange(start))
 
-    def ask(self, question: Question) -> Rows:
+    def ask(self, question: PageRequest) -> Rows:
         """Ask for a page, in as many ways as it takes.
 
         Args:
@@ -273,7 +273,7 @@ class Reading:
         while True:
             try:
                 return self._fetch(question, 1, self._manages, divisible=self._manages > 1)
-            except TooMuchAsked as refusal:
+            except RequestTooLarge as refusal:
                 if self._manages == 1:
                     return self._pass(question, refusal)
                 self._manages //= 2
@@ -284,11 +284,11 @@ class Reading:
                     self._manages,
                 )
 
-    def _fetch(self, asked: Question, number: int, size: int, *, divisible: bool) -> Rows:
+    def _fetch(self, asked: PageRequest, number: int, size: int, *, divisible: bool) -> Rows:
         """Ask for so many rows, leaving out what the token may not read.
 
         Raises:
-            TooMuchAsked: Fewer may come; a single row that does not come is noted.
+            RequestTooLarge: Fewer may come; a single row that does not come is noted.
         """
         question, joined = replace(asked, number=number), True
         while True:
@@ -296,7 +296,7 @@ class Reading:
             try:
                 rows = self._answer(text, variables, question.place, size, divisible=divisible)
                 self._check(rows, question)
-            except TooMuchAsked as refusal:
+            except RequestTooLarge as refusal:
                 denied = self._denials(refusal)
                 if denied:
                     self._leave_out(denied)
@@ -313,13 +313,13 @@ class Reading:
                         place = f"the first row of {question.place}"
                     self.faults.add(why, place)
                     self._before = self._find_before(question)
-                    raise TooMuchAsked(f"{why}, {place}") from refusal
+                    raise RequestTooLarge(f"{why}, {place}") from refusal
             else:
                 if not self._widen(rows):
                     self._came_with |= dict.fromkeys(rows.ids, (question, size))
                     return rows
 
-    def _find_before(self, question: Question) -> Id | None:
+    def _find_before(self, question: PageRequest) -> Id | None:
         """Find the id of the row before one that does not come; `None` if that does not either."""
         if question.number == 1:
             return None
@@ -337,14 +337,14 @@ class Reading:
         joined = Rows.join(parts, number, size)
         return joined if parts else replace(joined, before=self._before)
 
-    def _pass(self, question: Question, refusal: TooMuchAsked) -> Rows:
+    def _pass(self, question: PageRequest, refusal: RequestTooLarge) -> Rows:
         """Go past a row that does not come, which takes no more than where the next one begins.
 
         Raises:
             PartitionFailed: Too many rows do not come, or it is not told where the next one is.
         """
         self._unread += 1
-        if self._unread > (ENOUGH if question.cursor else 0):
+        if self._unread > (MAX_UNREADABLE_ROWS if question.cursor else 0):
             raise PartitionFailed(refusal.reason)
         query, inside = Query(), "pageInfo { hasNextPage endCursor }"
         call = query.call(self.root.field, "rows", inside, **self._page(question, 1))
@@ -354,7 +354,7 @@ class Reading:
         self._manages = self._size  # it was the row, and not the size of the pages
         return Rows([None], [None], [None], 1, info.has_next_page, cursor=info.end_cursor)
 
-    def _check(self, rows: Rows, question: Question) -> None:
+    def _check(self, rows: Rows, question: PageRequest) -> None:
         """Refuse a page that is short because no more came, and not because it is the last."""
         count = len(rows.records)
         if count >= rows.size or count not in CAPS or "page" not in self.root.field.arguments:
@@ -365,7 +365,7 @@ class Reading:
         place = f"behind {question.place}"
         if self._answer(query.text(call), query.variables, place, rows.size).records:
             msg = f"no more than {count} rows come at once"
-            raise TooMuchAsked(msg)
+            raise RequestTooLarge(msg)
 
     def _widen(self, rows: Rows) -> bool:
         """Ask for more of lists that can only be asked for at once, if some may not be whole."""
@@ -448,10 +448,10 @@ class Reading:
         """Take those rows out of a page, or those entries out of its rows, that errors are about.
 
         Raises:
-            TooMuchAsked: The token may not read a field of them, which can be left out.
+            RequestTooLarge: The token may not read a field of them, which can be left out.
         """
         errors = errors_in(failure.body)
-        if isinstance(failure, TooMuchAsked) and any(error.permission for error in errors):
+        if isinstance(failure, RequestTooLarge) and any(error.permission for error in errors):
             raise failure
         places = []
         for error in errors:
@@ -483,7 +483,7 @@ class Reading:
             PartitionFailed: They cannot be asked for.
         """
         found: dict[Id, list[Raw]] = {}
-        origins: dict[tuple[Question, int], list[Id]] = {}
+        origins: dict[tuple[PageRequest, int], list[Id]] = {}
         for one in parents:
             origins.setdefault(self._came_with[one], []).append(one)
         for origin, ids in origins.items():
@@ -491,7 +491,7 @@ class Reading:
         return found
 
     def _rest(
-        self, parents: Sequence[Id], column: str | None, question: Question, size_of_page: int
+        self, parents: Sequence[Id], column: str | None, question: PageRequest, size_of_page: int
     ) -> dict[Id, list[Raw]]:
         """Read the rest of lists of rows that came together."""
         found: dict[Id, list[Raw]] = {one: [] for one in parents}
@@ -536,7 +536,7 @@ class Reading:
 
     # --- what the token may not read ------------------------------------------------------------
 
-    def _denials(self, refusal: TooMuchAsked) -> dict[Path, str | None]:
+    def _denials(self, refusal: RequestTooLarge) -> dict[Path, str | None]:
         """Find the fields that were refused, with the permission each wants."""
         return {
             path: error.permission

@@ -10,11 +10,11 @@ from singer_sdk import StreamSchema
 from typing_extensions import override
 
 from commerce_taps.lazy import cached_property
-from commerce_taps.pagination.page import ALL, Range, Rows
+from commerce_taps.pagination.page import UNBOUNDED, Rows, TimeRange
 from commerce_taps.records.conform import encode
 from commerce_taps.records.envelope import open_object
 from commerce_taps.records.selection import breadcrumb_of
-from commerce_taps.stream import CommerceStream
+from commerce_taps.stream import HTTPStream
 from tap_centra.bookmarks import Latest, look_back
 from tap_centra.declarations import Declarations
 from tap_centra.entries import entries_of, is_object
@@ -36,7 +36,7 @@ if t.TYPE_CHECKING:
     from tap_centra.tap import TapCentra
 
 
-class IntegrationStream(CommerceStream, abc.ABC):
+class IntegrationStream(HTTPStream, abc.ABC):
     """A list of the Integration API.
 
     What its schema declares is what is asked for, as far as it is selected and there.
@@ -166,9 +166,9 @@ class IntegrationStream(CommerceStream, abc.ABC):
         latest = Latest(self.api.live.began)
         begin = look_back(start, self.config) if self.looks_back else start
         for rows, is_safe in reading.pages(begin):
-            found = Rows(*self.shape.examine(self._records(rows, reading)))
-            latest.add(found.stamps)
-            wanted = Range(begin) if begin and not reading.root.filters else ALL
+            found = Rows(*self.shape.validate(self._records(rows, reading)))
+            latest.add(found.timestamps)
+            wanted = TimeRange(begin) if begin and not reading.root.filters else UNBOUNDED
             bookmark = latest.value if is_safe and not reading.faults else None
             yield found.page(wanted=wanted, bookmark=bookmark)
         reading.faults.raise_if_any()

@@ -29,12 +29,12 @@ ERRORS: t.Final = ErrorTable(
     ),
     Rule(
         (200, 403),
-        Action.DENY,
+        Action.FORBIDDEN,
         "the plugin does not allow it: switch it on in the settings of the Order API plugin, "
         "under `Allow access to the following endpoints`",
         body=b'"Not Allowed"',
     ),
-    Rule((401, 403), Action.STOP, _KEY, doubts=3),
+    Rule((401, 403), Action.STOP, _KEY, recheck=3),
     Rule((404,), Action.FAIL, "Centra does not have it: {message}", in_api_form=True),
     Rule(
         (404, 405, 410),
@@ -42,16 +42,16 @@ ERRORS: t.Final = ErrorTable(
         "no Order API at this address; `base_url` is the address the plugin shows, such as "
         "https://<customer>.centra.com/api/order-api: {message}",
     ),
-    Rule((408, 504), Action.RETRY, "Centra took too long", finally_=Action.LESSEN),
-    Rule((429,), Action.RETRY, "Centra asks for fewer requests", finally_=Action.STOP),
-    Rule((503,), Action.RETRY, "Centra is down for maintenance", finally_=Action.STOP),
+    Rule((408, 504), Action.RETRY, "Centra took too long", on_exhausted=Action.REDUCE),
+    Rule((429,), Action.RETRY, "Centra asks for fewer requests", on_exhausted=Action.STOP),
+    Rule((503,), Action.RETRY, "Centra is down for maintenance", on_exhausted=Action.STOP),
     Rule(
         SERVER_ERRORS,
         Action.RETRY,
         "Centra has a fault of its own: {message}",
-        finally_=Action.LESSEN,
+        on_exhausted=Action.REDUCE,
     ),
-    Rule((200, 400, 422), Action.LESSEN, "Centra refuses the request: {message}", body=b'"limit"'),
+    Rule((200, 400, 422), Action.REDUCE, "Centra refuses the request: {message}", body=b'"limit"'),
     Rule((200, 400, 422), Action.FAIL, "Centra refuses the request: {message}"),
     form=("status",),
 )

@@ -18,7 +18,7 @@ from __future__ import annotations
 import typing as t
 
 from commerce_taps.errors import PartitionFailed
-from commerce_taps.pagination.page import KEPT_CHANGING, READINGS, Identify, digest
+from commerce_taps.pagination.page import KEPT_CHANGING, MAX_PASSES, Identify, digest
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class Sheet(t.NamedTuple):
     next: Params | None
 
 
-def joined(
+def overlapping_pages(
     ask: Callable[[Params], Sheet],
     identify: Identify,
     *,
@@ -65,13 +65,13 @@ def joined(
         PartitionFailed: The list kept changing while it was read.
     """
     seen: set[bytes] = set()
-    for _ in range(READINGS):
+    for _ in range(MAX_PASSES):
         found: set[Hashable] = set()
         place: Params = {}
         again: Params = {}
         last: Hashable = None
         tries, doubted = 0, False
-        while tries < READINGS:
+        while tries < MAX_PASSES:
             sheet, keys = _asked(ask, identify, place)
             is_new = not found.issuperset(keys)
             if keys and not is_new and keys != [last] and not doubted:

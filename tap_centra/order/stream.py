@@ -17,7 +17,7 @@ from msgspec import Raw
 from singer_sdk import StreamSchema
 from typing_extensions import override
 
-from commerce_taps.errors import MalformedAnswer, PartitionFailed, Refused, TooMuchAsked
+from commerce_taps.errors import ErrorResponse, InvalidResponse, PartitionFailed, RequestTooLarge
 from commerce_taps.http import Request
 from commerce_taps.lazy import cached_property
 from commerce_taps.pagination.page import Page
@@ -25,14 +25,14 @@ from commerce_taps.pagination.parts import Parts
 from commerce_taps.records import dates
 from commerce_taps.records.conform import UNREADABLE, decode, encode
 from commerce_taps.records.envelope import open_envelope, open_object
-from commerce_taps.stream import CommerceStream
+from commerce_taps.stream import HTTPStream
 from tap_centra.bookmarks import LEEWAY, Latest, look_back
 from tap_centra.declarations import Declarations
 from tap_centra.entries import NOTHING, entries_of, is_object, value_of
 from tap_centra.faults import Faults
 from tap_centra.order import schemas
 from tap_centra.order.normalize import compile_undo, on_the_wall
-from tap_centra.order.pagination import Sheet, fresh, joined
+from tap_centra.order.pagination import Sheet, fresh, overlapping_pages
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -89,7 +89,7 @@ class Answer(t.NamedTuple):
         )
 
 
-class OrderStream(CommerceStream, abc.ABC):
+class OrderStream(HTTPStream, abc.ABC):
     """A list of the Order API."""
 
     schema = StreamSchema(Declarations(schemas))
@@ -147,13 +147,13 @@ class OrderStream(CommerceStream, abc.ABC):
             paging = {"limit": size, **self.place(asked, number, size)}
             try:
                 return self.answer({**params, **paging}, divisible=divisible)
-            except TooMuchAsked as refusal:
+            except RequestTooLarge as refusal:
                 if size > 1:
                     raise
                 why = f"{refusal.reason.rstrip('.')}: even for a single row"
                 place = f"row {paging.get('offset', number - 1) + 1}"
                 faults.add(why, place)
-                raise TooMuchAsked(f"{why}, {place}") from refusal
+                raise RequestTooLarge(f"{why}, {place}") from refusal
 
         return Parts(fetch, Answer.join, self._limit, self.name, self.logger)
 
@@ -177,18 +177,18 @@ class OrderStream(CommerceStream, abc.ABC):
         envelope = open_envelope(body, dict[str, Raw])
         if value_of(envelope, "status") != "ok":
             if "status" in envelope:
-                raise Refused
+                raise ErrorResponse
             msg = "the answer has no `status`: it is none of the Order API"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         rows = self._rows(envelope)
         link = value_of(envelope, "next") or None
         if not isinstance(link, str | None):
             msg = "the answer has a `next` that is no link"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         found = [self._undone(raw) for raw in rows]
         if one and any(self._is_other(raw, one) for raw in found):
             msg = "the answer is to another question: it has another id than was asked for"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         return Answer(found, link)
 
     def _is_other(self, raw: Raw, one: str) -> bool:
@@ -204,7 +204,7 @@ class OrderStream(CommerceStream, abc.ABC):
             found = [raw] if found else None
         if found is None or bytes(raw) in NOTHING or (self.is_single and not found):
             msg = f"the answer has no `{self.selector}`"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         return found
 
     def _undone(self, raw: Raw) -> Raw:
@@ -267,7 +267,7 @@ class OrderStream(CommerceStream, abc.ABC):
         faults, latest = Faults(), None
         for rows in self.lists(start, faults):
             latest = latest or Latest(self._tap.client.now)
-            records, fits, stamps = self.shape.examine(rows)
+            records, fits, stamps = self.shape.validate(rows)
             latest.add(stamps)
             yield self.completed(Page(records, fits), faults)
         faults.raise_if_any()
@@ -319,7 +319,7 @@ class OffsetStream(OrderStream, abc.ABC):
             goes_on = len(rows) > (1 if place else 0)
             return Sheet(rows, place, {"offset": offset + len(rows) - 1} if goes_on else None)
 
-        return _read(joined(ask, self._key, overlap=True))
+        return _read(overlapping_pages(ask, self._key, overlap=True))
 
 
 class NumberStream(OrderStream, abc.ABC):
@@ -344,7 +344,7 @@ class NumberStream(OrderStream, abc.ABC):
                 rows = self.answer({**params, **place}).records
             return Sheet(rows, {"page": number}, {"page": number + 1} if rows else None)
 
-        return _read(joined(ask, self._key, repeats=True))
+        return _read(overlapping_pages(ask, self._key, repeats=True))
 
 
 class LinkStream(OrderStream, abc.ABC):
@@ -371,7 +371,7 @@ class LinkStream(OrderStream, abc.ABC):
             rows, link = answer.records, answer.next
             return Sheet(rows, place, self._follow(link) if link else None)
 
-        return _read(joined(ask, self._key))
+        return _read(overlapping_pages(ask, self._key))
 
     def _follow(self, link: str) -> dict[str, str]:
         """Read the parameters of a link, which must not lead elsewhere."""
@@ -410,7 +410,7 @@ class WholeStream(OrderStream, abc.ABC):
 class DetailStream(OrderStream, abc.ABC):
     """Records asked for one by one, by the ids of another list."""
 
-    parent: t.ClassVar[type[OrderStream]]
+    ids_from: t.ClassVar[type[OrderStream]]
     """The stream whose list has the ids."""
 
     @override
@@ -421,7 +421,7 @@ class DetailStream(OrderStream, abc.ABC):
             asked = (
                 partial(self._find, one, start, faults) for one in ids[first : first + self._limit]
             )
-            yield [raw for found in self._tap.client.all(asked) for raw in found]
+            yield [raw for found in self._tap.client.run_all(asked) for raw in found]
 
     def _find(self, one: str, start: datetime | None, faults: Faults) -> list[Raw]:
         """Read the record of an id, unless it has gone meanwhile."""
@@ -440,7 +440,7 @@ class DetailStream(OrderStream, abc.ABC):
 
     def _ids(self, start: datetime | None, faults: Faults) -> list[str]:
         """List the ids, once each."""
-        parent = self.parent(self._tap)
+        parent = self.ids_from(self._tap)
         (key,) = parent.primary_keys
         found: list[str] = []
         for number, rows in enumerate(parent.lists(start, faults), 1):

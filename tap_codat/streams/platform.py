@@ -7,7 +7,7 @@ import typing as t
 from msgspec import Raw, Struct
 from typing_extensions import override
 
-from commerce_taps.errors import MalformedAnswer
+from commerce_taps.errors import InvalidResponse
 from commerce_taps.records.conform import encode
 from commerce_taps.records.envelope import NULL, open_object
 from tap_codat.stream import CompanyStream, OperationStream, PagedStream, SingleStream
@@ -32,7 +32,7 @@ class Companies(PagedStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Hand on the companies the run has listed. See the base class."""
-        return iter([self.checked([company.raw for company in self._tap.companies.values()])])
+        return iter([self.page_of([company.raw for company in self._tap.companies.values()])])
 
 
 class Connections(CompanyStream):
@@ -47,7 +47,7 @@ class Connections(CompanyStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Hand on one company's connections. See the base class."""
         company = self._tap.companies[t.cast("Context", context)["companyId"]]
-        yield self.checked([raw for _, raw in company.connections])
+        yield self.page_of([raw for _, raw in company.connections])
 
 
 class DataStatuses(CompanyStream):
@@ -61,7 +61,7 @@ class DataStatuses(CompanyStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Take the statuses out of the object keyed by data type. See the base class."""
         statuses = self._tap.freshness.statuses(t.cast("Context", context)).values()
-        yield self.checked([status for status in statuses if bytes(status) != b"null"])
+        yield self.page_of([status for status in statuses if bytes(status) != b"null"])
 
 
 class PullOperations(OperationStream):
@@ -73,7 +73,7 @@ class PullOperations(OperationStream):
     replication_key = "requested"
 
     @override
-    def mark(self, context: Context | None) -> str | None:
+    def change_token(self, context: Context | None) -> str | None:
         """Mark what Codat tells of all data types, where each operation shows."""
         if not self.config["skip_unchanged"]:
             return None
@@ -144,7 +144,7 @@ class WebhookConsumers(SingleStream):
         found = answer.results or ()
         if answer.total_results not in (len(found), None):
             msg = f"{len(found)} of {answer.total_results} records came"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         return found
 
 

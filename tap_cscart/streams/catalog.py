@@ -10,7 +10,7 @@ from itertools import compress
 
 from typing_extensions import override
 
-from commerce_taps.errors import MalformedAnswer, PartitionSkipped
+from commerce_taps.errors import InvalidResponse, PartitionSkipped
 from commerce_taps.http import where
 from commerce_taps.records import dates
 from commerce_taps.records.conform import decode_object
@@ -106,7 +106,7 @@ class Products(CSCartStream):
             found["updated_in_hours"] = since(start, self.client.latest, 3600)
         if self._tap.store.extends_products:
             found["extend[]"] = EXTENSIONS
-        if not self.derived and not self._emits("product_features"):
+        if not self.children and not self._emits("product_features"):
             found["get_features"] = 0  # they cost the store a query for each product
         return found
 
@@ -194,13 +194,13 @@ class OfProductStream(CSCartStream, abc.ABC):
         rows = self.rows(collection(body), {self.adds_product: id_} if self.adds_product else None)
         if not rows.records:
             msg = "the answer is empty, where the store would say that there is nothing (HTTP 404)"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         for row in map(decode_object, rows.records):
             # An option that several products share tells apart for which of them it came.
             told = row.get("cur_product_id") or row.get("product_id")
             if told != id_ and id_of({"id": told}, "id"):
                 msg = "the answer is to another question: it is about another product"
-                raise MalformedAnswer(msg)
+                raise InvalidResponse(msg)
         return rows
 
 
@@ -322,8 +322,8 @@ class Features(CSCartStream):
         kept = rows.only([not one for one in short])
         return type(rows)(
             [*kept.records, *whole.records],
-            [*kept.fits, *whole.fits],
-            [*kept.stamps, *whole.stamps],
+            [*kept.valid, *whole.valid],
+            [*kept.timestamps, *whole.timestamps],
         )
 
 

@@ -9,15 +9,15 @@ from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.errors import (
-    MalformedAnswer,
+    InvalidResponse,
     PartitionFailed,
+    RequestTooLarge,
     TapError,
     TapStopped,
-    TooMuchAsked,
 )
 from commerce_taps.http import where
 from commerce_taps.pagination.page import Page, Rows
-from commerce_taps.pagination.parts import ENOUGH
+from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS
 from commerce_taps.records.conform import decode_object, encode
 from tap_cscart.requests import COMPANY
 from tap_cscart.stream import CSCartStream, id_of, inside
@@ -121,7 +121,7 @@ class Orders(CSCartStream):
             raw if id_ is None else Raw(encode({**plain.get(id_, {}), **order}))
             for raw, id_, order in zip(rows.records, known, orders, strict=True)
         ]
-        return Rows(*self.shape.examine(whole))
+        return Rows(*self.shape.validate(whole))
 
     def _plain(self, context: Context | None, ids: Sequence[Id]) -> dict[Id, Record]:
         """Ask for orders as a list has them, for fewer at once where the store does not manage.
@@ -142,7 +142,7 @@ class Orders(CSCartStream):
         alone = len(ids) == 1
         request = self.request(context, self.path, params=params, divisible=not alone)
         faults = self._faults[where(self.name, context)]
-        if len(faults) >= ENOUGH:
+        if len(faults) >= MAX_UNREADABLE_ROWS:
             return {}
         parse = partial(self._opened_plain, params, ids)
         found: dict[Id, Record] = {}
@@ -151,7 +151,7 @@ class Orders(CSCartStream):
         except TapStopped:
             raise
         except TapError as error:
-            if alone or not isinstance(error, TooMuchAsked):
+            if alone or not isinstance(error, RequestTooLarge):
                 some = f"{ids[0]}" if alone else f"{ids[0]} to {ids[-1]}"
                 columns = ", ".join(f"`{name}`" for name in self.list_columns)
                 msg = f"orders {some} were read without {columns}: {error.reason}"
@@ -168,12 +168,12 @@ class Orders(CSCartStream):
         answer.check(params)
         if answer.total is not None and len(answer.records) < min(answer.total, len(ids)):
             msg = f"the answer has {len(answer.records)} of the {answer.total} orders it announces"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         rows = [decode_object(raw) for raw in self.rows(answer.records).records]
         found = {id_: row for row in rows if (id_ := id_of(row, "order_id")) is not None}
         if not found.keys() <= set(ids):
             msg = "the answer has orders that were not asked for"
-            raise MalformedAnswer(msg)
+            raise InvalidResponse(msg)
         return found
 
 
@@ -249,9 +249,9 @@ class Carts(CSCartStream):
     @override
     def with_derived(self, context: Context | None, rows: Rows) -> Page:
         """Ask for the lines of each cart, if they are wanted. See the base class."""
-        page = Page(rows.records, rows.fits)
-        if self.derived:
-            (items,) = t.cast("list[CartItems]", self.derived)
+        page = Page(rows.records, rows.valid)
+        if self.children:
+            (items,) = t.cast("list[CartItems]", self.children)
             carts = [decode_object(raw) for raw in rows.records]
             lines: list[t.Any] = []
             details = self.details(context, [id_of(cart, "user_id") for cart in carts])
@@ -260,7 +260,7 @@ class Carts(CSCartStream):
                     self.add_fault(context, more)
                 elif more is not None:
                     lines += items.inner({**cart, **more})
-            page.derived = {items.name: items.checked([Raw(encode(line)) for line in lines])}
+            page.children = {items.name: items.page_of([Raw(encode(line)) for line in lines])}
         return page
 
 

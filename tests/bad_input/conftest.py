@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from commerce_taps.tap import CommerceTap
+    from commerce_taps.tap import HTTPTap
     from tests.contract import Record, State
 
 
@@ -51,7 +51,7 @@ class Subject:
         examples: Values of settings that take none of those that others of their kind do.
     """
 
-    tap: type[CommerceTap]
+    tap: type[HTTPTap]
     stream: str
     api: str = ""
     instead: Mapping[str, str] = field(default_factory=dict)
@@ -178,7 +178,7 @@ def undone() -> Iterator[None]:
 
 
 def end_of(
-    tap: type[CommerceTap],
+    tap: type[HTTPTap],
     arguments: list[str],
     *,
     before: State | None = None,
@@ -299,5 +299,5 @@ def trial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Trial:
     """Runs each of the taps, which repeats a request at once."""
-    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(http, "FIRST_BACKOFF", 0.001)
     return Trial(request.param, request.param.settings(sandbox), tmp_path)

@@ -22,7 +22,7 @@ from tests.bad_input.conftest import SUBJECTS, root, undone
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from commerce_taps.tap import CommerceTap
+    from commerce_taps.tap import HTTPTap
     from tests.bad_input.conftest import Subject
     from tests.contract import Record
 
@@ -102,7 +102,7 @@ def alone(subject: Subject) -> Record:
     return {"streams": chosen}
 
 
-def make(subject: Subject, **given: Any) -> CommerceTap | None:  # noqa: ANN401 (JSON)
+def make(subject: Subject, **given: Any) -> HTTPTap | None:  # noqa: ANN401 (JSON)
     """Make a tap, all that it makes of what it is given, and nothing else; or hear why not."""
     try:
         tap = subject.tap(**given)

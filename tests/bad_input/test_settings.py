@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
 
-    from commerce_taps.stream import CommerceStream
+    from commerce_taps.stream import HTTPStream
     from tests.bad_input.conftest import End, Subject, Trial
     from tests.contract import Record
 
@@ -370,7 +370,7 @@ def test_a_map_is_taken_or_refused(trial: Trial, name: str, value: Record) -> No
 
 def test_a_secret_to_include_is_named_by_its_column(trial: Trial) -> None:
     tap = trial.subject.tap(config=trial.config, validate_config=False, setup_mapper=False)
-    streams = cast("list[CommerceStream]", tap.discover_streams())
+    streams = cast("list[HTTPStream]", tap.discover_streams())
     known = [f"{stream.name}.{column}" for stream in streams for column in stream.secret_columns]
     for given_ in (known, known[:1], ",".join(known), json.dumps(known)) if known else ([],):
         end = trial(trial.config | {"include_secrets": given_})

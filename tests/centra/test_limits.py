@@ -16,7 +16,7 @@ import pytest
 from commerce_sandbox import Sandbox
 from commerce_sandbox.centra import limits
 from commerce_taps.http import retry_after
-from commerce_taps.rate_limit import Bucket, Governor
+from commerce_taps.rate_limit import RateLimiter, TokenBucket
 from tap_centra.integration import api
 from tests.centra.conftest import INTEGRATION, amiss, truth
 
@@ -52,17 +52,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def governor(*buckets: Bucket) -> Governor:
-    made = Governor(per_minute=0, at_once=1, per_lane=1, check=lambda: None)
+def governor(*buckets: TokenBucket) -> RateLimiter:
+    made = RateLimiter(per_minute=0, at_once=1, per_key=1, check=lambda: None)
     made.buckets = buckets
     return made
 
 
-def seconds(clock: Clock, made: Governor, times: int, **costs: float) -> float:
+def seconds(clock: Clock, made: RateLimiter, times: int, **costs: float) -> float:
     """How long requests take that need no time themselves."""
     start = clock.now
     for _ in range(times):
-        with made.turn("", costs):
+        with made.slot("", costs):
             pass
     return clock.now - start
 
@@ -71,7 +71,7 @@ def seconds(clock: Clock, made: Governor, times: int, **costs: float) -> float:
 
 
 def test_what_is_in_a_bucket_goes_at_once_and_the_rest_as_it_is_filled(clock: Clock) -> None:
-    made = governor(Bucket("requests", 60, 10, 60))
+    made = governor(TokenBucket("requests", 60, 10, 60))
     assert seconds(clock, made, 60, requests=1) == 0
     assert seconds(clock, made, 120, requests=1) == pytest.approx(20)
 
@@ -79,29 +79,29 @@ def test_what_is_in_a_bucket_goes_at_once_and_the_rest_as_it_is_filled(clock: Cl
 def test_a_run_of_three_buckets_takes_little_more_than_they_dictate(clock: Clock) -> None:
     """The vendor's bucket, full at first, would let three of them through in two intervals."""
     share = api.SHARE
-    made = governor(Bucket("complexity", 250_000 * share, 10, 250_000 * share))
+    made = governor(TokenBucket("complexity", 250_000 * share, 10, 250_000 * share))
     assert seconds(clock, made, 300, complexity=2_500) <= 1.2 * 20
 
 
 def test_the_emptiest_bucket_decides(clock: Clock) -> None:
-    made = governor(Bucket("requests", 60, 10, 60), Bucket("complexity", 1000, 10, 1000))
+    made = governor(TokenBucket("requests", 60, 10, 60), TokenBucket("complexity", 1000, 10, 1000))
     assert seconds(clock, made, 20, requests=1, complexity=100) == pytest.approx(10)
 
 
 def test_what_a_query_really_costs_is_charged_after_it(clock: Clock) -> None:
-    made = governor(Bucket("complexity", 1000, 10, 1000))
+    made = governor(TokenBucket("complexity", 1000, 10, 1000))
     made.charge({"complexity": 3000})
     assert seconds(clock, made, 1, complexity=100) == pytest.approx(21)
     made.charge({"complexity": -500})
     assert seconds(clock, made, 1, complexity=500) == 0
 
 
-def asking(made: Governor, complexity: float, **data: Any) -> api.Api:  # noqa: ANN401
+def asking(made: RateLimiter, complexity: float, **data: Any) -> api.Api:  # noqa: ANN401
     """The API, which gives the same answer to each query."""
 
     class Answering:
         def get(self, request: Request, parse: Callable[[bytes], Any]) -> Any:  # noqa: ANN401
-            with made.turn("", request.costs):
+            with made.slot("", request.costs):
                 mark = msgspec.json.decode(request.body or b"")["query"].split()[1].rstrip(":")
             answer = {"data": {mark: "Query"} | data, "extensions": {"complexity": complexity}}
             return parse(msgspec.json.encode(answer))
@@ -110,7 +110,7 @@ def asking(made: Governor, complexity: float, **data: Any) -> api.Api:  # noqa: 
 
 
 def test_a_query_whose_cost_is_not_known_yet_is_paid_for_when_it_is(clock: Clock) -> None:
-    made, start = governor(Bucket("complexity", 1000, 10, 1000)), clock.now
+    made, start = governor(TokenBucket("complexity", 1000, 10, 1000)), clock.now
     asked = asking(made, 1000)
     for waited in (0, 10, 20):
         asked.post(msgspec.Raw, "{ stores { id } }")
@@ -149,12 +149,12 @@ def test_limits_that_contradict_themselves_are_not_believed(
 
 
 def test_more_than_a_bucket_holds_waits_for_a_full_one(clock: Clock) -> None:
-    made = governor(Bucket("complexity", 1000, 10, 1000))
+    made = governor(TokenBucket("complexity", 1000, 10, 1000))
     assert seconds(clock, made, 2, complexity=5000) == pytest.approx(50)
 
 
 def test_who_is_turned_away_has_nothing_left(clock: Clock) -> None:
-    made = governor(Bucket("requests", 60, 10, 60))
+    made = governor(TokenBucket("requests", 60, 10, 60))
     made.pause(0)
     assert seconds(clock, made, 60, requests=1) == pytest.approx(10)
 

@@ -28,9 +28,9 @@ from graphql.execution import get_variable_values
 from commerce_sandbox.centra import survey
 from commerce_sandbox.centra.schema import schema
 from commerce_taps.errors import PartitionSkipped
-from commerce_taps.pagination.page import Range
+from commerce_taps.pagination.page import TimeRange
 from tap_centra.integration.introspection import QUERY, LiveSchema, Look
-from tap_centra.integration.pagination import Id, Question
+from tap_centra.integration.pagination import Id, PageRequest
 from tap_centra.integration.reading import ENVELOPE, Reading
 from tap_centra.tap import TapCentra
 from tests.centra.conftest import INTEGRATION, KINDS, VARIANTS
@@ -47,11 +47,11 @@ STREAMS = KINDS[INTEGRATION]
 SIZE = 100
 NOW = datetime(2024, 6, 1, tzinfo=timezone.utc)
 QUESTIONS = (
-    Question(),
-    Question(number=7),
-    Question(Range(NOW), in_time=True),
-    Question(Range(NOW, NOW), number=2),
-    Question(cursor="bnVtYmVyOjE2Ng=="),
+    PageRequest(),
+    PageRequest(number=7),
+    PageRequest(TimeRange(NOW), in_time=True),
+    PageRequest(TimeRange(NOW, NOW), number=2),
+    PageRequest(cursor="bnVtYmVyOjE2Ng=="),
 )
 CONFIG = {"base_url": "https://customer.example", "token": "pretended-token"}
 
@@ -77,13 +77,13 @@ def tap(variant: str, catalog: Record | None = None, **config: Any) -> TapCentra
 
 
 def queries(
-    stream: IntegrationStream, questions: Sequence[Question] = QUESTIONS
+    stream: IntegrationStream, questions: Sequence[PageRequest] = QUESTIONS
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give the queries a stream can be read with."""
     reading = Reading(stream)
     for question in questions:
         numbered = question.number > 1 and reading.root.is_connection
-        yield reading._write(Question(question.window) if numbered else question, SIZE)
+        yield reading._write(PageRequest(question.window) if numbered else question, SIZE)
     asked: list[tuple[str, dict[str, Any]]] = []
 
     def answer(text: str, variables: dict[str, Any], *_: str | int) -> None:
@@ -92,7 +92,7 @@ def queries(
 
     reading._answer = answer  # type: ignore[assignment, method-assign]
     ids: list[Id] = ["1", "2"] if stream.root == "orders" else [1, 2]
-    reading._came_with = dict.fromkeys(ids, (Question(), SIZE))
+    reading._came_with = dict.fromkeys(ids, (PageRequest(), SIZE))
     for column in [None, *reading.cut] if reading.nested_limit else [*reading.cut]:
         with pytest.raises(StopIteration):
             reading.rest(ids, column)
@@ -112,7 +112,7 @@ def judge(variant: str, text: str, variables: dict[str, Any]) -> list[str]:
     return [str(problem) for problem in problems]
 
 
-def check(variant: str, made: TapCentra, questions: Sequence[Question] = QUESTIONS) -> int:
+def check(variant: str, made: TapCentra, questions: Sequence[PageRequest] = QUESTIONS) -> int:
     """Judge the queries of every stream. Returns how many streams have any."""
     found = [
         [judge(variant, *query) for query in asked]
@@ -124,7 +124,7 @@ def check(variant: str, made: TapCentra, questions: Sequence[Question] = QUESTIO
 
 
 def asked_of(
-    stream: IntegrationStream, questions: Sequence[Question] = QUESTIONS
+    stream: IntegrationStream, questions: Sequence[PageRequest] = QUESTIONS
 ) -> list[tuple[str, dict[str, Any]]]:
     """Give the queries of a stream; none if the environment does not have it."""
     try:
@@ -345,13 +345,15 @@ def test_a_cursor_is_trusted_only_where_no_two_rows_are_equal(
         cast("IntegrationStream", facing(SORTED.replace("UNIQUE", sort)).streams["orders"])
     )
     assert reading.root.field.name == root
-    _, variables = reading._write(Question(Range(NOW), in_time="updatedAt_ASC" in sort), SIZE)
+    _, variables = reading._write(
+        PageRequest(TimeRange(NOW), in_time="updatedAt_ASC" in sort), SIZE
+    )
     assert variables.get("rows_sort") == asked
 
 
 def test_a_list_in_the_order_of_changes_ends_where_it_began_to_be_read() -> None:
     reading = Reading(cast("IntegrationStream", tap("current").streams["orders"]))
-    _, variables = reading._write(Question(Range(), in_time=True), SIZE)
+    _, variables = reading._write(PageRequest(TimeRange(), in_time=True), SIZE)
     assert variables["rows_where"] == {"updatedAt": {"to": NOW.isoformat()}}
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from commerce_sandbox import FaultOptions, Sandbox
 from commerce_taps.errors import PartitionFailed
-from commerce_taps.pagination.keyset import by_key
-from commerce_taps.pagination.page import Range, Reply
+from commerce_taps.pagination.keyset import keyset
+from commerce_taps.pagination.page import Reply, TimeRange
 from tests.chaos.harness import Run, Tap
 from tests.chaos.taps import CODAT
 from tests.chaos.tested import CANARY
@@ -99,7 +99,7 @@ def test_a_redirect_to_another_address_is_not_followed(
 def test_a_list_that_grows_as_fast_as_it_is_read_is_given_up() -> None:
     now = datetime(2024, 6, 1, tzinfo=timezone.utc)
 
-    def ask(asked: Range, _number: int) -> Reply:
+    def ask(asked: TimeRange, _number: int) -> Reply:
         """Ten rows were there at first; two more come with each question, a second apart."""
         nonlocal now
         now += timedelta(seconds=2)
@@ -108,7 +108,7 @@ def test_a_list_that_grows_as_fast_as_it_is_read_is_given_up() -> None:
         records = [msgspec.Raw(b'{"id":"%b"}' % str(stamp).encode()) for stamp in stamps]
         return Reply(records, [True, True], stamps, total=10, size=2, has_next=True)
 
-    pages = by_key(ask, bytes, datetime(2024, 1, 1, tzinfo=timezone.utc))
+    pages = keyset(ask, bytes, datetime(2024, 1, 1, tzinfo=timezone.utc))
     with pytest.raises(PartitionFailed, match="grew as fast as it was read"):
         list(islice(pages, 2000))
 

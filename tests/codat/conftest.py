@@ -96,7 +96,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Processes:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Taps:
     """Runs the tap in this process, where it repeats a request at once."""
-    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(http, "FIRST_BACKOFF", 0.001)
     return Taps(tmp_path)
 
 

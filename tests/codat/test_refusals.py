@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from commerce_taps.stream import MARK
+from commerce_taps.stream import CHANGE_TOKEN
 from tests.codat.conftest import catalog, settings_for, truth
 from tests.codat.test_errors import SKIPPED, Fault, an_error, of_others, table
 
@@ -33,7 +33,7 @@ def shop(_shared: Sandbox) -> str:
 def marked(state: State, stream: str) -> set[str]:
     """Give the connections whose partition has a mark."""
     partitions = state["bookmarks"].get(stream, {}).get("partitions", [])
-    return {one["context"]["connectionId"] for one in partitions if MARK in one}
+    return {one["context"]["connectionId"] for one in partitions if CHANGE_TOKEN in one}
 
 
 @table(SKIPPED)

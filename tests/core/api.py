@@ -23,9 +23,9 @@ from commerce_taps.errors import (
     Rule,
 )
 from commerce_taps.http import Client, Request
-from commerce_taps.rate_limit import Governor
+from commerce_taps.rate_limit import RateLimiter
 from commerce_taps.records.envelope import open_envelope
-from commerce_taps.threads import Workers
+from commerce_taps.threads import DaemonPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,12 +34,12 @@ SECRET = "Basic c2VjcmV0"
 ERRORS = ErrorTable(
     Rule(range(300, 400), Action.RETRY, "the address answers with a redirect"),
     Rule((200,), Action.SKIP, "not for you: {message}", body=b"for good", in_api_form=False),
-    Rule((400,), Action.UNFILTER, "{message}", body=b"Could not resolve"),
+    Rule((400,), Action.DROP_FILTER, "{message}", body=b"Could not resolve"),
     Rule((400,), Action.STOP, "not understood: {message}"),
-    Rule((401,), Action.STOP, "the key is wrong", doubts=1),
-    Rule((403,), Action.DENY, "the key does not open it: {message}", in_api_form=False),
+    Rule((401,), Action.STOP, "the key is wrong", recheck=1),
+    Rule((403,), Action.FORBIDDEN, "the key does not open it: {message}", in_api_form=False),
     Rule((404,), Action.SKIP, "nothing there: {message}", in_api_form=False),
-    Rule((429,), Action.RETRY, "too many requests", finally_=Action.STOP),
+    Rule((429,), Action.RETRY, "too many requests", on_exhausted=Action.STOP),
     Rule((500,), Action.RETRY, "a fault of its own: {message}"),
 )
 OK = b'{"results":[1]}'
@@ -167,15 +167,15 @@ def pacing(
     at_once: int = 16,
     per_lane: int = 10,
     check: Callable[[], None] = lambda: None,
-) -> Governor:
-    return Governor(per_minute=per_minute, at_once=at_once, per_lane=per_lane, check=check)
+) -> RateLimiter:
+    return RateLimiter(per_minute=per_minute, at_once=at_once, per_key=per_lane, check=check)
 
 
 def client(
     api: Api,
     *,
-    paced: Governor | None = None,
-    workers: Workers | None = None,
+    paced: RateLimiter | None = None,
+    workers: DaemonPool | None = None,
     errors: ErrorTable = ERRORS,
     timeout: float = 5.0,
 ) -> Client:
@@ -185,8 +185,8 @@ def client(
         errors=errors,
         headers={"User-Agent": "tap-test/1"},
         message=lambda body: Message(body[:20].decode(errors="replace")),
-        governor=paced or pacing(),
-        workers=workers or Workers(3),
+        limiter=paced or pacing(),
+        workers=workers or DaemonPool(3),
         logger=logging.getLogger("tap-test"),
         timeout=timeout,
         max_retries=2,

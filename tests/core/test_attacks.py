@@ -182,7 +182,7 @@ def test_response_that_drips_ends_by_the_total_limit(
 ) -> None:
     with serving(answer) as url:
         slow = client(api, timeout=60)
-        slow.base_url, slow._longest = url, 0.3
+        slow.base_url, slow._total_timeout = url, 0.3
         with pytest.raises(PartitionFailed, match="no answer within"):
             slow.get(ORDERS, parse)
 

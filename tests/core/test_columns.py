@@ -19,8 +19,8 @@ from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import ErrorTable, Message, TapError
 from commerce_taps.input.settings import COMMON
 from commerce_taps.records.columns import EXTRA, LONGEST, SCHEMAS, column_name, infer
-from commerce_taps.stream import CommerceStream
-from commerce_taps.tap import CommerceTap
+from commerce_taps.stream import HTTPStream
+from commerce_taps.tap import HTTPTap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ Source = dict[str, list[list[Any]]]
 """Pages of records by shop."""
 
 
-class Orders(CommerceStream):
+class Orders(HTTPStream):
     """Orders of some shops, in pages."""
 
     name = "orders"
@@ -61,14 +61,14 @@ class Orders(CommerceStream):
         return [{"shop": shop} for shop in self._tap.sources.get(self.name, self._tap.source)]
 
     @override
-    def mark(self, context: Context | None) -> str | None:
+    def change_token(self, context: Context | None) -> str | None:
         return self._tap.mark
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         source = self._tap.sources.get(self.name, self._tap.source)
         for rows in source[(context or {})["shop"]]:
-            page = self.checked([msgspec.Raw(_text(row)) for row in rows])
+            page = self.page_of([msgspec.Raw(_text(row)) for row in rows])
             days = [row["changed"] for row in rows if isinstance(row, dict) and "changed" in row]
             if days:
                 page.bookmark = datetime.fromisoformat(max(days).replace("Z", "+00:00"))
@@ -79,7 +79,7 @@ def _text(row: Any) -> bytes:  # noqa: ANN401 (JSON)
     return row if isinstance(row, bytes) else json.dumps(row).encode()
 
 
-class OrderTap(CommerceTap):
+class OrderTap(HTTPTap):
     """A tap without an API."""
 
     name = "tap-orders"
@@ -105,7 +105,7 @@ class OrderTap(CommerceTap):
         return Message("")
 
     @override
-    def discover_streams(self) -> list[CommerceStream]:
+    def discover_streams(self) -> list[HTTPStream]:
         return [Orders(self)]
 
 

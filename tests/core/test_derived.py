@@ -16,8 +16,8 @@ from typing_extensions import override
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import ErrorTable, Message, PartitionFailed, TapError
 from commerce_taps.input.settings import COMMON
-from commerce_taps.stream import CommerceStream
-from commerce_taps.tap import CommerceTap
+from commerce_taps.stream import HTTPStream
+from commerce_taps.tap import HTTPTap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ ORDERS = [
 ]
 
 
-class Orders(CommerceStream):
+class Orders(HTTPStream):
     """Orders that hold their lines."""
 
     name = "orders"
@@ -59,15 +59,15 @@ class Orders(CommerceStream):
                 msgspec.Raw(json.dumps({"order": order["id"], "line": line}).encode())
                 for line in order["lines"]
             ]
-            page = self.checked([own])
+            page = self.page_of([own])
             page.bookmark = datetime.fromisoformat(str(order["changed"]).replace("Z", "+00:00"))
-            page.derived = {child.name: child.checked(lines) for child in self.derived}
+            page.children = {child.name: child.page_of(lines) for child in self.children}
             yield page
             if self._tap.broken is not None:
                 raise self._tap.broken
 
 
-class Lines(CommerceStream):
+class Lines(HTTPStream):
     """Lines out of the orders."""
 
     name = "lines"
@@ -80,7 +80,7 @@ class Lines(CommerceStream):
         raise AssertionError
 
 
-class OrderTap(CommerceTap):
+class OrderTap(HTTPTap):
     """A tap without an API."""
 
     name = "tap-orders"
@@ -108,7 +108,7 @@ class OrderTap(CommerceTap):
         return Message("")
 
     @override
-    def discover_streams(self) -> list[CommerceStream]:
+    def discover_streams(self) -> list[HTTPStream]:
         return [Lines(self), Orders(self)]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commerce_taps.errors import MalformedAnswer
+from commerce_taps.errors import InvalidResponse
 from commerce_taps.records.conform import decode, encode
 from commerce_taps.records.envelope import CHUNK, DEEPEST, document, open_envelope
 from commerce_taps.redact import redact
@@ -108,7 +108,7 @@ def test_a_bare_record_comes_without_the_blanks_around_it() -> None:
     ids=lambda value: value[:24].decode(errors="replace") if isinstance(value, bytes) else "",
 )  # fmt: skip
 def test_what_is_no_answer_is_refused_in_a_sentence(body: bytes, reason: str) -> None:
-    with pytest.raises(MalformedAnswer, match="the answer cannot be read") as raised:
+    with pytest.raises(InvalidResponse, match="the answer cannot be read") as raised:
         open_envelope(body, Envelope)
     assert reason in raised.value.reason
     assert len(raised.value.reason) < 250
@@ -119,7 +119,7 @@ def test_the_first_words_hold_no_half_of_a_secret() -> None:
     redact.add(["QZJX-secret-QZJX"])
     for before in range(60, 90):
         body = b"x" * before + b"QZJX-secret-QZJX"
-        with pytest.raises(MalformedAnswer) as raised:
+        with pytest.raises(InvalidResponse) as raised:
             open_envelope(body, Envelope)
         assert "QZJX" not in raised.value.reason
 
@@ -130,7 +130,7 @@ def test_letters_are_whole_and_broken_ones_found_wherever_a_chunk_ends(before: i
     (raw,) = open_envelope(body, Envelope).results
     assert json.loads(bytes(raw)) == {"a": "x" * before + "€"}
     for broken in (b"\xe2\x82", b"\xff", b"\xed\xa0\x80"):
-        with pytest.raises(MalformedAnswer, match="not UTF-8"):
+        with pytest.raises(InvalidResponse, match="not UTF-8"):
             open_envelope(body.replace(b"\xe2\x82\xac", broken), Envelope)
 
 

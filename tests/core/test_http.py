@@ -21,19 +21,19 @@ from hypothesis import strategies as st
 from commerce_taps import http
 from commerce_taps.errors import (
     Action,
+    ErrorResponse,
     ErrorTable,
-    FilterRefused,
-    PartitionDenied,
+    FilterNotSupported,
     PartitionFailed,
+    PartitionForbidden,
     PartitionSkipped,
-    Refused,
+    RequestTooLarge,
     Rule,
     TapError,
     TapStopped,
-    TooMuchAsked,
 )
 from commerce_taps.http import Request, retry_after
-from commerce_taps.threads import Workers
+from commerce_taps.threads import DaemonPool
 from tests.core.api import (
     LARGEST,
     OK,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 def get_all(
     client: Client, requests: Iterable[Request], parse: Callable[[bytes], Any]
 ) -> Iterator[Any]:
-    return client.all(partial(client.get, request, parse) for request in requests)
+    return client.run_all(partial(client.get, request, parse) for request in requests)
 
 
 # --- one request --------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def test_a_parameter_may_come_more_than_once(api: Api) -> None:
 def test_a_refusal_in_a_200_is_a_row_of_the_table_like_any_other(api: Api) -> None:
     def refused(body: bytes) -> list[int]:
         if b"refused" in body:
-            raise Refused
+            raise ErrorResponse
         return parse(body)
 
     api.answers.append(Answer(200, b"refused for good"))
@@ -105,7 +105,7 @@ def test_several_are_under_way_at_once(api: Api) -> None:
 
 def test_of_several_the_first_failure_ends_it(api: Api) -> None:
     requests = [Request((name,), stream="orders") for name in "abc"]
-    only = client(api, workers=Workers(1))
+    only = client(api, workers=DaemonPool(1))
     api.answers.extend([Answer(), Answer(404, b"gone"), Answer()])
     answers = get_all(only, requests, parse)
     assert next(answers) == [1]
@@ -122,15 +122,15 @@ def test_what_is_not_there_is_found_to_be_none(api: Api) -> None:
 
 def test_what_may_not_be_read_is_not_taken_for_nothing(api: Api) -> None:
     api.answers.append(Answer(403, b"orders"))
-    with pytest.raises(PartitionDenied, match="the key does not open it: orders"):
+    with pytest.raises(PartitionForbidden, match="the key does not open it: orders"):
         client(api).find(ORDERS, parse)
 
 
 def test_an_answer_that_does_not_come_has_a_row_of_its_own(api: Api) -> None:
-    rule = Rule((), Action.LESSEN, "too slow for so much ({message})")
-    errors = ErrorTable(late=rule)
+    rule = Rule((), Action.REDUCE, "too slow for so much ({message})")
+    errors = ErrorTable(timeout=rule)
     api.answers.append(Answer(before=lambda: time.sleep(0.5)))
-    with pytest.raises(TooMuchAsked, match="too slow for so much"):
+    with pytest.raises(RequestTooLarge, match="too slow for so much"):
         client(api, errors=errors, timeout=0.1).get(ORDERS, parse)
     api.answers.append(Answer(reset=True))
     assert client(api, errors=errors).get(ORDERS, parse) == [1]  # that was no matter of size
@@ -150,8 +150,8 @@ def test_no_more_are_under_way_at_once_than_allowed(api: Api) -> None:
 
     api.answers.extend(Answer(before=count) for _ in range(12))
     paced = pacing(at_once=2)
-    lanes = [Request(("x",), lane=str(number)) for number in range(12)]
-    list(get_all(client(api, paced=paced, workers=Workers(6)), lanes, parse))
+    lanes = [Request(("x",), concurrency_key=str(number)) for number in range(12)]
+    list(get_all(client(api, paced=paced, workers=DaemonPool(6)), lanes, parse))
     assert most == 2
 
 
@@ -211,7 +211,7 @@ def test_a_failure_that_stays_ends_in_a_sentence(api: Api, failure: str) -> None
         (Answer(401), TapStopped, "the key is wrong."),
         (Answer(404, b"No data."), PartitionSkipped, "nothing there: No data."),
         (Answer(404, b""), PartitionSkipped, "nothing there: no details given."),
-        (Answer(400, b"Could not resolve x"), FilterRefused, "Could not resolve x."),
+        (Answer(400, b"Could not resolve x"), FilterNotSupported, "Could not resolve x."),
         (Answer(400, b"Malformed {0} {x}"), TapStopped, "not understood: Malformed {0} {x}."),
         (Answer(418, b"tea"), PartitionFailed, "unexpected answer HTTP 418: tea."),
         (Answer(204, b""), PartitionFailed, "unexpected answer HTTP 204: no details given."),
@@ -292,7 +292,7 @@ def test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused(
 
 @pytest.mark.usefixtures("clock")
 def test_nothing_is_doubted_more_often_than_requests_are_repeated(api: Api) -> None:
-    asking = client(api, errors=ErrorTable(Rule((401,), Action.STOP, "no", doubts=8)))
+    asking = client(api, errors=ErrorTable(Rule((401,), Action.STOP, "no", recheck=8)))
     asking.get(ORDERS, parse)
     api.answers.extend([Answer(401)] * 9)
     with pytest.raises(TapStopped):
@@ -301,7 +301,9 @@ def test_nothing_is_doubted_more_often_than_requests_are_repeated(api: Api) -> N
 
 
 @pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize(("answers", "enough"), [(1, http.UNREACHABLE), (0, http.NEVER_REACHED)])
+@pytest.mark.parametrize(
+    ("answers", "enough"), [(1, http.MAX_FAILURES), (0, http.MAX_FIRST_FAILURES)]
+)
 def test_a_server_that_is_gone_ends_the_run_after_some_requests(answers: int, enough: int) -> None:
     with running() as api:
         gone = client(api)
@@ -396,7 +398,7 @@ def test_waits_grow_and_differ(api: Api, clock: Clock) -> None:
         before = clock.slept
         client(api).get(ORDERS, parse)
         waits.append(clock.slept - before)
-    low, high = http.FIRST_WAIT * 0.5, http.FIRST_WAIT
+    low, high = http.FIRST_BACKOFF * 0.5, http.FIRST_BACKOFF
     assert all(low * 2.5 <= wait <= high * 2.5 for wait in waits)
     assert len(set(waits)) > 1
 
@@ -423,7 +425,7 @@ def test_the_wait_the_api_asks_for_is_kept(  # noqa: PLR0917 - fixtures and case
 def test_an_absurd_wait_counts_as_none(api: Api, clock: Clock, header: str) -> None:
     api.answers.append(Answer(429, headers={"Retry-After": header}))
     assert client(api).get(ORDERS, parse) == [1]
-    assert 0 < clock.slept <= http.FIRST_WAIT
+    assert 0 < clock.slept <= http.FIRST_BACKOFF
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -486,7 +488,7 @@ def test_a_moment_to_wait_for_goes_by_the_clock_that_names_it(
 
 STRICT = ErrorTable(
     Rule((404, 409), Action.SKIP, "nothing there"),
-    Rule((403,), Action.DENY, "not for this key"),
+    Rule((403,), Action.FORBIDDEN, "not for this key"),
     form=("status", "error"),
 )
 FOREIGN = {

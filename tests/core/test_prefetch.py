@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from commerce_taps import prefetch
+from commerce_taps import prefetch, threads
 from commerce_taps.errors import (
     PartitionFailed,
     TapStopped,
-    Unforeseen,
+    UnexpectedError,
 )
 from commerce_taps.pagination.page import Page
-from commerce_taps.prefetch import Chain, Prefetch
-from commerce_taps.threads import Workers
+from commerce_taps.prefetch import PartitionPages, Prefetch
+from commerce_taps.threads import DaemonPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,10 +44,10 @@ class Reading:
         self.latency, self.before = latency, before
         self.prefetch = Prefetch(self.plan(), concurrency, tick)
 
-    def plan(self) -> Iterator[Chain]:
+    def plan(self) -> Iterator[PartitionPages]:
         for key, pages in self.partitions.items():
             self.planned += 1
-            yield Chain(key, self.read(key, pages))
+            yield PartitionPages(key, self.read(key, pages))
 
     def asked(self, change: int) -> None:
         with self.lock:
@@ -125,7 +125,7 @@ def test_the_next_page_is_asked_for_while_one_is_emitted() -> None:
     ("error", "told"),
     [
         (PartitionFailed("no"), PartitionFailed),
-        (ValueError("no"), Unforeseen),
+        (ValueError("no"), UnexpectedError),
         (SystemExit(3), SystemExit),
     ],
 )
@@ -195,9 +195,9 @@ def test_no_thread_keeps_the_process_alive_or_outlives_the_last_partition() -> N
 def test_threads_with_nothing_to_do_end_and_others_come_for_what_follows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(prefetch, "LINGER", 0.01)
+    monkeypatch.setattr(threads, "LINGER", 0.01)
     before = set(threading.enumerate())
-    workers = Workers(3)
+    workers = DaemonPool(3)
     for _ in range(2):
         meeting = threading.Barrier(4)
         for _ in range(3):
@@ -211,7 +211,7 @@ def test_threads_with_nothing_to_do_end_and_others_come_for_what_follows(
 
 
 def test_a_thread_that_has_nothing_to_do_takes_what_comes_next() -> None:
-    workers = Workers(4)
+    workers = DaemonPool(4)
     idents = set()
     for _ in range(20):
         idents.add(workers.submit(threading.get_ident).result(10))

@@ -37,7 +37,7 @@ def test_no_minute_has_more_requests_than_allowed(per_minute: int, gaps: list[fl
         for gap in gaps:
             clock.now += gap
             due = clock.now
-            with paced.turn("lane"):
+            with paced.slot("lane"):
                 sent.append(clock.now)
             if len(sent) <= per_minute or due - sent[-1 - per_minute] >= 60:
                 assert sent[-1] == due, "waited without need"
@@ -48,7 +48,7 @@ def test_no_minute_has_more_requests_than_allowed(per_minute: int, gaps: list[fl
 def test_zero_is_no_limit(clock: Clock) -> None:
     paced = pacing(per_minute=0)
     for _ in range(5000):
-        with paced.turn("lane"):
+        with paced.slot("lane"):
             pass
     assert clock.slept == 0
 
@@ -87,7 +87,7 @@ def test_a_lane_holds_as_many_requests_as_allowed_and_no_more(api: Api) -> None:
 
     api.answers.extend(Answer(before=hold) for _ in range(6))
     asking = client(api, paced=pacing(per_lane=3))
-    request = Request(("x",), lane="c1")
+    request = Request(("x",), concurrency_key="c1")
     in_threads([watch, *[lambda: asking.get(request, parse)] * 6])
     assert len(api.requests) == 6
 
@@ -104,10 +104,10 @@ def test_a_full_lane_does_not_hold_back_another(api: Api) -> None:
 
     def other() -> None:
         assert there.wait(10)
-        asking.get(Request(("other",), lane="c2"), parse)
+        asking.get(Request(("other",), concurrency_key="c2"), parse)
         released.set()
 
-    in_threads([lambda: asking.get(Request(("x",), lane="c1"), parse), other])
+    in_threads([lambda: asking.get(Request(("x",), concurrency_key="c1"), parse), other])
     assert len(api.requests) == 2
 
 

@@ -30,8 +30,8 @@ from commerce_taps.input.cli import Command
 from commerce_taps.input.settings import COMMON
 from commerce_taps.output import PageStateWriter, PageWriter
 from commerce_taps.pagination.page import Page
-from commerce_taps.stream import CommerceStream
-from commerce_taps.tap import CommerceTap
+from commerce_taps.stream import HTTPStream
+from commerce_taps.tap import HTTPTap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ NULLABLE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-class Orders(CommerceStream):
+class Orders(HTTPStream):
     """Orders out of a list."""
 
     name = "orders"
@@ -76,7 +76,7 @@ class Orders(CommerceStream):
         yield Page(records, [self.shape.check(raw) for raw in records], STAMP)
 
 
-class MemoryTap(CommerceTap):
+class MemoryTap(HTTPTap):
     """A tap without an API."""
 
     name = "tap-memory"
@@ -359,13 +359,13 @@ def test_the_sdk_hands_signals_to_our_handler() -> None:
 
 def test_the_signatures_that_are_overridden_are_the_sdks() -> None:
     for cls, base, name in (
-        (CommerceStream, Stream, "_sync_records"),
-        (CommerceStream, Stream, "get_context_state"),
-        (CommerceStream, Stream, "finalize_state_progress_markers"),
-        (CommerceStream, Stream, "get_replication_key_signpost"),
-        (CommerceTap, Tap, "_validate_config"),
-        (CommerceTap, Tap, "_handle_termination"),
-        (CommerceTap, Tap, "load_state"),
+        (HTTPStream, Stream, "_sync_records"),
+        (HTTPStream, Stream, "get_context_state"),
+        (HTTPStream, Stream, "finalize_state_progress_markers"),
+        (HTTPStream, Stream, "get_replication_key_signpost"),
+        (HTTPTap, Tap, "_validate_config"),
+        (HTTPTap, Tap, "_handle_termination"),
+        (HTTPTap, Tap, "load_state"),
         (Command, SingerCommand, "invoke"),
     ):
         ours, theirs = (inspect.signature(getattr(owner, name)) for owner in (cls, base))

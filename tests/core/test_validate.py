@@ -276,7 +276,7 @@ def easy_cases(draw: DrawFn) -> Case:
 
 def fast(shape: Shape, raw: msgspec.Raw) -> bytes | None:
     """Emit a record the fast way, if it may: perhaps once its timestamps are in the one form."""
-    (found,), (fits,), _ = shape.examine([raw])
+    (found,), (fits,), _ = shape.validate([raw])
     return record_of(LINES.spliced([shape.splice(found)])) if fits else None
 
 
@@ -533,7 +533,7 @@ def shown(text: bytes) -> str:
 def test_what_is_no_record_fails_its_partition_and_nothing_else(text: bytes) -> None:
     shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
     raw = msgspec.Raw(text)
-    assert shape.stamp(raw) is None
+    assert shape.timestamp(raw) is None
     shape.key(raw)
     with pytest.raises(RecordFailed):
         shaped(shape, raw)
@@ -543,7 +543,7 @@ def test_what_is_no_record_fails_its_partition_and_nothing_else(text: bytes) -> 
 def test_a_page_with_what_is_no_record_names_it_when_it_is_emitted(text: bytes) -> None:
     shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
     good = msgspec.Raw(b'{"id":"1"}')
-    assert shape.examine([good, msgspec.Raw(text)])[1:] == ([True, False], [None, None])
+    assert shape.validate([good, msgspec.Raw(text)])[1:] == ([True, False], [None, None])
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
@@ -551,7 +551,7 @@ def test_wild_bytes_raise_nothing_but_record_failed(text: bytes) -> None:
     shape = Case({}, {}).shape(replication_key="id")
     raw = msgspec.Raw(b"{" + text)
     fits = shape.check(raw)
-    shape.stamp(raw)
+    shape.timestamp(raw)
     shape.key(raw)
     try:
         shaped(shape, raw)
@@ -598,7 +598,7 @@ def test_a_replication_value_is_the_instant_that_is_emitted(value: object, style
         expected = datetime.fromisoformat(normal[:19]).replace(
             microsecond=micro, tzinfo=timezone.utc
         )
-    assert shape.examine([raw])[2] == [expected]
+    assert shape.validate([raw])[2] == [expected]
 
 
 @given(st.lists(st.tuples(scalars, scalars), max_size=6))
@@ -611,18 +611,18 @@ def test_a_page_is_examined_as_its_records_one_by_one_are(values: list[tuple[Any
         Case({}, {"id": "1", "createdDate": created, "modifiedDate": modified}).raw
         for created, modified in values
     ]
-    found, fits, stamps = shape.examine(page)
-    alone = [shape.examine([raw]) for raw in page]
+    found, fits, stamps = shape.validate(page)
+    alone = [shape.validate([raw]) for raw in page]
     assert [bytes(raw) for raw in found] == [bytes(raw) for (raw,), _, _ in alone]
     assert fits == [fit for _, (fit,), _ in alone]
-    assert stamps == [stamp for _, _, (stamp,) in alone] == [shape.stamp(raw) for raw in page]
+    assert stamps == [stamp for _, _, (stamp,) in alone] == [shape.timestamp(raw) for raw in page]
 
 
 @given(cases())
 @example(Case({"at": {"type": "string"}}, {"id": "1", "at": "2024-03-01T09:30:00Z"}))
 def test_a_replication_value_is_read_whatever_its_column_is(case: Case) -> None:
     shape = case.shape()
-    assert shape.examine([case.raw])[-1] == [shape.stamp(case.raw)]
+    assert shape.validate([case.raw])[-1] == [shape.timestamp(case.raw)]
 
 
 @pytest.mark.parametrize("keys", [["companyId", "id"], ["companyId"], []], ids="-".join)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from commerce_taps.errors import MalformedAnswer
+from commerce_taps.errors import InvalidResponse
 from tap_cscart.responses import Answer, listing
 from tests.cscart.conftest import catalog, differences, off, truth
 
@@ -31,7 +31,7 @@ ASKED = {"page": 3, "items_per_page": 10}
     ids=["page before", "page behind", "accounts", "orders", "whole orders", "newer ones"],
 )
 def test_an_answer_to_another_question_is_known(asked: dict[str, Any], answer: Answer) -> None:
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(InvalidResponse):
         answer.check(ASKED | asked)
 
 
@@ -53,7 +53,7 @@ def test_what_a_store_says_of_itself_may_be_right(asked: dict[str, Any], answer:
 
 def test_a_bare_list_is_right_in_version_1_only() -> None:
     assert len(listing(b'[{"tax_id":"1"}]', "taxes", bare=True).records) == 1
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(InvalidResponse):
         listing(b'[{"tax_id":"1"}]', "taxes")
 
 

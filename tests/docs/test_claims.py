@@ -22,22 +22,22 @@ from tap_cscart.tap import TapCSCart
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from commerce_taps.tap import CommerceTap
+    from commerce_taps.tap import HTTPTap
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TAPS: tuple[type[CommerceTap], ...] = (TapCentra, TapCodat, TapCSCart)
+TAPS: tuple[type[HTTPTap], ...] = (TapCentra, TapCodat, TapCSCart)
 """The taps; what is claimed of each stands on its page."""
 
-CATALOGS: dict[str, tuple[type[CommerceTap], dict[str, Any]]] = {
+CATALOGS: dict[str, tuple[type[HTTPTap], dict[str, Any]]] = {
     **{tap.name: (tap, {}) for tap in TAPS},
     "tap-centra-order": (TapCentra, {"api": "order"}),
 }
 """What the tables of each plugin of meltano.yml are made from."""
 
 
-def page(tap: type[CommerceTap]) -> str:
+def page(tap: type[HTTPTap]) -> str:
     return (ROOT / "docs" / f"{tap.name}.md").read_text(encoding="utf-8")
 
 
@@ -111,13 +111,13 @@ def test_documented_message_is_in_the_code(message: str) -> None:
     assert any(message in text for text in in_the_code())
 
 
-UNSEEN = (Action.UNFILTER, Action.LESSEN)
+UNSEEN = (Action.DROP_FILTER, Action.REDUCE)
 """Actions after which the tap sends another request and prints no message."""
 
 ERROR_MESSAGES = {
-    (tap, rule.sentence.replace("{message}", "…")): None
+    (tap, rule.message.replace("{message}", "…")): None
     for tap, table in [*((tap, tap.errors) for tap in TAPS), (TapCentra, ORDER_API_ERRORS)]
-    for rule in (*table._rules, table.no_answer)
+    for rule in (*table._rules, table.no_response)
     if rule.action not in UNSEEN
 }
 """The messages of the error tables, each once."""
@@ -126,7 +126,7 @@ ERROR_MESSAGES = {
 @pytest.mark.parametrize(
     ("tap", "message"), ERROR_MESSAGES, ids=lambda value: getattr(value, "name", value)
 )
-def test_error_table_message_is_documented(tap: type[CommerceTap], message: str) -> None:
+def test_error_table_message_is_documented(tap: type[HTTPTap], message: str) -> None:
     assert any(message.startswith(start) for start in (*COMMON, *messages(page(tap))))
 
 
@@ -171,7 +171,7 @@ def sql_type(column: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("tap", TAPS, ids=lambda tap: tap.name)
-def test_the_sql_runs(tables: duckdb.DuckDBPyConnection, tap: type[CommerceTap]) -> None:
+def test_the_sql_runs(tables: duckdb.DuckDBPyConnection, tap: type[HTTPTap]) -> None:
     statements = re.findall(r"^```sql\n(.*?)^```$", page(tap), re.MULTILINE | re.DOTALL)
     assert len(statements) >= 3
     for sql in statements:

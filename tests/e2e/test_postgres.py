@@ -26,7 +26,7 @@ from tests.e2e.conftest import ROOT, _environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from commerce_taps.stream import CommerceStream
+    from commerce_taps.stream import HTTPStream
 
 __all__ = ["undone"]
 
@@ -82,7 +82,7 @@ class Cases(OrderTap):
     """A stream for each case."""
 
     @override
-    def discover_streams(self) -> list[CommerceStream]:
+    def discover_streams(self) -> list[HTTPStream]:
         return [type(name, (Orders,), {"name": name, "__doc__": name})(self) for name in RUNS]
 
 

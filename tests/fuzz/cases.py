@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from commerce_taps.tap import CommerceTap
+    from commerce_taps.tap import HTTPTap
     from tests.chaos.tested import Tested
     from tests.contract import Key, Record, State
     from tests.fuzz.mutations import Mutation
@@ -119,10 +119,10 @@ class Fuzzer:
         self._config = tested.config(sandbox) | {"requests_per_minute": 0, "max_retries": 1}
 
     @cached_property
-    def _tap(self) -> type[CommerceTap]:
+    def _tap(self) -> type[HTTPTap]:
         found = vars(importlib.import_module(f"{self._tested.package}.tap")).values()
         taps = [one for one in found if getattr(one, "name", None) == self._tested.name]
-        tap: type[CommerceTap] = taps[0]
+        tap: type[HTTPTap] = taps[0]
         return tap
 
     def _run(self, state: State | None = None) -> Run:
@@ -293,12 +293,12 @@ def altered_responses(tested: Tested, cases: Iterable[int], folder: Path) -> Out
 @contextlib.contextmanager
 def _impatient() -> Iterator[None]:
     """Have requests repeated at once."""
-    before = http.FIRST_WAIT
-    http.FIRST_WAIT = 0.001
+    before = http.FIRST_BACKOFF
+    http.FIRST_BACKOFF = 0.001
     try:
         yield
     finally:
-        http.FIRST_WAIT = before
+        http.FIRST_BACKOFF = before
 
 
 class _Origin:

@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         "the range of rows is not checked",
         "commerce_taps/pagination/counted.py",
-        "    if not asked.holds(reply.stamps):\n",
+        "    if not asked.holds(reply.timestamps):\n",
         "    if False:\n",
         "tests/core/pagination/test_keyset.py::test_a_row_outside_of_the_range_asked_for_is_refused",
     ),
@@ -95,7 +95,7 @@ MUTANTS = (
     Mutant(
         "a total that is not reached is believed",
         "commerce_taps/pagination/reverse.py",
-        "            raise PartitionFailed(short(walk.count, walk.total))\n",
+        "            raise PartitionFailed(end_before_total(walk.count, walk.total))\n",
         "            return\n",
         "tests/core/pagination/test_reverse.py"
         "::test_a_list_that_ends_before_its_total_fails_and_its_rows_are_handed_on",
@@ -157,7 +157,7 @@ MUTANTS = (
         "tap_centra/integration/pagination.py",
         " and (not known or asked.holds(known))\n",
         "\n",
-        "tests/centra/test_paging.py::test_by_key_relies_on_no_value_beyond_what_was_asked_for",
+        "tests/centra/test_paging.py::test_keyset_relies_on_no_value_beyond_what_was_asked_for",
     ),
     Mutant(
         "nested objects of Centra are read with their first field only",
@@ -231,28 +231,28 @@ MUTANTS = (
     ),
     # --- rows that change while they are read are not lost --------------------------------------
     Mutant(
-        "by_key goes on behind the last value",
+        "keyset goes on behind the last value",
         PAGING,
-        "            asked, new_from = Range(begin), second.end\n",
+        "            asked, new_from = TimeRange(begin), second.end\n",
         "            asked, new_from = Range(second.end), second.end\n",
-        "tests/core/pagination/test_keyset.py::test_by_key_hands_each_row_of_a_quiet_list_on_once",
+        "tests/core/pagination/test_keyset.py::test_keyset_hands_each_row_of_a_quiet_list_on_once",
     ),
     Mutant(
-        "by_key is a second ahead of what it handed on",
+        "keyset is a second ahead of what it handed on",
         PAGING,
         "            yield reply.page(seen, bookmark=second.start)\n",
         "            yield reply.page(seen, bookmark=second.end)\n",
-        "tests/core/pagination/test_keyset.py::test_by_key_is_never_ahead_of_what_it_handed_on",
+        "tests/core/pagination/test_keyset.py::test_keyset_is_never_ahead_of_what_it_handed_on",
     ),
     Mutant(
-        "by_number believes its first reading",
+        "counted_pages believes its first reading",
         "commerce_taps/pagination/counted.py",
         "        if totals == {count} and not more:\n",
         "        if not more:\n",
-        "tests/core/pagination/test_keyset.py::test_by_number_is_whole_or_fails",
+        "tests/core/pagination/test_keyset.py::test_counted_is_whole_or_fails",
     ),
     Mutant(
-        "by_page reads from the first page to the last",
+        "reverse_pages reads from the first page to the last",
         "commerce_taps/pagination/reverse.py",
         "        pages = walk.backward() if ascending and not reading else walk.forward(1)\n",
         "        pages = walk.forward(1)\n",
@@ -263,7 +263,7 @@ MUTANTS = (
     Mutant(
         "a record that was not written fails nothing",
         STREAM,
-        "            failures.append(self._faulty(self._emitted.faults, context))\n",
+        "            failures.append(self._record_failures(self._emitted.faults, context))\n",
         "            pass\n",
         "tests/core/test_columns.py::test_a_record_that_cannot_be_written_is_named_and_all_others_come",
     ),
@@ -499,7 +499,7 @@ MUTANTS = (
     Mutant(
         "response_timeout is off",
         FETCH,
-        "            transport.within(self._longest),\n",
+        "            transport.within(self._total_timeout),\n",
         "            contextlib.nullcontext(),\n",
         "tests/core/test_attacks.py::test_response_that_drips_ends_by_the_total_limit",
     ),
@@ -513,7 +513,7 @@ MUTANTS = (
     Mutant(
         "an unreachable address never ends the run",
         FETCH,
-        "        if self._unanswered < enough:\n",
+        "        if self._failures_in_a_row < enough:\n",
         "        if True:\n",
         "tests/core/test_http.py::test_a_server_that_is_gone_ends_the_run_after_some_requests",
     ),
@@ -527,7 +527,7 @@ MUTANTS = (
     Mutant(
         "a wait the API asks for is not kept",
         FETCH,
-        "            wait = max(wait, asked)\n            self._governor.pause(asked)\n",
+        "            wait = max(wait, asked)\n            self._limiter.pause(asked)\n",
         "",
         "tests/core/test_http.py::test_the_wait_the_api_asks_for_is_kept",
     ),
@@ -539,23 +539,23 @@ MUTANTS = (
         "tests/chaos/test_bounds.py::test_an_answer_beyond_the_ceiling",
     ),
     Mutant(
-        "by_key gives no list up",
+        "keyset gives no list up",
         PAGING,
         "        if spent > limit:\n",
         "        if False:\n",
         "tests/chaos/test_bounds.py::test_a_list_that_grows_as_fast_as_it_is_read_is_given_up",
     ),
     Mutant(
-        "by_page gives no list up",
+        "reverse_pages gives no list up",
         "commerce_taps/pagination/reverse.py",
-        "        while not announced or number <= READINGS * -(-announced // self._size) + GROWTH:",
+        "        while not announced or number <= MAX_PASSES * -(-announced // self._size) + MAX_EXTRA_PAGES:",
         "        while True:",
         "tests/core/pagination/test_reverse.py::test_a_list_that_grows_as_fast_as_it_is_read_is_given_up",
     ),
     Mutant(
         "a key that was accepted is given up at its first refusal",
         FETCH,
-        "min(rule.doubts, retries) if self._answered else 0\n",
+        "min(rule.recheck, retries) if self._has_parsed else 0\n",
         "0\n",
         "tests/core/test_http.py::test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused",
     ),

@@ -49,7 +49,7 @@ class CustomerDetails(DetailStream):
     name = "customer_details"
     path = "customers/{id}"
     selector = "customer"
-    parent = Customers
+    ids_from = Customers
     primary_keys = ("customerId",)
     replication_key = "modified"
     selected_by_default = False
@@ -70,9 +70,9 @@ class Orders(OffsetStream):
     @override
     def completed(self, page: Page, faults: Faults) -> Page:
         """Add the lines. See the base class."""
-        for stream in self.derived:
+        for stream in self.children:
             lines = [line for raw in page.records for line in _lines(raw, faults)]
-            page.derived = {stream.name: stream.checked(lines)}
+            page.children = {stream.name: stream.page_of(lines)}
         return page
 
 
@@ -176,7 +176,7 @@ class SupplierOrderDetails(DetailStream):
     name = "supplier_order_details"
     path = "supplier-orders/{id}"
     selector = "order"
-    parent = SupplierOrders
+    ids_from = SupplierOrders
     primary_keys = ("orderId",)
 
 
@@ -195,7 +195,7 @@ class SupplierDeliveryItems(DetailStream):
     name = "supplier_delivery_items"
     path = "supplier-deliveries/{id}"
     selector = "delivery"
-    parent = SupplierDeliveries
+    ids_from = SupplierDeliveries
     primary_keys = ("id",)
 
 
@@ -205,7 +205,7 @@ class SupplierDeliveryDetails(DetailStream):
     name = "supplier_delivery_details"
     path = "supplier-deliveries/{id}/details"
     selector = "delivery"
-    parent = SupplierDeliveries
+    ids_from = SupplierDeliveries
     primary_keys = ("id",)
 
 
@@ -227,7 +227,7 @@ class Vouchers(OrderStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read one voucher. See the base class."""
-        yield self.checked(self.answer({}, (context or {})["id"]).records)
+        yield self.page_of(self.answer({}, (context or {})["id"]).records)
 
     @override
     def pages(self, *_: object) -> Iterator[Sequence[Raw]]:

@@ -13,10 +13,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from commerce_taps.errors import MalformedAnswer, PartitionFailed
-from commerce_taps.pagination.counted import by_number, check
-from commerce_taps.pagination.keyset import by_key
-from commerce_taps.pagination.page import ALL, Range, Reply
+from commerce_taps.errors import InvalidResponse, PartitionFailed
+from commerce_taps.pagination.counted import check_page, counted_pages
+from commerce_taps.pagination.keyset import keyset
+from commerce_taps.pagination.page import UNBOUNDED, Reply, TimeRange
 from commerce_taps.records import dates
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn
 
-    from commerce_taps.pagination.page import Ask, Page
+    from commerce_taps.pagination.page import FetchPage, Page
 
     Change = tuple[str, int, timedelta]
     """What happens to which row, and how much later than what happened before."""
@@ -72,7 +72,7 @@ class Server:
             row = ids[which % len(ids)]
             self.rows[row] = (self.clock, self.rows[row][1] + 1)
 
-    def selected(self, asked: Range) -> list[int]:
+    def selected(self, asked: TimeRange) -> list[int]:
         def place(row: int) -> tuple[object, ...]:
             stamp = self.rows[row][0]
             if self.order == "id":
@@ -80,7 +80,7 @@ class Server:
             at = stamp.timestamp() if stamp else 0
             return ((stamp is None) != self.unstamped_first, at * self.direction, row)
 
-        every = self.rows if asked == ALL or not self.filters else [
+        every = self.rows if asked == UNBOUNDED or not self.filters else [
             row for row, (stamp, _) in self.rows.items() if stamp is not None and stamp in asked
         ]  # fmt: skip
         return sorted(every, key=place)
@@ -89,7 +89,7 @@ class Server:
     def direction(self) -> int:
         return -1 if self.order == "descending" else 1
 
-    def ask(self, asked: Range, number: int) -> Reply:
+    def ask(self, asked: TimeRange, number: int) -> Reply:
         assert self.asks < MOST_ASKS, "asks without end"
         for change in self.script[self.asks] if self.asks < len(self.script) else ():
             self.change(*change)
@@ -98,13 +98,13 @@ class Server:
         page = rows[(number - 1) * self.size : number * self.size]
         reply = Reply(
             records=[self.raw(row) for row in page],
-            fits=[False] * len(page),
-            stamps=[self.rows[row][0] for row in page],
+            valid=[False] * len(page),
+            timestamps=[self.rows[row][0] for row in page],
             total=len(rows),
             size=self.size,
             has_next=number * self.size < len(rows),
         )
-        return check(self.lie(reply, number), asked, number)
+        return check_page(self.lie(reply, number), asked, number)
 
     def raw(self, row: int) -> msgspec.Raw:
         stamp, version = self.rows[row]
@@ -128,10 +128,10 @@ class Reading:
         reading = cls()
         try:
             for page in pages:
-                assert len(page.records) == len(page.fits)
+                assert len(page.records) == len(page.valid)
                 rows = [json.loads(bytes(raw)) for raw in page.records]
                 reading.pages.append(([(r["id"], r["version"]) for r in rows], page.bookmark))
-        except (PartitionFailed, MalformedAnswer) as error:
+        except (PartitionFailed, InvalidResponse) as error:
             reading.error = error
         return reading
 
@@ -193,37 +193,37 @@ CHURNING = (
 
 
 @given(CHURNING)
-def test_by_key_is_never_ahead_of_what_it_handed_on(server: Server) -> None:
-    reading = Reading.of(by_key(server.ask, identify, None))
+def test_keyset_is_never_ahead_of_what_it_handed_on(server: Server) -> None:
+    reading = Reading.of(keyset(server.ask, identify, None))
     for handed, bookmark in reading.prefixes:
         assert not forgotten(server, handed, bookmark)
 
 
 @given(CHURNING)
 def test_two_runs_by_key_bring_everything(server: Server) -> None:
-    first = Reading.of(by_key(server.ask, identify, None))
+    first = Reading.of(keyset(server.ask, identify, None))
     server.script = []
-    second = Reading.of(by_key(server.ask, identify, first.bookmark))
+    second = Reading.of(keyset(server.ask, identify, first.bookmark))
     assert second.error is None
     assert not server.versions.keys() - set(first.rows) - set(second.rows)
 
 
 @given(servers(kinds=("update", "insert")))
-def test_by_key_loses_no_row_that_was_there(server: Server) -> None:
+def test_keyset_loses_no_row_that_was_there(server: Server) -> None:
     before = server.versions
-    reading = Reading.of(by_key(server.ask, identify, None))
+    reading = Reading.of(keyset(server.ask, identify, None))
     assume(reading.error is None)
     untouched = before.keys() & server.versions.keys()
     assert not untouched - set(reading.rows)
 
 
 @given(servers(kinds=("update", "insert"), nulls=False), st.data())
-def test_by_key_from_a_bookmark_brings_all_from_its_second_on(
+def test_keyset_from_a_bookmark_brings_all_from_its_second_on(
     server: Server, data: st.DataObject
 ) -> None:
     start = data.draw(stamps)
     before = {row for row, stamp in server.versions.items() if stamp and stamp >= start}
-    reading = Reading.of(by_key(server.ask, identify, start))
+    reading = Reading.of(keyset(server.ask, identify, start))
     assume(reading.error is None)
     assert not before & server.versions.keys() - set(reading.rows)
     known = server.versions
@@ -232,8 +232,8 @@ def test_by_key_from_a_bookmark_brings_all_from_its_second_on(
 
 
 @given(servers(kinds=()))
-def test_by_key_reads_a_quiet_list_whole_and_in_order(server: Server) -> None:
-    reading = Reading.of(by_key(server.ask, identify, None))
+def test_keyset_reads_a_quiet_list_whole_and_in_order(server: Server) -> None:
+    reading = Reading.of(keyset(server.ask, identify, None))
     assert reading.error is None
     assert set(reading.rows) == server.versions.keys()
     latest = max((s for s in server.stamps if s), default=None)
@@ -246,8 +246,8 @@ def test_by_key_reads_a_quiet_list_whole_and_in_order(server: Server) -> None:
 
 
 @given(servers(kinds=(), nulls=False))
-def test_by_key_hands_each_row_of_a_quiet_list_on_once(server: Server) -> None:
-    reading = Reading.of(by_key(server.ask, identify, None))
+def test_keyset_hands_each_row_of_a_quiet_list_on_once(server: Server) -> None:
+    reading = Reading.of(keyset(server.ask, identify, None))
     assert sorted(reading.rows) == sorted(server.versions)
     assert server.asks <= 8 + 4 * len(server.stamps)
 
@@ -255,7 +255,7 @@ def test_by_key_hands_each_row_of_a_quiet_list_on_once(server: Server) -> None:
 def test_a_row_that_is_deleted_meanwhile_makes_nothing_be_read_again() -> None:
     apart = [START + timedelta(minutes=number) for number in range(6)]
     server = Server(apart, 2, [[], [], [], [("delete", 4, NOW)]])
-    reading = Reading.of(by_key(server.ask, identify, None))
+    reading = Reading.of(keyset(server.ask, identify, None))
     assert reading.error is None
     assert reading.rows == [(number, 0) for number in (0, 1, 2, 3, 5)]
     assert reading.bookmark == apart[-1]
@@ -266,7 +266,7 @@ def test_a_row_that_is_deleted_meanwhile_makes_nothing_be_read_again() -> None:
 def test_more_rows_of_one_second_than_a_page_or_many_hold(rows: int, apart: timedelta) -> None:
     edge = [START - timedelta(seconds=5), START + timedelta(seconds=5)]
     server = Server([edge[0], *(START + apart * n for n in range(rows)), edge[1]], 3)
-    reading = Reading.of(by_key(server.ask, identify, None))
+    reading = Reading.of(keyset(server.ask, identify, None))
     assert reading.error is None
     assert set(reading.rows) == server.versions.keys()
     assert reading.bookmark == edge[1]
@@ -307,7 +307,7 @@ def test_more_rows_of_one_second_than_a_page_or_many_hold(rows: int, apart: time
 def test_a_row_that_would_slip_is_handed_on_or_left_before_the_bookmark(
     server: Server, slipped: Version
 ) -> None:
-    reading = Reading.of(by_key(server.ask, identify, None))
+    reading = Reading.of(keyset(server.ask, identify, None))
     assert slipped in server.versions
     for handed, bookmark in reading.prefixes:
         assert slipped not in forgotten(server, handed, bookmark)
@@ -319,9 +319,9 @@ def test_a_row_that_would_slip_is_handed_on_or_left_before_the_bookmark(
 
 
 @given(servers(kinds=()), st.sampled_from(["stamp", "id", "descending"]))
-def test_by_number_hands_each_row_of_a_quiet_list_on_once(server: Server, order: str) -> None:
+def test_counted_hands_each_row_of_a_quiet_list_on_once(server: Server, order: str) -> None:
     server.order = order
-    reading = Reading.of(by_number(server.ask, identify))
+    reading = Reading.of(counted_pages(server.ask, identify))
     assert reading.error is None
     assert sorted(reading.rows) == sorted(server.versions)
     assert reading.bookmark == max((s for s in server.stamps if s), default=None)
@@ -331,10 +331,10 @@ def test_by_number_hands_each_row_of_a_quiet_list_on_once(server: Server, order:
     servers(kinds=("update", "insert")) | servers(kinds=("update", "delete")),
     st.sampled_from(["stamp", "id", "descending"]),
 )
-def test_by_number_is_whole_or_fails(server: Server, order: str) -> None:
+def test_counted_is_whole_or_fails(server: Server, order: str) -> None:
     server.order = order
     before = server.versions
-    reading = Reading.of(by_number(server.ask, identify))
+    reading = Reading.of(counted_pages(server.ask, identify))
     untouched = before.keys() & server.versions.keys()
     if reading.error is None:
         assert not untouched - set(reading.rows)
@@ -344,22 +344,22 @@ def test_by_number_is_whole_or_fails(server: Server, order: str) -> None:
 
 
 @given(servers(), stamps)
-def test_by_number_hands_on_what_is_wanted_and_what_has_no_value(
+def test_counted_hands_on_what_is_wanted_and_what_has_no_value(
     server: Server, start: datetime
 ) -> None:
     server.filters = False
-    reading = Reading.of(by_number(server.ask, identify, wanted=Range(start)))
+    reading = Reading.of(counted_pages(server.ask, identify, wanted=TimeRange(start)))
     known = server.versions
     for row in reading.rows:
         stamp = known.get(row)
         assert stamp is None or stamp >= start
 
 
-def naive(ask: Ask) -> Iterator[Page]:
+def naive(ask: FetchPage) -> Iterator[Page]:
     """Read page after page, as one does."""
     number, more = 1, True
     while more:
-        reply = ask(ALL, number)
+        reply = ask(UNBOUNDED, number)
         yield reply.page()
         number, more = number + 1, reply.has_next
 
@@ -371,8 +371,8 @@ def test_naive_paging_loses_a_row_where_the_readers_do_not() -> None:
 
     slipped = (2, 0)
     assert slipped not in Reading.of(naive(changing().ask)).rows
-    assert slipped in Reading.of(by_key(changing().ask, identify, None)).rows
-    assert slipped in Reading.of(by_number(changing().ask, identify)).rows
+    assert slipped in Reading.of(keyset(changing().ask, identify, None)).rows
+    assert slipped in Reading.of(counted_pages(changing().ask, identify)).rows
 
 
 # --- servers that lie ---------------------------------------------------------------------------
@@ -389,10 +389,10 @@ LIES: dict[str, Callable[[Reply, int], Reply]] = {
     ),
     "never another page": lambda r, _: replace(r, has_next=False),
     "empty page with a next": lambda r, n: replace(
-        r, records=[], fits=[], stamps=[], has_next=True
+        r, records=[], valid=[], timestamps=[], has_next=True
     ) if n > 1 else r,
     "last record missing": lambda r, _: replace(
-        r, records=r.records[:-1], fits=r.fits[:-1], stamps=r.stamps[:-1]
+        r, records=r.records[:-1], valid=r.valid[:-1], timestamps=r.timestamps[:-1]
     ),
     "page size overstated": lambda r, _: replace(r, size=r.size + 1),
     "page size understated": lambda r, _: replace(r, size=max(r.size - 1, 0)),
@@ -406,7 +406,7 @@ class FirstPageForEver(Server):
     endless: bool = False
 
     @override
-    def ask(self, asked: Range, number: int) -> Reply:
+    def ask(self, asked: TimeRange, number: int) -> Reply:
         honest = super().ask(asked, number)
         first = super().ask(asked, 1)
         if len(first.records) < first.size:
@@ -416,10 +416,10 @@ class FirstPageForEver(Server):
         return replace(first, has_next=honest.has_next)
 
 
-READERS: dict[str, Callable[[Ask], Iterator[Page]]] = {
-    "by_key": lambda ask: by_key(ask, identify, None),
-    "by_key, later": lambda ask: by_key(ask, identify, START + timedelta(milliseconds=700)),
-    "by_number": lambda ask: by_number(ask, identify),
+READERS: dict[str, Callable[[FetchPage], Iterator[Page]]] = {
+    "by_key": lambda ask: keyset(ask, identify, None),
+    "by_key, later": lambda ask: keyset(ask, identify, START + timedelta(milliseconds=700)),
+    "by_number": lambda ask: counted_pages(ask, identify),
 }
 
 FEWER = settings(max_examples=settings().max_examples // 4)  # there are many of these
@@ -500,39 +500,39 @@ def test_an_answer_that_contradicts_itself_is_refused(
         size=size,
         has_next=has_next,
     )
-    with pytest.raises(MalformedAnswer, match=words):
-        check(reply, ALL, 2)
+    with pytest.raises(InvalidResponse, match=words):
+        check_page(reply, UNBOUNDED, 2)
 
 
 @pytest.mark.parametrize("beside", [-1, 1])
 def test_a_row_outside_of_the_range_asked_for_is_refused(beside: int) -> None:
-    asked = Range(START, START + dates.ONE_SECOND)
+    asked = TimeRange(START, START + dates.ONE_SECOND)
     stamps = [START, START + beside * dates.ONE_SECOND]
     raws = [msgspec.Raw(b"{}")] * 2
     reply = Reply(raws, [True] * 2, stamps, total=2, size=5, has_next=False)
-    with pytest.raises(MalformedAnswer, match="records that were not asked for"):
-        check(reply, asked, 1)
+    with pytest.raises(InvalidResponse, match="records that were not asked for"):
+        check_page(reply, asked, 1)
 
 
 def test_an_honest_answer_is_never_refused() -> None:
     """Also not the page behind the last, which a list that shrinks makes out of one."""
     server = Server([START] * 4, 2)
-    assert not server.ask(ALL, 3).records
-    assert not Server([], 2).ask(ALL, 1).records
-    server.ask(Range(START, START + timedelta(seconds=1)), 2)
+    assert not server.ask(UNBOUNDED, 3).records
+    assert not Server([], 2).ask(UNBOUNDED, 1).records
+    server.ask(TimeRange(START, START + timedelta(seconds=1)), 2)
 
 
 @pytest.mark.parametrize(
     ("asked", "stamp", "inside"),
     [
-        (Range(), None, True),
-        (Range(), START, True),
-        (Range(START), None, False),
-        (Range(START), START, True),
-        (Range(START), START - timedelta(microseconds=1), False),
-        (Range(START, START + timedelta(1)), START + timedelta(1), False),
-        (Range(START, START), START, False),
+        (TimeRange(), None, True),
+        (TimeRange(), START, True),
+        (TimeRange(START), None, False),
+        (TimeRange(START), START, True),
+        (TimeRange(START), START - timedelta(microseconds=1), False),
+        (TimeRange(START, START + timedelta(1)), START + timedelta(1), False),
+        (TimeRange(START, START), START, False),
     ],
 )
-def test_range(asked: Range, stamp: datetime | None, inside: bool) -> None:  # noqa: FBT001
+def test_range(asked: TimeRange, stamp: datetime | None, inside: bool) -> None:  # noqa: FBT001
     assert (stamp in asked) is inside

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commerce_taps.errors import PartitionFailed, TooMuchAsked
-from commerce_taps.pagination.counted import by_number
-from commerce_taps.pagination.keyset import by_key
-from commerce_taps.pagination.page import Range, Reply
-from commerce_taps.pagination.parts import ENOUGH, Parts
+from commerce_taps.errors import PartitionFailed, RequestTooLarge
+from commerce_taps.pagination.counted import counted_pages
+from commerce_taps.pagination.keyset import keyset
+from commerce_taps.pagination.page import Reply, TimeRange
+from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS, Parts
 from tests.core.pagination.test_keyset import START, Server, identify
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from commerce_taps.pagination.page import Page
 
 SIZE = 12
-readers = pytest.mark.parametrize("reader", [by_key, by_number])
+readers = pytest.mark.parametrize("reader", [keyset, counted_pages])
 
 
 class Weak:
@@ -33,21 +33,21 @@ class Weak:
         self.sizes: list[int] = []
         self.parts = Parts(self.fetch, Reply.join, SIZE, "orders", logging.getLogger("test"))
 
-    def fetch(self, asked: Range, number: int, size: int, *, divisible: bool) -> Reply:
+    def fetch(self, asked: TimeRange, number: int, size: int, *, divisible: bool) -> Reply:
         assert divisible or size == 1
         self.sizes.append(size)
         self.server.size = size
         reply = self.server.ask(asked, number)
         if size > self.most or self.bad.intersection(map(identify, reply.records)):
             msg = "too much"
-            raise TooMuchAsked(msg)
+            raise RequestTooLarge(msg)
         return reply
 
     def read(self, reader: Callable[..., Iterator[Page]]) -> Iterator[Page]:
         parts = self.parts
-        if reader is by_number:
-            return parts.finish(by_number(parts.page, identify))
-        return parts.finish(by_key(parts.page, identify, None, first=parts.first))
+        if reader is counted_pages:
+            return parts.finish(counted_pages(parts.page, identify))
+        return parts.finish(keyset(parts.page, identify, None, first=parts.first))
 
 
 def server(seconds: list[int]) -> Server:
@@ -98,7 +98,7 @@ def test_list_of_which_nothing_can_be_read_is_given_up_early(
 
 @readers
 def test_many_rows_that_fail_alone_end_the_list(reader: Callable[..., Iterator[Page]]) -> None:
-    weak = Weak(server(list(range(40))), SIZE, set(range(5, 6 + ENOUGH)))
+    weak = Weak(server(list(range(40))), SIZE, set(range(5, 6 + MAX_UNREADABLE_ROWS)))
     with pytest.raises(PartitionFailed, match="too much"):
         list(weak.read(reader))
 
@@ -124,7 +124,7 @@ def test_page_in_parts_loses_no_row_that_stays(
     weak.server.script = [[], [], [], *script]  # type: ignore[list-item]
     before = set(weak.server.rows)
     try:
-        found = {identify(raw) for page in weak.read(by_number) for raw in page.records}
+        found = {identify(raw) for page in weak.read(counted_pages) for raw in page.records}
     except PartitionFailed:
         return
     assert found >= before & weak.server.rows.keys()

@@ -1,4 +1,4 @@
-"""`by_page` and a pager that repeats, lies, shrinks and moves its rows: no row is missed."""
+"""`reverse_pages` and a pager that repeats, lies, shrinks and moves its rows: no row is missed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.pagination.page import Loose
-from commerce_taps.pagination.reverse import by_page
+from commerce_taps.pagination.reverse import reverse_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +79,7 @@ class Pager:
     def read(self, *, ascending: bool, stays: bool = False) -> list[tuple[int, int]]:
         """Read it to its end."""
         found = []
-        for rows in by_page(self, identify, self.size, ascending=ascending, stays=stays):
+        for rows in reverse_pages(self, identify, self.size, ascending=ascending, stays=stays):
             assert rows.records, "an empty page is handed on"
             found += [eval(bytes(raw)) for raw in rows.records]  # noqa: S307 - [1,2]
         return [(id_, version) for id_, version in found]
@@ -125,7 +125,7 @@ def test_a_list_that_ends_before_its_total_fails_and_its_rows_are_handed_on(
 ) -> None:
     pager = Pager(rows_of(count), size, "too high", repeats=repeats, tells=tells, more=more)
     found: list[Raw] = []
-    pages = by_page(pager, identify, size, ascending=ascending)
+    pages = reverse_pages(pager, identify, size, ascending=ascending)
     with pytest.raises(PartitionFailed, match=f"ends at {count} of the {count + more:,} records"):
         found.extend(raw for rows in pages for raw in rows.records)
     assert len(found) == len(set(map(bytes, found))) == count
