@@ -1,4 +1,4 @@
-"""Local doubles of the vendor APIs over real HTTP, for demonstrations, tests and benchmarks.
+"""Local fakes of the vendor APIs over real HTTP, for demonstrations, tests and benchmarks.
 
 The modules are imported when they are used, so that the command can report a missing package.
 """
@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from commerce_sandbox.double import Churned, ChurnOptions, FaultOptions, Options, Touched
-    from commerce_sandbox.gate import LoggedRequest, Override
+    from commerce_sandbox.fake_api import ChangedRow, Churned, ChurnOptions, FaultOptions, Options
+    from commerce_sandbox.middleware import LoggedRequest, Override
     from commerce_sandbox.sandbox import Sandbox
 
 __all__ = [
+    "ChangedRow",
     "ChurnOptions",
     "Churned",
     "FaultOptions",
@@ -21,13 +22,12 @@ __all__ = [
     "Options",
     "Override",
     "Sandbox",
-    "Touched",
 ]
 
-_PLACES = {"LoggedRequest": "gate", "Override": "gate", "Sandbox": "sandbox"}
+_PLACES = {"LoggedRequest": "middleware", "Override": "middleware", "Sandbox": "sandbox"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (a class)
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'double')}"), name)
+    return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'fake_api')}"), name)

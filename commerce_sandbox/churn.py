@@ -1,7 +1,7 @@
 """Data that changes while it is read.
 
-Churn begins with the first request, so that what was there before can be told. Its time is its own:
-with `rate` rows changed in each of its seconds, however long those are by the clock.
+Churn begins with the first request, so that the data before it is known. It has a time of its own:
+`rate` rows change in each of its seconds, however long those are by the clock.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from commerce_sandbox.double import Churned
+from commerce_sandbox.fake_api import Churned
 from commerce_sandbox.seeded import rng
 
 if TYPE_CHECKING:
-    from commerce_sandbox.double import ChurnOptions, Double
+    from commerce_sandbox.fake_api import ChurnOptions, FakeApi
 
 _BREATH = 0.01
 """Seconds between two rounds of changes, where churn goes by the clock."""
 
 
 class Churn:
-    """Changes the rows of a double, bit by bit.
+    """Changes the rows of a fake API, bit by bit.
 
     Attributes:
         log: What was done, in order.
 
     Args:
-        double: Whose rows are changed.
+        api: The fake API whose rows change.
         options: How many, and which.
     """
 
-    def __init__(self, double: Double, options: ChurnOptions) -> None:
-        self._double = double
+    def __init__(self, api: FakeApi, options: ChurnOptions) -> None:
+        self._api = api
         self._options = options
         self._random = rng(options.seed, "churn")
         self._requests = 0
@@ -40,7 +40,7 @@ class Churn:
         self.log: list[Churned] = []
 
     def request(self) -> None:
-        """Note that a request has come in, and change what is to be changed before its answer."""
+        """Count a request, and change rows before its response."""
         self._requests += 1
         if not self._active:
             return
@@ -50,12 +50,12 @@ class Churn:
             self._clock = asyncio.create_task(self._by_the_clock())
 
     def settle(self) -> None:
-        """Change nothing any more."""
+        """End the churn."""
         if self._active:
             self._active = False
             if self._clock is not None:
                 self._clock.cancel()
-            self._double.settle()
+            self._api.settle()
 
     async def _by_the_clock(self) -> None:
         loop = asyncio.get_running_loop()
@@ -67,5 +67,5 @@ class Churn:
     def _change(self, rows: int) -> None:
         for _ in range(rows):
             seconds = len(self.log) / self._options.rate
-            touched, row = self._double.churn(seconds, self._random, self._options.stream)
-            self.log.append(Churned(touched, row, self._requests))
+            changed, row = self._api.churn(seconds, self._random, self._options.stream)
+            self.log.append(Churned(changed, row, self._requests))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from commerce_sandbox import command
-from commerce_sandbox.double import ChurnOptions, FaultOptions, Options
+from commerce_sandbox.fake_api import ChurnOptions, FaultOptions, Options
+from commerce_sandbox.fake_apis import APIS, FakeApis
 from commerce_sandbox.faults import PROFILES, describe
 from commerce_sandbox.server import Server
-from commerce_sandbox.world import DOUBLES, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ _NOT_FOUND: Final = 127
 
 _PORT: Final = click.IntRange(0, 65535)
 
-_SETTINGS: Final = {setting.name: setting for double in DOUBLES for setting in double.settings}
+_SETTINGS: Final = {setting.name: setting for api in APIS for setting in api.settings}
 
 
 def _check_scale(_context: click.Context, _option: click.Parameter, scale: float) -> float:
@@ -122,9 +122,9 @@ def serve(options: Options, host: str, port: int) -> None:
 
     def ready(server: Server) -> None:
         lines = [f"commerce-sandbox is ready at {server.url}"]
-        for double in server.world.doubles:
-            lines += ["", f"# {server.url}{double.root}"]
-            for name, value in double.environment(server.url).items():
+        for api in server.fakes.apis:
+            lines += ["", f"# {server.url}{api.root}"]
+            for name, value in api.environment(server.url).items():
                 lines.append(f"export {name}={shlex.quote(value)}")
         click.echo("\n".join(lines))
 
@@ -159,8 +159,8 @@ def _variables(server: Server) -> dict[str, str]:
     not set, and the taps read no `.env`.
     """
     return {
-        **dict.fromkeys(server.world.withheld, ""),
-        **server.world.environment(server.url),
+        **dict.fromkeys(server.fakes.withheld, ""),
+        **server.fakes.environment(server.url),
         "PYTHON_DOTENV_DISABLED": "1",
     }
 
@@ -170,11 +170,11 @@ def _variables(server: Server) -> dict[str, str]:
 @_with_options(*_CONTENT)
 def truth(options: Options, stream: str) -> None:
     """Print the rows of a perfect extraction of a stream."""
-    world = World(options)
+    fakes = FakeApis(options)
     try:
-        rows = world.truth(stream)
+        rows = fakes.truth(stream)
     except KeyError:
-        known = ", ".join(world.streams)
+        known = ", ".join(fakes.streams)
         raise click.UsageError(f"no stream {stream!r}; there are: {known}") from None
     sys.stdout.buffer.writelines(row + b"\n" for row in rows)
     sys.stdout.buffer.flush()
@@ -184,7 +184,7 @@ def truth(options: Options, stream: str) -> None:
 @_with_options(*_CONTENT)
 def streams(options: Options) -> None:
     """Print the names of the streams."""
-    click.echo("\n".join(World(options).streams))
+    click.echo("\n".join(FakeApis(options).streams))
 
 
 @main.command("faults")

@@ -73,7 +73,7 @@ def _signals_held_back() -> Iterator[_PassOn]:
 
 
 def _in_foreground() -> bool:
-    """Tell whether this process is one the terminal sends its signals to."""
+    """Return whether this process is one the terminal sends its signals to."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:

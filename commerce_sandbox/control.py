@@ -1,12 +1,12 @@
-"""The control endpoints, under `/_control`: how a test in another process steers the sandbox.
+"""The control endpoints, under `/_control`: how a test in another process controls the sandbox.
 
-They answer this machine's programs, and no page in its browser: see `Guarded`.
+They serve the programs of this machine, and no page in its browser: see `Guarded`.
 
 GET    /_control/truth/STREAM   rows of a stream, JSON lines
 POST   /_control/mutate         {"changes": 20, "inserts": 10, "deletes": 0, "stream": null}
 GET    /_control/requests       the requests so far, in order; DELETE forgets them
 POST   /_control/settle         ends the churn
-POST   /_control/overrides      an answer on order, see `gate.Override`; DELETE drops all
+POST   /_control/overrides      replaces responses, see `middleware.Override`; DELETE drops all
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.routing import Route
 
-from commerce_sandbox.gate import Override
+from commerce_sandbox.middleware import Override
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from commerce_sandbox.world import World
+    from commerce_sandbox.fake_apis import FakeApis
 
 
 _OWN_SITES: Final = ("none", "same-origin")
-"""What a browser says of a request that the user made, or a page of the sandbox itself."""
+"""How a browser marks a request of the user, or of a page of the sandbox itself."""
 
 
 class Mutate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +46,7 @@ class Mutate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Guarded:
-    """Refuses what a page of another origin may send through the browser of who runs the sandbox.
+    """Refuses what a page of another origin may send through the user's browser.
 
     A browser names the page's origin in what changes anything. A page whose own name has been made
     to lead here (DNS rebinding) is of the same origin, but its name stands in `Host`; an address
@@ -54,7 +54,7 @@ class Guarded:
 
     Args:
         app: What is guarded.
-        host: The name or address the server was told to listen at.
+        host: The name or address the server listens at.
     """
 
     def __init__(self, app: ASGIApp, host: str) -> None:
@@ -62,7 +62,7 @@ class Guarded:
         self._names = {"localhost", host.lower(), socket.gethostname().lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it."""
+        """Respond to a request, or refuse it."""
         headers = HTTPConnection(scope).headers
         host = headers.get("host", "")
         origin = headers.get("origin", f"http://{host}")
@@ -80,31 +80,31 @@ class Guarded:
             return False
 
 
-def routes(world: World) -> list[Route]:
-    """Give the routes that steer a world."""
+def routes(fakes: FakeApis) -> list[Route]:
+    """Return the routes of the control endpoints."""
 
     async def truth(request: Request) -> Response:
         try:
-            rows = world.truth(request.path_params["stream"])
+            rows = fakes.truth(request.path_params["stream"])
         except KeyError:
-            return _json({"error": "no such stream", "streams": world.streams}, 404)
+            return _json({"error": "no such stream", "streams": fakes.streams}, 404)
         body = b"".join(row + b"\n" for row in rows)
         return Response(body, media_type="application/x-ndjson")
 
     async def mutate(request: Request) -> Response:
         try:
             wanted = msgspec.json.decode(await request.body(), type=Mutate)
-            touched = world.mutate(**msgspec.structs.asdict(wanted))
+            changed = fakes.mutate(**msgspec.structs.asdict(wanted))
         except ValueError as error:
             return _json({"error": str(error)}, 400)
-        return _json(touched)
+        return _json(changed)
 
     async def requests(_request: Request) -> Response:
-        return _json(world.requests)
+        return _json(fakes.requests)
 
     async def override(request: Request) -> Response:
         try:
-            world.override(msgspec.json.decode(await request.body(), type=Override))
+            fakes.override(msgspec.json.decode(await request.body(), type=Override))
         except ValueError as error:
             return _json({"error": str(error)}, 400)
         return Response(status_code=204)
@@ -112,16 +112,16 @@ def routes(world: World) -> list[Route]:
     return [
         Route("/truth/{stream}", truth, methods=["GET"]),
         Route("/mutate", mutate, methods=["POST"]),
-        Route("/settle", _order(world.settle), methods=["POST"]),
+        Route("/settle", _order(fakes.settle), methods=["POST"]),
         Route("/requests", requests, methods=["GET"]),
-        Route("/requests", _order(world.clear_requests), methods=["DELETE"]),
+        Route("/requests", _order(fakes.clear_requests), methods=["DELETE"]),
         Route("/overrides", override, methods=["POST"]),
-        Route("/overrides", _order(world.clear_overrides), methods=["DELETE"]),
+        Route("/overrides", _order(fakes.clear_overrides), methods=["DELETE"]),
     ]
 
 
 def _order(action: Callable[[], None]) -> Callable[[Request], Awaitable[Response]]:
-    """Make an endpoint that does something and has nothing to say."""
+    """Make an endpoint that performs an action and returns no content."""
 
     async def endpoint(_request: Request) -> Response:
         action()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from commerce_sandbox.codat import API_KEY, ROOT
-from commerce_sandbox.double import ChurnOptions, FaultOptions, Options
-from commerce_sandbox.gate import Override
+from commerce_sandbox.fake_api import ChurnOptions, FaultOptions, Options
+from commerce_sandbox.middleware import Override
 from commerce_sandbox.server import Server
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from commerce_sandbox.double import Churned, Touched
-    from commerce_sandbox.gate import LoggedRequest
+    from commerce_sandbox.fake_api import ChangedRow, Churned
+    from commerce_sandbox.middleware import LoggedRequest
 
 
 class Sandbox:
-    """Local doubles of the vendor APIs, at a free port, while the context lasts.
+    """Local fakes of the vendor APIs, at a free port, while the context lasts.
 
     ```python
     with Sandbox(scale=0.1) as sandbox:
@@ -31,20 +31,20 @@ class Sandbox:
     ```
 
     Args:
-        seed: Names the data. Same seed and scale, same data.
+        seed: Chooses the data. Same seed and scale, same data.
         scale: Size of the data; 1.0 is the size of the demonstration.
-        latency_ms: Milliseconds each answer of an API is held back.
+        latency_ms: Milliseconds each response of an API is held back.
         codat_spec: An official OpenAPI file of Codat whose examples are served instead.
         faults: What goes wrong; a name stands for the profile of that name.
         churn: How the data changes while it is read; a number stands for rows a second.
-        api_key: The key the doubles take; their own if none.
+        api_key: The key the fake APIs take; their own if none.
         hostile_ids: Whether ids of companies and connections hold what tears a path apart: dots,
             slashes, question marks. Codat's are GUIDs.
-        **settings: What single doubles are told, such as `cscart_release="4.9"`; see
+        **settings: Settings of single fake APIs, such as `cscart_release="4.9"`; see
             `commerce-sandbox serve --help`.
 
     Raises:
-        ValueError: A double is told what it does not know; said on entering.
+        ValueError: A setting or its value is unknown; raised on entering.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Sandbox:
         )
 
     def __enter__(self) -> Self:
-        """Start the server; returns when it answers."""
+        """Start the server; returns when it is ready."""
         self._server = Server(self._options)
         self._server.start()
         return self
@@ -92,40 +92,40 @@ class Sandbox:
         """The address of the sandbox, without a path."""
         return self._server.url
 
-    def url_of(self, double: str) -> str:
-        """Give the root of a double, by its name."""
-        return f"{self.url}/{double}"
+    def url_of(self, api: str) -> str:
+        """Return the root of a fake API, by its name."""
+        return f"{self.url}/{api}"
 
     @property
     def codat_url(self) -> str:
-        """The root of Codat's double."""
+        """The root of the fake Codat."""
         return f"{self.url}{ROOT}"
 
     @property
     def api_key(self) -> str:
-        """The key Codat's double takes."""
+        """The key the fake Codat takes."""
         return self._options.api_key or API_KEY
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables that point every tap at this sandbox."""
-        return self._server.world.environment(self.url)
+        return self._server.fakes.environment(self.url)
 
     @property
     def streams(self) -> tuple[str, ...]:
         """Names of all streams."""
-        return self._server.world.streams
+        return self._server.fakes.streams
 
     def truth_lines(self, stream: str) -> list[bytes]:
-        """Give the rows of a stream as JSON, with all digits of their numbers.
+        """Return the rows of a stream as JSON, with all digits of their numbers.
 
         Raises:
             KeyError: There is no such stream.
         """
-        return self._server.call(lambda: list(self._server.world.truth(stream)))
+        return self._server.call(lambda: list(self._server.fakes.truth(stream)))
 
     def truth(self, stream: str) -> list[dict[str, Any]]:
-        """Give the rows a perfect extraction of a stream holds, from the store, not over HTTP.
+        """Return the rows a perfect extraction of a stream holds, from the store, not over HTTP.
 
         Raises:
             KeyError: There is no such stream.
@@ -139,24 +139,24 @@ class Sandbox:
         inserts: int = 0,
         deletes: int = 0,
         stream: str | None = None,
-    ) -> list[Touched]:
+    ) -> list[ChangedRow]:
         """Change, add and delete rows, chosen by the seed; gives the rows touched.
 
-        What follows from it moves as well: the history of reads, the data status, and the stamps of
-        the last sync.
+        What follows from it moves as well: the history of reads, the data status, and the
+        timestamps of the last sync.
 
         Args:
             changes: How many rows to change.
             inserts: How many rows to add.
             deletes: How many rows to delete.
-            stream: The stream to keep to, or the name of a double for all of its streams that can
+            stream: The stream to keep to, or the name of a fake API for all of its streams that can
                 change; Codat's if none.
 
         Raises:
             ValueError: The stream's rows cannot be changed, or are too few.
         """
         return self._server.call(
-            self._server.world.mutate,
+            self._server.fakes.mutate,
             changes=changes,
             inserts=inserts,
             deletes=deletes,
@@ -165,17 +165,17 @@ class Sandbox:
 
     @property
     def churned(self) -> list[Churned]:
-        """What churn has done so far, in order. It begins with the first request."""
-        return self._server.call(lambda: self._server.world.churned)
+        """The changes of churn so far, in order. It begins with the first request."""
+        return self._server.call(lambda: self._server.fakes.churned)
 
     def settle(self) -> None:
         """End the churn, and with it what it implies, such as a sync under way."""
-        self._server.call(self._server.world.settle)
+        self._server.call(self._server.fakes.settle)
 
     @property
     def requests(self) -> list[LoggedRequest]:
         """The requests that came in so far, in order."""
-        return self._server.call(lambda: self._server.world.requests)
+        return self._server.call(lambda: self._server.fakes.requests)
 
     @property
     def strayed(self) -> list[str]:
@@ -184,7 +184,7 @@ class Sandbox:
 
     def clear_requests(self) -> None:
         """Forget the requests so far."""
-        self._server.call(self._server.world.clear_requests)
+        self._server.call(self._server.fakes.clear_requests)
 
     def override(
         self,
@@ -197,18 +197,18 @@ class Sandbox:
         delay: float = 0.0,
         holding: str = "",
     ) -> None:
-        """Have matching requests answered otherwise; the first override that matches counts.
+        """Replace the responses to matching requests; the first override that matches counts.
 
         Args:
             path: A regular expression to be found in `path?query`, both decoded, or in the body
                 that was sent.
-            status: The status of the answer. None lets the API answer, after the delay.
+            status: The status of the response. None for the API's own response, after the delay.
             body: The body: text as it is, anything else as JSON. None gives the body the API
                 documents for the status.
-            headers: Headers of the answer.
-            times: How many requests it holds for; all if none.
-            delay: Seconds to wait before the answer.
-            holding: It takes only the place of answers of the API that hold this text.
+            headers: Headers of the response.
+            times: How many requests it applies to; all if none.
+            delay: Seconds to wait before the response.
+            holding: Replace only responses of the API that hold this text.
         """
         override = Override(
             path=path,
@@ -219,8 +219,8 @@ class Sandbox:
             delay=delay,
             holding=holding,
         )
-        self._server.call(self._server.world.override, override)
+        self._server.call(self._server.fakes.override, override)
 
     def clear_overrides(self) -> None:
-        """Have all requests answered by the APIs themselves again."""
-        self._server.call(self._server.world.clear_overrides)
+        """Drop all overrides."""
+        self._server.call(self._server.fakes.clear_overrides)

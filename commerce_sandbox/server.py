@@ -14,8 +14,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Router
 
 from commerce_sandbox import control
-from commerce_sandbox.wire import Wire
-from commerce_sandbox.world import World
+from commerce_sandbox.connection import Connection
+from commerce_sandbox.fake_apis import FakeApis
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from commerce_sandbox.double import Options
+    from commerce_sandbox.fake_api import Options
 
 _T = TypeVar("_T")
 
 
 class Server(uvicorn.Server):
-    """Serves a world: in this thread by `run`, in one of its own by `start`.
+    """Serves the fake APIs: in this thread by `run`, in one of its own by `start`.
 
     The address is known, and connections wait, before the server runs.
 
     Args:
-        options: How the world is to be filled and to behave.
+        options: Data and behaviour of the fake APIs.
         host: The address to listen at.
         port: The port to listen at; 0 for a free one.
-        on_ready: Called once when the server answers.
+        on_ready: Called once when the server is ready.
 
     Raises:
-        OSError: The port cannot be had, or a file of the options cannot be read.
-        ValueError: A file of the options is not what it should be.
+        OSError: The port is not available, or a file of the options cannot be read.
+        ValueError: A file of the options has another content.
     """
 
     def __init__(
@@ -54,22 +54,22 @@ class Server(uvicorn.Server):
         port: int = 0,
         on_ready: Callable[[Server], None] | None = None,
     ) -> None:
-        self.world = World(options)
+        self.fakes = FakeApis(options)
         mounts = [
-            Mount(double.root, gate)
-            for double, gate in zip(self.world.doubles, self.world.gates, strict=True)
+            Mount(api.root, middleware)
+            for api, middleware in zip(self.fakes.apis, self.fakes.middlewares, strict=True)
         ]
-        steering = control.Guarded(Router(control.routes(self.world)), host)
+        steering = control.Guarded(Router(control.routes(self.fakes)), host)
         app = Starlette(routes=[*mounts, Mount("/_control", steering)])
         app.state.server = self
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Wire,
+                http=Connection,
                 access_log=False,
                 log_level="warning",
                 lifespan="off",
-                date_header=False,  # a double may have a clock of its own
+                date_header=False,  # a fake API may have a clock of its own
             )
         )
         self._socket = socket.create_server((host, port))
@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     def start(self) -> None:
-        """Serve in a thread of its own; returns when the server answers.
+        """Serve in a thread of its own; returns when the server is ready.
 
         Raises:
             Exception: What kept the server from starting.
@@ -112,14 +112,14 @@ class Server(uvicorn.Server):
         self._loop.result()
 
     def stop(self) -> None:
-        """End what `start` began; nobody waits for answers that are still delayed."""
+        """Stop the server that `start` started, without waiting for delayed responses."""
         self.should_exit = self.force_exit = True
         self._thread.join()
 
     def call(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:  # noqa: ANN401
-        """Call a function between two requests, in the thread that answers them.
+        """Call a function between two requests, in the thread that serves them.
 
-        So nothing of the world needs a lock.
+        So no data needs a lock.
         """
         result: Future[_T] = Future()
 
@@ -135,7 +135,7 @@ class Server(uvicorn.Server):
     def stop_listening(self, seconds: float) -> None:
         """Refuse new connections for a while; those that are open go on.
 
-        Must be called in the thread that answers requests.
+        Must be called in the thread that serves requests.
         """
         listener = self.servers[0]
         if listener.is_serving():
@@ -145,13 +145,13 @@ class Server(uvicorn.Server):
     async def _listen_again(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self.servers[0] = await asyncio.get_running_loop().create_server(
-            lambda: Wire(self.config, self.server_state, self.lifespan.state),
+            lambda: Connection(self.config, self.server_state, self.lifespan.state),
             sock=socket.create_server(self._address),
             backlog=self.config.backlog,
         )
 
     async def elsewhere(self) -> str:
-        """Give the address of another host, which notes the requests that come in `strayed`."""
+        """Return the address of another host, which notes the requests that come in `strayed`."""
         if self._elsewhere is None:
 
             async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
-from commerce_sandbox.double import Options
-from commerce_sandbox.world import World
+from commerce_sandbox.fake_api import Options
+from commerce_sandbox.fake_apis import FakeApis
 from tap_cscart.streams import STREAMS as CSCART_STREAMS
 
 if TYPE_CHECKING:
@@ -254,16 +254,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(f"Done after {time.monotonic() - started:.0f} seconds.")
 
-    world = World(Options())
+    fakes = FakeApis(Options())
     with duckdb.connect(str(DATABASE), read_only=True) as connection:
         connection.execute(f"SET schema = '{demo.schema}'")
         prefix = f"{demo.name}.{demo.part}"
-        names = [name.removeprefix(prefix) for name in world.streams if name.startswith(prefix)]
+        names = [name.removeprefix(prefix) for name in fakes.streams if name.startswith(prefix)]
         streams = [name for name in names if name not in demo.left_out]
         counts = [
             (
                 stream,
-                sum(1 for _ in world.truth(f"{prefix}{stream}")),
+                sum(1 for _ in fakes.truth(f"{prefix}{stream}")),
                 rows_in(connection, stream),
             )
             for stream in streams

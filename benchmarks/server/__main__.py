@@ -2,7 +2,7 @@
 
 What is measured is the client, so rows are encoded before they are requested and a response is a
 join of bytes. The price is strictness: a server responds to what a tap and its peers request in a
-benchmark, and is no double to test against.
+benchmark, and is no fake API to test against.
 
 The first line of the output has the settings of the API's tap as a JSON object.
 """

@@ -1,4 +1,4 @@
-"""What all servers share: latency, a count of requests, and calls to a double in this process."""
+"""What all servers share: latency, a count of requests, and calls to a fake API in this process."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ async def send_json(send: Send, status: int, body: bytes) -> None:
 
 
 async def fetch(api: ASGIApp, scope: Scope, query: str, body: bytes = b"") -> bytes:
-    """Fetch a response from a double, without a socket.
+    """Fetch a response from a fake API, without a socket.
 
     Args:
-        api: The double's application.
+        api: The fake API's application.
         scope: The scope of the client's request: its path, its method, its credentials.
         query: The query string to send in place of the client's.
         body: The body to send.
@@ -73,5 +73,5 @@ async def fetch(api: ASGIApp, scope: Scope, query: str, body: bytes = b"") -> by
     await api({**scope, "query_string": query.encode()}, receive, send)
     found = b"".join(message.get("body", b"") for message in messages)
     if messages[0]["status"] != OK:
-        raise RuntimeError(f"the double refuses {scope['path']}?{query}: {found.decode()}")
+        raise RuntimeError(f"the fake API refuses {scope['path']}?{query}: {found.decode()}")
     return found

@@ -1,6 +1,6 @@
 """Centra's lists of orders in bulk, of the Integration API and of the Order API.
 
-The sandbox's double responds to everything else, once: the schema and the rate limits of the
+The fake API of the sandbox responds to everything else, once: the schema and the rate limits of the
 Integration API are what it sends. What it sends for a query of orders is fetched once as well, and
 each of its rows repeated under its own id, number and date.
 """
@@ -18,8 +18,8 @@ from starlette.requests import Request
 
 from benchmarks.server.app import OK, fetch, send_json
 from benchmarks.server.stencil import stencil
-from commerce_sandbox.centra import ORDER_ROOT, CentraDouble
-from commerce_sandbox.double import Options
+from commerce_sandbox.centra import ORDER_ROOT, FakeCentra
+from commerce_sandbox.fake_api import Options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ FIRST_DATE: Final = datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1)))  #
 STEP: Final = timedelta(minutes=1)
 """The time between the dates of two rows."""
 PLENTY: Final = 1000
-"""How many times the double's quotas there are: what is measured is the tap, not its waiting."""
+"""How many times the fake API's quotas there are: what is measured is the tap, not its waiting."""
 
 _MARK: Final = re.compile(r"(q[0-9a-f]{16}): __typename ")
 """What the tap adds to a query to recognise the response."""
@@ -67,7 +67,7 @@ def _fill(stencils: Sequence[bytes], numbers: range, form: str = "") -> bytes:
 
 @dataclass(frozen=True)
 class List:
-    """What the double sends for a query of orders, ready to be cut into pages.
+    """What the fake API sends for a query of orders, ready to be cut into pages.
 
     Attributes:
         stencils: Rows as bytes, with places for an id, a number and dates.
@@ -88,14 +88,14 @@ class Integration:
     """
 
     def __init__(self, rows: int) -> None:
-        self._double = CentraDouble(Options(scale=0.05))
+        self._fake = FakeCentra(Options(scale=0.05))
         self._rows = rows
         self._lists: dict[tuple[str, int], List] = {}
         self._others: dict[bytes, bytes] = {}
 
     def environment(self, url: str) -> Mapping[str, str]:
         """Give the settings of tap-centra as environment variables."""
-        return self._double.environment(url)
+        return self._fake.environment(url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
@@ -108,7 +108,7 @@ class Integration:
             found = await self._page(scope, given["query"], given["variables"])
         else:
             if body not in self._others:
-                self._others[body] = _with_plenty(await fetch(self._double.app, scope, "", body))
+                self._others[body] = _with_plenty(await fetch(self._fake.app, scope, "", body))
             found = self._others[body]
         await send_json(send, OK, found)
 
@@ -119,7 +119,7 @@ class Integration:
         if key not in self._lists:
             first = {**variables, "rows_where": {}, "rows_page": 1}
             body = msgspec.json.encode({"query": bare, "variables": first})
-            self._lists[key] = _read(await fetch(self._double.app, scope, "", body))
+            self._lists[key] = _read(await fetch(self._fake.app, scope, "", body))
         known = self._lists[key]
         numbers = _select(self._rows, **variables["rows_where"].get("updatedAt", {}))
         size, page = variables["rows_limit"], variables["rows_page"]
@@ -129,7 +129,7 @@ class Integration:
 
 
 def _read(body: bytes) -> List:
-    """Make a list from the double's first page."""
+    """Make a list from the fake API's first page."""
     found = msgspec.json.decode(body)
     rows = found["data"]["rows"][:KINDS]
     return List(
@@ -139,7 +139,7 @@ def _read(body: bytes) -> List:
 
 
 def _select(rows: int, **bounds: str) -> range:
-    """Find the rows between two dates; like those of the double, the bounds are exclusive."""
+    """Find the rows between two dates; like those of the fake API, the bounds are exclusive."""
     ends = {name: datetime.fromisoformat(text) - FIRST_DATE for name, text in bounds.items()}
     first = ends["from"] // STEP + 1 if "from" in ends else 0
     end = -(-ends["to"] // STEP) if "to" in ends else rows
@@ -166,14 +166,14 @@ class OrderApi:
     """
 
     def __init__(self, rows: int) -> None:
-        self._double = CentraDouble(Options(scale=0.05))
+        self._fake = FakeCentra(Options(scale=0.05))
         self._rows = rows
         self._stencils: Sequence[bytes] = ()
 
     def environment(self, url: str) -> Mapping[str, str]:
         """Give the settings of tap-centra as environment variables."""
         prefix = "TAP_CENTRA_ORDER_"
-        found = self._double.environment(url)
+        found = self._fake.environment(url)
         return {
             name.replace(prefix, "TAP_CENTRA_"): value
             for name, value in found.items()
@@ -183,10 +183,10 @@ class OrderApi:
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Respond to one request."""
         if scope["path"] != f"{ORDER_ROOT}/orders":
-            await send_json(send, 404, self._double.error_body(404))
+            await send_json(send, 404, self._fake.error_body(404))
             return
         if not self._stencils:
-            body = await fetch(self._double.app, scope, "limit=1000")
+            body = await fetch(self._fake.app, scope, "limit=1000")
             orders = msgspec.json.decode(body)["orders"]
             some = orders[:: len(orders) // KINDS]  # the first ones are not like the others
             self._stencils = [stencil(row, _ORDER_PLACES, msgspec.json.encode) for row in some]

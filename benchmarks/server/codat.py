@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl
 
 from benchmarks.server.app import OK, send_json
 from commerce_sandbox.codat import commerce, dates, fields
-from commerce_sandbox.codat.answers import ApiError, PageRequest, error_body
 from commerce_sandbox.codat.merchants import join, make_company, make_connection
 from commerce_sandbox.codat.operations import COMPLETE
 from commerce_sandbox.codat.platforms import ALL_COMMERCE, COMMERCE
+from commerce_sandbox.codat.responses import ApiError, PageRequest, error_body
 from commerce_sandbox.codat.table import encode
 
 if TYPE_CHECKING:

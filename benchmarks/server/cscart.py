@@ -1,7 +1,7 @@
 """CS-Cart's lists of orders and products in bulk.
 
-The sandbox's double responds to everything else. What it sends for a query of one of the two lists
-is fetched once: its rows, each repeated under its own id and dates, and its `params`.
+The fake API of the sandbox responds to everything else. What it sends for a query of one of the two
+lists is fetched once: its rows, each repeated under its own id and dates, and its `params`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import msgspec
 
 from benchmarks.server.app import OK, fetch, send_json
 from benchmarks.server.stencil import stencil
-from commerce_sandbox.cscart import ROOT, CscartDouble
-from commerce_sandbox.cscart.answers import encode
+from commerce_sandbox.cscart import ROOT, FakeCSCart
 from commerce_sandbox.cscart.query import parse
-from commerce_sandbox.double import Options
+from commerce_sandbox.cscart.responses import encode
+from commerce_sandbox.fake_api import Options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,25 +46,25 @@ class Cscart:
     """
 
     def __init__(self, rows: int) -> None:
-        self._double = CscartDouble(Options(scale=0.05))
+        self._fake = FakeCSCart(Options(scale=0.05))
         self._rows = rows
         self._lists: dict[tuple[str, str], List] = {}
 
     def environment(self, url: str) -> Mapping[str, str]:
         """Give the settings of tap-cscart as environment variables."""
-        return self._double.environment(url)
+        return self._fake.environment(url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
         name = scope["path"].removeprefix(API)
         query = parse_qsl(scope["query_string"].decode())
         if name not in KEYS or not {key for key, _ in query} <= CUTTING | SHAPING:
-            await self._double.app(scope, receive, send)
+            await self._fake.app(scope, receive, send)
             return
         shape = urlencode(sorted((key, value) for key, value in query if key not in CUTTING))
         found = self._lists.get((name, shape))
         if found is None:
-            body = await fetch(self._double.app, scope, f"{shape}&items_per_page=0")
+            body = await fetch(self._fake.app, scope, f"{shape}&items_per_page=0")
             found = self._lists[name, shape] = List.read(name, body)
         await send_json(send, OK, found.page(parse(scope["query_string"].decode()), self._rows))
 
@@ -85,7 +85,7 @@ class List:
 
     @classmethod
     def read(cls, name: str, body: bytes) -> List:
-        """Make a list from a response with all rows of the double's list."""
+        """Make a list from a response with all rows of the fake API's list."""
         found = msgspec.json.decode(body)
         key = KEYS[name]
         rows = sorted(found[name], key=lambda row: int(row[key]))[:KINDS]

@@ -1,4 +1,4 @@
-"""Rows of a double as bytes, with places for what tells their repetitions apart."""
+"""Rows of a fake API as bytes, with places for what tells their repetitions apart."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""A double of Centra's two APIs, made from the vendor's public documentation.
+"""A fake of Centra's two APIs, made from the vendor's public documentation.
 
 Both stand on one store. The Integration API (GraphQL) is at `/centra/graphql`, the Order API
 (REST) at `/centra/api/order-api`. Their streams are named `integration.orders` and `order.orders`;
-what a row of `truth` looks like is told in `integration_truth` and `order_truth`.
+`integration_truth` and `order_truth` describe the rows of `truth`.
 
-Choices of its own, where the documentation is silent, are told where they are made: `lists`
+Choices of its own, where the documentation is silent, are explained where they are made: `lists`
 (ranges, cursors, sizes of pages), `survey` (complexity), `limits` (buckets), `graphql_api`
 (statuses of errors), `order_api`. Two more:
 
@@ -12,7 +12,7 @@ Choices of its own, where the documentation is silent, are told where they are m
   for it; `truth` has all lines.
 * A customer who is deleted is gone from the lists and from `customers`; orders go on naming them.
 
-Rights are told by the credentials, see `tokens` and `plugins`.
+Rights depend on the credentials, see `tokens` and `plugins`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from commerce_sandbox.centra.schema import VARIANTS
 from commerce_sandbox.centra.store import Store
 from commerce_sandbox.centra.tokens import TOKEN, tokens
 from commerce_sandbox.centra.values import DAY, ZONE
-from commerce_sandbox.double import Envelope, Setting
+from commerce_sandbox.fake_api import Envelope, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from commerce_sandbox.double import Options, Touched
+    from commerce_sandbox.fake_api import ChangedRow, Options
 
-__all__ = ["API_KEY", "NARROW_API_KEY", "ORDER_ROOT", "ROOT", "TOKEN", "CentraDouble"]
+__all__ = ["API_KEY", "NARROW_API_KEY", "ORDER_ROOT", "ROOT", "TOKEN", "FakeCentra"]
 
 ROOT: Final = "/centra"
 ORDER_ROOT: Final = f"{ROOT}/api/order-api"
@@ -90,8 +90,8 @@ _SHIPMENTS_BY: Final = Setting(
 )
 
 
-class CentraDouble:
-    """The double of Centra: its store, its two APIs, its truth.
+class FakeCentra:
+    """The fake of Centra: its store, its two APIs, its truth.
 
     Args:
         options: How it is to be filled.
@@ -137,7 +137,7 @@ class CentraDouble:
         await api(scope, receive, send)
 
     def truth(self, stream: str) -> Iterator[bytes]:
-        """Give the rows of a stream, each encoded as JSON.
+        """Return the rows of a stream, each encoded as JSON.
 
         Raises:
             KeyError: There is no such stream.
@@ -146,7 +146,7 @@ class CentraDouble:
 
     def mutate(
         self, *, changes: int, inserts: int, deletes: int, stream: str | None
-    ) -> list[Touched]:
+    ) -> list[ChangedRow]:
         """Change, add and delete rows, chosen by the seed.
 
         Args:
@@ -161,7 +161,7 @@ class CentraDouble:
         Raises:
             ValueError: The rows of the stream cannot be changed, or are too few.
         """
-        touched = mutation.mutate(
+        changed = mutation.mutate(
             self._store,
             self._mutations,
             changes=changes,
@@ -170,36 +170,36 @@ class CentraDouble:
             stream=stream,
         )
         self._mutations += 1
-        return _once(touched)
+        return _once(changed)
 
-    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[Touched, bytes]:
-        """Change, add or delete one row. See `double.Double`."""
+    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[ChangedRow, bytes]:
+        """Change, add or delete one row. See `FakeApi`."""
         if not self._churned:
             self._churn_began = self._store.now + DAY
         self._churned += 1
-        moment = self._churn_began + int(seconds)
-        wanted = mutation.churn(self._store, self._churned, moment, random, stream)
-        touched = next((one for one in wanted if stream in {None, one.stream}), wanted[0])
+        timestamp = self._churn_began + int(seconds)
+        wanted = mutation.churn(self._store, self._churned, timestamp, random, stream)
+        changed = next((one for one in wanted if stream in {None, one.stream}), wanted[0])
         found = (
             row
-            for row in self._rows(touched.stream)
-            if touched.key.items() <= row.items() and touched.change != "deleted"
+            for row in self._rows(changed.stream)
+            if changed.key.items() <= row.items() and changed.change != "deleted"
         )
         row = next(found, None)
-        return touched, b"" if row is None else msgspec.json.encode(row)
+        return changed, b"" if row is None else msgspec.json.encode(row)
 
     def settle(self) -> None:
         """End the churn; nothing follows from it."""
 
     def error_body(self, status: int) -> bytes:
-        """Give a body with an error status that suits both APIs, which document none."""
+        """Return a body with an error status that suits both APIs, which document none."""
         message = f"HTTP status {status}"
         return msgspec.json.encode(
             {"status": "no", "msg": message, "errors": [{"message": message}]}
         )
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Give the settings of tap-centra as environment variables.
+        """Return the settings of tap-centra as environment variables.
 
         A tap reads one of the APIs: `TAP_CENTRA_…` leads to the Integration API, and
         `TAP_CENTRA_ORDER_…`, for a second plugin called tap-centra-order, to the Order API.
@@ -224,10 +224,10 @@ class CentraDouble:
         return iter(order_truth.rows(self._store, name))
 
 
-def _once(touched: Iterator[Touched]) -> list[Touched]:
+def _once(changed: Iterator[ChangedRow]) -> list[ChangedRow]:
     """Name each row once: added before changed, whatever came first otherwise."""
-    found: dict[tuple[str, str], Touched] = {}
-    for one in touched:
+    found: dict[tuple[str, str], ChangedRow] = {}
+    for one in changed:
         key = (one.stream, json.dumps(one.key, sort_keys=True))
         known = found.get(key)
         if known is None or (known.change, one.change) in _STRONGER:

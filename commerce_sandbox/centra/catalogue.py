@@ -9,8 +9,8 @@ from commerce_sandbox.centra.values import (
     Row,
     attribute,
     choice_element,
+    draw_timestamps,
     drawn,
-    stamps,
     text_element,
     weight,
 )
@@ -60,10 +60,10 @@ class Catalogue:
         self.display_items: list[Row] = []
         self.prices: list[Row] = []
         self.bundles: list[Row] = []
-        for number, updated in enumerate(stamps(random, products), 1):
+        for number, updated in enumerate(draw_timestamps(random, products), 1):
             self._add(number, updated)
         for rows in (self.variants, self.sizes, self.displays):
-            for row, updated in zip(rows, stamps(random, len(rows)), strict=True):
+            for row, updated in zip(rows, draw_timestamps(random, len(rows)), strict=True):
                 row["updatedAt"] = updated
         for size in self.sizes:
             size["_stockModified"] = size["updatedAt"]
@@ -72,7 +72,7 @@ class Catalogue:
         self.price_alterations = self._price_alterations()
 
     def tables(self) -> dict[str, list[Row]]:
-        """Give the tables, by the names of the root fields."""
+        """Return the tables, by the names of the root fields."""
         return {
             "products": self.products,
             "productVariants": self.variants,
@@ -252,7 +252,7 @@ class Catalogue:
     def _vouchers(self, count: int) -> list[Row]:
         random = self._random
         made: list[Row] = []
-        for number, updated in enumerate(stamps(random, count), 1):
+        for number, updated in enumerate(draw_timestamps(random, count), 1):
             created = drawn(random, updated - 90 * DAY, updated)
             by_code = chance(random, 0.8)
             made.append(
@@ -286,7 +286,7 @@ class Catalogue:
                 "attributes": [],
                 "store": self._setup.stores[0],
             }
-            for number, updated in enumerate(stamps(self._random, 5), 1)
+            for number, updated in enumerate(draw_timestamps(self._random, 5), 1)
         ]
 
     def _price_alterations(self) -> list[Row]:

@@ -44,7 +44,7 @@ class Events:
         Args:
             kind: The type of the object.
             change: `CREATED`, `UPDATED` or `DELETED`.
-            row: The object; of one that was deleted, only its id is told.
+            row: The object; of a deleted one, only its id is given.
             now: When.
         """
         self._now = now

@@ -19,7 +19,7 @@ from graphql.language import FragmentDefinitionNode
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from commerce_sandbox.centra import survey
+from commerce_sandbox.centra import query_cost
 from commerce_sandbox.centra.limits import Exceeded, Limits
 from commerce_sandbox.centra.resolvers import bind, column
 from commerce_sandbox.centra.schema import schema
@@ -50,12 +50,12 @@ class Context(msgspec.Struct, frozen=True):
     limits: Limits
 
     def visible(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Give those of a table's rows that the token may see."""
+        """Return those of a table's rows that the token may see."""
         return self.token.visible(rows)
 
 
 class Refused(Exception):
-    """A request is answered with an error alone.
+    """A request whose response is an error alone.
 
     Attributes:
         status: The HTTP status.
@@ -72,7 +72,7 @@ class Refused(Exception):
         self.headers = headers or {}
 
 
-class Question(msgspec.Struct, kw_only=True):
+class GraphQLRequest(msgspec.Struct, kw_only=True):
     """The body of a request."""
 
     query: str
@@ -85,7 +85,7 @@ class GraphQLApi:
     """Answers queries from the store.
 
     Args:
-        store: The content of the double.
+        store: The content of the fake API.
         variant: The variant of the schema, of `schema.VARIANTS`.
         tokens: The tokens it takes.
         limits: The limits it keeps.
@@ -98,7 +98,7 @@ class GraphQLApi:
         self._variant = variant
         self._tokens = tokens
         self._limits = limits
-        self._read = lru_cache(maxsize=256)(self._read_anew)
+        self._read = lru_cache(maxsize=256)(self._parse_query)
 
     @cached_property
     def schema(self) -> GraphQLSchema:
@@ -106,11 +106,11 @@ class GraphQLApi:
         return bind(schema(self._variant), self._store)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to a request."""
         request = Request(scope, receive)
         try:
             status, headers = 200, {}
-            body = self._answer(self._token(request), await self._question(request))
+            body = self._respond(self._token(request), await self._read_body(request))
         except ClientDisconnect:
             return
         except Refused as refused:
@@ -130,68 +130,70 @@ class GraphQLApi:
             raise Refused(401, _error("The access token has expired.", "authentication"))
         return token
 
-    async def _question(self, request: Request) -> Question:
+    async def _read_body(self, request: Request) -> GraphQLRequest:
         if request.method != "POST":
             error = _error("Only POST requests are answered.", "request")
             raise Refused(405, error, headers={"allow": "POST"})
         try:
-            return msgspec.json.decode(await request.body(), type=Question)
+            return msgspec.json.decode(await request.body(), type=GraphQLRequest)
         except msgspec.DecodeError as error:
             raise Refused(400, _error(f"The body cannot be read: {error}", "request")) from error
 
-    def _answer(self, token: Token, question: Question) -> dict[str, Any]:
+    def _respond(self, token: Token, graphql: GraphQLRequest) -> dict[str, Any]:
         self._take(REQUEST_COUNT=1)
-        document, errors = self._read(question.query)
+        document, errors = self._read(graphql.query)
         if errors:
             raise Refused(200, *(_located(error) for error in errors))
-        operation = get_operation_ast(document, question.operationName)
+        operation = get_operation_ast(document, graphql.operationName)
         if operation is None:
             raise Refused(200, _error("The operation to run must be named.", "graphql"))
-        asked = self._survey(document, operation, question, token)
-        if asked.lacks:
-            raise Refused(200, *(lack.as_error() for lack in asked.lacks))
-        if asked.complexity > survey.LARGEST:
-            told = f"Query complexity {asked.complexity} exceeds the maximum of {survey.LARGEST}."
-            raise Refused(200, _error(told, "complexity"))
+        cost = self._query_cost(document, operation, graphql, token)
+        if cost.missing:
+            raise Refused(200, *(permission.as_error() for permission in cost.missing))
+        if cost.complexity > query_cost.LARGEST:
+            message = (
+                f"Query complexity {cost.complexity} exceeds the maximum of {query_cost.LARGEST}."
+            )
+            raise Refused(200, _error(message, "complexity"))
         is_mutation = operation.operation.value == "mutation"
-        self._take(QUERY_COMPLEXITY=asked.complexity, MUTATION_COUNT=int(is_mutation))
+        self._take(QUERY_COMPLEXITY=cost.complexity, MUTATION_COUNT=int(is_mutation))
         result = execute_sync(
             self.schema,
             document,
             self._store.tables,
             Context(token, self._limits),
-            question.variables,
-            question.operationName,
+            graphql.variables,
+            graphql.operationName,
             field_resolver=column,
         )
-        answer: dict[str, Any] = {"data": result.data}
+        response: dict[str, Any] = {"data": result.data}
         if result.errors:
-            answer = {"errors": [_located(error) for error in result.errors]} | answer
-        answer["extensions"] = {
-            "complexity": asked.complexity,
-            "permissionsUsed": sorted(asked.used),
+            response = {"errors": [_located(error) for error in result.errors]} | response
+        response["extensions"] = {
+            "complexity": cost.complexity,
+            "permissionsUsed": sorted(cost.used),
             "appVersion": APP_VERSION,
         }
-        if asked.deprecated:
-            answer["extensions"]["deprecatedFieldsUsed"] = sorted(asked.deprecated)
-        return answer
+        if cost.deprecated:
+            response["extensions"]["deprecatedFieldsUsed"] = sorted(cost.deprecated)
+        return response
 
-    def _survey(
+    def _query_cost(
         self,
         document: DocumentNode,
         operation: OperationDefinitionNode,
-        question: Question,
+        graphql: GraphQLRequest,
         token: Token,
-    ) -> survey.Survey:
+    ) -> query_cost.QueryCost:
         fragments = {
             one.name.value: one
             for one in document.definitions
             if isinstance(one, FragmentDefinitionNode)
         }
-        variables = question.variables or {}
-        return survey.Survey(self.schema, operation, fragments, variables, token.granted)
+        variables = graphql.variables or {}
+        return query_cost.QueryCost(self.schema, operation, fragments, variables, token.granted)
 
-    def _read_anew(self, query: str) -> tuple[DocumentNode, list[GraphQLError]]:
+    def _parse_query(self, query: str) -> tuple[DocumentNode, list[GraphQLError]]:
         try:
             document = parse(query)
         except GraphQLError as error:
@@ -212,5 +214,5 @@ def _error(message: str, category: str) -> dict[str, Any]:
 
 
 def _located(error: GraphQLError) -> dict[str, Any]:
-    """Give an error of graphql-core as the API writes it."""
+    """Return an error of graphql-core as the API writes it."""
     return {**error.formatted, "extensions": {"category": "graphql"}}

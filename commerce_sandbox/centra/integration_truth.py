@@ -2,7 +2,7 @@
 
 A row has the fields that the schema declares for its type, in this neutral form:
 
-* A moment is in UTC, as `2024-05-31T22:00:00Z`. A field with arguments has the value it has
+* A timestamp is in UTC, as `2024-05-31T22:00:00Z`. A field with arguments has the value it has
   without.
 * `__typename` stands where the declared type is an interface or a union.
 * A value without a life of its own (money, an address, an attribute, totals) has all its fields,
@@ -11,7 +11,7 @@ A row has the fields that the schema declares for its type, in this neutral form
   of the set-up and never changes, all its plain columns.
 * A list of other rows that carry the reference themselves is left out: an order has no lines, a
   product no variants. A list of others that do not has references. The `object` of an event is its
-  `__typename` alone: ids of several types cannot be asked for at once. `stockTotals`, which sum up
+  `__typename` alone: ids of several types cannot be requested at once. `stockTotals`, which sum up
   rows of `stock`, are left out as well.
 
 Rows of `order_lines` and `payment_history` have `orderId`, `orderNumber` and `orderUpdatedAt`
@@ -116,16 +116,16 @@ _CARRIED: Final = {
 
 
 @lru_cache(maxsize=100_000)
-def in_utc(moment: int) -> str:
-    """Write a moment in UTC."""
-    return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+def in_utc(timestamp: int) -> str:
+    """Write a timestamp in UTC."""
+    return f"{datetime.fromtimestamp(timestamp, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class IntegrationTruth:
     """Gives the rows of the Integration API's streams.
 
     Args:
-        store: The content of the double.
+        store: The content of the fake API.
         schema: The variant of the schema that is served.
     """
 
@@ -135,7 +135,7 @@ class IntegrationTruth:
         self._plans: dict[str, list[tuple[str, Callable[[Any], Any]]]] = {}
 
     def rows(self, stream: str) -> Rows:
-        """Give the rows of a stream.
+        """Return the rows of a stream.
 
         Raises:
             KeyError: There is no such stream.
@@ -150,7 +150,7 @@ class IntegrationTruth:
         return (self.row(row, kind) for row in self._store.tables[table])
 
     def row(self, row: Row, kind: str) -> Row:
-        """Give a row as a perfect extraction has it."""
+        """Return a row as a perfect extraction has it."""
         actual = row.get("__typename", kind)
         made = {} if actual == kind else {"__typename": actual}
         made |= {name: write(row[name]) for name, write in self._plan(actual)}
@@ -176,7 +176,7 @@ class IntegrationTruth:
             }
 
     def _plan(self, kind_name: str) -> list[tuple[str, Callable[[Any], Any]]]:
-        """Tell how each field of a type is written."""
+        """Return how each field of a type is written."""
         if kind_name not in self._plans:
             kind = self._schema.type_map[kind_name]
             assert isinstance(kind, GraphQLObjectType)  # noqa: S101 (for the type checker)
@@ -193,8 +193,8 @@ class IntegrationTruth:
     def _writer(self, field: GraphQLField) -> Callable[[Any], Any]:
         kind = get_named_type(field.type)
         if is_leaf_type(kind):
-            moment = kind.name == "DateTimeTz"
-            return lambda value: in_utc(value) if moment and value is not None else value
+            timestamp = kind.name == "DateTimeTz"
+            return lambda value: in_utc(value) if timestamp and value is not None else value
         listed = isinstance(get_nullable_type(field.type), GraphQLList)
         whole = kind.name not in _ROWS if listed else "id" not in getattr(kind, "fields", {"id"})
         abstract = isinstance(kind, (GraphQLInterfaceType, GraphQLUnionType))

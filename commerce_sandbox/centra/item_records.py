@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commerce_sandbox.centra.order_records import Flag, Id, Moment, Record
+from commerce_sandbox.centra.order_records import Flag, Id, Record, Timestamp
 from commerce_sandbox.centra.values import DAY, Row, settled
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _common(size: Row) -> Record:
         "harmCode": product["harmonizedCommodityCode"],
         "harmDescription": product["harmonizedCommodityCodeDescription"],
         "active": Flag(size["isActive"]),
-        "createdAt": Moment(product["createdAt"]),
+        "createdAt": Timestamp(product["createdAt"]),
         "categoryName": category["name"] if product["displays"] else None,
     }
 
@@ -127,14 +127,14 @@ def customer(row: Row) -> Record:
                 "text": "Yes, send me news",
                 "language": row["language"]["languageCode"],
                 "version": "1",
-                "created": Moment(row["createdAt"]),
-                "modified": Moment(row["createdAt"]),
+                "created": Timestamp(row["createdAt"]),
+                "modified": Timestamp(row["createdAt"]),
             }
         ]
         if row["_newsletter"]
         else [],
-        "created": Moment(row["createdAt"]),
-        "modified": Moment(row["updatedAt"]),
+        "created": Timestamp(row["createdAt"]),
+        "modified": Timestamp(row["updatedAt"]),
     }
 
 
@@ -146,8 +146,8 @@ def voucher(row: Row) -> Record:
         "name": row["name"],
         "code": row["code"] or "",
         "conversionHtml": "",
-        "startDate": Moment(row["startAt"], "day"),
-        "stopDate": None if row["stopAt"] is None else Moment(row["stopAt"], "day"),
+        "startDate": Timestamp(row["startAt"], "day"),
+        "stopDate": None if row["stopAt"] is None else Timestamp(row["stopAt"], "day"),
         "type": "priceoff" if by_price else "percentoff",
         "value": None if by_price else f"{row['_percent']}.00",
         "valueByPricelist": {"1": row["_percent"], "2": row["_percent"] * 10} if by_price else {},
@@ -156,12 +156,12 @@ def voucher(row: Row) -> Record:
         "limit": row["maxUsages"] or 0,
         "status": row["status"].lower(),
         "priority": 0,
-        "createdAt": Moment(row["createdAt"]),
+        "createdAt": Timestamp(row["createdAt"]),
     }
 
 
 def allocation_requests(store: Store) -> Iterator[tuple[str, Record]]:
-    """Give the requests for stock of other warehouses, each with its status."""
+    """Return the requests for stock of other warehouses, each with its status."""
     statuses = ("allocated", "sent", "confirmed", "rejected", "timed-out")
     for number, row in enumerate(store.orders.orders, 1):
         if not row["_requested"]:
@@ -176,7 +176,7 @@ def allocation_requests(store: Store) -> Iterator[tuple[str, Record]]:
                 "status": status,
                 "warehouseId": warehouse["id"],
                 "warehouseName": warehouse["name"],
-                "expirationDate": Moment(settled(created + DAY), "iso"),
+                "expirationDate": Timestamp(settled(created + DAY), "iso"),
                 "order": {"id": row["id"], "number": row["number"]},
                 "lines": [
                     {
@@ -186,6 +186,6 @@ def allocation_requests(store: Store) -> Iterator[tuple[str, Record]]:
                     }
                     for line in row["lines"]
                 ],
-                "createdAt": Moment(created, "iso"),
+                "createdAt": Timestamp(created, "iso"),
             },
         )

@@ -1,7 +1,7 @@
 """The limits of the GraphQL API: token buckets that all integrations of a client share.
 
 The figures are those of Centra's public page on rate limits, by plan. A bucket fills again bit by
-bit. Who finds one empty is told when to come back, and is turned away until then; who comes earlier
+bit. A client that finds one empty learns when to come back; one that comes earlier
 is turned away anew, for as long again.
 """
 
@@ -26,7 +26,7 @@ PLANS: Final = {
 KINDS: Final = ("REQUEST_COUNT", "MUTATION_COUNT", "QUERY_COMPLEXITY")
 WINDOWS: Final = {"TEN_SECONDS": 10.0, "ONE_HOUR": 3600.0}
 FORMS: Final = ("unix", "iso", "date", "seconds", "mixed")
-"""How `Retry-After` is written. The documentation says it is a timestamp, not which one."""
+"""How `Retry-After` is written. The documentation calls it a timestamp, without its form."""
 
 _LEAST: Final = 1.0
 """Seconds for which one is turned away at least."""
@@ -36,7 +36,7 @@ class Exceeded(Exception):
     """A bucket is empty.
 
     Attributes:
-        retry_after: The header that tells when to come back.
+        retry_after: The header with the time of the next try.
     """
 
     def __init__(self, retry_after: str) -> None:
@@ -63,7 +63,7 @@ class Bucket:
         self._closed_until = 0.0
 
     def wait(self, amount: int, now: float) -> float:
-        """Tell for how many seconds one cannot take an amount; 0 if one can."""
+        """Return for how many seconds one cannot take an amount; 0 if one can."""
         self.level(now)
         if now >= self._closed_until and amount <= self._level:
             return 0.0
@@ -91,7 +91,7 @@ class Limits:
         plan: The name of the plan, of `PLANS`.
         speed: How much faster than in truth the buckets fill: at 10, ten seconds are one.
         form: How `Retry-After` is written, of `FORMS`.
-        clock: Tells the moment in seconds of Unix time.
+        clock: Returns the time in seconds of Unix time.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Limits:
             self._buckets[one].take(amount)
 
     def report(self) -> list[dict[str, Any]]:
-        """Give the rows of `rateLimits`."""
+        """Return the rows of `rateLimits`."""
         now = self._clock()
         rows = []
         for (kind, window), bucket in self._buckets.items():
@@ -142,9 +142,9 @@ class Limits:
         if form == "mixed":
             form = FORMS[self._refused % (len(FORMS) - 1)]
         self._refused += 1
-        moment = datetime.fromtimestamp(math.ceil((now + wait) * 1000) / 1000, timezone.utc)
+        timestamp = datetime.fromtimestamp(math.ceil((now + wait) * 1000) / 1000, timezone.utc)
         if form == "iso":
-            return moment.isoformat(timespec="milliseconds")
+            return timestamp.isoformat(timespec="milliseconds")
         if form == "date":
             whole = datetime.fromtimestamp(math.ceil(now + wait), timezone.utc)
             return email.utils.format_datetime(whole, usegmt=True)

@@ -2,8 +2,8 @@
 
 Choices of its own, where the public reference is silent:
 
-* Both ends of a range of moments are exclusive. A client that gets all rows here, gets them as well
-  where an end is inclusive.
+* Both ends of a range of timestamps are exclusive. A client that gets all rows here, gets them as
+  well where an end is inclusive.
 * Rows that tie in the order keep the order of the table. A cursor holds a value of the first sort
   alone, so what ties across the border of a page of a connection is lost: sort by what is unique.
 """
@@ -52,7 +52,7 @@ _SEARCHED: Final = (
 
 
 def value_of(row: Row, name: str) -> Any:  # noqa: ANN401 (a column's value)
-    """Give what a filter or sort named so looks at."""
+    """Return what a filter or sort named so looks at."""
     path = _PATHS.get(name) or ((name,) if name in row else (name.removesuffix("Id"), "id"))
     value: Any = row
     for step in path:
@@ -64,7 +64,7 @@ def value_of(row: Row, name: str) -> Any:  # noqa: ANN401 (a column's value)
 
 
 def select(rows: Sequence[Row], where: Mapping[str, Any] | None) -> Sequence[Row]:
-    """Give the rows that a filter means.
+    """Return the rows that a filter means.
 
     Raises:
         GraphQLError: The filter cannot be understood.
@@ -106,7 +106,7 @@ def _condition(name: str, wanted: Any) -> Condition:  # noqa: ANN401, PLR0911 (o
 
 
 def arrange(rows: Sequence[Row], sort: Sequence[str] | None) -> Sequence[Row]:
-    """Give rows in an order, such as `["updatedAt_ASC", "id_DESC"]`; nothing comes before all."""
+    """Return rows in an order, such as `["updatedAt_ASC", "id_DESC"]`; nothing comes before all."""
     for one in reversed(sort or ()):
         name, _, direction = one.rpartition("_")
         if name == "customOrder":
@@ -121,7 +121,7 @@ def arrange(rows: Sequence[Row], sort: Sequence[str] | None) -> Sequence[Row]:
 
 
 def page_of(rows: Sequence[Row], limit: int | None, page: int | None) -> Sequence[Row]:
-    """Give a page of rows; all of them if there is no limit.
+    """Return a page of rows; all of them if there is no limit.
 
     Raises:
         GraphQLError: There is no such page.
@@ -144,7 +144,7 @@ def connection(
     last: int | None = None,
     before: str | None = None,
 ) -> Row:
-    """Give a part of rows with cursors.
+    """Return a part of rows with cursors.
 
     Raises:
         GraphQLError: The part is not described as it should be.

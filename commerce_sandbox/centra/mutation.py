@@ -1,9 +1,9 @@
 """Changes of the store: in rounds between two runs of a reader, or row by row during one.
 
-What a change is called depends on what each API tells of it. An order that is edited is `changed`
+The name of a change depends on what each API shows of it. An order that is edited is `changed`
 in the Integration API, where its `updatedAt` moves, and `unmarked` in the Order API, which knows no
-such stamp. What moves along with a row (the lines of an order, an order's customer, a size's stock)
-is named as well, so that all that was touched is told.
+such timestamp. What moves along with a row (the lines of an order, an order's customer, a size's
+stock) is reported as well, so that every changed row is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.centra.order_api import shipment_status
 from commerce_sandbox.centra.values import DAY, settled
-from commerce_sandbox.double import Touched
+from commerce_sandbox.fake_api import ChangedRow
 from commerce_sandbox.seeded import rng
 
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from commerce_sandbox.centra.store import Store
     from commerce_sandbox.centra.values import Row
 
-    Change = Callable[["Hand", Row, int], list[Touched]]
+    Change = Callable[["Editor", Row, int], list[ChangedRow]]
 
-_STAMPS: Final = 3
-
-
-def _here(stream: str, change: str, **key: object) -> Touched:
-    return Touched(stream=f"integration.{stream}", key=key, change=change)
+_TIMESTAMPS: Final = 3
 
 
-def _there(stream: str, change: str, **key: object) -> Touched:
-    return Touched(stream=f"order.{stream}", key=key, change=change)
+def _here(stream: str, change: str, **key: object) -> ChangedRow:
+    return ChangedRow(stream=f"integration.{stream}", key=key, change=change)
 
 
-class Hand:
+def _there(stream: str, change: str, **key: object) -> ChangedRow:
+    return ChangedRow(stream=f"order.{stream}", key=key, change=change)
+
+
+class Editor:
     """Changes rows.
 
     Args:
@@ -53,24 +53,24 @@ class Hand:
         """Make a text that was never there before."""
         return f"{self._names} {self.random.randrange(10**6)}"
 
-    def note(self, kind: str, change: str, row: Row, moment: int) -> None:
+    def note(self, kind: str, change: str, row: Row, timestamp: int) -> None:
         """Put an event into the queue."""
-        self.store.events.note(kind, change, row, moment)
+        self.store.events.note(kind, change, row, timestamp)
 
 
-def _touch(hand: Hand, kind: str, row: Row, moment: int) -> None:
-    row["updatedAt"] = moment
-    hand.note(kind, "UPDATED", row, moment)
+def _mark_updated(editor: Editor, kind: str, row: Row, timestamp: int) -> None:
+    row["updatedAt"] = timestamp
+    editor.note(kind, "UPDATED", row, timestamp)
 
 
-def _edit_order(hand: Hand, row: Row, moment: int) -> list[Touched]:
-    row["otherComment"] = hand.text()
+def _edit_order(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
+    row["otherComment"] = editor.text()
     row["isOnHold"] = not row["isOnHold"]
-    _touch(hand, "Order", row, moment)
-    return _order_touched(row, "changed", "unmarked")
+    _mark_updated(editor, "Order", row, timestamp)
+    return _changed_order(row, "changed", "unmarked")
 
 
-def _order_touched(row: Row, here: str, there: str) -> list[Touched]:
+def _changed_order(row: Row, here: str, there: str) -> list[ChangedRow]:
     number, key = row["number"], row["id"]
     return [
         _here("orders", here, id=key),
@@ -88,40 +88,40 @@ def _order_touched(row: Row, here: str, there: str) -> list[Touched]:
     ]
 
 
-def _send(hand: Hand, row: Row, moment: int) -> list[Touched]:
+def _send(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
     """Send a shipment; one that is sent already gets another tracking number."""
-    row["trackingNumber"] = f"TR-{hand.text()}"
+    row["trackingNumber"] = f"TR-{editor.text()}"
     if shipment_status(row) != "completed":
-        row |= {"isGoodToGo": True, "isPrinted": True, "isShipped": True, "shippedAt": moment}
+        row |= {"isGoodToGo": True, "isPrinted": True, "isShipped": True, "shippedAt": timestamp}
         row["order"]["status"] = "SHIPPED"
-    _touch(hand, "Shipment", row, moment)
-    _touch(hand, "Order", row["order"], moment)
-    others = _order_touched(row["order"], "changed", "unmarked")
+    _mark_updated(editor, "Shipment", row, timestamp)
+    _mark_updated(editor, "Order", row["order"], timestamp)
+    others = _changed_order(row["order"], "changed", "unmarked")
     return [_here("shipments", "changed", id=row["id"]), *others]
 
 
-def _complete_return(hand: Hand, row: Row, moment: int) -> list[Touched]:
-    """Edit a return, which has no stamp of its changes in either API."""
+def _complete_return(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
+    """Edit a return, which has no timestamp of its changes in either API."""
     row["returnStatus"] = "COMPLETED" if row["returnStatus"] == "PENDING" else "CANCELLED"
-    row["comment"] = hand.text()
-    hand.note("Return", "UPDATED", row, moment)
+    row["comment"] = editor.text()
+    editor.note("Return", "UPDATED", row, timestamp)
     return [
         _here("returns", "unmarked", id=row["id"]),
         _there("returns", "unmarked", returnId=row["id"]),
     ]
 
 
-def _rename_product(hand: Hand, row: Row, moment: int) -> list[Touched]:
-    row["name"] = f"{row['name'].split(' round')[0]} {hand.text()}"
-    _touch(hand, "Product", row, moment)
+def _rename_product(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
+    row["name"] = f"{row['name'].split(' round')[0]} {editor.text()}"
+    _mark_updated(editor, "Product", row, timestamp)
     return [
         _here("products", "changed", id=row["id"]),
-        *_items_touched(row["variants"], "products", "changed"),
-        *_items_touched(row["variants"], "stock", "unmarked"),
+        *_changed_items(row["variants"], "products", "changed"),
+        *_changed_items(row["variants"], "stock", "unmarked"),
     ]
 
 
-def _items_touched(variants: list[Row], stream: str, change: str) -> list[Touched]:
+def _changed_items(variants: list[Row], stream: str, change: str) -> list[ChangedRow]:
     return [
         _there(stream, change, stockItemId=size["id"])
         for variant in variants
@@ -129,47 +129,47 @@ def _items_touched(variants: list[Row], stream: str, change: str) -> list[Touche
     ]
 
 
-def _change_price(hand: Hand, row: Row, moment: int) -> list[Touched]:
+def _change_price(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
     money = row["pricelist"]["_money"]
     row["price"] = money(row["price"]["valueInCents"] + 100)
     product, variant = row["product"], row["productVariant"]
-    _touch(hand, "ProductVariant", variant, moment)
-    _touch(hand, "Product", product, moment)
+    _mark_updated(editor, "ProductVariant", variant, timestamp)
+    _mark_updated(editor, "Product", product, timestamp)
     return [
         _here("prices", "unmarked", id=row["id"]),
         _here("product_variants", "changed", id=variant["id"]),
         _here("products", "changed", id=product["id"]),
-        *_items_touched([variant], "products", "changed"),
+        *_changed_items([variant], "products", "changed"),
     ]
 
 
 def _edit(stream: str, kind: str, column: str) -> Change:
-    """Make a change of one column of a row that only the Integration API lists by its stamp."""
+    """Make a change of one column of a row that only the Integration API lists by its timestamp."""
 
-    def change(hand: Hand, row: Row, moment: int) -> list[Touched]:
-        row[column] = hand.text()
-        _touch(hand, kind, row, moment)
+    def change(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
+        row[column] = editor.text()
+        _mark_updated(editor, kind, row, timestamp)
         return [_here(stream, "changed", id=row["id"])]
 
     return change
 
 
-def _edit_customer(hand: Hand, row: Row, moment: int) -> list[Touched]:
-    row["lastName"] = hand.text()
-    _touch(hand, "Customer", row, moment)
-    return _customer_touched(row, "changed")
+def _edit_customer(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
+    row["lastName"] = editor.text()
+    _mark_updated(editor, "Customer", row, timestamp)
+    return _changed_customer(row, "changed")
 
 
-def _customer_touched(row: Row, change: str) -> list[Touched]:
+def _changed_customer(row: Row, change: str) -> list[ChangedRow]:
     return [
         _here("customers", change, id=row["id"]),
         _there("customers", change, customerId=row["id"]),
     ]
 
 
-def _rename_voucher(hand: Hand, row: Row, moment: int) -> list[Touched]:
-    touched = _edit("vouchers", "Voucher", "name")(hand, row, moment)
-    return [*touched, _there("vouchers", "unmarked", id=row["id"])]
+def _rename_voucher(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
+    changed = _edit("vouchers", "Voucher", "name")(editor, row, timestamp)
+    return [*changed, _there("vouchers", "unmarked", id=row["id"])]
 
 
 CHANGES: Final[Mapping[str, tuple[str, Change]]] = {
@@ -197,54 +197,54 @@ CHANGES: Final[Mapping[str, tuple[str, Change]]] = {
 """What is done to a row, and to which table's rows, by the stream."""
 
 
-def _new_order(hand: Hand, moment: int) -> list[Touched]:
-    store = hand.store
-    made = store.orders.add(len(store.orders.orders) + 1, moment, moment)
-    hand.note("Order", "CREATED", made, moment)
-    touched = _order_touched(made, "inserted", "inserted")
-    touched += [_here("shipments", "inserted", id=one["id"]) for one in made["shipments"]]
+def _new_order(editor: Editor, timestamp: int) -> list[ChangedRow]:
+    store = editor.store
+    made = store.orders.add(len(store.orders.orders) + 1, timestamp, timestamp)
+    editor.note("Order", "CREATED", made, timestamp)
+    changed = _changed_order(made, "inserted", "inserted")
+    changed += [_here("shipments", "inserted", id=one["id"]) for one in made["shipments"]]
     for one in (row for row in store.orders.returns if row["order"] is made):
-        touched.append(_here("returns", "inserted", id=one["id"]))
-        touched.append(_there("returns", "inserted", returnId=one["id"]))
+        changed.append(_here("returns", "inserted", id=one["id"]))
+        changed.append(_there("returns", "inserted", returnId=one["id"]))
     for one in (row for row in store.orders.invoices if row["_order"] is made):
-        touched.append(_here("invoices", "inserted", id=one["id"]))
+        changed.append(_here("invoices", "inserted", id=one["id"]))
     if made["_requested"]:
-        touched.append(_there("allocation_requests", "inserted", id=len(store.orders.orders)))
+        changed.append(_there("allocation_requests", "inserted", id=len(store.orders.orders)))
     if "customer" in made:
-        _touch(hand, "Customer", made["customer"], store.now)
-        touched += _customer_touched(made["customer"], "changed")
-    return touched
+        _mark_updated(editor, "Customer", made["customer"], store.now)
+        changed += _changed_customer(made["customer"], "changed")
+    return changed
 
 
-def _new_stock_change(hand: Hand, moment: int) -> list[Touched]:
-    store, random = hand.store, hand.random
+def _new_stock_change(editor: Editor, timestamp: int) -> list[ChangedRow]:
+    store, random = editor.store, editor.random
     sizes = random.sample(store.catalogue.sizes, 2)
     warehouse = random.choice(store.setup.warehouses)
     known = set(store.stock.rows)
-    made = store.stock.add(moment, warehouse, sizes, "INCOMING")
-    hand.note("StockChange", "CREATED", made, moment)
-    touched = [_here("stock_changes", "inserted", id=made["id"])]
+    made = store.stock.add(timestamp, warehouse, sizes, "INCOMING")
+    editor.note("StockChange", "CREATED", made, timestamp)
+    changed = [_here("stock_changes", "inserted", id=made["id"])]
     for line in made["lines"]:
         size = line["productSize"]
         size["updatedAt"] = size["_stockModified"] = store.now
         pair = warehouse["id"], size["id"]
         key = {"warehouseId": pair[0], "productSizeId": pair[1]}
-        touched += [
+        changed += [
             _here("stock_change_lines", "inserted", id=line["id"]),
             _here("stock", "unmarked" if pair in known else "inserted", **key),
             _here("product_sizes", "changed", id=size["id"]),
             _there("stock", "changed", stockItemId=size["id"]),
         ]
-    return touched
+    return changed
 
 
-def _new_customer(hand: Hand, moment: int) -> list[Touched]:
-    made = hand.store.people.add_customer(moment)
-    hand.note("Customer", "CREATED", made, moment)
-    return _customer_touched(made, "inserted")
+def _new_customer(editor: Editor, timestamp: int) -> list[ChangedRow]:
+    made = editor.store.people.add_customer(timestamp)
+    editor.note("Customer", "CREATED", made, timestamp)
+    return _changed_customer(made, "inserted")
 
 
-INSERTS: Final[Mapping[str, Callable[[Hand, int], list[Touched]]]] = {
+INSERTS: Final[Mapping[str, Callable[[Editor, int], list[ChangedRow]]]] = {
     "orders": _new_order,
     "stock_changes": _new_stock_change,
     "customers": _new_customer,
@@ -252,10 +252,10 @@ INSERTS: Final[Mapping[str, Callable[[Hand, int], list[Touched]]]] = {
 """How a row is added, by the stream."""
 
 
-def _delete_customer(hand: Hand, row: Row, moment: int) -> list[Touched]:
-    hand.store.people.customers.remove(row)
-    hand.note("Customer", "DELETED", row, moment)
-    return _customer_touched(row, "deleted")
+def _delete_customer(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
+    editor.store.people.customers.remove(row)
+    editor.note("Customer", "DELETED", row, timestamp)
+    return _changed_customer(row, "deleted")
 
 
 DELETES: Final[Mapping[str, tuple[str, Change]]] = {"customers": ("customers", _delete_customer)}
@@ -263,7 +263,7 @@ DELETES: Final[Mapping[str, tuple[str, Change]]] = {"customers": ("customers", _
 
 
 def kind_of(stream: str | None) -> str | None:
-    """Give the kind of rows a stream consists of.
+    """Return the kind of rows a stream consists of.
 
     Raises:
         ValueError: They cannot be changed.
@@ -279,12 +279,12 @@ def kind_of(stream: str | None) -> str | None:
 
 def mutate(
     store: Store, number: int, *, changes: int, inserts: int, deletes: int, stream: str | None
-) -> Iterator[Touched]:
+) -> Iterator[ChangedRow]:
     """Change, add and delete rows, in one round.
 
-    Each round happens a day after the one before. The rows it touches share three stamps, so they
-    tie among themselves. The first row it adds of a kind carries the latest stamp there was before:
-    a reader that asks for later rows only, not for equal ones, misses it.
+    Each round happens a day after the one before. The rows it touches share three timestamps, so
+    they tie among themselves. The first row it adds of a kind carries the latest timestamp there
+    was before: a reader that asks for later rows only, not for equal ones, misses it.
 
     Args:
         store: The store to change.
@@ -298,28 +298,28 @@ def mutate(
         ValueError: There are fewer rows than changes, or such rows cannot be changed so.
     """
     random = rng(store.seed, "centra", "mutation", number)
-    hand = Hand(store, random, f"round-{number}")
+    editor = Editor(store, random, f"round-{number}")
     kind = kind_of(stream)
     if min(changes, inserts, deletes) < 0:
         raise ValueError("a number of rows is below 0")
-    doomed = _chosen(hand, DELETES, kind, deletes, done="deleted")
+    doomed = _chosen(editor, DELETES, kind, deletes, done="deleted")
     edited = _chosen(
-        hand, CHANGES, kind, changes, done="changed", spared=[row for _, row in doomed]
+        editor, CHANGES, kind, changes, done="changed", spared=[row for _, row in doomed]
     )
     added = _inserts(kind, inserts)
     latest = {one: _latest(store, one) for one in added}
     store.now = now = store.now + DAY
-    stamps = [settled(now - random.randrange(3600)) for _ in range(_STAMPS)]
+    timestamps = [settled(now - random.randrange(3600)) for _ in range(_TIMESTAMPS)]
     for act, row in doomed:
-        yield from act(hand, row, now)
+        yield from act(editor, row, now)
     for one in added:
-        yield from INSERTS[one](hand, latest.pop(one, random.choice(stamps)))
+        yield from INSERTS[one](editor, latest.pop(one, random.choice(timestamps)))
     for act, row in edited:
-        yield from act(hand, row, random.choice(stamps))
+        yield from act(editor, row, random.choice(timestamps))
 
 
 def _chosen(
-    hand: Hand,
+    editor: Editor,
     acts: Mapping[str, tuple[str, Change]],
     kind: str | None,
     count: int,
@@ -332,14 +332,14 @@ def _chosen(
         raise ValueError(f"the rows of {kind!r} cannot be {done}")
     ids = {id(row) for row in spared}
     rows = {
-        name: [row for row in hand.store.tables[acts[name][0]] if id(row) not in ids]
+        name: [row for row in editor.store.tables[acts[name][0]] if id(row) not in ids]
         for name in names
     }
     if count > sum(map(len, rows.values())):
         raise ValueError(f"there are not {count} rows that can be {done}")
     chosen: list[tuple[Change, Row]] = []
     for one in rows.values():
-        hand.random.shuffle(one)
+        editor.random.shuffle(one)
     while len(chosen) < count:
         for name, left in rows.items():
             if left and len(chosen) < count:
@@ -364,32 +364,32 @@ def _latest(store: Store, kind: str) -> int:
 
 
 def churn(
-    store: Store, number: int, moment: int, random: Random, stream: str | None
-) -> list[Touched]:
-    """Change, add or delete one row. See `double.Double.churn`.
+    store: Store, number: int, timestamp: int, random: Random, stream: str | None
+) -> list[ChangedRow]:
+    """Change, add or delete one row. See `FakeApi.churn`.
 
     Args:
         store: The store to change.
         number: How many rows were churned before.
-        moment: When it happens.
+        timestamp: When it happens.
         random: Chooses.
         stream: The stream to keep to; all that can change if none.
     """
-    hand = Hand(store, random, f"churn-{number}")
+    editor = Editor(store, random, f"churn-{number}")
     kind = kind_of(stream)
-    store.now = moment = max(store.now, settled(moment))
+    store.now = timestamp = max(store.now, settled(timestamp))
     draw = random.random()
     chosen: Any
     if draw < _DELETED and (kind is None or kind in DELETES):
-        chosen = _chosen(hand, DELETES, kind, 1, done="deleted")
+        chosen = _chosen(editor, DELETES, kind, 1, done="deleted")
     elif draw > _CHANGED and (kind is None or kind in INSERTS):
         names = list(INSERTS) if kind is None else [kind]
-        return INSERTS[random.choice(names)](hand, moment)
+        return INSERTS[random.choice(names)](editor, timestamp)
     else:
         table_kind = kind if kind in CHANGES else random.choice(list(CHANGES))
-        chosen = _chosen(hand, CHANGES, table_kind, 1, done="changed")
+        chosen = _chosen(editor, CHANGES, table_kind, 1, done="changed")
     ((act, row),) = chosen
-    return list(act(hand, row, moment))
+    return list(act(editor, row, timestamp))
 
 
 _DELETED: Final = 0.1

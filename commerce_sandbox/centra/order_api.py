@@ -7,9 +7,9 @@ Choices of its own, where the documentation is silent:
 * Orders and customers come in the order of their ids, or in the reverse one. A page has at most
   1,000 rows, of shipments and by documentation 100.
 * A range of shipments is one of the dates they were sent, or of those they were ordered.
-* `modified`, `created` and `newer_than` include the moment they name.
+* `modified`, `created` and `newer_than` include the timestamp they name.
 * Only JSON is served.
-* The `Date` of an answer is the moment at which the store is looked at.
+* The `Date` of a response is the timestamp at which the store is looked at.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from commerce_sandbox.centra import item_records, order_records, supplier_records
+from commerce_sandbox.centra.order_format import served
 from commerce_sandbox.centra.order_requests import NotOk, Parameters, bad
-from commerce_sandbox.centra.order_wire import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from commerce_sandbox.centra.store import Store
     from commerce_sandbox.centra.values import Row
 
-    Answer = dict[str, Any]
+    Record = dict[str, Any]
 
 NEXT_FORMS: Final = ("query", "relative", "absolute")
 """How a link to the next page is written. Examples have a query alone, without the filters."""
@@ -80,10 +80,10 @@ _ITEM_BOUNDS: Final[Mapping[str, Callable[[Row], int]]] = {
 
 
 class OrderApi:
-    """Answers requests from the store.
+    """Serves requests from the store.
 
     Args:
-        store: The content of the double.
+        store: The content of the fake API.
         plugins: The plugins that are installed, by their secret.
         root: The path the API is served under.
         next_form: How links to a next page are written, of `NEXT_FORMS`.
@@ -109,19 +109,19 @@ class OrderApi:
         self._shipments_by = shipments_by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to a request."""
         request = Request(scope)
         try:
-            http, body = 200, {"status": "ok"} | self._answer(request)
+            http, body = 200, {"status": "ok"} | self._respond(request)
         except NotOk as not_ok:
             http, body = not_ok.http, not_ok.body
-        moment = datetime.fromtimestamp(self._store.now, timezone.utc)
-        headers = {"date": format_datetime(moment, usegmt=True)}
+        timestamp = datetime.fromtimestamp(self._store.now, timezone.utc)
+        headers = {"date": format_datetime(timestamp, usegmt=True)}
         response = Response(msgspec.json.encode(body), http, headers, media_type="application/json")
         await response(scope, receive, send)
 
     @cached_property
-    def _endpoints(self) -> Mapping[str, tuple[str, Callable[..., Answer]]]:
+    def _endpoints(self) -> Mapping[str, tuple[str, Callable[..., Record]]]:
         """What is answered where, with the parameters there are."""
         return {
             "products": (
@@ -147,7 +147,7 @@ class OrderApi:
             "supplier-deliveries": ("", self._supplier_deliveries),
         }
 
-    def _answer(self, request: Request) -> Answer:
+    def _respond(self, request: Request) -> Record:
         plugin = self._plugins.get(request.headers.get("api-authorization", ""))
         if plugin is None:
             raise NotOk(401, status="no", msg="Wrong API key.")
@@ -164,10 +164,10 @@ class OrderApi:
             return self._one(name, rest, plugin)
         if name == "vouchers":
             raise NotOk(404, status="no", msg="There is no such endpoint.")
-        known, answer = self._endpoints[name]
-        return answer(Parameters(given, known.split()), plugin, request)
+        known, response = self._endpoints[name]
+        return response(Parameters(given, known.split()), plugin, request)
 
-    def _one(self, name: str, rest: list[str], plugin: Plugin) -> Answer:
+    def _one(self, name: str, rest: list[str], plugin: Plugin) -> Record:
         key, *more = rest
         if name == "customers" and not more:
             row = _found(
@@ -193,17 +193,17 @@ class OrderApi:
             return {"delivery": served(made)}
         raise NotOk(404, status="no", msg=f"There is no such endpoint for {plugin.name}.")
 
-    def _products(self, asked: Parameters, _plugin: Plugin, request: Request) -> Answer:
-        with_attributes = asked.choice("include", ("", "attributes"), "")
+    def _products(self, parameters: Parameters, _plugin: Plugin, request: Request) -> Record:
+        with_attributes = parameters.choice("include", ("", "attributes"), "")
 
         def record(size: Row) -> Row:
             more = item_records.attributes(size) if with_attributes else {}
             return item_records.item(size) | more
 
-        return self._items(record, asked, request)
+        return self._items(record, parameters, request)
 
-    def _stock(self, asked: Parameters, plugin: Plugin, request: Request) -> Answer:
-        without_physical = asked.choice("exclude", ("", "physicalStock"), "")
+    def _stock(self, parameters: Parameters, plugin: Plugin, request: Request) -> Record:
+        without_physical = parameters.choice("exclude", ("", "physicalStock"), "")
 
         def record(size: Row) -> Row:
             made = item_records.stock(size, plugin.warehouses)
@@ -211,19 +211,21 @@ class OrderApi:
                 del made["physicalStock"]
             return made
 
-        return self._items(record, asked, request)
+        return self._items(record, parameters, request)
 
-    def _items(self, record: Callable[[Row], Row], asked: Parameters, request: Request) -> Answer:
-        """Answer with a page of products or stock, and the links to its neighbours."""
+    def _items(
+        self, record: Callable[[Row], Row], parameters: Parameters, request: Request
+    ) -> Record:
+        """Return a page of products or stock, and the links to its neighbours."""
         bounds = [
             (of, bound)
             for name, of in _ITEM_BOUNDS.items()
-            if (bound := asked.moment(name)) is not None
+            if (bound := parameters.timestamp(name)) is not None
         ]
         wanted = [
             (of, text)
             for name, of in _ITEM_FILTERS.items()
-            if (text := asked.text(name)) is not None
+            if (text := parameters.text(name)) is not None
         ]
         rows = [
             size
@@ -231,17 +233,17 @@ class OrderApi:
             if all(of(size) >= bound for of, bound in bounds)
             and all(str(of(size)) == text for of, text in wanted)
         ]
-        limit = asked.number("limit", None, _LARGEST)
+        limit = parameters.number("limit", None, _LARGEST)
         if limit is None:
             return {"products": [served(record(row)) for row in rows]}
-        page = asked.number("page", 1, 10**6) or 1
+        page = parameters.number("page", 1, 10**6) or 1
         part = rows[(page - 1) * limit : page * limit]
-        answer: Answer = {"products": [served(record(row)) for row in part]}
+        response: Record = {"products": [served(record(row)) for row in part]}
         if page * limit < len(rows):
-            answer["next"] = self._link(request, limit, page + 1)
+            response["next"] = self._link(request, limit, page + 1)
         if page > 1:
-            answer["previous"] = self._link(request, limit, page - 1)
-        return answer
+            response["previous"] = self._link(request, limit, page - 1)
+        return response
 
     def _link(self, request: Request, limit: int, page: int) -> str:
         query = f"?limit={limit}&page={page}"
@@ -252,9 +254,9 @@ class OrderApi:
             return f"{path}{query}"
         return f"{request.url.scheme}://{request.url.netloc}{path}{query}"
 
-    def _customers(self, asked: Parameters, _plugin: Plugin, _request: Request) -> Answer:
-        modified, created = asked.moment("modified"), asked.moment("created")
-        email = asked.text("email")
+    def _customers(self, parameters: Parameters, _plugin: Plugin, _request: Request) -> Record:
+        modified, created = parameters.timestamp("modified"), parameters.timestamp("created")
+        email = parameters.text("email")
         rows = [
             row
             for row in self._store.people.customers[:: self._step]
@@ -262,11 +264,13 @@ class OrderApi:
             and _since(row["createdAt"], created)
             and email in {None, row["email"]}
         ]
-        return {"customers": [served(item_records.customer(row)) for row in _part(rows, asked)]}
+        return {
+            "customers": [served(item_records.customer(row)) for row in _part(rows, parameters)]
+        }
 
-    def _orders(self, asked: Parameters, plugin: Plugin, _request: Request) -> Answer:
-        numbers, customer = asked.texts("order"), asked.text("customer_id")
-        in_range = _range(asked)
+    def _orders(self, parameters: Parameters, plugin: Plugin, _request: Request) -> Record:
+        numbers, customer = parameters.texts("order"), parameters.text("customer_id")
+        in_range = _range(parameters)
         rows = [
             row
             for row in self._store.orders.orders[:: self._step]
@@ -275,11 +279,11 @@ class OrderApi:
             and (numbers is None or str(row["number"]) in numbers)
             and (customer is None or str(row.get("customer", {}).get("id")) == customer)
         ]
-        return {"orders": [served(order_records.order(row)) for row in _part(rows, asked)]}
+        return {"orders": [served(order_records.order(row)) for row in _part(rows, parameters)]}
 
-    def _shipments(self, asked: Parameters, plugin: Plugin, _request: Request) -> Answer:
-        status = asked.choice("status", _SHIPMENT_STATUSES, "goodtogo")
-        numbers, in_range = asked.texts("order"), _range(asked)
+    def _shipments(self, parameters: Parameters, plugin: Plugin, _request: Request) -> Record:
+        status = parameters.choice("status", _SHIPMENT_STATUSES, "goodtogo")
+        numbers, in_range = parameters.texts("order"), _range(parameters)
         rows = [
             row
             for row in self._store.orders.shipments
@@ -289,7 +293,7 @@ class OrderApi:
             and (numbers is None or str(row["order"]["number"]) in numbers)
         ]
         rows.sort(key=lambda row: (row["createdAt"], row["id"]))
-        part = _part(rows, asked, _LARGEST_SHIPMENTS)
+        part = _part(rows, parameters, _LARGEST_SHIPMENTS)
         return {"shipments": [served(order_records.shipment(row)) for row in part]}
 
     def _shipment_date(self, row: Row) -> int:
@@ -297,7 +301,7 @@ class OrderApi:
             return int(row["order"]["orderDate"])
         return int(row["shippedAt"] or row["createdAt"])
 
-    def _returns(self, asked: Parameters, plugin: Plugin, _request: Request) -> Answer:
+    def _returns(self, parameters: Parameters, plugin: Plugin, _request: Request) -> Record:
         wanted: dict[str, Callable[[Row], Any]] = {
             "return": lambda row: row["id"],
             "shipment": lambda row: row["shipment"]["number"],
@@ -305,27 +309,29 @@ class OrderApi:
             "selection": lambda row: row["order"]["id"],
             "customer_id": lambda row: row.get("customer", {}).get("id"),
         }
-        in_range = _range(asked)
+        in_range = _range(parameters)
         rows = [
             row
             for row in self._store.orders.returns
             if plugin.shows(row["order"])
             and in_range(row["createdAt"])
-            and all(asked.text(name) in {None, str(of(row))} for name, of in wanted.items())
+            and all(parameters.text(name) in {None, str(of(row))} for name, of in wanted.items())
         ]
         rows.sort(key=lambda row: (row["createdAt"], row["id"]), reverse=True)
-        limit = asked.number("limit", _USUAL, _LARGEST) or _USUAL
-        page = asked.number("page", 1, 10**6) or 1
+        limit = parameters.number("limit", _USUAL, _LARGEST) or _USUAL
+        page = parameters.number("page", 1, 10**6) or 1
         part = rows[(page - 1) * limit : page * limit]
         return {"returns": [served(order_records.returned(row)) for row in part]}
 
-    def _allocation_requests(self, asked: Parameters, _plugin: Plugin, _request: Request) -> Answer:
-        statuses = asked.texts("status") or {"pending"}
+    def _allocation_requests(
+        self, parameters: Parameters, _plugin: Plugin, _request: Request
+    ) -> Record:
+        statuses = parameters.texts("status") or {"pending"}
         if not statuses <= set(_REQUEST_STATUSES):
             raise bad("status", "Unknown status.")
         if "pending" in statuses:
             statuses |= _PENDING
-        numbers, warehouses = asked.texts("order"), asked.texts("warehouse")
+        numbers, warehouses = parameters.texts("order"), parameters.texts("warehouse")
         rows = [
             record
             for status, record in item_records.allocation_requests(self._store)
@@ -333,26 +339,28 @@ class OrderApi:
             and (numbers is None or str(record["order"]["number"]) in numbers)
             and (warehouses is None or str(record["warehouseId"]) in warehouses)
         ]
-        page = asked.number("page", 1, 10**6) or 1
+        page = parameters.number("page", 1, 10**6) or 1
         part = [served(row) for row in rows[(page - 1) * _REQUESTS : page * _REQUESTS]]
         for row in part:
             if row["id"] % 5 == 0:
                 row["lines"] = {str(line["lineId"]): line for line in row["lines"]}
         return {"allocation_requests": part}
 
-    def _supplier_orders(self, _asked: Parameters, _plugin: Plugin, _request: Request) -> Answer:
+    def _supplier_orders(
+        self, _parameters: Parameters, _plugin: Plugin, _request: Request
+    ) -> Record:
         rows = supplier_records.orders(self._store)
         return {"orders": [served(supplier_records.order(row)) for row in rows]}
 
     def _supplier_deliveries(
-        self, _asked: Parameters, _plugin: Plugin, _request: Request
-    ) -> Answer:
+        self, _parameters: Parameters, _plugin: Plugin, _request: Request
+    ) -> Record:
         rows = supplier_records.deliveries(self._store)
         return {"deliveries": [served(supplier_records.delivery(row)) for row in rows]}
 
 
 def shipment_status(row: Row) -> str:
-    """Tell under which of the three statuses a shipment is listed."""
+    """Return under which of the three statuses a shipment is listed."""
     if row["isShipped"]:
         return "completed"
     return "goodtogo" if row["isGoodToGo"] else "inprogress"
@@ -364,16 +372,16 @@ def _found(rows: Iterable[Row], name: str) -> Row:
     raise NotOk(200, status="no", msg=f"Nothing of that id in {name}.")
 
 
-def _since(moment: int, bound: int | None) -> bool:
-    return bound is None or moment >= bound
+def _since(timestamp: int, bound: int | None) -> bool:
+    return bound is None or timestamp >= bound
 
 
-def _range(asked: Parameters) -> Callable[[int], bool]:
-    newer, older = asked.moment("newer_than"), asked.moment("older_than")
-    return lambda moment: _since(moment, newer) and (older is None or moment < older)
+def _range(parameters: Parameters) -> Callable[[int], bool]:
+    newer, older = parameters.timestamp("newer_than"), parameters.timestamp("older_than")
+    return lambda timestamp: _since(timestamp, newer) and (older is None or timestamp < older)
 
 
-def _part(rows: list[Row], asked: Parameters, largest: int = _LARGEST) -> list[Row]:
-    limit = asked.number("limit", _USUAL, largest) or _USUAL
-    offset = asked.number("offset", 0, 10**9, 0) or 0
+def _part(rows: list[Row], parameters: Parameters, largest: int = _LARGEST) -> list[Row]:
+    limit = parameters.number("limit", _USUAL, largest) or _USUAL
+    offset = parameters.number("offset", 0, 10**9, 0) or 0
     return rows[offset : offset + limit]

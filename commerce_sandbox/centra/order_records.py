@@ -1,8 +1,8 @@
 """The records of the Order API, made from the same rows as those of the Integration API.
 
-They are neutral here: ids are numbers, flags are true or false, moments are `Moment`s, and what is
-absent is none. `order_wire` writes them as the API does, `order_truth` as a perfect extraction has
-them.
+They are neutral here: ids are numbers, flags are true or false, timestamps are `Timestamp`s, and
+what is absent is none. `order_format` writes them as the API does, `order_truth` as a perfect
+extraction has them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from commerce_sandbox.centra.values import DAY, Row, settled
 Record = dict[str, Any]
 
 
-class Moment(msgspec.Struct, frozen=True):
-    """A moment of a record.
+class Timestamp(msgspec.Struct, frozen=True):
+    """A timestamp of a record.
 
     Attributes:
         at: Seconds of Unix time.
@@ -68,7 +68,7 @@ def order(row: Row) -> Record:
         "shipments": [
             {
                 "shipmentId": one["number"],
-                "shippedDate": _moment(one["shippedAt"]),
+                "shippedDate": _timestamp(one["shippedAt"]),
                 "carrier": one["carrierInformation"]["carrierName"],
                 "service": one["carrierInformation"]["serviceName"],
                 "trackingId": one["trackingNumber"] or "",
@@ -101,7 +101,7 @@ def shipment(row: Row) -> Record:
         "proforma": f"https://files.example.com/proforma/{row['id']}.pdf",
         "deliveryNote": f"https://files.example.com/note/{row['id']}.pdf",
         "deliveryService": row["carrierInformation"]["serviceName"],
-        "shipmentDate": _moment(row["shippedAt"]),
+        "shipmentDate": _timestamp(row["shippedAt"]),
         "trackingNumber": row["trackingNumber"] or "",
         "trackingUrl": "",
         "returnSlipTracking": "",
@@ -124,7 +124,7 @@ def returned(row: Row) -> Record:
         "orderId": parent["number"],
         "selectionId": parent["id"],
         "customerId": customer_row["id"] if customer_row else None,
-        "date": Moment(row["createdAt"]),
+        "date": Timestamp(row["createdAt"]),
         "marketId": parent["market"]["id"],
         "pricelistId": parent["pricelist"]["id"],
         "returnCost": row["totals"]["returnCost"]["value"],
@@ -159,8 +159,8 @@ def returned(row: Row) -> Record:
     }
 
 
-def _moment(at: int | None) -> Moment | None:
-    return None if at is None else Moment(at)
+def _timestamp(at: int | None) -> Timestamp | None:
+    return None if at is None else Timestamp(at)
 
 
 def _terms(row: Row | None) -> Record | None:
@@ -188,9 +188,11 @@ def _head(row: Row) -> Record:
     return {
         "orderId": Id(row["number"]),
         "selectionId": row["id"],
-        "orderDate": Moment(row["orderDate"]),
+        "orderDate": Timestamp(row["orderDate"]),
         "cancelDate": None,
-        "preferredDeliveryDate": Moment(settled(row["orderDate"] + 9 * DAY)) if account else None,
+        "preferredDeliveryDate": Timestamp(settled(row["orderDate"] + 9 * DAY))
+        if account
+        else None,
         "estimatedDeliveryDate": None,
         "orderStore": row["store"]["name"],
         "orderCurrency": row["grandTotal"]["currency"]["code"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from commerce_sandbox.centra.order_wire import read_moment
+from commerce_sandbox.centra.order_format import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,16 +42,16 @@ class Parameters:
             raise NotOk(200, status="no", errorMessages=unknown)
 
     def text(self, name: str) -> str | None:
-        """Give a parameter as it came."""
+        """Return a parameter as it came."""
         return self._given.get(name)
 
     def texts(self, name: str) -> set[str] | None:
-        """Give the parts of a list with commas."""
+        """Return the parts of a list with commas."""
         given = self._given.get(name)
         return None if given is None else set(given.split(","))
 
     def number(self, name: str, usual: int | None, largest: int, least: int = 1) -> int | None:
-        """Give a whole number.
+        """Return a whole number.
 
         Raises:
             NotOk: It is none, or outside of its range.
@@ -63,20 +63,20 @@ class Parameters:
             raise bad(name, f"Must be a number from {least} to {largest}.")
         return int(given)
 
-    def moment(self, name: str) -> int | None:
-        """Give a moment.
+    def timestamp(self, name: str) -> int | None:
+        """Return a timestamp.
 
         Raises:
             NotOk: It is not written as one.
         """
         given = self._given.get(name)
         try:
-            return None if given is None else read_moment(given)
+            return None if given is None else parse_timestamp(given)
         except ValueError as error:
             raise bad(name, "Must be a date, or a date and a time.") from error
 
     def choice(self, name: str, choices: Sequence[str], usual: str) -> str:
-        """Give one of several words.
+        """Return one of several words.
 
         Raises:
             NotOk: It is another one.
@@ -88,5 +88,5 @@ class Parameters:
 
 
 def bad(name: str, reason: str) -> NotOk:
-    """Give what a bad parameter is answered with."""
+    """Return what a bad parameter is answered with."""
     return NotOk(200, status="no", errorMessages={name: reason})

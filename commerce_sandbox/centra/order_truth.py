@@ -5,8 +5,8 @@ It is what the plugin that allows everything shows, in this neutral form:
 * An id is a number, wherever the API writes one or text; `shipmentId` of a shipment and
   `deliveryId` are names such as `10002-1`, and `selectionId` is the id of the Integration API's
   order.
-* A flag is true or false. A moment is in UTC, as `2024-05-31T22:00:00Z`, its seconds 00 where the
-  API tells minutes only; a day stays a day. Where there is none, it is null, and so is an absent
+* A flag is true or false. A timestamp is in UTC, as `2024-05-31T22:00:00Z`, its seconds 00 where
+  the API has minutes only; a day stays a day. Where there is none, it is null, and so is an absent
   account.
 * A price of a price list is a number, and so is a quantity in a warehouse; `lines` of an allocation
   request are a list. Amounts that are documented as text stay text.
@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from commerce_sandbox.centra import item_records, order_records, supplier_records
-from commerce_sandbox.centra.order_wire import neutral
+from commerce_sandbox.centra.order_format import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,7 +68,7 @@ STREAMS: Final = tuple(_STREAMS)
 
 
 def rows(store: Store, stream: str) -> Records:
-    """Give the rows of a stream.
+    """Return the rows of a stream.
 
     Raises:
         KeyError: There is no such stream.

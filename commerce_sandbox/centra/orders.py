@@ -11,9 +11,9 @@ from commerce_sandbox.centra.values import (
     Row,
     address,
     attribute,
+    draw_timestamps,
     drawn,
     settled,
-    stamps,
     text_element,
 )
 from commerce_sandbox.seeded import chance
@@ -65,14 +65,14 @@ class Orders:
         self.invoices: list[Row] = []
         self._lines = self._payments = self._allocations = 0
         self._shipment_lines = self._return_lines = 0
-        updates = stamps(random, count)
+        updates = draw_timestamps(random, count)
         first = NOW - 700 * DAY
         created = sorted(drawn(random, first, NOW - 410 * DAY) for _ in range(count))
-        for place, moments in enumerate(zip(created, updates, strict=True), 1):
-            self.add(place, *moments)
+        for place, timestamps in enumerate(zip(created, updates, strict=True), 1):
+            self.add(place, *timestamps)
 
     def tables(self) -> dict[str, list[Row]]:
-        """Give the tables, by the names of the root fields."""
+        """Return the tables, by the names of the root fields."""
         return {
             "orders": self.orders,
             "shipments": self.shipments,
@@ -258,12 +258,12 @@ class Orders:
                 self.payment(order, kind, order["createdAt"] + 60 * step)
             )
 
-    def payment(self, order: Row, kind: str, moment: int) -> Row:
+    def payment(self, order: Row, kind: str, timestamp: int) -> Row:
         """Make an entry of the history of payments."""
         self._payments += 1
         return {
             "id": self._payments,
-            "createdAt": settled(moment),
+            "createdAt": settled(timestamp),
             "status": "SUCCESS",
             "entryType": kind,
             "externalReference": f"ref-{order['number']}-{self._payments}",
@@ -272,20 +272,20 @@ class Orders:
             "paramsJSON": '{"attempt":1}',
         }
 
-    def _later(self, order: Row, moment: int, seconds: int) -> int:
-        """Give a moment after another one, but none after the order's last change."""
-        return min(settled(moment + seconds), int(order["updatedAt"]))
+    def _later(self, order: Row, timestamp: int, seconds: int) -> int:
+        """Return a timestamp after another one, but none after the order's last change."""
+        return min(settled(timestamp + seconds), int(order["updatedAt"]))
 
     def _ship(self, order: Row, number: int, lines: list[Row]) -> None:
         random = self._random
         done = order["status"] in {"SHIPPED", "ARCHIVED"}
         money: Money = order["_money"]
-        moment = self._later(order, order["createdAt"], random.randrange(3600, 20 * DAY))
+        timestamp = self._later(order, order["createdAt"], random.randrange(3600, 20 * DAY))
         shipment: Row = {
             "__typename": order["__typename"].replace("Order", "Shipment"),
             "id": len(self.shipments) + 1,
             "number": f"{order['number']}-{number}",
-            "createdAt": moment,
+            "createdAt": timestamp,
             "updatedAt": order["updatedAt"],
             "isGoodToGo": done or chance(random, 0.5),
             "isPrinted": done,
@@ -297,11 +297,11 @@ class Orders:
             "numberOfPackages": 1,
             "internalShippingCost": money(random.randrange(200, 900)),
             "additionalMessage": None,
-            "shippedAt": self._later(order, moment, 7200) if done else None,
+            "shippedAt": self._later(order, timestamp, 7200) if done else None,
             "isPaid": done,
-            "paidAt": self._later(order, moment, 3600) if done else None,
+            "paidAt": self._later(order, timestamp, 3600) if done else None,
             "isCaptured": done,
-            "capturedAt": self._later(order, moment, 3600) if done else None,
+            "capturedAt": self._later(order, timestamp, 3600) if done else None,
             "currencyBaseRate": order["currencyBaseRate"],
             "usedFallbackTax": False,
             "adminUser": random.choice((*self._setup.admin_users, None)),
@@ -348,14 +348,14 @@ class Orders:
         random = self._random
         shipment = order["shipments"][0]
         money: Money = order["_money"]
-        moment = self._later(order, shipment["createdAt"], random.randrange(2 * DAY, 30 * DAY))
+        timestamp = self._later(order, shipment["createdAt"], random.randrange(2 * DAY, 30 * DAY))
         completed = chance(random, 0.8)
         cost = random.choice((0, 400))
         made: Row = {
             "__typename": order["__typename"].replace("Order", "Return"),
             "id": len(self.returns) + 1,
             "returnStatus": "COMPLETED" if completed else "PENDING",
-            "createdAt": moment,
+            "createdAt": timestamp,
             "returnedToStock": completed,
             "comment": None if chance(random, 0.6) else "Too small",
             "createdFrom": random.choice(("AMS", "API", None)),
@@ -393,7 +393,7 @@ class Orders:
             "discounts": money(0),
         }
         if completed:
-            refund = self.payment(order, "REFUND", moment + DAY) | {"value": made["grandTotal"]}
+            refund = self.payment(order, "REFUND", timestamp + DAY) | {"value": made["grandTotal"]}
             order["paymentHistory"].append(refund)
             made["refundPaymentHistory"].append(refund)
         self.returns.append(made)
@@ -405,14 +405,14 @@ class Orders:
 
     def _invoice(self, order: Row) -> None:
         random = self._random
-        moment = self._later(order, order["createdAt"], 3600)
+        timestamp = self._later(order, order["createdAt"], 3600)
         invoice: Row = {
             "__typename": order["__typename"].replace("Order", "Invoice"),
             "id": len(self.invoices) + 1,
             "number": 500_000 + len(self.invoices),
-            "createdAt": moment,
+            "createdAt": timestamp,
             "updatedAt": order["updatedAt"],
-            "dueDate": settled(moment + 30 * DAY),
+            "dueDate": settled(timestamp + 30 * DAY),
             "isDraft": chance(random, 0.05),
             "status": random.choice(("PAID", "PAID", "UNPAID", "OVERDUE")),
             "type": "INVOICE",
@@ -427,7 +427,7 @@ class Orders:
 
 
 def adds_tax(order: Row) -> bool:
-    """Tell whether an order's prices are without tax, as retailers' are: it is added to them."""
+    """Return whether an order's prices are without tax, as retailers' are: it is added to them."""
     return "account" in order
 
 

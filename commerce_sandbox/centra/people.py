@@ -9,9 +9,9 @@ from commerce_sandbox.centra.values import (
     Row,
     address,
     attribute,
+    draw_timestamps,
     drawn,
     person,
-    stamps,
     text_element,
 )
 from commerce_sandbox.seeded import chance
@@ -34,21 +34,21 @@ class People:
     def __init__(self, random: Random, setup: Setup, customers: int) -> None:
         self._random = random
         self._setup = setup
-        updates = stamps(random, customers)
+        updates = draw_timestamps(random, customers)
         self.customers = [self._customer(n, updated) for n, updated in enumerate(updates, 1)]
         self.accounts: list[Row] = []
         self.buyers: list[Row] = []
-        for number, updated in enumerate(stamps(random, max(3, customers // 50)), 1):
+        for number, updated in enumerate(draw_timestamps(random, max(3, customers // 50)), 1):
             self._add_account(number, updated)
 
     def tables(self) -> dict[str, list[Row]]:
-        """Give the tables, by the names of the root fields."""
+        """Return the tables, by the names of the root fields."""
         return {"customers": self.customers, "accounts": self.accounts, "buyers": self.buyers}
 
-    def add_customer(self, moment: int) -> Row:
+    def add_customer(self, timestamp: int) -> Row:
         """Add a consumer."""
         number = max(row["id"] for row in self.customers) + 1
-        made = self._customer(number, moment) | {"createdAt": moment}
+        made = self._customer(number, timestamp) | {"createdAt": timestamp}
         self.customers.append(made)
         return made
 

@@ -35,11 +35,11 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     warehouses: frozenset[int] | None = None
 
     def allows(self, endpoint: str) -> bool:
-        """Tell whether an endpoint is switched on."""
+        """Return whether an endpoint is switched on."""
         return self.endpoints is None or endpoint in self.endpoints
 
     def shows(self, order: Row) -> bool:
-        """Tell whether an order, and what belongs to it, is shown."""
+        """Return whether an order, and what belongs to it, is shown."""
         return (
             (self.statuses is None or order["status"] in self.statuses)
             and (self.markets is None or order["market"]["id"] in self.markets)
@@ -48,7 +48,7 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plugins(key: str = API_KEY) -> dict[str, Plugin]:
-    """Give all plugins there are, by their secret.
+    """Return all plugins there are, by their secret.
 
     Args:
         key: The secret of the one that shows all.

@@ -35,14 +35,14 @@ _TOTALLED: Final = (
 
 
 @lru_cache(maxsize=200_000)
-def written(moment: int, form: str | None = None) -> str:
-    """Write a moment in the merchant's zone, by default with its offset and a colon in it.
+def written(timestamp: int, form: str | None = None) -> str:
+    """Write a timestamp in the merchant's zone, by default with its offset and a colon in it.
 
     Args:
-        moment: The moment.
+        timestamp: The moment.
         form: How, in the letters of PHP's `date`, of which the common ones are known.
     """
-    shown = local(moment)
+    shown = local(timestamp)
     if form is None or form == _DEFAULT_FORMAT:
         return shown.isoformat()
     text, letters = "", iter(form)
@@ -52,31 +52,31 @@ def written(moment: int, form: str | None = None) -> str:
         elif letter in {"P", "c"}:
             text += shown.isoformat() if letter == "c" else shown.isoformat()[-6:]
         elif letter == "U":
-            text += str(moment)
+            text += str(timestamp)
         else:
             text += shown.strftime(_LETTERS.get(letter, letter.replace("%", "%%")))
     return text
 
 
-def read_moment(text: object) -> int:
-    """Read a moment: ISO 8601, or without an offset in the merchant's zone, `T` or a blank within.
+def parse_timestamp(text: object) -> int:
+    """Read a timestamp: ISO 8601, in the merchant's zone if it has no offset, with `T` or a blank.
 
     Raises:
         GraphQLError: It is none.
     """
     try:
-        moment = datetime.fromisoformat(str(text).strip().replace("Z", "+00:00"))
+        timestamp = datetime.fromisoformat(str(text).strip().replace("Z", "+00:00"))
     except ValueError as error:
         raise GraphQLError(f"DateTimeTz cannot represent value: {text!r}") from error
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=ZONE)).timestamp())
+    return int((timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=ZONE)).timestamp())
 
 
 def bind(schema: GraphQLSchema, store: Store) -> GraphQLSchema:
-    """Give the fields of a schema their resolvers."""
-    moment = schema.type_map["DateTimeTz"]
-    assert isinstance(moment, GraphQLScalarType)  # noqa: S101 (for the type checker)
-    moment.coerce_output_value = lambda value: written(value) if isinstance(value, int) else value
-    moment.coerce_input_value = read_moment
+    """Attach resolvers to the fields of a schema."""
+    scalar = schema.type_map["DateTimeTz"]
+    assert isinstance(scalar, GraphQLScalarType)  # noqa: S101 (for the type checker)
+    scalar.coerce_output_value = lambda value: written(value) if isinstance(value, int) else value
+    scalar.coerce_input_value = parse_timestamp
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLObjectType):
             for name, field in kind.fields.items():
@@ -120,7 +120,7 @@ _SINGLE: Final = {
 
 
 def column(source: Row, info: Info, **_arguments: Any) -> Any:  # noqa: ANN401
-    """Give the column of a row that a field is named after."""
+    """Return the column of a row that a field is named after."""
     return source[info.field_name]
 
 

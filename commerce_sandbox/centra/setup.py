@@ -113,7 +113,7 @@ class Setup:
         self.delivery_windows = self._delivery_windows()
 
     def tables(self) -> dict[str, list[Row]]:
-        """Give the tables, by the names of the root fields."""
+        """Return the tables, by the names of the root fields."""
         return {
             "stores": self.stores,
             "markets": self.markets,

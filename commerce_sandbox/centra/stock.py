@@ -6,7 +6,7 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from commerce_sandbox.centra.values import DAY, NOW, Row, address, drawn, settled, stamps
+from commerce_sandbox.centra.values import DAY, NOW, Row, address, draw_timestamps, drawn, settled
 from commerce_sandbox.seeded import chance
 
 if TYPE_CHECKING:
@@ -71,15 +71,15 @@ class StockRoom:
         everywhere = catalogue.variants[0]["productSizes"]
         for warehouse in setup.warehouses:
             self.add(first, warehouse, everywhere, "INCOMING")
-        for moment, act in sorted(acts, key=itemgetter(0)):
-            act(moment)
+        for timestamp, act in sorted(acts, key=itemgetter(0)):
+            act(timestamp)
         self.purchase_orders: list[Row] = []
         self.deliveries: list[Row] = []
-        for number, updated in enumerate(stamps(random, max(6, changes // 400)), 1):
+        for number, updated in enumerate(draw_timestamps(random, max(6, changes // 400)), 1):
             self._purchase(number, updated)
 
     def tables(self) -> dict[str, list[Row]]:
-        """Give the tables, by the names of the root fields."""
+        """Return the tables, by the names of the root fields."""
         return {
             "stockChanges": self.changes,
             "stockChangeLines": self.lines,
@@ -87,37 +87,37 @@ class StockRoom:
             "purchaseOrderDeliveries": self.deliveries,
         }
 
-    def _move(self, moment: int) -> None:
+    def _move(self, timestamp: int) -> None:
         """Add a movement that has to do with no shipment."""
         random, warehouses = self._random, self._setup.warehouses
         place = len(self.changes) - len(warehouses)
         count = _LONG.get(place, random.choice((1, 1, 2, 3)))
         warehouse = warehouses[int(random.betavariate(1, 4) * len(warehouses))]
         kind = random.choice(("INCOMING", "INCOMING", "CORRECTION", "RETURN"))
-        self.add(moment, warehouse, random.choices(self._catalogue.sizes, k=count), kind)
+        self.add(timestamp, warehouse, random.choices(self._catalogue.sizes, k=count), kind)
 
-    def _deliver(self, warehouse: Row, lines: list[Row], moment: int) -> None:
+    def _deliver(self, warehouse: Row, lines: list[Row], timestamp: int) -> None:
         """Add the delivery of what lines of a shipment will send, and of some more."""
         pieces = [(_size(line), line["quantity"] + self._random.randrange(30)) for line in lines]
-        self._add(moment, warehouse, "INCOMING", pieces)
+        self._add(timestamp, warehouse, "INCOMING", pieces)
 
-    def _send(self, warehouse: Row, lines: list[Row], moment: int) -> None:
+    def _send(self, warehouse: Row, lines: list[Row], timestamp: int) -> None:
         """Take what lines of a shipment send out of their warehouse."""
         pieces = [(_size(line), -line["quantity"]) for line in lines]
-        change = self._add(moment, warehouse, "SHIPMENT", pieces)
+        change = self._add(timestamp, warehouse, "SHIPMENT", pieces)
         for line, moved in zip(lines, change["lines"], strict=True):
             moved["createdFromShipmentLine"] = line
 
-    def add(self, moment: int, warehouse: Row, sizes: list[Row], kind: str) -> Row:
+    def add(self, timestamp: int, warehouse: Row, sizes: list[Row], kind: str) -> Row:
         """Add a movement of some sizes into a warehouse, and count it in the stock."""
         pieces = [(size, self._random.randrange(1, 30)) for size in sizes]
-        return self._add(moment, warehouse, kind, pieces)
+        return self._add(timestamp, warehouse, kind, pieces)
 
-    def _add(self, moment: int, warehouse: Row, kind: str, pieces: list[tuple[Row, int]]) -> Row:
+    def _add(self, timestamp: int, warehouse: Row, kind: str, pieces: list[tuple[Row, int]]) -> Row:
         random, setup = self._random, self._setup
         change: Row = {
             "id": len(self.changes) + 1,
-            "createdAt": moment,
+            "createdAt": timestamp,
             "comment": f"{_COMMENTS[kind]} {len(self.changes) + 1}",
             "type": kind,
             "adminUser": random.choice((*setup.admin_users, None)),
@@ -265,6 +265,6 @@ def _by_warehouse(shipment: Row) -> Iterator[tuple[Row, list[Row]]]:
 
 
 def _size(line: Row) -> Row:
-    """Give the size that a line of a shipment sends."""
+    """Return the size that a line of a shipment sends."""
     size: Row = line["orderLine"]["productSize"]
     return size

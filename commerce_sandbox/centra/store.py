@@ -1,4 +1,4 @@
-"""The content of the double: all rows, made when the first of them is asked for."""
+"""The content of the fake API: all rows, made when the first of them is requested."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STOCK_CHANGES = 20_000
 
 
 class Store:
-    """The content of the double.
+    """The content of the fake API.
 
     Attributes:
         now: The moment at which it is looked at.

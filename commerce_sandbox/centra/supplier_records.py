@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commerce_sandbox.centra.order_records import Id, Moment, Record
+from commerce_sandbox.centra.order_records import Id, Record, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,12 +17,12 @@ WAREHOUSE = 1
 
 
 def orders(store: Store) -> Iterator[Row]:
-    """Give the purchase orders that suppliers have confirmed."""
+    """Return the purchase orders that suppliers have confirmed."""
     return (row for row in store.stock.purchase_orders if row["status"] == "CONFIRMED")
 
 
 def deliveries(store: Store) -> Iterator[Row]:
-    """Give the deliveries that wait to be accepted, in the plugin's warehouse."""
+    """Return the deliveries that wait to be accepted, in the plugin's warehouse."""
     for row in store.stock.deliveries:
         if row["status"] == "INSERTED" and row["warehouse"]["id"] == WAREHOUSE:
             yield row
@@ -87,9 +87,9 @@ def _head(row: Row, lines: list[Row]) -> Record:
     return {
         "supplierName": row["supplier"]["name"],
         "supplierCountry": row["supplierAddress"]["country"]["code"],
-        "created": Moment(row["createdAt"], "minute"),
-        "ETD": None if etd is None else Moment(etd, "minute"),
-        "ETA": Moment(row["ETA"], "minute"),
+        "created": Timestamp(row["createdAt"], "minute"),
+        "ETD": None if etd is None else Timestamp(etd, "minute"),
+        "ETA": Timestamp(row["ETA"], "minute"),
         "message": row["externalComment"],
         "productsQty": sum(line["quantity"] for line in lines),
     }

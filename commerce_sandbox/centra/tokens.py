@@ -34,7 +34,7 @@ class Token(msgspec.Struct, frozen=True):
     Attributes:
         granted: Its permissions; all if none.
         stores: The stores it is restricted to, by id; all if none. What belongs to another store is
-            left out, and nothing tells.
+            left out, without a trace.
         expired: Whether its time is over.
     """
 
@@ -43,14 +43,14 @@ class Token(msgspec.Struct, frozen=True):
     expired: bool = False
 
     def visible(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Give those of a table's rows that the token may see."""
+        """Return those of a table's rows that the token may see."""
         if self.stores is None:
             return rows
         return [row for row in rows if "store" not in row or row["store"]["id"] in self.stores]
 
 
 def tokens(full: str = TOKEN) -> dict[str, Token]:
-    """Give all tokens there are, by their text.
+    """Return all tokens there are, by their text.
 
     Args:
         full: The text of the one that may do all.

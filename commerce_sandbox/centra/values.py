@@ -1,4 +1,4 @@
-"""Small values that rows are made of: moments, money, weights, addresses, attributes."""
+"""Small values that rows are made of: timestamps, money, weights, addresses, attributes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOW: Final = int(datetime.fromisoformat("2024-06-01T00:00:00+00:00").timestamp()
 """The moment at which a new store is looked at."""
 DAY: Final = 86_400
 ZONE: Final = ZoneInfo("Europe/Stockholm")
-"""Where the merchant is: its offset is told by GraphQL, and left unsaid by the Order API."""
+"""Where the merchant is: GraphQL gives its offset, the Order API does not."""
 
 _FIRST_NAMES: Final = ("Aiko", "Søren", "Lucía", "Maeve", "Владимир", "小明", "Nadia", "Åsa")
 _LAST_NAMES: Final = ("Tanaka", "Ångström", "Peña", "O'Brien", "Орлов", "王", "Haddad", "Reed")
@@ -30,17 +30,17 @@ _CITIES: Final = ("Göteborg", "Zürich", "Lyon", "Leeds", "Austin", "Osaka")
 _STREETS: Final = ("Hamngatan", "Rue de la Paix", "High Street", "Bahnhofstraße")
 
 
-def local(moment: int) -> datetime:
-    """Give a moment as the merchant's clocks show it."""
-    return datetime.fromtimestamp(moment, ZONE)
+def local(timestamp: int) -> datetime:
+    """Return a timestamp as the merchant's clocks show it."""
+    return datetime.fromtimestamp(timestamp, ZONE)
 
 
-def settled(moment: int) -> int:
-    """Move a moment out of the hour that the clocks show twice in autumn.
+def settled(timestamp: int) -> int:
+    """Move a timestamp out of the hour that the clocks show twice in autumn.
 
-    A local time of that hour means two moments, so no client could be right about it.
+    A local time of that hour means two timestamps, so no client could be right about it.
     """
-    return moment - 3 * 3600 if _shown_twice(moment // 3600) else moment
+    return timestamp - 3 * 3600 if _shown_twice(timestamp // 3600) else timestamp
 
 
 @cache
@@ -50,15 +50,15 @@ def _shown_twice(hour: int) -> bool:
 
 
 def drawn(random: Random, earliest: int, latest: int) -> int:
-    """Draw a moment between two others."""
+    """Draw a timestamp between two others."""
     return settled(random.randrange(earliest, latest))
 
 
-def stamps(random: Random, count: int, latest: int = NOW) -> list[int]:
+def draw_timestamps(random: Random, count: int, latest: int = NOW) -> list[int]:
     """Draw when each of many rows was last changed.
 
-    Imports write many rows in one second, so stamps tie: one row in three shares one of a few
-    stamps, and a table that is large enough has a tie of 230 rows, more than any page can hold.
+    Imports write many rows in one second, so timestamps tie: one row in three shares one of a few
+    timestamps, and a table that is large enough has a tie of 230 rows, more than any page can hold.
     """
     imports = [drawn(random, latest - 300 * DAY, latest) for _ in range(5)]
     made = [
@@ -91,7 +91,7 @@ class Money:
         self._known: dict[int, Row] = {}
 
     def __call__(self, cents: int) -> Row:
-        """Give an amount in hundredths of a unit."""
+        """Return an amount in hundredths of a unit."""
         known = self._known.get(cents)
         if known is None:
             known = self._known[cents] = {

@@ -1,4 +1,4 @@
-"""A double of Codat's API, made from the vendor's documentation and specifications.
+"""A fake of Codat's API, made from the vendor's documentation and specifications.
 
 It is strict where the documentation is clear, and refuses what the documentation leaves open: a
 client that passes here asks for nothing the vendor has not promised.
@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from commerce_sandbox.codat import answers, fields, truth
+from commerce_sandbox.codat import fields, responses, truth
 from commerce_sandbox.codat.api import API_KEY, ROOT, Api
 from commerce_sandbox.codat.examples import Examples
-from commerce_sandbox.codat.mutation import Mutation, Unrest
+from commerce_sandbox.codat.mutation import Churner, Mutation
 from commerce_sandbox.codat.store import Generated, Store
-from commerce_sandbox.double import Envelope
+from commerce_sandbox.fake_api import Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from commerce_sandbox.double import Options, Setting, Touched
+    from commerce_sandbox.fake_api import ChangedRow, Options, Setting
 
-__all__ = ["API_KEY", "ROOT", "CodatDouble"]
+__all__ = ["API_KEY", "ROOT", "FakeCodat"]
 
 _DATASETS: Final = {truth.stream_name(name): name for name in fields.COMMERCE_LISTS}
 
 
-class CodatDouble:
-    """The double of Codat: its store, its API, its truth.
+class FakeCodat:
+    """The fake of Codat: its store, its API, its truth.
 
     Args:
         options: How it is to be filled.
@@ -63,12 +63,12 @@ class CodatDouble:
         )
         self._store = Store(source, options.seed)
         self._mutations = 0
-        self._unrest = Unrest(self._store)
+        self._churner = Churner(self._store)
         self._api_key = options.api_key or API_KEY
         self.app: ASGIApp = Api(self._store, self._api_key)
 
     def truth(self, stream: str) -> Iterator[bytes]:
-        """Give the rows of a stream, each encoded as JSON.
+        """Return the rows of a stream, each encoded as JSON.
 
         Raises:
             KeyError: There is no such stream.
@@ -77,41 +77,41 @@ class CodatDouble:
 
     def mutate(
         self, *, changes: int, inserts: int, deletes: int, stream: str | None
-    ) -> list[Touched]:
+    ) -> list[ChangedRow]:
         """Change, add and delete rows of commerce lists, chosen by the seed.
 
         Args:
             changes: How many rows to change.
             inserts: How many rows to add.
-            deletes: How many rows to delete; as in Codat, nothing tells of it.
+            deletes: How many rows to delete; as in Codat, without a trace.
             stream: The stream to keep to; all lists if none.
 
         Raises:
             ValueError: The stream is no list of commerce data, or has too few rows.
         """
         mutation = Mutation(self._store, self._mutations)
-        touched = list(
+        changed = list(
             mutation.apply(
                 changes=changes, inserts=inserts, deletes=deletes, dataset=_dataset(stream)
             )
         )
         self._mutations += 1
-        return touched
+        return changed
 
-    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[Touched, bytes]:
-        """Change, add or delete one row of commerce lists. See `double.Double`."""
-        return self._unrest.step(seconds, random, _dataset(stream))
+    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[ChangedRow, bytes]:
+        """Change, add or delete one row of commerce lists. See `FakeApi`."""
+        return self._churner.step(seconds, random, _dataset(stream))
 
     def settle(self) -> None:
         """Complete the syncs that churn has begun."""
-        self._unrest.settle()
+        self._churner.settle()
 
     def error_body(self, status: int) -> bytes:
-        """Give the body Codat documents for an error status."""
-        return answers.error_body(status)
+        """Return the body Codat documents for an error status."""
+        return responses.error_body(status)
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Give the settings of tap-codat as environment variables."""
+        """Return the settings of tap-codat as environment variables."""
         return {
             "TAP_CODAT_API_URL": f"{url}{ROOT}",
             "TAP_CODAT_API_KEY": self._api_key,
@@ -121,7 +121,7 @@ class CodatDouble:
 
 
 def _dataset(stream: str | None) -> str | None:
-    """Give the list that carries a stream, if one is named."""
+    """Return the list that carries a stream, if one is named."""
     if stream is not None and stream not in _DATASETS:
         raise ValueError(f"the rows of {stream!r} cannot be changed")
     return None if stream is None else _DATASETS[stream]

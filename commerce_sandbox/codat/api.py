@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from commerce_sandbox.codat.answers import ApiError, error_body
 from commerce_sandbox.codat.endpoints import ENDPOINTS, Call
 from commerce_sandbox.codat.requests import read_parameters, read_path
+from commerce_sandbox.codat.responses import ApiError, error_body
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -26,10 +26,10 @@ _JSON_TYPES: Final = {"application/json", "application/*", "*/*"}
 
 
 class Api:
-    """Answers requests from the store.
+    """Serves requests from the store.
 
     Args:
-        store: The content of the double.
+        store: The content of the fake API.
         key: The key it takes.
     """
 
@@ -37,13 +37,13 @@ class Api:
         self._store = store
         self._authorization = b"Basic " + base64.b64encode(key.encode())
         self._quota = store.quota
-        self._answered = 0
+        self._responses = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to a request."""
         headers = self._rate_limit()
         try:
-            status, body = 200, self._answer(Request(scope))
+            status, body = 200, self._respond(Request(scope))
         except ApiError as error:
             status, body = error.status, error_body(error.status, str(error))
             if status == 405:  # noqa: PLR2004 (method not allowed)
@@ -51,7 +51,7 @@ class Api:
         response = Response(body, status, headers, media_type="application/json")
         await response(scope, receive, send)
 
-    def _answer(self, request: Request) -> bytes:
+    def _respond(self, request: Request) -> bytes:
         self._check_headers(request)
         raw_path = request.scope["raw_path"].removeprefix(ROOT.encode())
         segments = read_path(raw_path)
@@ -62,15 +62,15 @@ class Api:
                     raise ApiError(405)
                 parameters = read_parameters(request.scope["query_string"], endpoint.parameters)
                 path = raw_path.decode("ascii")
-                return endpoint.answer(Call(self._store, path, names, parameters))
+                return endpoint.respond(Call(self._store, path, names, parameters))
         raise ApiError(404)
 
     def _rate_limit(self) -> dict[str, str]:
-        self._answered += 1
+        self._responses += 1
         midnight = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
         return {
             "X-Rate-Limit-Limit": str(self._quota),
-            "X-Rate-Limit-Remaining": str(max(0, self._quota - self._answered)),
+            "X-Rate-Limit-Remaining": str(max(0, self._quota - self._responses)),
             "X-Rate-Limit-Reset": f"{midnight + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
         }
 

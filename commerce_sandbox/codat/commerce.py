@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.codat import dates
 from commerce_sandbox.codat.merchants import NOW
-from commerce_sandbox.codat.shop import Shop, stamps
+from commerce_sandbox.codat.shop import Shop, draw_timestamps
 from commerce_sandbox.seeded import chance
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ _RATES: Final = tuple(map(Decimal, ("0", "0.05", "0.2", "0.175", "0.0825")))
 _UNKNOWN_DATE: Final = "0001-01-01T00:00:00"
 _STATUSES: Final = ("Pending", "Authorized", "Paid", "Failed", "Cancelled")
 
-# The specification tells no signs of transactions. In its examples payments are positive, refunds
-# and fees negative: they are seen from the merchant's account. So are those it has no example of.
+# The specification does not state the signs of transactions. In its examples payments are positive,
+# refunds and fees negative: they are seen from the merchant's account. So are those it has no
+# example of.
 _SIGNS: Final = {
     "Payment": 1,
     "PaymentFeeRefund": 1,
@@ -106,7 +107,7 @@ def company_info(connection: Connection, company_name: str) -> Record:
             }
         ],
         "sourceUrls": {"Api": "https://api.shop.example.com"},
-        **stamps(random, created + timedelta(hours=1), created),
+        **draw_timestamps(random, created + timedelta(hours=1), created),
     }
 
 
@@ -153,7 +154,7 @@ def _customer(shop: Shop, number: int, random: random.Random, modified: datetime
             note=random.choice(("", "Rings twice,\nthen waits", "VIP \\ do not call")),
         ),
         "addresses": [_address(random, "Billing") for _ in range(random.randrange(3))],
-        **stamps(random, modified, shop.created(random, modified)),
+        **draw_timestamps(random, modified, shop.created(random, modified)),
     }
 
 
@@ -168,8 +169,8 @@ def _dispute(shop: Shop, number: int, random: random.Random, modified: datetime)
         "currency": shop.currency,
         "status": random.choice(("Won", "Lost", "Processing", "EvidenceRequired")),
         **_sometimes(random, reason=random.choice(("fraudulent", "product_not_received"))),
-        "dueDate": dates.on_the_wire(created + timedelta(days=14), random),
-        **stamps(random, modified, created),
+        "dueDate": dates.format_date(created + timedelta(days=14), random),
+        **draw_timestamps(random, modified, created),
     }
 
 
@@ -181,7 +182,7 @@ def _location(shop: Shop, number: int, random: random.Random, modified: datetime
         "id": shop.id("commerce-locations", number),
         "name": f"{random.choice(_CITIES)} store {number}",
         **({} if alone else {"address": _address(random, "Inventory")}),
-        **stamps(random, modified),
+        **draw_timestamps(random, modified),
     }
 
 
@@ -190,7 +191,7 @@ def _payment_method(shop: Shop, number: int, random: random.Random, modified: da
         "id": shop.id("commerce-paymentMethods", number),
         "name": random.choice(("Cash", "Card", "Gift card", "Bank transfer")),
         **_sometimes(random, status=random.choice(("Unknown", "Active", "Archived"))),
-        **stamps(random, modified),
+        **draw_timestamps(random, modified),
     }
 
 
@@ -204,7 +205,7 @@ def _category(shop: Shop, number: int, random: random.Random, modified: datetime
         "name": f"Category {number}",
         "ancestorRefs": refs,
         "hasChildren": chance(random, 0.3),
-        **stamps(random, modified),
+        **draw_timestamps(random, modified),
     }
 
 
@@ -213,7 +214,7 @@ def _tax(shop: Shop, number: int, random: random.Random, modified: datetime) -> 
         "id": shop.id("commerce-taxComponents", number),
         "name": f"Tax {number}",
         **_sometimes(random, rate=random.choice(_RATES), isCompound=chance(random, 0.1)),
-        **stamps(random, modified),
+        **draw_timestamps(random, modified),
     }
 
 
@@ -232,7 +233,7 @@ def _product(shop: Shop, number: int, random: random.Random, modified: datetime)
             for place in range(random.randrange(1, 3))
         ],
         **_supplemental(random),
-        **stamps(random, modified, created),
+        **draw_timestamps(random, modified, created),
         "status": random.choice(("Published", "Unpublished", "Unknown")),
     }
 
@@ -263,7 +264,7 @@ def _variant(shop: Shop, name: str, random: random.Random, created: datetime) ->
 def _payment(shop: Shop, number: int, random: random.Random, modified: datetime) -> Record:
     created = shop.created(random, modified)
     method = shop.ref("commerce-paymentMethods", random)
-    due = dates.on_the_wire(created + timedelta(days=30), random)
+    due = dates.format_date(created + timedelta(days=30), random)
     amount = shop.money(random, 1, 900)
     # "Refunds are recorded as separate, negative payments", of what has been paid only.
     refund = number % 9 == 0
@@ -277,7 +278,7 @@ def _payment(shop: Shop, number: int, random: random.Random, modified: datetime)
         **_sometimes(random, paymentProvider="Card processor"),
         "dueDate": random.choice((due, _UNKNOWN_DATE)),
         **_supplemental(random),
-        **stamps(random, modified, created),
+        **draw_timestamps(random, modified, created),
     }
 
 
@@ -293,8 +294,8 @@ def _transaction(shop: Shop, number: int, random: random.Random, modified: datet
         **_sometimes(random, subType=random.choice(("charge", "adjustment"))),
         **({"transactionSourceRef": {"id": order, "type": "Order"}} if order else {}),
         **_supplemental(random),
-        **_sometimes(random, sourceCreatedDate=dates.on_the_wire(created, random)),
-        **stamps(random, modified, created),
+        **_sometimes(random, sourceCreatedDate=dates.format_date(created, random)),
+        **draw_timestamps(random, modified, created),
     }
 
 
@@ -325,7 +326,7 @@ def _order(shop: Shop, number: int, random: random.Random, modified: datetime) -
         "id": shop.id("commerce-orders", number),
         **_sometimes(random, orderNumber=f"#{1000 + number}", country=shop.country),
         "currency": shop.currency,
-        **({"closedDate": dates.on_the_wire(closed, random)} if closed <= modified else {}),
+        **({"closedDate": dates.format_date(closed, random)} if closed <= modified else {}),
         "totalAmount": total + refund,
         "totalRefund": refund,
         "totalTaxAmount": sum(
@@ -346,7 +347,7 @@ def _order(shop: Shop, number: int, random: random.Random, modified: datetime) -
         **({"locationRef": {"id": location, "name": "Store"}} if location else {}),
         **({"customerRef": {"id": customer}} if customer and number % 8 else {}),
         **_supplemental(random),
-        **stamps(random, modified, created),
+        **draw_timestamps(random, modified, created),
     }
 
 
@@ -367,7 +368,7 @@ def _order_line(
 
 
 def _worth(shop: Shop, quantity: int, line: Record, rate: Decimal, discount: Decimal) -> Record:
-    """Give what a number of pieces of a line comes to; a negative one is a refund."""
+    """Return what a number of pieces of a line comes to; a negative one is a refund."""
     gross = line["unitPrice"] * quantity
     off = shop.share(gross, discount)
     tax = shop.share(gross - off, rate)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import random
 
-Instant = tuple[datetime, int]
+Timestamp = tuple[datetime, int]
 """A point in time: whole seconds in UTC, without zone, and nanoseconds."""
 
 _FORM: Final = re.compile(
@@ -26,7 +26,7 @@ _ZONELESS_SHARE: Final = 0.03
 _OFFSET_SHARE: Final = 0.03
 
 
-def parse(text: str) -> Instant:
+def parse(text: str) -> Timestamp:
     """Read a date or a date-time.
 
     Raises:
@@ -35,32 +35,32 @@ def parse(text: str) -> Instant:
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError(f"not a date-time: {text!r}")
-    moment = datetime.fromisoformat(f"{found['day']}T{found['time'] or '00:00:00'}")
+    timestamp = datetime.fromisoformat(f"{found['day']}T{found['time'] or '00:00:00'}")
     zone = found["zone"]
     if zone is not None and zone != "Z":
         sign = -1 if zone[0] == "-" else 1
         offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
         try:
-            moment -= sign * offset
+            timestamp -= sign * offset
         except OverflowError as error:
             raise ValueError(f"out of range: {text!r}") from error
-    return moment, int((found["fraction"] or "").ljust(9, "0"))
+    return timestamp, int((found["fraction"] or "").ljust(9, "0"))
 
 
 def to_utc(text: str) -> str:
     """Write a date-time in UTC with `Z`; the fraction keeps its digits."""
-    moment, _ = parse(text)
+    timestamp, _ = parse(text)
     found = _FORM.fullmatch(text)
     fraction = f".{found['fraction']}" if found and found["fraction"] else ""
-    return f"{moment.isoformat()}{fraction}Z"
+    return f"{timestamp.isoformat()}{fraction}Z"
 
 
-def on_the_wire(moment: datetime, random: random.Random) -> str:
-    """Write a moment in UTC as the API might: mostly with `Z`, now and then not."""
+def format_date(timestamp: datetime, random: random.Random) -> str:
+    """Write a timestamp in UTC as the API might: mostly with `Z`, now and then not."""
     draw = random.random()
     if draw < _ZONELESS_SHARE:
-        return moment.isoformat()
+        return timestamp.isoformat()
     if draw < _ZONELESS_SHARE + _OFFSET_SHARE:
         zone = timezone(timedelta(minutes=random.choice(_OFFSETS)))
-        return moment.replace(tzinfo=timezone.utc).astimezone(zone).isoformat()
-    return f"{moment.isoformat()}Z"
+        return timestamp.replace(tzinfo=timezone.utc).astimezone(zone).isoformat()
+    return f"{timestamp.isoformat()}Z"

@@ -1,4 +1,4 @@
-"""The endpoints: which paths exist, which parameters they take, what they answer.
+"""The endpoints: their paths, parameters and responses.
 
 Endpoints that hand out keys or tokens do not exist here.
 """
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from commerce_sandbox.codat import answers, fields, operations
-from commerce_sandbox.codat.answers import ApiError, PageRequest
+from commerce_sandbox.codat import fields, operations, responses
 from commerce_sandbox.codat.query import Kind, QueryError, compile_query
+from commerce_sandbox.codat.responses import ApiError, PageRequest
 from commerce_sandbox.codat.table import encode
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Call(msgspec.Struct, frozen=True):
     """A request that found its endpoint.
 
     Attributes:
-        store: The content of the double.
+        store: The content of the fake API.
         path: The path as it came, below the root of the API.
         names: The decoded values of the path's variables.
         parameters: The decoded parameters.
@@ -74,7 +74,7 @@ class Call(msgspec.Struct, frozen=True):
         raise ApiError(404, f"No integration was found with key {self.names['platformKey']}")
 
     def page(self, table: Table, queryable: Fields | None = None) -> bytes:
-        """Answer with a page of a list."""
+        """Return a page of a list."""
         request = PageRequest.read(self.parameters)
         try:
             selected = table.select(request.query, request.order, queryable)
@@ -83,24 +83,24 @@ class Call(msgspec.Struct, frozen=True):
                 selected = [n for n in selected if tagged(table.rows[n].get("tags", {}))]
         except QueryError as error:
             raise ApiError(400, str(error)) from error
-        return answers.page(table, selected, self.path, request)
+        return responses.page(table, selected, self.path, request)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """A path, its parameters and its answer.
+    """A path, its parameters and its response.
 
     Attributes:
         path: Segments of the path; a variable's name stands in braces.
         parameters: The parameters it takes.
-        answer: Gives the body of a successful answer.
+        respond: Returns the body of a successful response.
     """
 
     path: tuple[str, ...]
     parameters: frozenset[str]
-    answer: Callable[[Call], bytes]
+    respond: Callable[[Call], bytes]
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
-        """Give the values of the path's variables if the segments are this path."""
+        """Return the values of the path's variables if the segments are this path."""
         if len(segments) != len(self.path):
             return None
         names = {}
@@ -125,7 +125,7 @@ def _companies(call: Call) -> bytes:
 
 
 def _dataset(call: Call, dataset: str) -> Connection:
-    """Give the connection the path names, if it holds the dataset."""
+    """Return the connection the path names, if it holds the dataset."""
     connection = call.connection
     if dataset not in connection.datasets:
         platform = connection.platform.name
@@ -136,24 +136,24 @@ def _dataset(call: Call, dataset: str) -> Connection:
 
 
 def _list(dataset: str) -> Callable[[Call], bytes]:
-    def answer(call: Call) -> bytes:
+    def respond(call: Call) -> bytes:
         return call.page(call.store.rows(_dataset(call, dataset), dataset))
 
-    return answer
+    return respond
 
 
 def _single(dataset: str) -> Callable[[Call], bytes]:
-    def answer(call: Call) -> bytes:
+    def respond(call: Call) -> bytes:
         table = call.store.rows(_dataset(call, dataset), dataset)
         key = call.names["recordId"]
         return _found(table.find(key), dataset, key)
 
-    return answer
+    return respond
 
 
 def _pulls(call: Call) -> bytes:
     # Codat documents `status` as a property to query and refuses `isCompleted`; whether it would
-    # take the dates is unknown, so the double refuses them.
+    # take the dates is unknown, so the fake API refuses them.
     queryable = fields.without(fields.PULL_OPERATIONS, Kind.DATE)
     return call.page(call.store.pulls(call.company), queryable)
 
@@ -164,11 +164,11 @@ def _pushes(call: Call) -> bytes:
 
 
 def _record(table: Callable[[Call], Table], name: str, what: str) -> Callable[[Call], bytes]:
-    def answer(call: Call) -> bytes:
+    def respond(call: Call) -> bytes:
         key = call.names[name]
         return _found(table(call).find(key), what, key)
 
-    return answer
+    return respond
 
 
 def _sync(call: Call, choose: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -267,6 +267,6 @@ def _endpoints() -> Mapping[str, tuple[frozenset[str], Callable[[Call], bytes]]]
 
 
 ENDPOINTS: Final = tuple(
-    Endpoint(tuple(path.split("/")), parameters, answer)
-    for path, (parameters, answer) in _endpoints().items()
+    Endpoint(tuple(path.split("/")), parameters, respond)
+    for path, (parameters, respond) in _endpoints().items()
 )

@@ -62,11 +62,11 @@ class Examples:
         self.platforms: Sequence[Platform] = [platform for _, platform in made]
 
     def rows(self, connection: Connection, dataset: str) -> list[Record]:
-        """Give the rows of a list, in the order of the example."""
+        """Return the rows of a list, in the order of the example."""
         return list(self._rows[connection.platform.name, dataset].values())
 
     def info(self, connection: Connection, _company: Company) -> Record:
-        """Give the record that describes the business behind a connection."""
+        """Return the record that describes the business behind a connection."""
         return self._infos[connection.platform.name]
 
 

@@ -21,7 +21,7 @@ _DATE: Final = Kind.DATE
 _FLAG: Final = Kind.FLAG
 
 _MODIFIED: Final = {"modifiedDate": _DATE, "sourceModifiedDate": _DATE}
-_STAMPED: Final = {"createdDate": _DATE, **_MODIFIED}
+_TIMESTAMPS: Final = {"createdDate": _DATE, **_MODIFIED}
 
 
 def _texts(*names: str) -> dict[str, Kind]:
@@ -35,13 +35,13 @@ def _numbers(*names: str) -> dict[str, Kind]:
 COMMERCE_LISTS: Final[Mapping[str, Fields]] = {
     "commerce-customers": {
         **_texts("id", "customerName", "emailAddress", "phone", "defaultCurrency", "note"),
-        **_STAMPED,
+        **_TIMESTAMPS,
     },
     "commerce-disputes": {
         **_texts("id", "currency", "status", "reason"),
         **_numbers("totalAmount"),
         "dueDate": _DATE,
-        **_STAMPED,
+        **_TIMESTAMPS,
     },
     "commerce-locations": {
         **_texts("id", "name"),
@@ -53,7 +53,7 @@ COMMERCE_LISTS: Final[Mapping[str, Fields]] = {
         **_numbers("totalAmount", "totalRefund", "totalTaxAmount", "totalDiscount"),
         **_numbers("totalGratuity"),
         "closedDate": _DATE,
-        **_STAMPED,
+        **_TIMESTAMPS,
     },
     "commerce-paymentMethods": {
         **_texts("id", "name", "status"),
@@ -64,7 +64,7 @@ COMMERCE_LISTS: Final[Mapping[str, Fields]] = {
         **_texts("paymentMethodRef.id", "paymentMethodRef.name"),
         **_numbers("amount"),
         "dueDate": _DATE,
-        **_STAMPED,
+        **_TIMESTAMPS,
     },
     "commerce-productCategories": {
         **_texts("id", "name"),
@@ -74,7 +74,7 @@ COMMERCE_LISTS: Final[Mapping[str, Fields]] = {
     "commerce-products": {
         **_texts("id", "name", "description", "categorization", "status"),
         "isGiftCard": _FLAG,
-        **_STAMPED,
+        **_TIMESTAMPS,
     },
     "commerce-taxComponents": {
         **_texts("id", "name"),
@@ -87,7 +87,7 @@ COMMERCE_LISTS: Final[Mapping[str, Fields]] = {
         **_texts("transactionSourceRef.id", "transactionSourceRef.type"),
         **_numbers("totalAmount"),
         "sourceCreatedDate": _DATE,
-        **_STAMPED,
+        **_TIMESTAMPS,
     },
 }
 """The list endpoints under `/companies/{companyId}/connections/{connectionId}/data/`."""
@@ -98,7 +98,7 @@ UNFILTERED: Final = frozenset({"commerce-locations"})
 
 COMPANY_INFO: Final[Fields] = {
     **_texts("companyName", "companyLegalName", "registrationNumber", "baseCurrency"),
-    **_STAMPED,
+    **_TIMESTAMPS,
 }
 COMPANIES: Final[Fields] = {
     **_texts("id", "name", "description", "platform", "redirect", "createdByUserName"),
@@ -134,12 +134,12 @@ SYNC_CONFIGURATIONS: Final[Fields] = _texts("companyId", "accountingSoftwareComp
 
 
 def without(fields: Fields, *kinds: Kind) -> Fields:
-    """Give the fields whose kind is none of `kinds`."""
+    """Return the fields whose kind is none of `kinds`."""
     return {name: kind for name, kind in fields.items() if kind not in kinds}
 
 
 def data_type(dataset: str) -> str:
-    """Give the key of a dataset in statuses and histories.
+    """Return the key of a dataset in statuses and histories.
 
     It equals the tail of the path, but for the company info.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-NOW: Final = datetime(2024, 6, 1)  # noqa: DTZ001 (UTC, as all moments of the store)
+NOW: Final = datetime(2024, 6, 1)  # noqa: DTZ001 (UTC, as all timestamps of the store)
 """The last moment of the store before the first mutation."""
 
 _DOZEN: Final[tuple[tuple[tuple[str, str], ...], ...]] = (
@@ -52,7 +52,7 @@ _BIG_SHOP: Final = {
 }
 """Rows of the one big shop, at scale 1."""
 _BIG_AT_LEAST: Final = 240
-_SMALLEST_WORLD: Final = len(_DOZEN)
+_FEWEST_COMPANIES: Final = len(_DOZEN)
 _COMPANIES: Final = 120
 _LOCATIONS: Final = "commerce-locations"
 _UNSYNCED_SHARE: Final = 0.08
@@ -127,7 +127,7 @@ class Company(msgspec.Struct, kw_only=True):
 def make_connection(
     company_id: str, platform: Platform, status: str, names: tuple[object, ...]
 ) -> Connection:
-    """Make a connection whose ids and moments belong to `names`; all its types are synced."""
+    """Make a connection whose ids and timestamps belong to `names`; all its types are synced."""
     random = rng("connection", *names)
     connection_id = guid("connection", *names)
     created = NOW - timedelta(seconds=random.randrange(30 * 86400, 900 * 86400))
@@ -142,12 +142,12 @@ def make_connection(
             f"{company_id}/connections/{connection_id}/start"
         ),
         "status": status,
-        "created": dates.on_the_wire(created, random),
+        "created": dates.format_date(created, random),
         "sourceType": platform.source_type,
     }
     pending = status == "PendingAuth"
     if not pending:
-        record["lastSync"] = _platform_stamp(random)
+        record["lastSync"] = _platform_timestamp(random)
     elif chance(random, 0.5):
         record["lastSync"] = None
     if status == "Deauthorized":
@@ -156,7 +156,7 @@ def make_connection(
                 "statusCode": "401",
                 "statusText": "Unauthorized",
                 "errorMessage": "The merchant has withdrawn the consent.",
-                "erroredOnUtc": _platform_stamp(random),
+                "erroredOnUtc": _platform_timestamp(random),
                 "status": "Active",
                 "resolvedOnUtc": None,
             }
@@ -173,11 +173,11 @@ def make_connection(
 
 
 def generate(seed: int, scale: float) -> list[Company]:
-    """Make the world's companies.
+    """Make the companies.
 
-    The world has a dozen companies at least, whatever the scale, so that all cases are there.
+    There are a dozen at least, whatever the scale, so that all cases occur.
     """
-    count = max(_SMALLEST_WORLD, round(_COMPANIES * scale))
+    count = max(_FEWEST_COMPANIES, round(_COMPANIES * scale))
     platforms = _round_robin(COMMERCE)
     companies = [
         _company(seed, number, shape, platforms, scale)
@@ -188,7 +188,7 @@ def generate(seed: int, scale: float) -> list[Company]:
 
 
 def make_hostile(companies: list[Company]) -> None:
-    """Give companies and connections ids that must be quoted in a path."""
+    """Replace the ids of companies and connections with ids that a path must quote."""
     connections = [connection for company in companies for connection in company.connections]
     for number, company in enumerate(companies):
         company.record["id"] = _HOSTILE[number % len(_HOSTILE)].format(number)
@@ -199,7 +199,7 @@ def make_hostile(companies: list[Company]) -> None:
 
 
 def _leave_one_location(companies: list[Company]) -> None:
-    """Give one shop a single location: a list of one row, in which everything is text."""
+    """Reduce one shop to a single location: a list of one row, in which everything is text."""
     for company in companies:
         for connection in company.connections:
             if connection.datasets.get(_LOCATIONS) and _LOCATIONS not in connection.counts:
@@ -208,7 +208,7 @@ def _leave_one_location(companies: list[Company]) -> None:
 
 
 def make_company(names: tuple[object, ...], name: str) -> Company:
-    """Make a company without connections whose ids and moments belong to `names`."""
+    """Make a company without connections whose ids and timestamps belong to `names`."""
     random = rng("company", *names)
     company_id = guid("company", *names)
     created = NOW - timedelta(seconds=random.randrange(900 * 86400, 1400 * 86400))
@@ -218,7 +218,7 @@ def make_company(names: tuple[object, ...], name: str) -> Company:
         "platform": "",
         "redirect": f"https://link.codat.example.com/company/{company_id}",
         "dataConnections": [],
-        "created": dates.on_the_wire(created, random),
+        "created": dates.format_date(created, random),
         "products": random.sample(["commerce", "lending", "spend-insights"], random.randrange(4)),
         "referenceSubsidiaryCompanies": [],
     }
@@ -237,11 +237,11 @@ def join(company: Company, connection: Connection) -> None:
     """Add a connection to its company."""
     company.connections.append(connection)
     company.record["dataConnections"].append(connection.record)
-    stamp = connection.record.get("lastSync")
-    if stamp is not None:
+    timestamp = connection.record.get("lastSync")
+    if timestamp is not None:
         known = company.record.get("lastSync")
-        if known is None or dates.parse(known) < dates.parse(stamp):
-            company.record["lastSync"] = stamp
+        if known is None or dates.parse(known) < dates.parse(timestamp):
+            company.record["lastSync"] = timestamp
 
 
 def _company(
@@ -291,8 +291,8 @@ def _round_robin(platforms: tuple[Platform, ...]) -> Iterator[Platform]:
         yield from platforms
 
 
-def _platform_stamp(random: random.Random) -> str:
-    """Write a moment of the last day with seven digits of a second, as Codat stamps syncs."""
-    moment = NOW - timedelta(seconds=random.randrange(86400))
+def _platform_timestamp(random: random.Random) -> str:
+    """Write a time of the last day with seven digits of a second, as Codat does for syncs."""
+    timestamp = NOW - timedelta(seconds=random.randrange(86400))
     ticks = random.choice((0, random.randrange(10_000_000)))
-    return f"{moment.isoformat()}.{ticks:07}Z" if ticks else f"{moment.isoformat()}.000Z"
+    return f"{timestamp.isoformat()}.{ticks:07}Z" if ticks else f"{timestamp.isoformat()}.000Z"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.codat import dates, fields
 from commerce_sandbox.codat.truth import encoded, stream_name
-from commerce_sandbox.double import Touched
+from commerce_sandbox.fake_api import ChangedRow
 from commerce_sandbox.seeded import rng
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Place = tuple[Connection, str, Table]
     Record = dict[str, Any]
 
-_STAMPS: Final = 3
+_TIMESTAMPS: Final = 3
 _CHANGED_SHARE: Final = 0.7
 _INSERTED_SHARE: Final = 0.2
 
@@ -39,7 +39,7 @@ def _places(store: Store, dataset: str | None) -> Iterator[Place]:
                     yield connection, name, table
 
 
-class _Hand:
+class _Editor:
     """Changes rows.
 
     Args:
@@ -51,30 +51,30 @@ class _Hand:
         self._random = random
         self._names = names
 
-    def change(self, place: Place, number: int, moment: datetime) -> Record:
+    def change(self, place: Place, number: int, timestamp: datetime) -> Record:
         """Change one property of a row."""
         _, dataset, table = place
         row = table.rows[number]
         name, value = _CHANGES[dataset]
         row[name] = self._changed(row.get(name), value)
-        self._stamp(row, moment)
+        self._timestamp(row, timestamp)
         table.changed(number)
         return row
 
-    def insert(self, place: Place, name: str, moment: datetime | None = None) -> Record:
+    def insert(self, place: Place, name: str, timestamp: datetime | None = None) -> Record:
         """Add a row that is like another one.
 
         Args:
             place: The list to add it to.
             name: The beginning of its id.
-            moment: When; that of the latest row there is, if none.
+            timestamp: When; that of the latest row there is, if none.
         """
         _, _, table = place
         row = dict(self._random.choice(table.rows))
         row["id"] = f"{self._names}/{name}"
-        if moment is None:
-            moment, _ = max(dates.parse(one["modifiedDate"]) for one in table.rows)
-        self._stamp(row, moment)
+        if timestamp is None:
+            timestamp, _ = max(dates.parse(one["modifiedDate"]) for one in table.rows)
+        self._timestamp(row, timestamp)
         table.add(row)
         return row
 
@@ -83,23 +83,23 @@ class _Hand:
             return Decimal(old or 0) + new
         return f"{new} {self._names} {self._random.randrange(10**6)}"
 
-    def _stamp(self, row: Record, moment: datetime) -> None:
-        row["modifiedDate"] = dates.on_the_wire(moment, self._random)
+    def _timestamp(self, row: Record, timestamp: datetime) -> None:
+        row["modifiedDate"] = dates.format_date(timestamp, self._random)
 
 
-def _touched(place: Place, row: Record, change: str) -> Touched:
+def _changed_row(place: Place, row: Record, change: str) -> ChangedRow:
     connection, dataset, _ = place
     key = {"companyId": connection.company_id, "connectionId": connection.id, "id": row["id"]}
-    return Touched(stream=stream_name(dataset), key=key, change=change)
+    return ChangedRow(stream=stream_name(dataset), key=key, change=change)
 
 
 class Mutation:
     """One round of changes, chosen by the seed and the number of the round.
 
     Each round happens a day after the one before, so what was being synced then has ended. The rows
-    it touches share three stamps, so they tie among themselves. The first row it adds to a list
-    carries the latest stamp that was there before: a reader that asks for later rows only, not for
-    equal ones, misses it.
+    it touches share three timestamps, so they tie among themselves. The first row it adds to a list
+    carries the latest timestamp that was there before: a reader that asks for later rows only, not
+    for equal ones, misses it.
 
     Args:
         store: The store to change.
@@ -109,15 +109,15 @@ class Mutation:
     def __init__(self, store: Store, number: int) -> None:
         self._store = store
         self._random = rng(store.seed, "mutation", number)
-        self._hand = _Hand(self._random, f"round-{number}")
+        self._editor = _Editor(self._random, f"round-{number}")
         self._now = store.now + timedelta(days=1)
-        self._stamps = [
-            self._now - timedelta(seconds=self._random.randrange(3600)) for _ in range(_STAMPS)
+        self._timestamps = [
+            self._now - timedelta(seconds=self._random.randrange(3600)) for _ in range(_TIMESTAMPS)
         ]
 
     def apply(
         self, *, changes: int, inserts: int, deletes: int, dataset: str | None
-    ) -> Iterator[Touched]:
+    ) -> Iterator[ChangedRow]:
         """Change, add and delete rows.
 
         Args:
@@ -137,44 +137,46 @@ class Mutation:
             raise ValueError(f"{inserts} rows cannot be added to {len(places)} lists")
         self._store.now = self._now
         synced: dict[tuple[str, str], Place] = {}
-        for place, touched in self._touch(places, rows, changes, inserts, deletes):
+        for place, changed in self._mark_updated(places, rows, changes, inserts, deletes):
             connection, name, _ = place
             synced[connection.id, name] = place
-            yield touched
+            yield changed
         self._store.finish_syncs(self._now)
         for connection, name, _ in synced.values():
             self._store.record_sync(connection, name, self._now)
 
-    def _touch(
+    def _mark_updated(
         self,
         places: list[Place],
         rows: list[tuple[Place, int]],
         changes: int,
         inserts: int,
         deletes: int,
-    ) -> Iterator[tuple[Place, Touched]]:
-        random, stamps = self._random, self._stamps
+    ) -> Iterator[tuple[Place, ChangedRow]]:
+        random, timestamps = self._random, self._timestamps
         latest: set[int] = set()
         for number in range(inserts):
             place = random.choice(places)
             tie = id(place[2]) not in latest
             latest.add(id(place[2]))
-            row = self._hand.insert(place, f"{number}", None if tie else random.choice(stamps))
-            yield place, _touched(place, row, "inserted")
+            row = self._editor.insert(
+                place, f"{number}", None if tie else random.choice(timestamps)
+            )
+            yield place, _changed_row(place, row, "inserted")
         chosen = random.sample(rows, changes + deletes)
         for place, number in chosen[:changes]:
-            row = self._hand.change(place, number, random.choice(stamps))
-            yield place, _touched(place, row, "changed")
+            row = self._editor.change(place, number, random.choice(timestamps))
+            yield place, _changed_row(place, row, "changed")
         # The last of a list first, so that the numbers of the others still hold.
         for place, number in sorted(chosen[changes:], key=lambda one: one[1], reverse=True):
-            yield place, _touched(place, place[2].remove(number), "deleted")
+            yield place, _changed_row(place, place[2].remove(number), "deleted")
 
 
-class Unrest:
-    """Changes row by row, as of a sync that writes while somebody reads.
+class Churner:
+    """Changes row by row, as of a sync that writes while clients read.
 
-    The sync of a list is told to be under way from its first change on, and to be complete once all
-    has settled.
+    The sync of a list is reported as under way from its first change on, and to be complete once
+    all has settled.
 
     Args:
         store: The store to change.
@@ -187,8 +189,8 @@ class Unrest:
         self._syncing: set[tuple[str, str]] = set()
         self._steps = 0
 
-    def step(self, seconds: float, random: Random, dataset: str | None) -> tuple[Touched, bytes]:
-        """Change, add or delete one row. See `double.Double.churn`."""
+    def step(self, seconds: float, random: Random, dataset: str | None) -> tuple[ChangedRow, bytes]:
+        """Change, add or delete one row. See `FakeApi.churn`."""
         if dataset not in self._places:
             self._places[dataset] = list(_places(self._store, dataset))
         places = self._places[dataset]
@@ -199,16 +201,16 @@ class Unrest:
             self._syncing.add((connection.id, name))
             self._store.begin_sync(connection, name, self._store.now)
         self._steps += 1
-        hand = _Hand(random, f"churn-{self._steps}")
+        editor = _Editor(random, f"churn-{self._steps}")
         number, draw = random.randrange(len(table)), random.random()
         if draw < _CHANGED_SHARE or len(table) == 1:
-            row, change = hand.change(place, number, self._store.now), "changed"
+            row, change = editor.change(place, number, self._store.now), "changed"
         elif draw < _CHANGED_SHARE + _INSERTED_SHARE:
-            row, change = hand.insert(place, name, self._store.now), "inserted"
+            row, change = editor.insert(place, name, self._store.now), "inserted"
         else:
-            return _touched(place, table.remove(number), "deleted"), b""
-        touched = _touched(place, row, change)
-        return touched, encoded(touched.stream, touched.key | row)
+            return _changed_row(place, table.remove(number), "deleted"), b""
+        changed = _changed_row(place, row, change)
+        return changed, encoded(changed.stream, changed.key | row)
 
     def settle(self) -> None:
         """Complete the syncs."""

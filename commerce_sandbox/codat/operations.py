@@ -114,7 +114,7 @@ def _pulls(connection: Connection, dataset: str) -> list[Record]:
     for place, age in enumerate(ages):
         requested = NOW - timedelta(seconds=age)
         operation = pull_operation(connection, dataset, (place,), requested)
-        operation["requested"] = _stamp(requested, random)
+        operation["requested"] = _timestamp(requested, random)
         if chance(random, 0.5):
             operation["statusDescription"] = operation["errorMessage"] = None
         made.append(operation)
@@ -156,9 +156,9 @@ def data_statuses(pulls: Iterable[Record]) -> Record:
     return statuses
 
 
-def _keep_later(known: dict[str, Record], pull: Record, stamp: str) -> None:
+def _keep_later(known: dict[str, Record], pull: Record, timestamp: str) -> None:
     name = pull["dataType"]
-    if name not in known or dates.parse(known[name][stamp]) <= dates.parse(pull[stamp]):
+    if name not in known or dates.parse(known[name][timestamp]) <= dates.parse(pull[timestamp]):
         known[name] = pull
 
 
@@ -180,13 +180,13 @@ def _push(connection: Connection, number: int) -> Record:
         "pushOperationKey": guid(connection.id, "push", number),
         "dataConnectionKey": connection.id,
         "dataType": "invoices",
-        "requestedOnUtc": _stamp(requested, random),
+        "requestedOnUtc": _timestamp(requested, random),
         "timeoutInMinutes": random.choice((None, 20)),
     }
     draw = random.randrange(4)
     if draw == 0:
         return operation | {"changes": None, "status": "Pending", "statusCode": 202}
-    operation["completedOnUtc"] = _stamp(requested + timedelta(seconds=40), random)
+    operation["completedOnUtc"] = _timestamp(requested + timedelta(seconds=40), random)
     if draw == 1:
         item = {"itemId": None, "message": "The customer is archived.", "validatorName": "Archived"}
         return operation | {
@@ -218,7 +218,7 @@ def sync_settings(company: Company) -> Record:
             "syncOrder": place,
         }
         if chance(random, 0.5):
-            setting["syncFromUtc"] = _stamp(NOW - timedelta(days=800), random)
+            setting["syncFromUtc"] = _timestamp(NOW - timedelta(days=800), random)
             setting["syncFromWindow"] = 24
         if chance(random, 0.5):
             setting |= {"monthsToSync": 24, "isLocked": chance(random, 0.5)}
@@ -240,7 +240,7 @@ def webhooks(seed: int) -> list[Record]:
 
 
 def uses_sync_for_commerce(company: Company) -> bool:
-    """Tell whether the company has Sync for Commerce: a shop and ledgers, both linked."""
+    """Return whether the company has Sync for Commerce: a shop and ledgers, both linked."""
     linked = {one.platform.source_type for one in company.connections if one.active}
     return {"Commerce", "Accounting"} <= linked
 
@@ -262,7 +262,7 @@ def _sync(company: Company, number: int, random: random.Random) -> Record:
         "syncStatus": COMPLETE,
         "errorMessage": random.choice(("", None)),
         "syncExceptionMessage": random.choice(("", None)),
-        "syncUtc": _stamp(NOW - timedelta(days=number, hours=5), random),
+        "syncUtc": _timestamp(NOW - timedelta(days=number, hours=5), random),
         "dataPushed": True,
     }
     if draw == 0:
@@ -333,8 +333,8 @@ def sync_configuration(company: Company) -> Record:
     }
 
 
-def _stamp(moment: datetime, random: random.Random) -> str:
-    """Write a platform stamp: with seven digits of a second, or as other moments."""
+def _timestamp(timestamp: datetime, random: random.Random) -> str:
+    """Write a platform timestamp: with seven digits of a second, or as other timestamps."""
     if chance(random, 0.5):
-        return f"{moment.isoformat()}.{random.randrange(10_000_000):07}Z"
-    return dates.on_the_wire(moment, random)
+        return f"{timestamp.isoformat()}.{random.randrange(10_000_000):07}Z"
+    return dates.format_date(timestamp, random)

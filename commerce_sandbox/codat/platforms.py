@@ -47,7 +47,7 @@ class Platform(msgspec.Struct, frozen=True):
         return guid("source", self.key)
 
     def integration(self) -> dict[str, Any]:
-        """Give the record `/integrations` has about it."""
+        """Return the record `/integrations` has about it."""
         random = rng("integration", self.key)
         record: dict[str, Any] = {
             "key": self.key,
@@ -77,7 +77,7 @@ class Platform(msgspec.Struct, frozen=True):
         return record
 
     def branding(self) -> dict[str, Any]:
-        """Give the record `/integrations/{platformKey}/branding` has about it."""
+        """Return the record `/integrations/{platformKey}/branding` has about it."""
 
         def image(name: str) -> dict[str, Any]:
             source = f"https://static.example.com/{self.key}/{name}.png"

@@ -43,7 +43,7 @@ Fields = Mapping[str, Kind]
 
 
 class QueryError(ValueError):
-    """The query cannot be answered; the text is what the API says about it."""
+    """The query is invalid; the text is the API's message."""
 
 
 class MalformedError(QueryError):
@@ -93,7 +93,7 @@ def comparable(value: Any, kind: Kind) -> Any:  # noqa: ANN401 (a JSON value)
 
 
 def compile_query(text: str, fields: Fields) -> Predicate:
-    """Turn a query into a function that tells whether a row is meant.
+    """Compile a query into a predicate on rows.
 
     Args:
         text: The decoded value of the `query` parameter.

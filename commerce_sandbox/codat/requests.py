@@ -1,7 +1,7 @@
 """Strict reading of a request's path and parameters.
 
 A client that leaves a character unescaped may get away with it for years, until the first id with a
-slash. The double does not let it.
+slash. The fake API does not.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from typing import Final
 from urllib.parse import unquote_plus, unquote_to_bytes
 
-from commerce_sandbox.codat.answers import ApiError
+from commerce_sandbox.codat.responses import ApiError
 
 # What may stand unescaped, by RFC 3986: in a segment of a path; in a value of a query, without the
 # characters that structure it.

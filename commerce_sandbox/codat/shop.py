@@ -1,4 +1,4 @@
-"""What the rows of one connection have in common: ids, sizes, money, moments."""
+"""What the rows of one connection have in common: ids, sizes, money, timestamps."""
 
 from __future__ import annotations
 
@@ -72,21 +72,21 @@ class Shop:
         self._counts = dict(connection.counts)
 
     def rng(self, *names: object) -> random.Random:
-        """Give the generator of something in this shop."""
+        """Return the generator of something in this shop."""
         return rng(self._connection.id, *names)
 
     def guid(self, *names: object) -> str:
-        """Give the GUID of something in this shop."""
+        """Return the GUID of something in this shop."""
         return guid(self._connection.id, *names)
 
     def count(self, dataset: str) -> int:
-        """Tell how many rows a dataset has, without making them."""
+        """Return how many rows a dataset has, without making them."""
         if dataset not in self._counts:
             self._counts[dataset] = self.rng("count", dataset).randint(*_SIZES[dataset])
         return self._counts[dataset]
 
     def id(self, dataset: str, number: int) -> str:
-        """Give the id of a row; ids are unique within the dataset."""
+        """Return the id of a row; ids are unique within the dataset."""
         key = (dataset, number)
         if key not in self._ids:
             self._ids[key] = self._make_id(dataset, number)
@@ -104,7 +104,7 @@ class Shop:
         return f"{dataset[9:12]}_{self.guid(dataset, number).replace('-', '')[:20]}"
 
     def ref(self, dataset: str, random: random.Random) -> str | None:
-        """Give the id of any row of a dataset, or none where the dataset is empty here."""
+        """Return the id of any row of a dataset, or none where the dataset is empty here."""
         if dataset not in self._connection.datasets:
             return None
         count = self.count(dataset)
@@ -116,11 +116,11 @@ class Shop:
         return Decimal(random.randrange(low * places, high * places)).scaleb(self._exponent)
 
     def share(self, amount: Decimal, rate: Decimal) -> Decimal:
-        """Give a share of an amount, rounded to the digits of the shop's currency."""
+        """Return a share of an amount, rounded to the digits of the shop's currency."""
         return (amount * rate).quantize(Decimal(1).scaleb(self._exponent))
 
     def created(self, random: random.Random, before: datetime) -> datetime:
-        """Draw a moment of the shop's life, before something that was created then is changed."""
+        """Draw a time of creation in the shop's life, before a time of change."""
         span = int((NOW - self._opened).total_seconds()) - 86400
         created = self._opened + timedelta(seconds=random.randrange(span))
         return created if created <= before else before - (created - before) % _RECENT
@@ -128,26 +128,26 @@ class Shop:
     def modified(self, dataset: str) -> list[datetime]:
         """Draw when Codat wrote each row of a dataset into its cache.
 
-        A sync writes many rows in one second, so stamps tie: two rows in five share one of a few
-        stamps, and a dataset that is large enough begins with a tie of 130 rows.
+        A sync writes many rows in one second, so timestamps tie: two rows in five share one of a
+        few timestamps, and a dataset that is large enough begins with a tie of 130 rows.
         """
         random = self.rng("modified", dataset)
         count = self.count(dataset)
         first = NOW - timedelta(days=90, seconds=random.randrange(86400))
         syncs = [first + timedelta(seconds=random.randrange(85 * 86400)) for _ in range(6)]
-        stamps = [
+        timestamps = [
             random.choice(syncs)
             if random.random() < _TIED_SHARE
             else first + timedelta(seconds=random.randrange(1, 89 * 86400))
             for _ in range(count)
         ]
         if count > _BIG_TIE:
-            stamps[:_BIG_TIE] = [first] * _BIG_TIE
-        random.shuffle(stamps)
-        return stamps
+            timestamps[:_BIG_TIE] = [first] * _BIG_TIE
+        random.shuffle(timestamps)
+        return timestamps
 
 
-def stamps(
+def draw_timestamps(
     random: random.Random, modified: datetime, created: datetime | None = None
 ) -> dict[str, Any]:
     """Write the dates a record carries.
@@ -158,8 +158,8 @@ def stamps(
     """
     written: dict[str, Any] = {}
     if created is not None and chance(random, 0.95):
-        written["createdDate"] = dates.on_the_wire(created, random)
-    written["modifiedDate"] = dates.on_the_wire(modified, random)
+        written["createdDate"] = dates.format_date(created, random)
+    written["modifiedDate"] = dates.format_date(modified, random)
     source = modified - timedelta(seconds=random.randrange(7200))
     if created is not None:
         source = max(source, created)
@@ -168,5 +168,5 @@ def stamps(
     elif chance(random, 0.1):
         written["sourceModifiedDate"] = f"{source.isoformat()}.{random.randrange(1000):03}Z"
     elif chance(random, 0.9):
-        written["sourceModifiedDate"] = dates.on_the_wire(source, random)
+        written["sourceModifiedDate"] = dates.format_date(source, random)
     return written

@@ -1,7 +1,7 @@
 """The data behind the API: companies, connections and what was read from them.
 
-Rows are made when they are first asked for. A row's content depends on its names alone, so the
-order in which lists are asked for does not matter.
+Rows are made when they are first requested. A row's content depends on its names alone, so the
+order in which lists are requested does not matter.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Generated:
 
 
 class Store:
-    """The content of the double.
+    """The content of the fake API.
 
     Args:
         source: Where companies and rows come from.
@@ -104,7 +104,7 @@ class Store:
         return 1000 * (1 + active)
 
     def rows(self, connection: Connection, dataset: str) -> Table:
-        """Give a list of a connection; empty where it was never synced or is not supported."""
+        """Return a list of a connection; empty where it was never synced or is not supported."""
         key = (connection.id, dataset)
         if key not in self._lists:
             held = connection.datasets.get(dataset, False)
@@ -113,28 +113,28 @@ class Store:
         return self._lists[key]
 
     def info(self, connection: Connection) -> Record:
-        """Give the record that describes the business behind a connection."""
+        """Return the record that describes the business behind a connection."""
         if connection.id not in self._infos:
             company = self.companies[connection.company_id]
             self._infos[connection.id] = self._source.info(connection, company)
         return self._infos[connection.id]
 
     def connections(self, company: Company) -> Table:
-        """Give the company's connections."""
+        """Return the company's connections."""
         if company.id not in self._connections:
             rows = company.record["dataConnections"]
             self._connections[company.id] = Table(rows, fields.CONNECTIONS)
         return self._connections[company.id]
 
     def pulls(self, company: Company) -> Table:
-        """Give the company's history of reads."""
+        """Return the company's history of reads."""
         if company.id not in self._pulls:
             rows = operations.pull_operations(company)
             self._pulls[company.id] = Table(rows, fields.PULL_OPERATIONS)
         return self._pulls[company.id]
 
     def pushes(self, company: Company) -> Table:
-        """Give the company's history of writes."""
+        """Return the company's history of writes."""
         if company.id not in self._pushes:
             rows = operations.push_operations(company)
             key = "pushOperationKey"

@@ -28,12 +28,12 @@ _ORDER: Final = re.compile(r"-?[A-Za-z][A-Za-z0-9.]*")
 
 
 class Table:
-    """Records in storage order, which is neither that of their ids nor that of their stamps.
+    """Records in storage order, which is neither that of their ids nor that of their timestamps.
 
     Args:
         rows: The records.
         fields: The properties that can be queried and sorted by.
-        key: The property that tells records apart.
+        key: The property that identifies a record.
     """
 
     def __init__(self, rows: list[Record], fields: Fields, key: str = "id") -> None:
@@ -44,18 +44,18 @@ class Table:
         self._selected: dict[tuple[str | None, str | None], list[int]] = {}
 
     def __len__(self) -> int:
-        """Tell how many records there are."""
+        """Return how many records there are."""
         return len(self.rows)
 
     def encoded(self, number: int) -> bytes:
-        """Give a record as JSON."""
+        """Return a record as JSON."""
         known = self._encoded[number]
         if known is None:
             known = self._encoded[number] = encode(self.rows[number])
         return known
 
     def find(self, key: str) -> bytes | None:
-        """Give the record with this key as JSON."""
+        """Return the record with this key as JSON."""
         for number, row in enumerate(self.rows):
             if row.get(self.key) == key:
                 return self.encoded(number)
@@ -64,7 +64,7 @@ class Table:
     def select(
         self, query: str | None, order: str | None, queryable: Fields | None = None
     ) -> Sequence[int]:
-        """Give the numbers of the records that a query means, in order.
+        """Return the numbers of the records that a query means, in order.
 
         Records that tie in the order keep their storage order.
 

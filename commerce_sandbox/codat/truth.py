@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def stream_name(dataset: str) -> str:
-    """Give the name of the stream that carries a commerce dataset."""
+    """Return the name of the stream that carries a commerce dataset."""
     if dataset == fields.COMMERCE_INFO:
         return "commerce_company_info"
     return re.sub(r"-|(?<=[a-z])(?=[A-Z])", "_", dataset).lower()
@@ -60,9 +60,9 @@ def _push_operations(store: Store) -> Rows:
 
 def _sync_settings(store: Store) -> Rows:
     for company in store.companies.values():
-        answer = operations.sync_settings(company)
-        for setting in answer.pop("settings"):
-            yield answer | setting
+        response = operations.sync_settings(company)
+        for setting in response.pop("settings"):
+            yield response | setting
 
 
 def _syncs(store: Store) -> Rows:
@@ -116,7 +116,7 @@ STREAMS: Final = tuple(_STREAMS)
 
 
 def rows(store: Store, stream: str) -> Iterator[bytes]:
-    """Give the rows of a stream, each encoded as JSON.
+    """Return the rows of a stream, each encoded as JSON.
 
     Raises:
         KeyError: There is no such stream.
@@ -134,6 +134,6 @@ def encoded(stream: str, row: Record) -> bytes:
         row: The row with all its columns, as the API writes them.
     """
     _, known = _STREAMS[stream]
-    stamps = [name for name, kind in known.items() if kind is Kind.DATE]
-    in_utc = {name: dates.to_utc(row[name]) for name in stamps if row.get(name) is not None}
+    timestamps = [name for name, kind in known.items() if kind is Kind.DATE]
+    in_utc = {name: dates.to_utc(row[name]) for name in timestamps if row.get(name) is not None}
     return encode(row | in_utc)

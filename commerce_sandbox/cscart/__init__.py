@@ -1,10 +1,10 @@
-"""A double of the REST API of CS-Cart and Multi-Vendor, in three releases and two editions.
+"""A fake of the REST API of CS-Cart and Multi-Vendor, in three releases and two editions.
 
 It was made from the product's manual and from what its releases are known to do. It is as lenient
 as the store: a parameter it does not know filters nothing and is echoed, an unknown sort falls back
 to the default. It is read-only: any method but GET answers 405.
 
-The store lies under a folder, `/cscart`, and is asked as `/cscart/api/2.0/products` or as
+The store lies under a folder, `/cscart`, and its API is at `/cscart/api/2.0/products` or at
 `/cscart/api.php?_d=2.0/products`. Any other address is a page of the storefront, in HTML.
 
 **Truth** does not know how a release writes a value; it gives rows in a neutral form:
@@ -12,13 +12,13 @@ The store lies under a folder, `/cscart`, and is asked as `/cscart/api/2.0/produ
 * ids and counts are numbers; an id that points nowhere is 0, as in the database;
 * money and weights are decimals in text with the digits of the store, such as `"129.00"`;
 * what can only be yes or no is true or false;
-* moments are `YYYY-MM-DDTHH:MM:SSZ`; one that never was is null;
+* timestamps are `YYYY-MM-DDTHH:MM:SSZ`; one that never was is null;
 * lists are lists, and objects are objects, also empty ones;
 * what is keyed by an id stays an object keyed by it;
 * what PHP has serialised stays as that text, and so do the many values of a setting;
 * texts are in the store's own language, except those of `langvars`, which are in each.
 
-A row has the columns of lists and single answers together, as far as the release has them.
+A row has the columns of lists and single responses together, as far as the release has them.
 
 Choices of its own, where nothing is known:
 
@@ -36,13 +36,13 @@ from typing import TYPE_CHECKING
 
 from commerce_sandbox.cscart import truth
 from commerce_sandbox.cscart.accounts import API_KEY, EMAIL, Account, accounts
-from commerce_sandbox.cscart.answers import error_body
 from commerce_sandbox.cscart.api import ROOT, Api
-from commerce_sandbox.cscart.mutation import KEYS, Mutation, Unrest
+from commerce_sandbox.cscart.mutation import KEYS, Churner, Mutation
+from commerce_sandbox.cscart.responses import error_body
 from commerce_sandbox.cscart.setup import SETTINGS, Setup
 from commerce_sandbox.cscart.shop import SECRET
 from commerce_sandbox.cscart.store import Store
-from commerce_sandbox.double import Envelope
+from commerce_sandbox.fake_api import Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,13 +50,13 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from commerce_sandbox.double import Options, Touched
+    from commerce_sandbox.fake_api import ChangedRow, Options
 
-__all__ = ["API_KEY", "EMAIL", "ROOT", "SECRET", "Account", "CscartDouble"]
+__all__ = ["API_KEY", "EMAIL", "ROOT", "SECRET", "Account", "FakeCSCart"]
 
 
-class CscartDouble:
-    """The double of CS-Cart: its store, its API, its truth.
+class FakeCSCart:
+    """The fake of CS-Cart: its store, its API, its truth.
 
     Args:
         options: How it is to be filled.
@@ -72,11 +72,11 @@ class CscartDouble:
         self._store = Store(Setup.of(options), options.seed, options.scale)
         self.accounts: Mapping[str, Account] = accounts(options.api_key or API_KEY)
         self._mutations = 0
-        self._unrest = Unrest(self._store)
+        self._churner = Churner(self._store)
         self.app: ASGIApp = Api(self._store, self.accounts)
 
     def truth(self, stream: str) -> Iterator[bytes]:
-        """Give the rows of a stream, each encoded as JSON.
+        """Return the rows of a stream, each encoded as JSON.
 
         Raises:
             KeyError: There is no such stream.
@@ -85,16 +85,16 @@ class CscartDouble:
 
     def mutate(
         self, *, changes: int, inserts: int, deletes: int, stream: str | None
-    ) -> list[Touched]:
+    ) -> list[ChangedRow]:
         """Change, add and delete orders, products, carts and accounts, chosen by the seed.
 
         An order is edited, moved on or noted on in turn, a product edited or sold: what leaves no
-        stamp is told as `unmarked`.
+        timestamp is reported as `unmarked`.
 
         Args:
             changes: How many rows to change.
             inserts: How many rows to add.
-            deletes: How many rows to delete; nothing tells of it.
+            deletes: How many rows to delete, without a trace.
             stream: The stream to keep to; all that can change if none.
 
         Raises:
@@ -102,26 +102,26 @@ class CscartDouble:
         """
         _check(stream)
         mutation = Mutation(self._store, self._mutations)
-        touched = list(
+        changed = list(
             mutation.apply(changes=changes, inserts=inserts, deletes=deletes, stream=stream)
         )
         self._mutations += 1
-        return touched
+        return changed
 
-    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[Touched, bytes]:
-        """Change, add or delete one row. See `double.Double`."""
+    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[ChangedRow, bytes]:
+        """Change, add or delete one row. See `FakeApi`."""
         _check(stream)
-        return self._unrest.step(seconds, random, stream)
+        return self._churner.step(seconds, random, stream)
 
     def settle(self) -> None:
         """End the churn: there is nothing to be completed."""
 
     def error_body(self, status: int) -> bytes:
-        """Give the body CS-Cart sends with an error status."""
+        """Return the body CS-Cart sends with an error status."""
         return error_body(self._store.setup, status)
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Give the settings of tap-cscart as environment variables."""
+        """Return the settings of tap-cscart as environment variables."""
         return {
             "TAP_CSCART_STORE_URL": f"{url}{ROOT}",
             "TAP_CSCART_EMAIL": EMAIL,

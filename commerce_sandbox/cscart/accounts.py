@@ -34,7 +34,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def accounts(key: str) -> Mapping[str, Account]:
-    """Give all accounts by their e-mail.
+    """Return all accounts by their e-mail.
 
     Args:
         key: The key of the account with every privilege.

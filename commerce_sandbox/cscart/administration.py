@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from commerce_sandbox.cscart.shop import NOW, SECRET, moment, words
-from commerce_sandbox.cscart.values import Csv, Native, Php, Row, Stamp
+from commerce_sandbox.cscart.shop import NOW, SECRET, draw_timestamp, words
+from commerce_sandbox.cscart.values import Csv, Native, Php, Row, Timestamp
 
 if TYPE_CHECKING:
     from commerce_sandbox.cscart.catalog import Table
@@ -17,13 +17,13 @@ _COMPANY: Final = 1
 
 
 def payments() -> Table:
-    """Make the ways to pay; what a gateway is told is a secret."""
+    """Make the ways to pay; the parameters of a gateway are secret."""
     table: Table = {}
     for number, (key, name, german) in enumerate(
         ((2, "Phone ordering", "Telefon"), (12, "Card", "Karte"), (14, "Invoice", "Rechnung"))
     ):
         gateway = key == 12  # noqa: PLR2004 (the card)
-        told = {"secret": f"{SECRET}-payment-{key}", "mode": "test"}
+        parameters = {"secret": f"{SECRET}-payment-{key}", "mode": "test"}
         table[key] = {
             "payment_id": key,
             "company_id": _COMPANY,
@@ -32,7 +32,7 @@ def payments() -> Table:
             "status": "AAD"[number],
             "template": "views/orders/components/payments/phone.tpl",
             "processor_id": 118 if gateway else 0,
-            "processor_params": Php(told) if gateway else "",
+            "processor_params": Php(parameters) if gateway else "",
             "a_surcharge": _NOTHING,
             "p_surcharge": Decimal("2.500") if gateway else _NOTHING,
             "tax_ids": Csv((6,) if gateway else ()),
@@ -189,13 +189,13 @@ def pages(shop: Shop) -> Table:
             "status": "A",
             "page_type": random.choice("TTLF"),
             "position": 10 * random.randrange(5),
-            "timestamp": moment(random),
+            "timestamp": draw_timestamp(random),
             "usergroup_ids": Csv((0,)),
             "localization": "",
             "new_window": 0,
             "use_avail_period": key % 9 == 0,
-            "avail_from_timestamp": Stamp(NOW if key % 9 == 0 else 0),
-            "avail_till_timestamp": Stamp(0),
+            "avail_from_timestamp": Timestamp(NOW if key % 9 == 0 else 0),
+            "avail_till_timestamp": Timestamp(0),
             "lang_code": "en",
             "page": words(f"Page {key}", f"Seite {key}"),
             "description": words(f"<p>Page {key}</p>", f"<p>Seite {key}</p>"),

@@ -12,10 +12,10 @@ from urllib.parse import unquote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from commerce_sandbox.cscart.answers import ApiError, encode, error_body
 from commerce_sandbox.cscart.call import Call
 from commerce_sandbox.cscart.entities import ENTITIES, Entity
 from commerce_sandbox.cscart.query import Parameters, parse
+from commerce_sandbox.cscart.responses import ApiError, encode, error_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT: Final = "/cscart"
 _VERSION: Final = re.compile(r"\d+(\.\d+)?")
 _UNSAID: Final = "2.1"
-"""The version that is meant where none is said, in every release there is a double of."""
+"""The version that applies where none is given, in every supported release."""
 _WHOLE_LIST: Final = "1.0"
 _ENVELOPED_ALWAYS: Final = "products"
 _JSON_TYPES: Final = {"application/json", "application/*", "*/*", "text/json"}
@@ -39,11 +39,11 @@ _BELOW_A_ROW: Final = 3
 
 
 class Api:
-    """Answers requests from the store.
+    """Serves requests from the store.
 
     Args:
-        store: The content of the double.
-        accounts: The accounts that may ask, by e-mail.
+        store: The content of the fake API.
+        accounts: The accounts with access, by e-mail.
     """
 
     def __init__(self, store: Store, accounts: Mapping[str, Account]) -> None:
@@ -51,16 +51,16 @@ class Api:
         self._accounts = accounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to a request."""
         request = Request(scope)
         headers: dict[str, str] = {}
         media_type = "application/json"
         try:
-            asked = self._asked(request)
-            if asked is None:
+            target = self._target(request)
+            if target is None:
                 status, body, media_type = 404, _PAGE, "text/html"
             else:
-                status, body = 200, self._answer(request, *asked)
+                status, body = 200, self._respond(request, *target)
         except ApiError as error:
             status, body = error.status, error_body(self._store.setup, error.status, error.text)
             if status == 401:  # noqa: PLR2004 (unauthorized)
@@ -69,8 +69,8 @@ class Api:
             body, media_type = b"Array\n(\n)\n", _PLAIN
         await Response(body, status, headers, media_type=media_type)(scope, receive, send)
 
-    def _asked(self, request: Request) -> tuple[str, Parameters] | None:
-        """Give what the API is asked for, in either form; none is a page of the storefront."""
+    def _target(self, request: Request) -> tuple[str, Parameters] | None:
+        """Return path and parameters of a call; none for a page of the storefront."""
         path = unquote(request.scope["raw_path"].decode("ascii").removeprefix(ROOT))
         parameters = parse(request.scope["query_string"].decode("ascii"))
         if path == "/api.php":
@@ -79,7 +79,7 @@ class Api:
             return path.removeprefix("/api/"), parameters
         return None
 
-    def _answer(self, request: Request, path: str, parameters: Parameters) -> bytes:
+    def _respond(self, request: Request, path: str, parameters: Parameters) -> bytes:
         account = self._account(request)
         accepted = _accepted(request)
         if not accepted & _JSON_TYPES and accepted != {_PLAIN}:
@@ -125,7 +125,7 @@ class Api:
         return account
 
     def _company(self, account: Account, entity: str, key: str) -> int:
-        """Read whom `stores/ID/…` is about; an account that is tied to another may not ask."""
+        """Read the company of `stores/ID/…`; an account of another company has no access."""
         if not key.isdigit() or int(key) not in self._store.companies:
             raise ApiError(404)
         if account.company_id not in {0, int(key)}:

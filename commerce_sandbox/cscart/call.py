@@ -1,4 +1,4 @@
-"""A request that found its entity, and the ways rows go into its answer."""
+"""A request that found its entity, and the ways rows go into its response."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from commerce_sandbox.cscart.answers import Listing, Paging, ordered
 from commerce_sandbox.cscart.query import Parameters, Predicate, period
-from commerce_sandbox.cscart.values import LANGUAGE, Row, wire
+from commerce_sandbox.cscart.responses import Listing, Paging, ordered
+from commerce_sandbox.cscart.values import LANGUAGE, Row, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from commerce_sandbox.cscart.setup import Setup
     from commerce_sandbox.cscart.store import Store
 
-Answer = Any
-"""JSON: what an entity answers."""
+Json = Any
+"""JSON: the response of an entity."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A request that found its entity.
 
     Attributes:
-        store: The content of the double.
+        store: The content of the fake API.
         parameters: The parameters as PHP reads them.
         version: The version of the API that is called.
         company: The company the request is about; 0 for all.
@@ -47,7 +47,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def default_size(self) -> int:
-        """Rows a page where nothing is said: the setting "Elements per page", all under 1.0."""
+        """Default number of rows in a page: the setting "Elements per page", all under 1.0."""
         if self.version == "1.0":
             return 0
         return 50 if self.setup.since("4.20") else 10
@@ -55,21 +55,21 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def language(self) -> str | None:
         """The language of texts that follow `lang_code`; none where 4.9 does not know it."""
-        asked = self.parameters.get("lang_code")
-        if asked is None:
+        requested = self.parameters.get("lang_code")
+        if requested is None:
             return self.display
-        if asked in self.store.languages:
-            return str(asked)
+        if requested in self.store.languages:
+            return str(requested)
         return LANGUAGE if self.setup.since("4.12") else None
 
     @property
     def display(self) -> str:
         """The language of texts that follow `sl`, else that of the client's headers."""
-        asked = (self.parameters.get("sl"), self.parameters.get("descr_sl"), self.preferred)
-        return next((str(one) for one in asked if one in self.store.languages), LANGUAGE)
+        requested = (self.parameters.get("sl"), self.parameters.get("descr_sl"), self.preferred)
+        return next((str(one) for one in requested if one in self.store.languages), LANGUAGE)
 
     def rows(self, entity: str) -> list[Row]:
-        """Give the rows of a table, those of the request's company if it is about one."""
+        """Return the rows of a table, those of the request's company if it is about one."""
         found = list(self.store.table(entity).values())
         if not self.company:
             return found
@@ -78,7 +78,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     def written(
         self, entity: str, row: Row, *, display: bool = False, without: Iterable[str] = ()
     ) -> Row:
-        """Give a row as the API writes it.
+        """Return a row as the API writes it.
 
         Args:
             entity: The table it is of.
@@ -88,17 +88,17 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         """
         missing = self.setup.missing(entity).union(without)
         language = self.display if display else self.language
-        return {name: wire(value, language) for name, value in row.items() if name not in missing}
+        return {name: serve(value, language) for name, value in row.items() if name not in missing}
 
     def selected(
-        self, rows: Iterable[Row], filters: Mapping[str, Filter], stamp: tuple[str, str] | None
+        self, rows: Iterable[Row], filters: Mapping[str, Filter], column: tuple[str, str] | None
     ) -> list[Row]:
         """Keep the rows that pass all filters that were given and understood."""
         found: list[Predicate] = []
         for name, make in filters.items():
             if name in self.parameters and (predicate := make(self.parameters[name])):
                 found.append(predicate)
-        if stamp and (predicate := period(self.parameters, *stamp, self.now)):
+        if column and (predicate := period(self.parameters, *column, self.now)):
             found.append(predicate)
         return [row for row in rows if all(one(row) for one in found)]
 
@@ -106,20 +106,20 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         self,
         listing: Listing,
         rows: Iterable[Row],
-        write: Callable[[Row], Answer],
+        write: Callable[[Row], Json],
         *,
         repeats: bool,
         key: Callable[[Row], Any],
         filters: Mapping[str, Filter] | None = None,
-    ) -> Answer:
-        """Answer with a page that the database cuts.
+    ) -> Json:
+        """Return a page that the database cuts.
 
         Args:
             listing: How the list is read.
             rows: Its rows.
             write: Gives a row as the API writes it.
             repeats: Whether the last page is sent instead of those beyond it.
-            key: What rows that tie are told apart by.
+            key: The column that breaks ties.
             filters: Filters beyond the listing's own.
         """
         known = {**listing.filters, **(filters or {})}
@@ -136,15 +136,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def paged(self, paging: Paging, listing: Listing) -> dict[str, Any]:
-        """Give what `params` says of the page."""
+        """Return what `params` holds about the page."""
         size: Any = paging.size
         if listing.echoes_size:
             size = self.parameters.get("items_per_page", size)
         return {"page": paging.page, "items_per_page": size}
 
-    def enveloped(
-        self, listing: Listing, rows: Sequence[Answer], said: Mapping[str, Any]
-    ) -> Answer:
+    def enveloped(self, listing: Listing, rows: Sequence[Json], said: Mapping[str, Any]) -> Json:
         """Put rows into the envelope, with an echo of the parameters."""
         params = {**listing.extra, **self.parameters, **said}
         if self.company:
@@ -160,13 +158,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         self,
         name: str,
         rows: Sequence[Row],
-        write: Callable[[Row], Answer],
+        write: Callable[[Row], Json],
         *,
         keyed: str | None = None,
         key_without_size: str | None = None,
         said: Mapping[str, Any] | None = None,
-    ) -> Answer:
-        """Answer with a page that PHP cuts out of the whole list.
+    ) -> Json:
+        """Return a page that PHP cuts out of the whole list.
 
         Args:
             name: The property with the rows.
@@ -184,12 +182,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         collection: Any = written
         if keyed and written:
             collection = {str(row[keyed]): row for row in written}
-        asked = self.parameters.get("page", 1)
+        requested = self.parameters.get("page", 1)
         params = {
             **(said or {}),
             **self.parameters,
             "items_per_page": self.parameters.get("items_per_page", paging.size),
-            "page": int(asked) if asked in {1, "1"} else asked,
+            "page": int(requested) if requested in {1, "1"} else requested,
             "total_items": len(rows) if self.setup.since("4.12") else len(part),
         }
         return {name: collection, "params": params}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from commerce_sandbox.cscart.sales import buyers
 from commerce_sandbox.cscart.shop import DAY, NOW, SECRET, referenced
-from commerce_sandbox.cscart.values import Php, Row, Stamp
+from commerce_sandbox.cscart.values import Php, Row, Timestamp
 from commerce_sandbox.seeded import chance
 
 if TYPE_CHECKING:
@@ -45,29 +45,29 @@ class Carts:
         for number in range(count):
             buyer = self._users[known[number]] if number < len(known) else None
             key = buyer["user_id"] if buyer else zlib.crc32(f"guest-{number}".encode())
-            moment = random.randrange(NOW - 60 * DAY, NOW)
+            timestamp = random.randrange(NOW - 60 * DAY, NOW)
             order = self._orders.get(key) if number % 3 == 0 else None
             if order is not None:
-                moment = int(order["timestamp"]) - random.randrange(600, 2 * DAY)
-            cart = self.cart(random, key, moment)
+                timestamp = int(order["timestamp"]) - random.randrange(600, 2 * DAY)
+            cart = self.cart(random, key, timestamp)
             if order is not None and number % 2 and "order_id" in cart:
                 cart["order_id"] = order["order_id"]
             table[cart_key(cart)] = cart
             # Every fortieth has a cart in the other store as well; vendors share one.
             if number % 40 == 3 and not self._shop.setup.multivendor:  # noqa: PLR2004
-                other = self.cart(random, key, moment - random.randrange(1, 5 * DAY))
+                other = self.cart(random, key, timestamp - random.randrange(1, 5 * DAY))
                 other["company_id"] = other["storefront_id"] = 3 - cart["company_id"]
                 table[cart_key(other)] = other
                 recount(cart, other)
         return table
 
-    def cart(self, random: Random, key: int, moment: int) -> Row:
+    def cart(self, random: Random, key: int, timestamp: int) -> Row:
         """Make a cart.
 
         Args:
             random: What its values are drawn from.
             key: The account's id, or the number a guest has instead.
-            moment: When it was changed last, in unix seconds.
+            timestamp: When it was changed last, in unix seconds.
         """
         buyer = self._users.get(key)
         company = 1 if self._shop.setup.multivendor else random.choice((1, 1, 1, 2))
@@ -75,7 +75,7 @@ class Carts:
             "user_id": key,
             "firstname": buyer["firstname"] if buyer else "",
             "lastname": buyer["lastname"] if buyer else "",
-            "date": Stamp(moment),
+            "date": Timestamp(timestamp),
             "ip_address": f"198.51.100.{key % 250}",
             "extra": Php({"user_data": {}} if buyer is None else {"product": "Größe “L”"}),
             "storefront_id": company,
@@ -112,7 +112,7 @@ class Carts:
         }
 
     def _user_data(self, buyer: Row) -> Row:
-        """Give the whole account and its profile."""
+        """Respond with the whole account and its profile."""
         copied = ("user_id", "status", "user_type", "user_login", "is_root", "company_id")
         personal = ("last_login", "timestamp", "firstname", "lastname", "email", "phone")
         key = buyer["user_id"]
@@ -136,7 +136,7 @@ class Carts:
 def recount(*rows: Row) -> None:
     """Compute how many pieces the carts of one account hold and what they are worth.
 
-    The store counts by account: each of several carts tells the sum of all. Where a cart has only
+    The store counts by account: each of several carts shows the sum of all. Where a cart has only
     wishes, the list has neither these columns nor the order's.
     """
     lines = {id(row): [one for one in row["products"] if one["item_type"] == "P"] for row in rows}
@@ -151,5 +151,5 @@ def recount(*rows: Row) -> None:
 
 
 def cart_key(row: Row) -> tuple[int, int]:
-    """Give what carts are told apart by."""
+    """Return the key of a cart."""
     return row["user_id"], row["company_id"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from commerce_sandbox.cscart.shop import DAY, NOW, OPENED, image, moment, money, words
-from commerce_sandbox.cscart.values import Computed, Csv, Native, Php, Row, Stamp
+from commerce_sandbox.cscart.shop import DAY, NOW, OPENED, draw_timestamp, image, money, words
+from commerce_sandbox.cscart.values import Computed, Csv, Native, Php, Row, Timestamp
 from commerce_sandbox.seeded import chance
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def categories(shop: Shop) -> Table:
             "seo_path": parent["id_path"] if parent else "",
             "level": path.count("/") + 1,
             "usergroup_ids": Csv((0,)),
-            "timestamp": moment(random),
+            "timestamp": draw_timestamp(random),
             "is_op": False,
             "localization": "",
             "age_verification": False,
@@ -140,8 +140,8 @@ def features(shop: Shop, of: Table) -> Table:
             "feature_style": "",
             "filter_style": "checkbox",
             "feature_code": "",
-            "timestamp": (born := moment(random)),
-            "updated_timestamp": moment(random, born),
+            "timestamp": (born := draw_timestamp(random)),
+            "updated_timestamp": draw_timestamp(random, born),
         }
         if kind != "G":
             table[key]["group_position"] = table[parent]["position"] if parent else None
@@ -246,8 +246,8 @@ def product(
         "height": 0,
         "shipping_freight": Decimal("0.00"),
         "low_avail_limit": 0,
-        "timestamp": Stamp(born),
-        "updated_timestamp": Stamp(updated),
+        "timestamp": Timestamp(born),
+        "updated_timestamp": Timestamp(updated),
         "usergroup_ids": Csv((0,)),
         "is_edp": False,
         "edp_shipping": False,
@@ -260,7 +260,7 @@ def product(
         "is_oper": False,
         "is_returnable": chance(random, 0.9),
         "return_period": 10,
-        "avail_since": Stamp(NOW + 30 * DAY if chance(random, 0.05) else 0),
+        "avail_since": Timestamp(NOW + 30 * DAY if chance(random, 0.05) else 0),
         "out_of_stock_actions": "N",
         "localization": "",
         "min_qty": 0,
@@ -319,7 +319,7 @@ def product(
 
 
 def reprice(row: Row, price: Decimal) -> None:
-    """Give a product another price, and all that is computed from it: some are in a promotion."""
+    """Change the price of a product and what is computed from it; some are in a promotion."""
     row["base_price"] = price
     if row["product_id"] % _PROMOTED_EVERY == 0:
         price = (price * _PROMOTION).quantize(_CENT)
@@ -341,7 +341,7 @@ def _chosen(random: Random, features: Table) -> list[Row]:
 
 
 def _value(random: Random, feature: Row) -> Row:
-    """Give the value a product has of a feature."""
+    """Return the value a product has of a feature."""
     kind = feature["feature_type"]
     copied = ("internal_name", "description", "prefix", "suffix")
     flags = ("parent_id", "display_on_header", "display_on_catalog", "display_on_product")

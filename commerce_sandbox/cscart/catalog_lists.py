@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.cscart import views
-from commerce_sandbox.cscart.answers import ApiError, Listing, Paging
 from commerce_sandbox.cscart.query import (
     among,
     at_least,
@@ -16,12 +15,13 @@ from commerce_sandbox.cscart.query import (
     texts,
     within,
 )
+from commerce_sandbox.cscart.responses import ApiError, Listing, Paging
 from commerce_sandbox.cscart.shop import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from commerce_sandbox.cscart.call import Answer, Call
+    from commerce_sandbox.cscart.call import Call, Json
     from commerce_sandbox.cscart.query import Filter
     from commerce_sandbox.cscart.values import Row
 
@@ -188,7 +188,7 @@ _IN_CATEGORY: Final = among(
 
 
 def find(call: Call, entity: str, text: str) -> Row:
-    """Give the row with an id, within the request's company.
+    """Return the row with an id, within the request's company.
 
     Raises:
         ApiError: There is none.
@@ -200,18 +200,18 @@ def find(call: Call, entity: str, text: str) -> Row:
     return row
 
 
-def products(call: Call) -> Answer:
+def products(call: Call) -> Json:
     """List products."""
     return products_among(call, call.rows("products"))
 
 
-def products_among(call: Call, rows: list[Row], category: str | None = None) -> Answer:
+def products_among(call: Call, rows: list[Row], category: str | None = None) -> Json:
     """List some products.
 
     Args:
         call: The request.
         rows: The products.
-        category: The category they must be in, whatever the request says.
+        category: The category they must be in, whatever the request.
     """
     if category is not None or "cid" in call.parameters:
         wanted = texts(category or call.parameters["cid"])
@@ -258,12 +258,12 @@ def _product_filters(call: Call) -> Mapping[str, Filter]:
     }
 
 
-def product(call: Call, key: str) -> Answer:
-    """Answer with a product."""
+def product(call: Call, key: str) -> Json:
+    """Return a product."""
     return views.product(call, find(call, "products", key))
 
 
-def features_of(call: Call, key: str) -> Answer:
+def features_of(call: Call, key: str) -> Json:
     """List the features of a product."""
     held = find(call, "products", key)["product_features"]
     rows = [call.store.features[one["feature_id"]] for one in held.values()]
@@ -276,13 +276,13 @@ def features_of(call: Call, key: str) -> Answer:
     )
 
 
-def categories(call: Call) -> Answer:
+def categories(call: Call) -> Json:
     """List categories.
 
     Sorting picks the rows of a page, which then go down by their ids. 4.9 cuts a page out of the
     page, so that there is no second one where a size is given.
     """
-    answer = call.page(
+    response = call.page(
         _CATEGORIES,
         call.rows("categories"),
         lambda row: views.listed_category(call, row),
@@ -290,26 +290,26 @@ def categories(call: Call) -> Answer:
         key=lambda row: row["category_id"],
         filters={"parent_category_id": _BELOW, "category_id": _BELOW},
     )
-    answer["categories"].sort(key=lambda row: -int(row["category_id"]))
+    response["categories"].sort(key=lambda row: -int(row["category_id"]))
     if not call.setup.since("4.12") and "items_per_page" in call.parameters:
         if Paging.read(call.parameters, 0).page > 1:
-            answer["categories"] = []
-        answer["params"]["total_items"] = len(answer["categories"])
-    return answer
+            response["categories"] = []
+        response["params"]["total_items"] = len(response["categories"])
+    return response
 
 
-def category(call: Call, key: str) -> Answer:
-    """Answer with a category."""
+def category(call: Call, key: str) -> Json:
+    """Return a category."""
     return call.written("categories", find(call, "categories", key))
 
 
-def category_products(call: Call, key: str) -> Answer:
+def category_products(call: Call, key: str) -> Json:
     """List the products of a category."""
     find(call, "categories", key)
     return products_among(call, call.rows("products"), key)
 
 
-def features(call: Call) -> Answer:
+def features(call: Call) -> Json:
     """List features.
 
     Groups stand on top of the page's size: those of the page's features, and on every page those
@@ -328,7 +328,7 @@ def features(call: Call) -> Answer:
     filters: dict[str, Filter] = {"category_ids": _IN_CATEGORY}
     if call.setup.since("4.12"):
         filters["updated_in_days"] = within("updated_timestamp", DAY, call.now)
-    answer = call.page(
+    response = call.page(
         _FEATURES,
         rows,
         lambda row: row,
@@ -336,18 +336,18 @@ def features(call: Call) -> Answer:
         key=lambda row: row["feature_id"],
         filters=filters,
     )
-    shown: list[Row] = answer["features"]
+    shown: list[Row] = response["features"]
     if not is_on(call.parameters.get("exclude_group")) and not wanted:
         filled = {row["parent_id"] for row in call.rows("features")}
         here = {row["parent_id"] for row in shown}
         shown = [
             one for one in groups if one["feature_id"] in here or one["feature_id"] not in filled
         ]
-        shown += answer["features"]
-    answer["features"] = [views.listed_feature(call, row) for row in shown]
-    return answer
+        shown += response["features"]
+    response["features"] = [views.listed_feature(call, row) for row in shown]
+    return response
 
 
-def feature(call: Call, key: str) -> Answer:
-    """Answer with a feature."""
+def feature(call: Call, key: str) -> Json:
+    """Return a feature."""
     return views.feature(call, find(call, "features", key))

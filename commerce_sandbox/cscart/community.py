@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commerce_sandbox.cscart.shop import SECRET, moment, person, referenced
-from commerce_sandbox.cscart.values import Native, Stamp
+from commerce_sandbox.cscart.shop import SECRET, draw_timestamp, person, referenced
+from commerce_sandbox.cscart.values import Native, Timestamp
 from commerce_sandbox.seeded import chance
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def discussions(shop: Shop, products: Table) -> Table:
             "post_id": key,
             "thread_id": 2 + key // 3,
             "name": person(random)[0],
-            "timestamp": moment(random),
+            "timestamp": draw_timestamp(random),
             "user_id": 0,
             "ip_address": f"203.0.113.{key % 250}",
             "status": random.choice("AAD"),
@@ -43,14 +43,14 @@ def product_reviews(shop: Shop, products: Table) -> Table:
     about = referenced(list(products))
     table: Table = {}
     for key in range(1, 1 + shop.size("product_reviews")):
-        stamp = moment(random)
+        timestamp = draw_timestamp(random)
         product = random.choice(about)
         replied = chance(random, 0.3)
         table[key] = {
             "product_review_id": Native(key),
             "product_id": product,
             "rating_value": random.randint(1, 5),
-            "product_review_timestamp": stamp,
+            "product_review_timestamp": timestamp,
             "status": random.choice("AAD"),
             "storefront_id": 1,
             "images_count": 0,
@@ -73,7 +73,9 @@ def product_reviews(shop: Shop, products: Table) -> Table:
                 "vote_up": Native(2),
                 "vote_down": Native(0),
             },
-            "reply": {"reply": "Thanks.", "reply_timestamp": Stamp(stamp + 60)} if replied else {},
+            "reply": {"reply": "Thanks.", "reply_timestamp": Timestamp(timestamp + 60)}
+            if replied
+            else {},
         }
     return table
 
@@ -89,7 +91,7 @@ def call_requests(shop: Shop, products: Table) -> Table:
             "order_id": 0,
             "user_id": 1,
             "product_id": product["product_id"],
-            "timestamp": moment(random),
+            "timestamp": draw_timestamp(random),
             "status": random.choice(("new", "in_progress", "completed", "no_answer")),
             "name": person(random)[0],
             "phone": f"+1 202-555-{key:04}",
@@ -112,7 +114,7 @@ def subscribers(shop: Shop) -> Table:
         key: {
             "subscriber_id": key,
             "email": f"news.{key}@example.org",
-            "timestamp": moment(random),
+            "timestamp": draw_timestamp(random),
             "name": person(random)[0],
             "unsubscribe_key": f"{SECRET}-unsubscribe-{key}",
             "status": random.choice("AAP"),

@@ -1,4 +1,4 @@
-"""What can be asked for: the entities, what they need, and who may see them."""
+"""The entities: their requirements, and who may see them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from commerce_sandbox.cscart import catalog_lists, option_lists, other_lists, sa
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from commerce_sandbox.cscart.call import Answer, Call
+    from commerce_sandbox.cscart.call import Call, Json
     from commerce_sandbox.cscart.setup import Setup
 
 _CATALOG: Final = "view_catalog"
@@ -23,7 +23,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         privilege: What an account needs to see it.
         every: Answers with the list, if there is one.
-        one: Answers with a row, if there is an answer for a single one.
+        one: Returns a row, if the entity has single rows.
         children: Answers below a row, each with the entity whose rows they are.
         exists: Whether a store has it.
         before_2: Whether the API 1.0 has it.
@@ -32,9 +32,9 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     privilege: str
-    every: Callable[[Call], Answer] | None = None
-    one: Callable[[Call, str], Answer] | None = None
-    children: Mapping[str, tuple[str, Callable[[Call, str], Answer]]] = {}
+    every: Callable[[Call], Json] | None = None
+    one: Callable[[Call, str], Json] | None = None
+    children: Mapping[str, tuple[str, Callable[[Call, str], Json]]] = {}
     exists: Callable[[Setup], bool] = lambda _: True
     before_2: bool = True
     vendors: bool = False
@@ -47,7 +47,7 @@ def _addon(since: str = "4.9", *, multivendor: bool = False) -> Callable[[Setup]
     )
 
 
-def _from_table(entity: str) -> Callable[[Call, str], Answer]:
+def _from_table(entity: str) -> Callable[[Call, str], Json]:
     return other_lists.one_of_table(entity)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.cscart import options, views
-from commerce_sandbox.cscart.answers import ApiError, Listing, Paging
 from commerce_sandbox.cscart.catalog_lists import find, products_among
 from commerce_sandbox.cscart.query import among, contains, is_on, one_of
-from commerce_sandbox.cscart.values import Row, wire
+from commerce_sandbox.cscart.responses import ApiError, Listing, Paging
+from commerce_sandbox.cscart.values import Row, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from commerce_sandbox.cscart.call import Answer, Call
+    from commerce_sandbox.cscart.call import Call, Json
     from commerce_sandbox.cscart.query import Filter
 
 _OPTIONS: Final = Listing(
@@ -40,8 +40,8 @@ _OPTIONS: Final = Listing(
 )
 
 
-def product_options(call: Call) -> Answer:
-    """Answer with a product's options, or from 4.20 on list those that any can be linked to."""
+def product_options(call: Call) -> Json:
+    """Return a product's options, or from 4.20 on list those that any can be linked to."""
     if "product_id" not in call.parameters and call.setup.since("4.20"):
         return call.page(
             _OPTIONS,
@@ -50,28 +50,28 @@ def product_options(call: Call) -> Answer:
             repeats=True,
             key=lambda row: row["option_id"],
         )
-    found = views.listed_options(call, _asked_product(call))
+    found = views.listed_options(call, _requested_product(call))
     if not found:
         raise ApiError(404)
     return found
 
 
-def _global_option(call: Call, row: Row) -> Answer:
+def _global_option(call: Call, row: Row) -> Json:
     written = call.written("options", row | {"lang_code": "en"})
     if not is_on(call.parameters.get("get_variants")):
         del written["variants"]
     return written
 
 
-def _asked_product(call: Call) -> Row:
+def _requested_product(call: Call) -> Row:
     key = call.parameters.get("product_id")
     if not key:
         raise ApiError(400, "The field product_id is required.")
     return find(call, "products", str(key))
 
 
-def product_option(call: Call, key: str) -> Answer:
-    """Answer with an option that any product can be linked to, or with one of a product."""
+def product_option(call: Call, key: str) -> Json:
+    """Return an option that any product can be linked to, or with one of a product."""
     number = int(key) if key.isdigit() else 0
     owner = call.store.products.get(number - 1000, {"has_options": None})
     found = dict(call.store.global_options)
@@ -79,26 +79,26 @@ def product_option(call: Call, key: str) -> Answer:
         found |= options.options_of(owner, call.store.global_options)
     if number not in found:
         raise ApiError(404)
-    return wire(found[number], call.language)
+    return serve(found[number], call.language)
 
 
-def _of_product(make: Callable[[Row, dict[Any, Row]], list[Row]]) -> Callable[[Call], Answer]:
-    def answer(call: Call) -> Answer:
-        rows = make(_asked_product(call), call.store.global_options)
+def _of_product(make: Callable[[Row, dict[Any, Row]], list[Row]]) -> Callable[[Call], Json]:
+    def respond(call: Call) -> Json:
+        rows = make(_requested_product(call), call.store.global_options)
         if not rows:
             raise ApiError(404)
         if "items_per_page" in call.parameters:
             rows = list(Paging.read(call.parameters, 0).cut(rows))
-        return [wire(row, call.language) for row in rows]
+        return [serve(row, call.language) for row in rows]
 
-    return answer
+    return respond
 
 
 exceptions = _of_product(options.exceptions_of)
 combinations = _of_product(options.combinations_of)
 
 
-def variations(call: Call) -> Answer:
+def variations(call: Call) -> Json:
     """List the products that are in a variation group."""
     members = call.store.group_members
     return products_among(
@@ -106,7 +106,7 @@ def variations(call: Call) -> Answer:
     )
 
 
-def variation_groups(call: Call) -> Answer:
+def variation_groups(call: Call) -> Json:
     """List groups of products that are variations of one another."""
     rows = call.selected(
         call.store.variation_groups.values(),
@@ -118,7 +118,7 @@ def variation_groups(call: Call) -> Answer:
     )
     paging = Paging.read(call.parameters, call.default_size)
     return {
-        "groups": [wire(row) for row in paging.cut(rows)],
+        "groups": [serve(row) for row in paging.cut(rows)],
         "params": {
             **call.parameters,
             "items_per_page": paging.size,
@@ -132,12 +132,12 @@ def _any_of(members: str, column: str) -> Filter:
     return among(lambda row, wanted: any(str(one[column].value) in wanted for one in row[members]))
 
 
-def variation_group(call: Call, key: str) -> Answer:
-    """Answer with a variation group."""
-    return wire(find(call, "variation_groups", key))
+def variation_group(call: Call, key: str) -> Json:
+    """Return a variation group."""
+    return serve(find(call, "variation_groups", key))
 
 
-def variations_of_group(call: Call, key: str) -> Answer:
+def variations_of_group(call: Call, key: str) -> Json:
     """List the products of a variation group."""
     members = {one["product_id"].value for one in find(call, "variation_groups", key)["products"]}
     return products_among(
@@ -145,18 +145,18 @@ def variations_of_group(call: Call, key: str) -> Answer:
     )
 
 
-def master_products(call: Call) -> Answer:
+def master_products(call: Call) -> Json:
     """List the products that vendors offer in common."""
     return products_among(call, list(call.store.master_products.values()))
 
 
-def master_product(call: Call, key: str) -> Answer:
-    """Answer with a product that vendors offer in common."""
+def master_product(call: Call, key: str) -> Json:
+    """Return a product that vendors offer in common."""
     return views.product(call, find(call, "master_products", key))
 
 
-def offers(call: Call, key: str) -> Answer:
-    """Answer with the vendors' offers of a product."""
+def offers(call: Call, key: str) -> Json:
+    """Return the vendors' offers of a product."""
     find(call, "master_products", key)
     offered = call.store.products.get(int(key) + 1)
     if offered is None:

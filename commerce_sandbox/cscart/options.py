@@ -25,7 +25,7 @@ def global_options() -> Table:
 
 
 def options_of(product: Row, shared: Table) -> Table:
-    """Give the options of a product.
+    """Return the options of a product.
 
     Args:
         product: The product.
@@ -43,7 +43,7 @@ def options_of(product: Row, shared: Table) -> Table:
 
 
 def exceptions_of(product: Row, shared: Table) -> list[Row]:
-    """Give the combinations of options that a product cannot be had in."""
+    """Return the combinations of options that a product cannot be had in."""
     own, *others = [*options_of(product, shared).values(), *[None] * 2][:2]
     if own is None or product["product_id"] % 4:
         return []
@@ -55,7 +55,7 @@ def exceptions_of(product: Row, shared: Table) -> list[Row]:
 
 
 def combinations_of(product: Row, shared: Table) -> list[Row]:
-    """Give the combinations of options that a product is counted in."""
+    """Return the combinations of options that a product is counted in."""
     own = next(iter(options_of(product, shared).values()), None)
     if own is None:
         return []

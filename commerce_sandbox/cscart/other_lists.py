@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.cscart import views
-from commerce_sandbox.cscart.answers import Listing
 from commerce_sandbox.cscart.catalog_lists import find
 from commerce_sandbox.cscart.query import contains, one_of, starts_with
-from commerce_sandbox.cscart.values import LANGUAGE, Row, wire
+from commerce_sandbox.cscart.responses import Listing
+from commerce_sandbox.cscart.values import LANGUAGE, Row, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from commerce_sandbox.cscart.call import Answer, Call
+    from commerce_sandbox.cscart.call import Call, Json
 
 _PAGES: Final = Listing(
     key="pages",
@@ -135,7 +135,7 @@ _LANGVARS: Final = Listing(
 )
 
 
-def payments(call: Call) -> Answer:
+def payments(call: Call) -> Json:
     """List ways to pay; an object where no page is cut out."""
     return call.sliced(
         "payments",
@@ -145,12 +145,12 @@ def payments(call: Call) -> Answer:
     )
 
 
-def payment(call: Call, key: str) -> Answer:
-    """Answer with a way to pay."""
+def payment(call: Call, key: str) -> Json:
+    """Return a way to pay."""
     return views.payment(call, find(call, "payments", key))
 
 
-def shippings(call: Call) -> Answer:
+def shippings(call: Call) -> Json:
     """List ways to ship; in 4.20 an object where no page is cut out."""
     modern = call.setup.since("4.20")
     return call.sliced(
@@ -161,36 +161,36 @@ def shippings(call: Call) -> Answer:
     )
 
 
-def shipping(call: Call, key: str) -> Answer:
-    """Answer with a way to ship and its rates."""
+def shipping(call: Call, key: str) -> Json:
+    """Return a way to ship and its rates."""
     display = call.setup.since("4.20")
     return call.written("shippings", find(call, "shippings", key), display=display)
 
 
-def taxes(call: Call) -> Answer:
+def taxes(call: Call) -> Json:
     """List taxes."""
     return call.sliced("taxes", call.rows("taxes"), lambda row: call.written("taxes", row))
 
 
-def tax(call: Call, key: str) -> Answer:
-    """Answer with a tax."""
+def tax(call: Call, key: str) -> Json:
+    """Return a tax."""
     return call.written("taxes", find(call, "taxes", key))
 
 
-def statuses(call: Call) -> Answer:
+def statuses(call: Call) -> Json:
     """List statuses of one type: those of orders if nothing is said."""
     kind = call.parameters.get("type", "O")
     rows = [row for row in call.rows("statuses") if row["type"] == kind]
     return call.sliced("statuses", rows, lambda row: call.written("statuses", row))
 
 
-def status(call: Call, key: str) -> Answer:
-    """Answer with a status."""
+def status(call: Call, key: str) -> Json:
+    """Return a status."""
     return call.written("statuses", find(call, "statuses", key))
 
 
-def languages(call: Call) -> Answer:
-    """Answer with languages keyed by their codes, or with one alone where `lang_code` names it."""
+def languages(call: Call) -> Json:
+    """Return languages keyed by their codes, or with one alone where `lang_code` names it."""
     code = call.parameters.get("lang_code")
     if code in call.store.languages:
         return call.written("languages", call.store.languages[code])
@@ -202,8 +202,8 @@ def languages(call: Call) -> Answer:
     )
 
 
-def language(call: Call, key: str) -> Answer:
-    """Answer with a language."""
+def language(call: Call, key: str) -> Json:
+    """Return a language."""
     return call.written("languages", _language(call, key))
 
 
@@ -212,34 +212,34 @@ def _language(call: Call, key: str) -> Row:
     return by_id.get(key) or find(call, "languages", key)
 
 
-def langvars(call: Call) -> Answer:
+def langvars(call: Call) -> Json:
     """List texts of the interface."""
     return _langvars(call, call.parameters.get("lang_code") or call.display)
 
 
-def langvars_of(call: Call, key: str) -> Answer:
+def langvars_of(call: Call, key: str) -> Json:
     """List texts of the interface in a language."""
     return _langvars(call, _language(call, key)["lang_code"])
 
 
-def _langvars(call: Call, code: str) -> Answer:
+def _langvars(call: Call, code: str) -> Json:
     known = code if code in call.store.languages else LANGUAGE
-    answer = call.page(
+    response = call.page(
         _LANGVARS,
         call.rows("langvars"),
-        lambda row: {name: wire(value, known) for name, value in row.items()},
+        lambda row: {name: serve(value, known) for name, value in row.items()},
         repeats=True,
         key=lambda row: row["name"],
     )
-    params = answer["params"]
+    params = response["params"]
     for name in ("sort_by", "sort_order", "sort_order_rev"):
         del params[name]
-    answer["params"] = {"name": None, "value": None, "q": None, **params, "lang_code": known}
-    answer["params"]["total_items"] = int(params["total_items"])
-    return answer
+    response["params"] = {"name": None, "value": None, "q": None, **params, "lang_code": known}
+    response["params"]["total_items"] = int(params["total_items"])
+    return response
 
 
-def settings(call: Call) -> Answer:
+def settings(call: Call) -> Json:
     """List settings."""
     filters = {"section_id": one_of("section_id"), "section_tab_id": one_of("section_tab_id")}
     return call.sliced(
@@ -250,12 +250,12 @@ def settings(call: Call) -> Answer:
     )
 
 
-def setting(call: Call, key: str) -> Answer:
-    """Answer with a setting."""
+def setting(call: Call, key: str) -> Json:
+    """Return a setting."""
     return call.written("settings", find(call, "settings", key))
 
 
-def pages(call: Call) -> Answer:
+def pages(call: Call) -> Json:
     """List pages of the site."""
     return call.page(
         _PAGES,
@@ -266,28 +266,28 @@ def pages(call: Call) -> Answer:
     )
 
 
-def page(call: Call, key: str) -> Answer:
-    """Answer with a page of the site."""
+def page(call: Call, key: str) -> Json:
+    """Return a page of the site."""
     return call.written("pages", find(call, "pages", key))
 
 
-def blocks(call: Call) -> Answer:
-    """Answer with all blocks of the layout."""
+def blocks(call: Call) -> Json:
+    """Return all blocks of the layout."""
     return [call.written("blocks", row) for row in call.rows("blocks")]
 
 
-def block(call: Call, key: str) -> Answer:
-    """Answer with a block of the layout."""
+def block(call: Call, key: str) -> Json:
+    """Return a block of the layout."""
     return call.written("blocks", find(call, "blocks", key))
 
 
-def currencies(call: Call) -> Answer:
+def currencies(call: Call) -> Json:
     """List currencies, as the storefront's entity does."""
     return {"currencies": [call.written("currencies", row) for row in call.rows("currencies")]}
 
 
-def _community(entity: str, listing: Listing, key: str) -> Callable[[Call], Answer]:
-    def answer(call: Call) -> Answer:
+def _community(entity: str, listing: Listing, key: str) -> Callable[[Call], Json]:
+    def respond(call: Call) -> Json:
         return call.page(
             listing,
             call.rows(entity),
@@ -296,7 +296,7 @@ def _community(entity: str, listing: Listing, key: str) -> Callable[[Call], Answ
             key=lambda row: row[key],
         )
 
-    return answer
+    return respond
 
 
 discussions = _community("discussions", _DISCUSSIONS, "post_id")
@@ -304,12 +304,12 @@ call_requests = _community("call_requests", _CALL_REQUESTS, "request_id")
 subscribers = _community("subscribers", _SUBSCRIBERS, "subscriber_id")
 
 
-def one_of_table(entity: str) -> Callable[[Call, str], Answer]:
-    """Answer with a row as its list has it."""
+def one_of_table(entity: str) -> Callable[[Call, str], Json]:
+    """Return a row as its list has it."""
     return lambda call, key: call.written(entity, find(call, entity, key))
 
 
-def discussions_of(call: Call, key: str) -> Answer:
+def discussions_of(call: Call, key: str) -> Json:
     """List the posts about a product."""
     product = find(call, "products", key)["product_id"]
     return call.page(
@@ -321,7 +321,7 @@ def discussions_of(call: Call, key: str) -> Answer:
     )
 
 
-def product_reviews(call: Call) -> Answer:
+def product_reviews(call: Call) -> Json:
     """List reviews as a pair: the reviews by their ids, and what `params` should say."""
     found: dict[str, Any] = call.page(
         _REVIEWS,
@@ -331,6 +331,6 @@ def product_reviews(call: Call) -> Answer:
         key=lambda row: row["product_review_id"].value,
     )
     said = found["params"] | {"total_items": int(found["params"]["total_items"])}
-    reviews: Answer = {str(row["product_review_id"]): row for row in found["product_reviews"]} or []
+    reviews: Json = {str(row["product_review_id"]): row for row in found["product_reviews"]} or []
     size = {"items_per_page": said["items_per_page"]}
     return {"product_reviews": [reviews, said], "params": {**call.parameters, **size}}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from commerce_sandbox.cscart.accounts import EMAIL
-from commerce_sandbox.cscart.shop import DAY, NOW, OPENED, moment, person, words
-from commerce_sandbox.cscart.values import Row, Stamp
+from commerce_sandbox.cscart.shop import DAY, NOW, OPENED, draw_timestamp, person, words
+from commerce_sandbox.cscart.values import Row, Timestamp
 from commerce_sandbox.seeded import chance
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def companies(shop: Shop) -> Table:
             "company_id": key,
             "lang_code": "en",
             "email": f"office@{domain}",
-            "timestamp": moment(random, OPENED - 900 * DAY, OPENED),
+            "timestamp": draw_timestamp(random, OPENED - 900 * DAY, OPENED),
             "status": {4: "P", 5: "D"}.get(key, "A"),
             "storefront": domain,
             "secure_storefront": domain,
@@ -80,7 +80,7 @@ def user(random: Random, key: int, kind: str, born: int = 0) -> Row:
     """
     first, last = person(random)
     email = EMAIL if key == 1 else f"user.{key}@example.org"
-    since = Stamp(born or random.randrange(OPENED, NOW))
+    since = Timestamp(born or random.randrange(OPENED, NOW))
     company = {"A": 0, "C": int(key % 7 != 0)}.get(kind, 1 + key % 2)
     return {
         "user_id": key,
@@ -95,7 +95,9 @@ def user(random: Random, key: int, kind: str, born: int = 0) -> Row:
         "company": "",
         "company_id": company,
         "phone": f"+1 202-555-{key % 10000:04}" if chance(random, 0.7) else "",
-        "last_login": moment(random, since) if since < NOW and chance(random, 0.8) else Stamp(0),
+        "last_login": draw_timestamp(random, since)
+        if since < NOW and chance(random, 0.8)
+        else Timestamp(0),
         "company_name": f"Company {company}" if company else None,
         "anonymized": None,
         "points": random.randrange(200),
@@ -118,7 +120,7 @@ def usergroups() -> Table:
 
 
 def memberships(key: int) -> list[Row]:
-    """Give the groups an account is in."""
+    """Return the groups an account is in."""
     if key in {2, 3}:
         groups: tuple[int, ...] = (key + 1,)
     else:

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from commerce_sandbox.cscart.values import Row, wire
+from commerce_sandbox.cscart.values import Row, serve
 
 Parameters = dict[str, Any]
 Predicate = Callable[[Row], bool]
@@ -60,12 +60,12 @@ def number(value: Any, default: int) -> int:  # noqa: ANN401 (text, list or map)
 
 
 def is_on(value: Any) -> bool:  # noqa: ANN401 (text, list or map)
-    """Tell whether a switch is on."""
+    """Return whether a switch is on."""
     return value not in _EMPTY and value not in {"N", "false"}
 
 
 def texts(value: Any) -> set[str] | None:  # noqa: ANN401 (text, list or map)
-    """Read the values asked for, given as one, as a list, or with commas; none if nothing is."""
+    """Read the values requested, given as one, as a list, or with commas; none if nothing is."""
     if value in _EMPTY:
         return None
     if isinstance(value, dict):
@@ -74,7 +74,7 @@ def texts(value: Any) -> set[str] | None:  # noqa: ANN401 (text, list or map)
 
 
 def among(test: Callable[[Row, set[str]], bool]) -> Filter:
-    """Keep the rows that pass a test against the values asked for."""
+    """Keep the rows that pass a test against the values requested."""
 
     def make(value: Any) -> Predicate | None:  # noqa: ANN401
         wanted = texts(value)
@@ -85,7 +85,7 @@ def among(test: Callable[[Row, set[str]], bool]) -> Filter:
 
 def one_of(column: str) -> Filter:
     """Keep the rows whose column has one of the values."""
-    return among(lambda row, wanted: str(wire(row.get(column))) in wanted)
+    return among(lambda row, wanted: str(serve(row.get(column))) in wanted)
 
 
 def contains(*columns: str) -> Filter:
@@ -95,7 +95,7 @@ def contains(*columns: str) -> Filter:
         if not isinstance(value, str) or value == "":
             return None
         part = value.lower()
-        return lambda row: any(part in str(wire(row.get(one)) or "").lower() for one in columns)
+        return lambda row: any(part in str(serve(row.get(one)) or "").lower() for one in columns)
 
     return make
 
@@ -130,10 +130,10 @@ def at_most(column: str) -> Filter:
 
 
 def within(column: str, seconds: int, now: float) -> Filter:
-    """Keep the rows with a stamp of the last hours or days.
+    """Keep the rows with a timestamp of the last hours or days.
 
     Args:
-        column: The stamp.
+        column: The timestamp.
         seconds: How long one of them is.
         now: The server's clock.
     """
@@ -160,7 +160,7 @@ def period(parameters: Parameters, prefix: str, column: str, now: float) -> Pred
     Args:
         parameters: The parameters of the request.
         prefix: What the names of the parameters begin with.
-        column: The stamp.
+        column: The timestamp.
         now: The server's clock.
     """
     name = str(parameters.get(f"{prefix}period"))
@@ -178,7 +178,7 @@ def period(parameters: Parameters, prefix: str, column: str, now: float) -> Pred
 
 
 def _seconds(value: Any) -> int | None:  # noqa: ANN401
-    """Read a moment: unix seconds, or a day as it is written where the store is, day first."""
+    """Read a timestamp: unix seconds, or a day as it is written where the store is, day first."""
     if not isinstance(value, str) or not value:
         return None
     if value.isascii() and value.isdigit():
@@ -189,32 +189,32 @@ def _seconds(value: Any) -> int | None:  # noqa: ANN401
         return None
 
 
-def _midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+def _midnight(timestamp: datetime) -> datetime:
+    return timestamp.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _week(moment: datetime) -> datetime:
-    return _midnight(moment) - timedelta(days=moment.weekday())
+def _week(timestamp: datetime) -> datetime:
+    return _midnight(timestamp) - timedelta(days=timestamp.weekday())
 
 
-def _month(moment: datetime) -> datetime:
-    return _midnight(moment).replace(day=1)
+def _month(timestamp: datetime) -> datetime:
+    return _midnight(timestamp).replace(day=1)
 
 
-def _year(moment: datetime) -> datetime:
-    return _month(moment).replace(month=1)
+def _year(timestamp: datetime) -> datetime:
+    return _month(timestamp).replace(month=1)
 
 
-_INSTANT: Final = timedelta(seconds=1)
+_SECOND: Final = timedelta(seconds=1)
 _PERIODS: Final[Mapping[str, Callable[[datetime, int], tuple[datetime, datetime]]]] = {
     "D": lambda now, _: (_midnight(now), now),
-    "LD": lambda now, _: (_midnight(now) - timedelta(days=1), _midnight(now) - _INSTANT),
+    "LD": lambda now, _: (_midnight(now) - timedelta(days=1), _midnight(now) - _SECOND),
     "W": lambda now, _: (_week(now), now),
-    "LW": lambda now, _: (_week(now) - timedelta(days=7), _week(now) - _INSTANT),
+    "LW": lambda now, _: (_week(now) - timedelta(days=7), _week(now) - _SECOND),
     "M": lambda now, _: (_month(now), now),
-    "LM": lambda now, _: (_month(_month(now) - _INSTANT), _month(now) - _INSTANT),
+    "LM": lambda now, _: (_month(_month(now) - _SECOND), _month(now) - _SECOND),
     "Y": lambda now, _: (_year(now), now),
-    "LY": lambda now, _: (_year(_year(now) - _INSTANT), _year(now) - _INSTANT),
+    "LY": lambda now, _: (_year(_year(now) - _SECOND), _year(now) - _SECOND),
     "HH": lambda now, _: (now - timedelta(hours=24), now),
     "HW": lambda now, _: (now - timedelta(days=7), now),
     "HM": lambda now, _: (now - timedelta(days=30), now),

@@ -14,7 +14,7 @@ from commerce_sandbox.cscart.shop import (
     person,
     referenced,
 )
-from commerce_sandbox.cscart.values import Computed, Csv, Native, Row, Stamp
+from commerce_sandbox.cscart.values import Computed, Csv, Native, Row, Timestamp
 from commerce_sandbox.seeded import chance
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _CARRIERS: Final = (("ups", "UPS"), ("dhl", "DHL"), ("", ""))
 
 
 def buyers(users: Table) -> list[int]:
-    """Give the accounts that buy."""
+    """Return the accounts that buy."""
     return referenced([key for key, row in users.items() if row["user_type"] == "C"])
 
 
@@ -79,9 +79,9 @@ class Sales:
         count = self._shop.size("orders")
         placed = sorted(random.randrange(OPENED, NOW) for _ in range(count))
         table: Table = {}
-        for number, moment in enumerate(placed):
+        for number, timestamp in enumerate(placed):
             key = 1001 + number
-            table[key] = self.order(random, key, moment)
+            table[key] = self.order(random, key, timestamp)
             place = number % _PARENT_EVERY
             if place == 7:  # noqa: PLR2004 (somewhere in the middle)
                 table[key]["status"] = INCOMPLETE
@@ -129,7 +129,7 @@ class Sales:
             "payment_surcharge": _NONE,
             "shipping_ids": Csv((1,)),
             "shipping_cost": shipping,
-            "timestamp": Stamp(placed),
+            "timestamp": Timestamp(placed),
             "status": status,
             "notes": "Leave it\nat the “desk”" if chance(random, 0.2) else "",
             "details": "",
@@ -298,11 +298,11 @@ def retotal(row: Row) -> None:
     }
 
 
-def _later(random: Random, moment: int, span: int) -> Stamp:
+def _later(random: Random, timestamp: int, span: int) -> Timestamp:
     """Draw when something was touched last: at once, or within a time that has passed."""
-    if moment >= NOW or chance(random, 0.3):
-        return Stamp(moment)
-    return Stamp(random.randrange(moment, min(moment + span, NOW)))
+    if timestamp >= NOW or chance(random, 0.3):
+        return Timestamp(timestamp)
+    return Timestamp(random.randrange(timestamp, min(timestamp + span, NOW)))
 
 
 def _address(prefix: str, first: str, last: str) -> Row:
@@ -352,13 +352,13 @@ def _shipment(random: Random, key: int, order: Row) -> Row:
     whole = chance(random, 0.8)
     sent = items if whole else items[:1]
     carrier, name = random.choice(_CARRIERS)
-    moment = _later(random, order["timestamp"], 3 * DAY)
+    timestamp = _later(random, order["timestamp"], 3 * DAY)
     for one in sent:
         one["shipped_amount"], one["shipment_amount"] = one["amount"], Native(0)
     order["shipment_ids"] = [str(key)]
     row: Row = {
         "shipment_id": key,
-        "shipment_timestamp": moment,
+        "shipment_timestamp": timestamp,
         "comments": "" if whole else "Left at desk",
         "status": random.choice("PSD"),
         "order_id": order["order_id"],

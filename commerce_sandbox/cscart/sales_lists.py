@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.cscart import people, views
-from commerce_sandbox.cscart.answers import ApiError, Listing
 from commerce_sandbox.cscart.catalog_lists import find
 from commerce_sandbox.cscart.query import (
     among,
@@ -15,13 +14,14 @@ from commerce_sandbox.cscart.query import (
     is_on,
     one_of,
 )
+from commerce_sandbox.cscart.responses import ApiError, Listing
 from commerce_sandbox.cscart.sales import INCOMPLETE
-from commerce_sandbox.cscart.values import wire
+from commerce_sandbox.cscart.values import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from commerce_sandbox.cscart.call import Answer, Call
+    from commerce_sandbox.cscart.call import Call, Json
     from commerce_sandbox.cscart.query import Filter, Predicate
 
 _ORDERS: Final = Listing(
@@ -176,8 +176,8 @@ _IN_CART: Final = among(
 )
 
 
-def orders(call: Call) -> Answer:
-    """List orders: none that are parents, and incomplete ones only if asked for."""
+def orders(call: Call) -> Json:
+    """List orders: none that are parents, and incomplete ones only if requested."""
     rows = [
         row
         for row in call.rows("orders")
@@ -203,12 +203,12 @@ def orders(call: Call) -> Answer:
     )
 
 
-def order(call: Call, key: str) -> Answer:
-    """Answer with an order."""
+def order(call: Call, key: str) -> Json:
+    """Return an order."""
     return views.order(call, find(call, "orders", key))
 
 
-def users(call: Call) -> Answer:
+def users(call: Call) -> Json:
     """List accounts; 4.20 insists on knowing of which type."""
     if call.setup.since("4.20") and not call.parameters.get("user_type"):
         raise ApiError(400, "The field user_type is required.")
@@ -223,8 +223,8 @@ def users(call: Call) -> Answer:
     )
 
 
-def user(call: Call, key: str) -> Answer:
-    """Answer with an account; 4.20 answers with an empty list where there is none."""
+def user(call: Call, key: str) -> Json:
+    """Return an account; 4.20 answers with an empty list where there is none."""
     try:
         return call.written("users", find(call, "users", key))
     except ApiError:
@@ -233,15 +233,15 @@ def user(call: Call, key: str) -> Answer:
         return call.page(_USERS, [], lambda row: row, repeats=True, key=lambda row: row["user_id"])
 
 
-def user_usergroups(call: Call, key: str) -> Answer:
-    """Answer with the groups an account is in, keyed by their ids."""
+def user_usergroups(call: Call, key: str) -> Json:
+    """Return the groups an account is in, keyed by their ids."""
     held = people.memberships(find(call, "users", key)["user_id"])
     rows = call.selected(held, {"status": one_of("status")}, None)
-    return wire({str(row["usergroup_id"]): row for row in rows})
+    return serve({str(row["usergroup_id"]): row for row in rows})
 
 
-def usergroups(call: Call) -> Answer:
-    """Answer with all groups of accounts, keyed by their ids."""
+def usergroups(call: Call) -> Json:
+    """Return all groups of accounts, keyed by their ids."""
     rows = call.selected(
         call.store.usergroups.values(),
         {"type": one_of("type"), "status": one_of("status"), "q": contains("usergroup")},
@@ -253,14 +253,14 @@ def usergroups(call: Call) -> Answer:
     } or []
 
 
-def usergroup(call: Call, key: str) -> Answer:
-    """Answer with a group of accounts and its privileges."""
+def usergroup(call: Call, key: str) -> Json:
+    """Return a group of accounts and its privileges."""
     return call.written("usergroups", find(call, "usergroups", key))
 
 
-def carts(call: Call) -> Answer:
+def carts(call: Call) -> Json:
     """List carts: a page by account and company, of which those of one account leave one."""
-    answer = call.page(
+    response = call.page(
         _CARTS,
         call.rows("carts"),
         lambda row: views.listed_cart(call, row),
@@ -268,43 +268,43 @@ def carts(call: Call) -> Answer:
         key=lambda row: (row["user_id"], row["company_id"]),
         filters={"p_ids": _IN_CART},
     )
-    answer["carts"] = list({row["user_id"]: row for row in answer["carts"]}.values())
-    return answer
+    response["carts"] = list({row["user_id"]: row for row in response["carts"]}.values())
+    return response
 
 
-def cart(call: Call, key: str) -> Answer:
-    """Answer with the cart of an account, its latest if it has several."""
+def cart(call: Call, key: str) -> Json:
+    """Return the cart of an account, its latest if it has several."""
     found = [row for row in call.rows("carts") if str(row["user_id"]) == key]
     if not found:
         raise ApiError(404)
     return call.written("carts", max(found, key=lambda row: row["date"]))
 
 
-def shipments(call: Call) -> Answer:
+def shipments(call: Call) -> Json:
     """List shipments."""
-    answer = call.page(
+    response = call.page(
         _SHIPMENTS,
         [row for row in call.rows("shipments") if row["order_id"] in call.store.orders],
         lambda row: row,
         repeats=True,
         key=lambda row: row["shipment_id"],
     )
-    answer["shipments"] = views.listed_shipments(call, answer["shipments"])
-    return answer
+    response["shipments"] = views.listed_shipments(call, response["shipments"])
+    return response
 
 
-def shipment(call: Call, key: str) -> Answer:
-    """Answer with a shipment."""
+def shipment(call: Call, key: str) -> Json:
+    """Return a shipment."""
     return call.written("shipments", find(call, "shipments", key), display=True)
 
 
-def companies(name: str) -> Callable[[Call], Answer]:
-    """List stores or vendors. 4.9 says nothing of the page in `params`."""
+def companies(name: str) -> Callable[[Call], Json]:
+    """List stores or vendors. 4.9 has no page in `params`."""
 
-    def answer(call: Call) -> Answer:
+    def respond(call: Call) -> Json:
         filters: dict[str, Filter] = {}
-        asked = call.parameters
-        if call.setup.since("4.20") and {"created_from", "created_to"} <= asked.keys():
+        parameters = call.parameters
+        if call.setup.since("4.20") and {"created_from", "created_to"} <= parameters.keys():
             filters = {
                 "created_from": at_least("timestamp"),
                 "created_to": at_most("timestamp"),
@@ -318,12 +318,12 @@ def companies(name: str) -> Callable[[Call], Answer]:
             filters=filters,
         )
         if not call.setup.since("4.12"):
-            found["params"] = asked or []
+            found["params"] = parameters or []
         return found
 
-    return answer
+    return respond
 
 
-def company(call: Call, key: str) -> Answer:
-    """Answer with a store or a vendor."""
+def company(call: Call, key: str) -> Json:
+    """Return a store or a vendor."""
     return views.company(call, find(call, "companies", key), single=True)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from commerce_sandbox.double import Setting
+from commerce_sandbox.fake_api import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from commerce_sandbox.cscart.values import Row
-    from commerce_sandbox.double import Options
+    from commerce_sandbox.fake_api import Options
 
 RELEASES: Final = ("4.9", "4.12", "4.20")
 CSCART: Final = "cscart"
@@ -59,7 +59,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, options: Options) -> Setup:
-        """Read what the double is told."""
+        """Read the settings of the fake API."""
         return cls(
             release=options.setting(_RELEASE),
             multivendor=options.setting(_EDITION) == MULTIVENDOR,
@@ -68,11 +68,11 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def since(self, release: str) -> bool:
-        """Tell whether the store is of a release or a later one."""
+        """Return whether the store is of a release or a later one."""
         return RELEASES.index(self.release) >= RELEASES.index(release)
 
     def held(self, entity: str, row: Row) -> Row:
-        """Give the columns of a row that this store has."""
+        """Return the columns of a row that this store has."""
         missing = self.missing(entity)
         return {name: value for name, value in row.items() if name not in missing}
 

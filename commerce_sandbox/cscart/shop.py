@@ -1,11 +1,11 @@
-"""What all rows of the store are made from: sizes, moments, money, words."""
+"""What all rows of the store are made from: sizes, timestamps, money, words."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from commerce_sandbox.cscart.values import Row, Stamp, Words
+from commerce_sandbox.cscart.values import Row, Timestamp, Words
 from commerce_sandbox.seeded import rng
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ class Shop:
         self._scale = scale
 
     def rng(self, *names: object) -> Random:
-        """Give the generator of something in this store."""
+        """Return the generator of something in this store."""
         return rng(self._seed, "cscart", *names)
 
     def size(self, table: str) -> int:
-        """Tell how many rows a table has."""
+        """Return how many rows a table has."""
         at_one, fewest = _SIZES[table]
         return max(fewest, round(at_one * self._scale))
 
@@ -71,13 +71,13 @@ def money(random: Random, low: int, high: int) -> Decimal:
     return Decimal(random.randrange(low * 100, high * 100)).scaleb(-2)
 
 
-def moment(random: Random, since: int = OPENED, until: int = NOW) -> Stamp:
-    """Draw a moment between two."""
-    return Stamp(random.randrange(since, until))
+def draw_timestamp(random: Random, since: int = OPENED, until: int = NOW) -> Timestamp:
+    """Draw a timestamp between two."""
+    return Timestamp(random.randrange(since, until))
 
 
 def words(english: str, german: str | None = None) -> Words:
-    """Give a text in the languages of the store."""
+    """Return a text in the languages of the store."""
     return Words({"en": english, "de": german if german is not None else english})
 
 
@@ -87,12 +87,12 @@ def person(random: Random) -> tuple[str, str]:
 
 
 def referenced(numbers: list[int]) -> list[int]:
-    """Give the ids that other rows may point to."""
+    """Return the ids that other rows may point to."""
     return [one for one in numbers if one % UNREFERENCED_EVERY]
 
 
 def image(kind: str, pair: int, owner: int, *, detailed: bool = True) -> Row:
-    """Give an image as it hangs on a row.
+    """Return an image as it hangs on a row.
 
     Args:
         kind: Type of the object the image belongs to.

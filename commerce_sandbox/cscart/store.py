@@ -42,7 +42,7 @@ class Store:
         self._shop = Shop(setup, seed, scale)
 
     def table(self, entity: str) -> Table:
-        """Give a table by its name."""
+        """Return a table by its name."""
         table: Table = getattr(self, entity)
         return table
 
@@ -88,13 +88,13 @@ class Store:
             companies = [1, 1, 1, *companies]
         return catalog.products(self._shop, self._categories, self.features, companies)
 
-    def new_product(self, random: Random, key: int, moment: int) -> Row:
+    def new_product(self, random: Random, key: int, timestamp: int) -> Row:
         """Make a product that is not in the catalogue yet.
 
         Args:
             random: What its values are drawn from.
             key: Its id.
-            moment: When it is made, in unix seconds.
+            timestamp: When it is made, in unix seconds.
         """
         return catalog.product(
             random,
@@ -102,8 +102,8 @@ class Store:
             company=1,
             of=random.sample(list(self._categories), 1),
             features=self.features,
-            born=moment,
-            updated=moment,
+            born=timestamp,
+            updated=timestamp,
         )
 
     @cached_property
@@ -126,7 +126,7 @@ class Store:
         return {key: row for key, row in self.products.items() if key % 9 == _MASTER}
 
     def category_path(self, key: int) -> list[str]:
-        """Give the ids from the root to a category."""
+        """Return the ids from the root to a category."""
         path: list[str] = self._categories[key]["id_path"].split("/")
         return path
 

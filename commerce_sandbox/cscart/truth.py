@@ -1,8 +1,8 @@
 """What a perfect extraction of each stream holds, from the store.
 
-A row has the columns that the store's release has, in lists or single answers, all in neutral form;
-see the package. Left out is what only an answer has: the options inside a product, and what a list
-of shipments computes wrongly.
+A row has the columns that the store's release has, in lists or single responses, all in neutral
+form; see the package. Left out is what only a response has: the options inside a product, and what
+a list of shipments computes wrongly.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _feature_variants(store: Store) -> Rows:
 
 
 def listed_orders(store: Store) -> Rows:
-    """Give the orders that a list shows if it is not asked for more."""
+    """Return the orders that a list shows by default."""
     return [
         row
         for row in store.orders.values()
@@ -179,7 +179,7 @@ STREAMS: Final = tuple(_STREAMS)
 
 
 def rows(store: Store, stream: str) -> Iterator[bytes]:
-    """Give the rows of a stream, each encoded as JSON; none where the store does not have them.
+    """Return the rows of a stream, each encoded as JSON; none where the store does not have them.
 
     Raises:
         KeyError: There is no such stream.

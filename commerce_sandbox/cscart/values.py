@@ -21,12 +21,12 @@ LANGUAGE: Final = "en"
 """The store's own language."""
 
 
-class Stamp(int):
-    """A moment in unix seconds from a column; 0 for none."""
+class Timestamp(int):
+    """A timestamp in unix seconds from a column; 0 for none."""
 
 
-class NativeStamp(Stamp):
-    """A moment that PHP hands out as a number."""
+class NativeTimestamp(Timestamp):
+    """A timestamp that PHP hands out as a number."""
 
 
 class Computed(Decimal):
@@ -77,47 +77,47 @@ def serialize(value: Any) -> str:  # noqa: ANN401 (any PHP value)
     return f's:{len(text.encode())}:"{text}";'
 
 
-def wire(value: Any, language: str | None = LANGUAGE) -> Any:  # noqa: ANN401 (any value)
-    """Give a value as the API writes it.
+def serve(value: Any, language: str | None = LANGUAGE) -> Any:  # noqa: ANN401 (any value)
+    """Return a value as the API writes it.
 
     Args:
         value: The value.
         language: The language of texts; none gives null for those that are translated.
     """
-    return _WIRE[type(value)](value, language)
+    return _SERVED[type(value)](value, language)
 
 
 def neutral(value: Any) -> Any:  # noqa: ANN401 (any value)
-    """Give a value as truth has it; see the package."""
+    """Return a value as truth has it; see the package."""
     return _NEUTRAL[type(value)](value)
 
 
-def iso(moment: int) -> str | None:
-    """Write a moment in UTC; none for 0."""
-    if not moment:
+def iso(timestamp: int) -> str | None:
+    """Write a timestamp in UTC; none for 0."""
+    if not timestamp:
         return None
-    return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{datetime.fromtimestamp(timestamp, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-_WIRE: Final[Mapping[type, Callable[[Any, str | None], Any]]] = {
+_SERVED: Final[Mapping[type, Callable[[Any, str | None], Any]]] = {
     type(None): lambda value, _: value,
     str: lambda value, _: value,
     bool: lambda value, _: "Y" if value else "N",
     int: lambda value, _: str(value),
     Decimal: lambda value, _: format(value, "f"),
-    Stamp: lambda value, _: str(int(value)),
-    NativeStamp: lambda value, _: int(value),
+    Timestamp: lambda value, _: str(int(value)),
+    NativeTimestamp: lambda value, _: int(value),
     Computed: lambda value, _: _number(value),
     Native: lambda value, _: value.value,
     Csv: lambda value, _: ",".join(map(str, value)),
     Php: lambda value, _: value.text,
     Words: lambda value, language: value.texts.get(language) if language else None,
-    list: lambda value, language: [wire(one, language) for one in value],
-    dict: lambda value, language: {name: wire(one, language) for name, one in value.items()} or [],
+    list: lambda value, language: [serve(one, language) for one in value],
+    dict: lambda value, language: {name: serve(one, language) for name, one in value.items()} or [],
 }
 _NEUTRAL: Final[Mapping[type, Callable[[Any], Any]]] = {
     type(None): lambda value: value,
@@ -125,8 +125,8 @@ _NEUTRAL: Final[Mapping[type, Callable[[Any], Any]]] = {
     bool: lambda value: value,
     int: lambda value: value,
     Decimal: lambda value: format(value, "f"),
-    Stamp: iso,
-    NativeStamp: iso,
+    Timestamp: iso,
+    NativeTimestamp: iso,
     Computed: lambda value: format(value, "f"),
     Native: lambda value: value.value,
     Csv: list,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commerce_sandbox.cscart.catalog import GROUPING
-from commerce_sandbox.cscart.values import Native, NativeStamp
+from commerce_sandbox.cscart.values import Native, NativeTimestamp
 
 if TYPE_CHECKING:
     from commerce_sandbox.cscart.catalog import Table
@@ -50,7 +50,7 @@ def variation_groups(table: Table) -> Table:
                 }
                 for place, one in enumerate(rows)
             ],
-            "created_at": NativeStamp(max(one["timestamp"] for one in rows)),
-            "updated_at": NativeStamp(max(one["updated_timestamp"] for one in rows)),
+            "created_at": NativeTimestamp(max(one["timestamp"] for one in rows)),
+            "updated_at": NativeTimestamp(max(one["updated_timestamp"] for one in rows)),
         }
     return groups

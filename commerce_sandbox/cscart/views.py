@@ -1,4 +1,4 @@
-"""Rows as lists and single answers show them: which columns, in which form."""
+"""Rows as lists and single responses show them: which columns, in which form."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.cscart import options
 from commerce_sandbox.cscart.query import is_on, texts
-from commerce_sandbox.cscart.values import Native, Row, wire
+from commerce_sandbox.cscart.values import Native, Row, serve
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from commerce_sandbox.cscart.call import Answer, Call
+    from commerce_sandbox.cscart.call import Call, Json
 
 # What a list of products can be extended by, and the columns it brings.
 _EXTENSIONS: Final = {
@@ -72,7 +72,7 @@ ORDER_LIST: Final = (
 ORDER_LIST_ONLY: Final = frozenset(
     {"issuer_name", "issuer_email", "invoice_id", "credit_memo_id", "points"}
 )
-"""Columns of an order that its detail lacks."""
+"""Columns of an order that its detail does not have."""
 _CATEGORY_LIST: Final = (
     "category_id",
     "parent_id",
@@ -116,14 +116,18 @@ def _price(call: Call, value: Decimal) -> str:
     return f"{value:.{digits}f}"
 
 
-def listed_product(call: Call, row: Row) -> Answer:
+def listed_product(call: Call, row: Row) -> Json:
     """Show a product in a list."""
-    asked = texts(call.parameters.get("extend")) or set()
-    extended = {column for name in asked for column in _EXTENSIONS.get(name, ())}
+    requested = texts(call.parameters.get("extend")) or set()
+    extended = {column for name in requested for column in _EXTENSIONS.get(name, ())}
     written = call.written("products", row, without=PRODUCT_DETAIL - extended)
     for name in ("price", "base_price"):
         written[name] = _price(call, row[name])
-    if "description" in asked and "full_description" not in asked and row["short_description"]:
+    if (
+        "description" in requested
+        and "full_description" not in requested
+        and row["short_description"]
+    ):
         written["full_description"] = ""
     for name in ("main_pair", "image_pairs"):
         if not row[name] or not _wanted(call, "get_icon", "get_detailed"):
@@ -141,14 +145,14 @@ def listed_product(call: Call, row: Row) -> Answer:
 
 
 def _wanted(call: Call, *names: str) -> bool:
-    """Tell whether one of these parts, which are there by default, is not declined."""
+    """Return whether one of these parts, which are there by default, is not declined."""
     return any(is_on(call.parameters.get(name, "1")) for name in names)
 
 
-def product(call: Call, row: Row) -> Answer:
+def product(call: Call, row: Row) -> Json:
     """Show a single product: plain under 2.0, with what promotions and options make of it later.
 
-    Plain, its price is the one without promotions, which a list tells as `base_price`.
+    Plain, its price is the one without promotions, which a list shows as `base_price`.
     """
     plain = call.version in {"1.0", "2.0"}
     without = _PRODUCT_LIST if plain else _PRODUCT_LIST - _COMPUTED
@@ -164,18 +168,18 @@ def product(call: Call, row: Row) -> Answer:
     return written
 
 
-def listed_options(call: Call, row: Row) -> Answer:
+def listed_options(call: Call, row: Row) -> Json:
     """Show the options of a product, keyed by their ids."""
     found = options.options_of(row, call.store.global_options)
-    return wire({str(key): one for key, one in found.items()}, call.language)
+    return serve({str(key): one for key, one in found.items()}, call.language)
 
 
-def listed_category(call: Call, row: Row) -> Answer:
+def listed_category(call: Call, row: Row) -> Json:
     """Show a category in a list."""
     return call.written("categories", _only(row, _CATEGORY_LIST))
 
 
-def listed_feature(call: Call, row: Row) -> Answer:
+def listed_feature(call: Call, row: Row) -> Json:
     """Show a feature in a list: with its variants if asked, unless they are too many."""
     written = call.written("features", row)
     if "variants" not in row:
@@ -189,35 +193,35 @@ def listed_feature(call: Call, row: Row) -> Answer:
     return written
 
 
-def feature(call: Call, row: Row) -> Answer:
-    """Show a single feature, with all its variants and without its stamps."""
+def feature(call: Call, row: Row) -> Json:
+    """Show a single feature, with all its variants and without its timestamps."""
     written = call.written("features", row, without={"timestamp", "updated_timestamp"})
     return {"variants": [], **written}
 
 
-def listed_order(call: Call, row: Row) -> Answer:
+def listed_order(call: Call, row: Row) -> Json:
     """Show an order in a list."""
     without = () if call.setup.since("4.20") else ("storefront_id",)
     return call.written("orders", _only(row, ORDER_LIST), display=True, without=without)
 
 
-def order(call: Call, row: Row) -> Answer:
+def order(call: Call, row: Row) -> Json:
     """Show a single order."""
     return call.written("orders", row, display=True, without=ORDER_LIST_ONLY)
 
 
-def listed_cart(call: Call, row: Row) -> Answer:
+def listed_cart(call: Call, row: Row) -> Json:
     """Show a cart in a list: without its products."""
     return call.written("carts", row, without=("products",))
 
 
-def company(call: Call, row: Row, *, single: bool) -> Answer:
+def company(call: Call, row: Row, *, single: bool) -> Json:
     """Show a store or a vendor: with all columns only alone, and only in 4.20."""
     whole = single and call.setup.since("4.20")
     return call.written("companies", row, without=() if whole else COMPANY_DETAIL)
 
 
-def listed_shipments(call: Call, rows: list[Row]) -> list[Answer]:
+def listed_shipments(call: Call, rows: list[Row]) -> list[Json]:
     """Show shipments in a list, which computes two columns from the first one's order for all."""
     if not rows:
         return []
@@ -232,13 +236,13 @@ def listed_shipments(call: Call, rows: list[Row]) -> list[Answer]:
     ]
 
 
-def payment(call: Call, row: Row) -> Answer:
-    """Show a single way to pay: what the gateway is told, taken apart."""
-    told: Any = row["processor_params"]
-    parsed = wire(told.value) if told else []
+def payment(call: Call, row: Row) -> Json:
+    """Show a single way to pay: the parameters of the gateway, parsed."""
+    parameters: Any = row["processor_params"]
+    parsed = serve(parameters.value) if parameters else []
     return call.written("payments", row) | {"processor_params": parsed}
 
 
-def page(call: Call, row: Row) -> Answer:
+def page(call: Call, row: Row) -> Json:
     """Show a page of the site in a list."""
     return call.written("pages", row | {"level": Native(0)})

@@ -1,12 +1,11 @@
-"""Faults: what networks, proxies and vendors do to an answer on a bad day.
+"""Faults of networks, proxies and servers.
 
 A profile names the faults that may happen and how likely one of them is. Whether and how a request
-is struck depends on the seed, on what is asked, and on how often that has been asked, never on the
-moment: a client that asks the same meets the same, whatever its threads do.
+meets a fault depends on the seed, the request and how often the same request has come before, never
+on the time: a client that repeats its requests meets the same faults, whatever its threads do.
 
-Faults lie, but never so well that nobody could tell: a wrong answer contradicts itself, the
-question or the format. A list that is said to be empty and is not could not be told from the truth
-by any client, so that is no fault here.
+A client can detect every fault: a wrong response contradicts itself, the request or the format. No
+client can detect a list that claims to be empty and is not, so there is no such fault.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from commerce_sandbox.faults import bodies, connections, statuses
-from commerce_sandbox.faults.exchange import Exchange, Memory, question
+from commerce_sandbox.faults.exchange import Exchange, Memory, request_key
 from commerce_sandbox.seeded import chance, rng
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from commerce_sandbox.double import Double, FaultOptions
+    from commerce_sandbox.fake_api import FakeApi, FaultOptions
     from commerce_sandbox.faults.exchange import Fault
 
 __all__ = ["FAULTS", "PROFILES", "Faults", "describe"]
@@ -56,35 +55,35 @@ def describe(profile: str) -> str:
 
 
 class Faults:
-    """Stands before an API and lets its profile's faults happen.
+    """Wraps an API and injects the faults of a profile.
 
     Args:
-        double: The double that has the API.
+        api: The fake API.
         options: The profile, its seed and its measures.
     """
 
-    def __init__(self, double: Double, options: FaultOptions) -> None:
-        self._double = double
+    def __init__(self, api: FakeApi, options: FaultOptions) -> None:
+        self._api = api
         self._options = options
         share, self._names = PROFILES[options.profile]
         self._share = share if options.share is None else options.share
-        self._asked: Counter[tuple[bytes, bytes]] = Counter()
+        self._seen: Counter[tuple[bytes, bytes]] = Counter()
         self._memory = Memory()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> str:
-        """Answer a request, and give the name of the fault it has met, if any."""
-        asked = question(scope)
-        self._asked[asked] += 1
-        random = rng(self._options.seed, *asked, self._asked[asked])
+        """Respond to a request, and return the name of the fault it met, if any."""
+        key = request_key(scope)
+        self._seen[key] += 1
+        random = rng(self._options.seed, *key, self._seen[key])
         exchange = Exchange(
             *(scope, receive, send),
-            double=self._double,
+            api=self._api,
             options=self._options,
             memory=self._memory,
             random=random,
         )
         if not chance(random, self._share):
-            await exchange.reply(await exchange.answer())
+            await exchange.reply(await exchange.fetch_response())
             return ""
         name = random.choice(self._names)
         await FAULTS[name](exchange)

@@ -1,4 +1,4 @@
-"""Faults of the body: an answer with a right status that is not the answer."""
+"""Faults of the body: the status is right, the body is wrong."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _DEPTH: Final = 100_000
 
 
 def _tampering(tamper: Tamper) -> Fault:
-    """Make a fault that alters the body of a successful answer and sends it in good order."""
+    """Make a fault that alters the body of a successful response and sends it in good order."""
 
     async def fault(exchange: Exchange) -> None:
-        answer = await exchange.answer()
-        if answer.status == 200:  # noqa: PLR2004 (HTTP status OK)
-            answer.body = tamper(exchange, answer.body)
-        await exchange.reply(answer)
+        response = await exchange.fetch_response()
+        if response.status == 200:  # noqa: PLR2004 (HTTP status OK)
+            response.body = tamper(exchange, response.body)
+        await exchange.reply(response)
 
     fault.__doc__ = tamper.__doc__
     return fault
@@ -56,15 +56,15 @@ def wrong_shape(exchange: Exchange, body: bytes) -> bytes:
 
 
 def null_results(exchange: Exchange, body: bytes) -> bytes:
-    """The list of records is null, or the whole answer."""
+    """The list of records is null, or the whole response."""
     page = _Page(exchange, body)
     return page.written(None) if page.is_one else b"null"
 
 
 async def repeated_page(exchange: Exchange) -> None:
-    """The answer to the question asked before on the same path, if that was another one."""
+    """The response to the previous request on the same path, if that was another one."""
     before = exchange.memory.previous.get(exchange.path)
-    right = await exchange.answer()
+    right = await exchange.fetch_response()
     await exchange.reply(before[1] if before and before[0] != exchange.query else right)
 
 
@@ -72,7 +72,7 @@ def endless(exchange: Exchange, body: bytes) -> bytes:
     """There is always a next page: the link leads in a circle."""
     page = _Page(exchange, body)
     if page.is_one:
-        links = page.envelope[exchange.double.envelope.links]
+        links = page.envelope[exchange.api.envelope.links]
         links["next"] = exchange.random.choice([links["current"], links.get("previous")]) or {
             "href": links["self"]["href"]
         }
@@ -84,7 +84,7 @@ def false_total(exchange: Exchange, body: bytes) -> bytes:
     page = _Page(exchange, body)
     if not page.is_one:
         return body
-    total = exchange.double.envelope.total
+    total = exchange.api.envelope.total
     right = page.envelope[total]
     wrong = [0, right - 1, right + 1, right + 1000, -1]
     page.envelope[total] = exchange.random.choice([one for one in wrong if one != right])
@@ -96,7 +96,7 @@ def bad_numbers(exchange: Exchange, body: bytes) -> bytes:
     number = exchange.random.choice((b"NaN", b"Infinity", b"-1e999", b"9" * 400, b"0x1F"))
     page = _Page(exchange, body)
     if page.is_one:
-        name = exchange.random.choice([exchange.double.envelope.total, "pageSize", "pageNumber"])
+        name = exchange.random.choice([exchange.api.envelope.total, "pageSize", "pageNumber"])
         page.envelope[name] = msgspec.Raw(number)
         return page.written(page.rows)
     return body.replace(b":", b":NaN,", 1) if b":" in body else b"[NaN]"
@@ -113,7 +113,7 @@ def bad_utf8(exchange: Exchange, body: bytes) -> bytes:
 
 
 def huge(exchange: Exchange, body: bytes) -> bytes:
-    """A right answer of tens of megabytes, most of them blanks or a field nobody knows."""
+    """A correct response of tens of megabytes, most of them blanks or an unknown field."""
     filling = exchange.options.size
     if body.startswith(b"{") and len(body) > len(b"{}") and exchange.random.randrange(2):
         page = _Page(exchange, body)
@@ -129,7 +129,7 @@ def deep(exchange: Exchange, body: bytes) -> bytes:
 
 
 def _is_keyed(body: bytes) -> bool:
-    """Tell whether rows stand under their ids: an empty list is then what comes of none."""
+    """Return whether rows stand under their ids: an empty list is then what comes of none."""
     return all(isinstance(one, dict) for one in msgspec.json.decode(body).values())
 
 
@@ -137,7 +137,7 @@ class _Page:
     """A page of a list, opened as far as a fault has to."""
 
     def __init__(self, exchange: Exchange, body: bytes) -> None:
-        self._names = exchange.double.envelope
+        self._names = exchange.api.envelope
         value = msgspec.json.decode(body)
         names = {self._names.records, self._names.total, self._names.links}
         self.is_one = isinstance(value, dict) and names <= value.keys()

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from commerce_sandbox.faults.exchange import Answer, Exchange, Fault
+    from commerce_sandbox.faults.exchange import Exchange, Fault, Response
 
 
 async def refused(exchange: Exchange) -> None:
-    """The connection breaks, and for a while nobody listens: new ones are refused."""
+    """The connection is reset, and new ones are refused for a while."""
     exchange.server.stop_listening(exchange.options.wait)
     await exchange.end(reset=True)
 
 
 async def closed(exchange: Exchange) -> None:
-    """The connection is closed in good order instead of an answer."""
+    """The connection is closed without a response."""
     await exchange.end()
 
 
@@ -29,63 +29,63 @@ async def reset(exchange: Exchange) -> None:
 
 async def reset_in_body(exchange: Exchange) -> None:
     """The connection is reset in the middle of the body."""
-    answer = await exchange.answer()
-    await exchange.end(_announced(answer) + _part(exchange, answer), reset=True)
+    response = await exchange.fetch_response()
+    await exchange.end(_announced(response) + _part(exchange, response), reset=True)
 
 
 async def cut_short(exchange: Exchange) -> None:
     """The connection is closed before the announced end of the body."""
-    answer = await exchange.answer()
-    await exchange.end(_announced(answer) + _part(exchange, answer))
+    response = await exchange.fetch_response()
+    await exchange.end(_announced(response) + _part(exchange, response))
 
 
 async def broken_chunks(exchange: Exchange) -> None:
     """A chunked body ends without its last chunk, or in what is no chunk."""
-    answer = await exchange.answer()
-    head = answer.with_headers(transfer_encoding="chunked", content_length="").head
-    part = _part(exchange, answer)
+    response = await exchange.fetch_response()
+    head = response.with_headers(transfer_encoding="chunked", content_length="").head
+    part = _part(exchange, response)
     tail = exchange.random.choice((b"", b"zz\r\n", b"ffff\r\n{", b"-1\r\n"))
     await exchange.end(head + b"%x\r\n%b\r\n" % (len(part), part) + tail)
 
 
 async def broken_gzip(exchange: Exchange) -> None:
     """A compressed body that is cut, damaged, or not compressed at all."""
-    answer = await exchange.answer()
-    packed = gzip.compress(answer.body)
+    response = await exchange.fetch_response()
+    packed = gzip.compress(response.body)
     middle = len(packed) // 2
-    answer.body = exchange.random.choice(
+    response.body = exchange.random.choice(
         (
             packed[:middle],
             packed[:-8] + b"\x00" * 8,
             packed[:middle] + b"\xff\x00" + packed[middle + 2 :],
-            answer.body,
+            response.body,
         )
     )
-    await exchange.reply(answer.with_headers(content_encoding="gzip"))
+    await exchange.reply(response.with_headers(content_encoding="gzip"))
 
 
 async def stall(exchange: Exchange) -> None:
-    """Nothing comes for a long while, before the answer or in the middle of it."""
+    """No bytes for a long time, before the response or in the middle of it."""
     if exchange.random.randrange(2):
         await exchange.stall()
-        await exchange.reply(await exchange.answer())
+        await exchange.reply(await exchange.fetch_response())
         return
-    answer = await exchange.answer()
-    part = _part(exchange, answer)
-    transport = exchange.wire.transport
-    transport.write(_announced(answer) + part)
+    response = await exchange.fetch_response()
+    part = _part(exchange, response)
+    transport = exchange.connection.transport
+    transport.write(_announced(response) + part)
     await exchange.stall()
-    await exchange.end(answer.body[len(part) :])
+    await exchange.end(response.body[len(part) :])
 
 
-def _announced(answer: Answer) -> bytes:
-    """Write the head of an answer whose body is announced in full length."""
-    return answer.with_headers(content_length=str(len(answer.body))).head
+def _announced(response: Response) -> bytes:
+    """Write the head of a response whose body is announced in full length."""
+    return response.with_headers(content_length=str(len(response.body))).head
 
 
-def _part(exchange: Exchange, answer: Answer) -> bytes:
+def _part(exchange: Exchange, response: Response) -> bytes:
     """Cut the body anywhere, but not to its whole length nor to nothing."""
-    return answer.body[: exchange.random.randrange(1, len(answer.body))]
+    return response.body[: exchange.random.randrange(1, len(response.body))]
 
 
 FAULTS: Final[Mapping[str, Fault]] = {

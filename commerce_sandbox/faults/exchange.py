@@ -1,4 +1,4 @@
-"""One request that meets a fault, and the means to answer it wrongly."""
+"""A request that meets a fault, and the ways to send a wrong response."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from commerce_sandbox.double import Double, FaultOptions
+    from commerce_sandbox.connection import Connection
+    from commerce_sandbox.fake_api import FakeApi, FaultOptions
     from commerce_sandbox.server import Server
-    from commerce_sandbox.wire import Wire
 
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 """Closing sends a reset instead of an orderly end."""
 
 
 def body_of(scope: Scope) -> bytes:
-    """Give a request's body, as far as it is known."""
+    """Return a request's body, as far as it is known."""
     body: bytes = scope["extensions"].get("commerce_sandbox.body", b"")
     return body
 
 
-def question(scope: Scope) -> tuple[bytes, bytes]:
-    """Tell what is asked: the path, and query and body in one."""
+def request_key(scope: Scope) -> tuple[bytes, bytes]:
+    """Return what identifies a request: its path, and its query and body in one."""
     return scope["raw_path"], scope["query_string"] + body_of(scope)
 
 
 def again(body: bytes, receive: Receive) -> Receive:
-    """Give a request's body once more, to whom has not read it.
+    """Replay the body of a request to the next reader.
 
     Args:
         body: The body.
-        receive: What gives the messages that come after it.
+        receive: Receives the messages that follow it.
 
     Returns:
-        What gives all of them.
+        A function that receives the body first.
     """
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -54,8 +54,8 @@ def again(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-class Answer(msgspec.Struct):
-    """A whole answer.
+class Response(msgspec.Struct):
+    """A whole response.
 
     Attributes:
         status: Its status.
@@ -74,22 +74,22 @@ class Answer(msgspec.Struct):
         lines += [b"%b: %b" % header for header in self.headers]
         return b"\r\n".join([*lines, b"", b""])
 
-    def with_headers(self, **headers: str) -> Answer:
+    def with_headers(self, **headers: str) -> Response:
         """Replace or add headers; `_` in a name stands for `-`, an empty value removes it."""
         new = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
         kept = [(name, value) for name, value in self.headers if name not in new]
-        return Answer(self.status, kept + [one for one in new.items() if one[1]], self.body)
+        return Response(self.status, kept + [one for one in new.items() if one[1]], self.body)
 
 
 class Memory(msgspec.Struct):
-    """What the faults of an API know of its past.
+    """The history that the faults of an API need.
 
     Attributes:
-        previous: For each path, the last question and the right answer to it.
-        expired: The questions that an expired token was held against.
+        previous: For each path, the last request and the right response to it.
+        expired: The requests that were answered with an expired token.
     """
 
-    previous: dict[bytes, tuple[bytes, Answer]] = {}
+    previous: dict[bytes, tuple[bytes, Response]] = {}
     expired: set[tuple[bytes, bytes]] = set()
 
 
@@ -99,8 +99,8 @@ class Exchange:
     Args:
         scope: The request.
         receive: Gives the request's messages.
-        send: Takes the answer's messages.
-        double: Whose API is asked.
+        send: Takes the response's messages.
+        api: The fake API.
         options: The measures of the faults.
         memory: What happened before.
         random: What the fault draws from.
@@ -112,16 +112,16 @@ class Exchange:
         receive: Receive,
         send: Send,
         *,
-        double: Double,
+        api: FakeApi,
         options: FaultOptions,
         memory: Memory,
         random: Random,
     ) -> None:
-        self.double: Final = double
+        self.api: Final = api
         self.options: Final = options
         self.random: Final = random
         self.memory: Final = memory
-        self.path, self.query = question(scope)
+        self.path, self.query = request_key(scope)
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -133,45 +133,45 @@ class Exchange:
         return server
 
     @property
-    def wire(self) -> Wire:
+    def connection(self) -> Connection:
         """The connection."""
-        wire: Wire = self._scope["extensions"]["commerce_sandbox.wire"]
-        return wire
+        connection: Connection = self._scope["extensions"]["commerce_sandbox.connection"]
+        return connection
 
-    async def answer(self) -> Answer:
-        """Ask the API for the right answer."""
-        answer = Answer(0, [], b"")
+    async def fetch_response(self) -> Response:
+        """Fetch the correct response from the API."""
+        response = Response(0, [], b"")
 
         async def take(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer.status, answer.headers = message["status"], list(message["headers"])
+                response.status, response.headers = message["status"], list(message["headers"])
             else:
-                answer.body += message.get("body", b"")
+                response.body += message.get("body", b"")
 
-        # A fault that has waited has listened to the client meanwhile.
-        await self.double.app(self._scope, again(body_of(self._scope), self._receive), take)
-        self.memory.previous[self.path] = (self.query, msgspec.structs.replace(answer))
-        return answer
+        # A fault that has waited has read from the client since.
+        await self.api.app(self._scope, again(body_of(self._scope), self._receive), take)
+        self.memory.previous[self.path] = (self.query, msgspec.structs.replace(response))
+        return response
 
-    async def reply(self, answer: Answer) -> None:
-        """Send an answer in good order."""
-        announced = answer.with_headers(content_length=str(len(answer.body)))
+    async def reply(self, response: Response) -> None:
+        """Send a whole response."""
+        announced = response.with_headers(content_length=str(len(response.body)))
         await self._send(
-            {"type": "http.response.start", "status": answer.status, "headers": announced.headers}
+            {"type": "http.response.start", "status": response.status, "headers": announced.headers}
         )
-        await self._send({"type": "http.response.body", "body": answer.body})
+        await self._send({"type": "http.response.body", "body": response.body})
 
     async def refuse(self, status: int, body: bytes | None = None, **headers: str) -> None:
-        """Answer with a status other than success.
+        """Send a response with an error status.
 
         Args:
             status: The status.
             body: The body; what the API documents for the status if none.
             headers: Headers, `_` standing for `-`; an empty one is left out.
         """
-        content = self.double.error_body(status) if body is None else body
-        answer = Answer(status, [(b"content-type", b"application/json")], content)
-        await self.reply(answer.with_headers(**headers))
+        content = self.api.error_body(status) if body is None else body
+        response = Response(status, [(b"content-type", b"application/json")], content)
+        await self.reply(response.with_headers(**headers))
 
     async def end(self, data: bytes = b"", *, reset: bool = False) -> None:
         """Write bytes as they are, then end the connection.
@@ -180,13 +180,13 @@ class Exchange:
             data: What to write.
             reset: Whether to break the connection off rather than to close it.
         """
-        transport = self.wire.transport
+        transport = self.connection.transport
         if transport.is_closing():
             return
         transport.write(data)
         if reset:
             await asyncio.sleep(0.01)  # the loop hands the bytes to the system first
-            if not transport.is_closing():  # the client may have gone meanwhile
+            if not transport.is_closing():  # the client may have closed it since
                 kernel_socket = transport.get_extra_info("socket")
                 kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
                 transport.abort()
@@ -200,7 +200,7 @@ class Exchange:
             await asyncio.wait_for(self.gone(), self.options.stall)
 
     async def gone(self) -> None:
-        """Wait until the connection is lost: an answer that is still owed is not sent any more."""
+        """Wait until the connection is lost, so that no response is sent after it."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 

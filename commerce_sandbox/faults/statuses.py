@@ -1,4 +1,4 @@
-"""Faults that a status tells."""
+"""Faults that a status reports."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ async def unavailable(exchange: Exchange) -> None:
 
 
 async def expired_token(exchange: Exchange) -> None:
-    """401 in the middle: after successes on the same connection, and not twice for one question."""
-    asked, expired = (exchange.path, exchange.query), exchange.memory.expired
-    if exchange.wire.successes and asked not in expired:
-        expired.add(asked)
+    """401 in the middle: after successes on the same connection, once per request."""
+    key, expired = (exchange.path, exchange.query), exchange.memory.expired
+    if exchange.connection.successes and key not in expired:
+        expired.add(key)
         await exchange.refuse(401)
     else:
-        await exchange.reply(await exchange.answer())
+        await exchange.reply(await exchange.fetch_response())
 
 
 async def redirect(exchange: Exchange) -> None:
-    """A redirect to another host, which notes who comes and with which credentials."""
+    """A redirect to another host, which logs the requests and their credentials."""
     location = await exchange.server.elsewhere()
     status = exchange.random.choice((301, 302, 303, 307, 308))
     await exchange.refuse(status, b"", location=location)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from commerce_sandbox import Sandbox
-    from commerce_sandbox.centra.graphql_api import Question
+    from commerce_sandbox.centra.graphql_api import GraphQLRequest
     from commerce_sandbox.centra.tokens import Token
     from tests.centra.conftest import Catalogs, Taps
     from tests.contract import Record
@@ -37,16 +37,16 @@ def tamper(monkeypatch: pytest.MonkeyPatch) -> Tamper:
     """Changes the answers to queries with a text in them; gives the list of these queries."""
 
     def begin(part: str, change: Change) -> list[str]:
-        plain, struck = graphql_api.GraphQLApi._answer, list[str]()
+        plain, struck = graphql_api.GraphQLApi._respond, list[str]()
 
-        def answer(api: graphql_api.GraphQLApi, token: Token, question: Question) -> Record:
+        def answer(api: graphql_api.GraphQLApi, token: Token, question: GraphQLRequest) -> Record:
             found = plain(api, token, question)
             if part not in question.query:
                 return found
             struck.append(question.query)
             return change(json.loads(json.dumps(found)), question.query) or found
 
-        monkeypatch.setattr(graphql_api.GraphQLApi, "_answer", answer)
+        monkeypatch.setattr(graphql_api.GraphQLApi, "_respond", answer)
         return struck
 
     return begin

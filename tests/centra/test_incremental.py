@@ -15,7 +15,7 @@ from tests.contract import bookmarks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from commerce_sandbox.double import Touched
+    from commerce_sandbox.fake_api import ChangedRow
     from tests.centra.conftest import Catalogs
     from tests.contract import Key, Output, Record
     from tests.runs import Run
@@ -47,7 +47,7 @@ class Story:
         self.api = api
         self.before = folder(sandbox, api)
         self.old = {one: self._truth(sandbox, one) for one in self.before.output.schemas}
-        self.touched: list[Touched] = sandbox.mutate(changes=60, inserts=15, stream="centra")
+        self.touched: list[ChangedRow] = sandbox.mutate(changes=60, inserts=15, stream="centra")
         self.after = folder(sandbox, api, state=self.before.output.state)
         self.new = {one: self._truth(sandbox, one) for one in self.before.output.schemas}
         self.idle = folder(sandbox, api, state=self.after.output.state)

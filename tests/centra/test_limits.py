@@ -294,9 +294,9 @@ def test_fewer_columns_cost_less(run: Taps, sandbox: Sandbox, catalog: Catalogs)
 def test_pages_become_smaller_where_a_query_is_too_complex(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from commerce_sandbox.centra import survey  # noqa: PLC0415
+    from commerce_sandbox.centra import query_cost  # noqa: PLC0415
 
-    monkeypatch.setattr(survey, "LARGEST", 8_000)
+    monkeypatch.setattr(query_cost, "LARGEST", 8_000)
     found = run(sandbox, catalog=catalog(INTEGRATION, orders=None, order_lines=None))
     assert found.code == 0
     assert "orders: Query complexity" in found.log
@@ -309,9 +309,9 @@ def test_pages_become_smaller_where_a_query_is_too_complex(
 def test_where_a_single_row_is_too_complex_the_stream_fails(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from commerce_sandbox.centra import survey  # noqa: PLC0415
+    from commerce_sandbox.centra import query_cost  # noqa: PLC0415
 
-    monkeypatch.setattr(survey, "LARGEST", 150)
+    monkeypatch.setattr(query_cost, "LARGEST", 150)
     found = run(sandbox, catalog=catalog(INTEGRATION, orders=None, brands={"id"}))
     assert found.code == 1
     assert "Failed orders: Query complexity" in found.log

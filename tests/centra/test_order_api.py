@@ -53,8 +53,8 @@ def test_a_list_is_whole_though_rows_come_and_go_meanwhile(
         found = run(sandbox, ORDER, catalog=catalog(ORDER, **{stream: None}), page_size=10)
         sandbox.settle()
         touched = sandbox.churned
-        gone = {one.touched.key.get(key) for one in touched if one.touched.change == "deleted"}
-        assert {one.touched.change for one in touched} >= {"inserted"}
+        gone = {one.changed.key.get(key) for one in touched if one.changed.change == "deleted"}
+        assert {one.changed.change for one in touched} >= {"inserted"}
         assert found.code == 0, found.log[-2000:]
         assert before - gone <= {row[key] for row in found.output.records[stream]}
         assert len(sandbox.requests) < len(before) / 2

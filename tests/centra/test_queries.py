@@ -25,7 +25,7 @@ from graphql import (
 )
 from graphql.execution import get_variable_values
 
-from commerce_sandbox.centra import survey
+from commerce_sandbox.centra import query_cost
 from commerce_sandbox.centra.schema import schema
 from commerce_taps.errors import PartitionSkipped
 from commerce_taps.pagination.page import TimeRange
@@ -379,8 +379,8 @@ def test_the_permissions_a_stream_needs_are_those_that_are_documented(stream: st
     text, variables = next(queries(cast("IntegrationStream", tap("current").streams[stream])))
     operation = get_operation_ast(parse(text))
     assert operation is not None
-    lacks = survey.Survey(whole("current"), operation, {}, variables, frozenset()).lacks
-    paths = [(lack.permission, [n for n in lack.path if n not in ENVELOPE]) for lack in lacks]
+    cost = query_cost.QueryCost(whole("current"), operation, {}, variables, frozenset())
+    paths = [(one.permission, [n for n in one.path if n not in ENVELOPE]) for one in cost.missing]
     own = KINDS[INTEGRATION][stream].type_name
     page = documented()
     needed, more = page.get(stream, ({f"{own}:read"}, ""))

@@ -54,7 +54,7 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Has refused queries answered with another status, for Centra documents none."""
 
     def begin(status: int) -> None:
-        plain = graphql_api.GraphQLApi._answer
+        plain = graphql_api.GraphQLApi._respond
 
         def answer(*question: Any) -> Record:  # noqa: ANN401
             try:
@@ -62,7 +62,7 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             except graphql_api.Refused as refused:
                 raise graphql_api.Refused(status, *refused.errors) from refused
 
-        monkeypatch.setattr(graphql_api.GraphQLApi, "_answer", answer)
+        monkeypatch.setattr(graphql_api.GraphQLApi, "_respond", answer)
 
     return begin
 

@@ -77,14 +77,14 @@ class History:
         """End the churn, and learn what it has done."""
         self._sandbox.settle()
         for one in self._sandbox.churned:
-            place = self._tested.place(one.touched)
-            if one.touched.change == "deleted":
-                self._deleted.append(one.touched.key.items())
+            place = self._tested.place(one.changed)
+            if one.changed.change == "deleted":
+                self._deleted.append(one.changed.key.items())
             if place and place[0] in self._told:
                 stream, key = place
                 row = decode(one.row) if one.row else None
                 self._versions[stream][key].append((one.requests, row))
-                if one.touched.change == "unmarked":
+                if one.changed.change == "unmarked":
                     self._unmarked.add(place)
         for stream in self._versions.keys() - self._told:
             right = self._tested.truth(self._sandbox, stream)

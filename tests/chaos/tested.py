@@ -22,7 +22,7 @@ from tests.contract import is_exact
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from commerce_sandbox import LoggedRequest, Sandbox, Touched
+    from commerce_sandbox import ChangedRow, LoggedRequest, Sandbox
     from tests.contract import Key, Record
 
 CANARY: Final = "canary/7f+Zq&=x%41\"e'\\t~#"
@@ -224,7 +224,7 @@ class Tested:
             if one.change == "unmarked" and (place := self.place(one)) and place[0] in self.untold
         }
 
-    def place(self, touched: Touched) -> tuple[str, Key] | None:
+    def place(self, touched: ChangedRow) -> tuple[str, Key] | None:
         """Give the stream and the key of a row that was touched; None if it is not this API's."""
         stream = touched.stream.removeprefix(self.in_double(""))
         return (stream, self.key(stream, touched.key)) if stream in self.streams else None

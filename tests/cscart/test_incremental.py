@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_sandbox import Sandbox
-from commerce_sandbox.double import ChurnOptions
+from commerce_sandbox.fake_api import ChurnOptions
 from commerce_taps import http
 from commerce_taps.records import dates
 from tests.contract import bookmarks

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from commerce_sandbox.double import Touched
+    from commerce_sandbox.fake_api import ChangedRow
 
 pytestmark = pytest.mark.e2e
 
@@ -132,7 +132,7 @@ class Story(NamedTuple):
     second: dict[str, Table]
     third: tuple[dict[str, Table], dict[str, Table]]
     loaded: dict[str, int]
-    touched: list[Touched]
+    touched: list[ChangedRow]
 
     def keys(self, stream: str, change: str) -> set[tuple[Any, ...]]:
         """The keys of the rows that were touched so."""

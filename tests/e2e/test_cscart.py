@@ -23,7 +23,7 @@ from tests.e2e.conftest import Pipeline
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from commerce_sandbox.double import Touched
+    from commerce_sandbox.fake_api import ChangedRow
 
 pytestmark = pytest.mark.e2e
 
@@ -129,7 +129,7 @@ class Story(NamedTuple):
     loaded: dict[str, int]
     examples: list[list[Record]]
     stale: set[tuple[Any, ...]]
-    touched: list[Touched]
+    touched: list[ChangedRow]
 
 
 @pytest.fixture(scope="module", params=RELEASES)

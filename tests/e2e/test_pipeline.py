@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from commerce_sandbox.double import Touched
+    from commerce_sandbox.fake_api import ChangedRow
     from tests.e2e.conftest import Record, Table
 
 pytestmark = pytest.mark.e2e
@@ -105,14 +105,14 @@ def second(pipeline: Pipeline, first: Left) -> Left:
 
 
 @pytest.fixture(scope="module")
-def touched(pipeline: Pipeline, second: Left) -> list[Touched]:
+def touched(pipeline: Pipeline, second: Left) -> list[ChangedRow]:
     """Changes made after that."""
     assert second.tables
     return pipeline.sandbox.mutate(changes=40, inserts=15)
 
 
 @pytest.fixture(scope="module")
-def third(pipeline: Pipeline, touched: list[Touched]) -> Left:
+def third(pipeline: Pipeline, touched: list[ChangedRow]) -> Left:
     """The run after the changes."""
     assert touched
     return run(pipeline)
@@ -145,7 +145,7 @@ def test_a_second_run_brings_ties_and_changes_nothing(first: Left, second: Left)
 
 
 def test_a_third_run_brings_exactly_the_changes(
-    second: Left, touched: list[Touched], third: Left
+    second: Left, touched: list[ChangedRow], third: Left
 ) -> None:
     is_true(third.tables, third.wanted)
     for stream in SORTED:

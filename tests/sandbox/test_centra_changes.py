@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from commerce_sandbox import ChurnOptions, Sandbox, cli
-from commerce_sandbox.centra import CentraDouble
+from commerce_sandbox import ChurnOptions, Sandbox
+from commerce_sandbox.centra import FakeCentra
+from tests.sandbox.support import run_command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from commerce_sandbox import Touched
+    from commerce_sandbox import ChangedRow
 
     Record = dict[str, Any]
     Rows = dict[str, dict[str, Record]]
@@ -53,12 +54,12 @@ def _key(stream: str, row: Record) -> str:
 def _snapshot(sandbox: Sandbox) -> Rows:
     return {
         stream: {_key(stream, row): row for row in sandbox.truth(f"{PREFIX}{stream}")}
-        for stream in CentraDouble.streams
+        for stream in FakeCentra.streams
         if stream not in FOLLOWING
     }
 
 
-def _said(touched: list[Touched]) -> Iterator[tuple[str, str, str]]:
+def _said(touched: list[ChangedRow]) -> Iterator[tuple[str, str, str]]:
     for one in touched:
         yield one.stream, _key(one.stream, one.key), one.change
 
@@ -177,10 +178,10 @@ def test_rows_change_while_they_are_read() -> None:
     assert len(log) == 90
     last: dict[tuple[str, str], bytes] = {}
     for one in log:
-        ((stream, key, change),) = _said([one.touched])
+        ((stream, key, change),) = _said([one.changed])
         assert bool(one.row) == (change != "deleted")
         last[stream, key] = one.row
-    assert {one.touched.change for one in log} == {"changed", "inserted", "unmarked", "deleted"}
+    assert {one.changed.change for one in log} == {"changed", "inserted", "unmarked", "deleted"}
     for (stream, key), row in last.items():
         assert (key in after[stream]) == bool(row)
         if row:
@@ -190,11 +191,10 @@ def test_rows_change_while_they_are_read() -> None:
 
 def test_the_command_line_knows_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
     older = ("--scale", "0.01", "--centra-schema", "older")
-    assert cli.main(["truth", "centra.integration.products", *older]) == 0
+    assert run_command_line("truth", "centra.integration.products", *older) == 0
     assert "seasonCode" in json.loads(capsys.readouterr().out.splitlines()[0])
-    with pytest.raises(SystemExit):
-        cli.main(["truth", "stores", "--centra-schema", "ancient"])
-    capsys.readouterr()
+    assert run_command_line("truth", "stores", "--centra-schema", "ancient") == 2
+    assert "'--centra-schema'" in capsys.readouterr().err
 
 
 def test_the_environment_leads_to_both_apis(sandbox: Sandbox) -> None:

@@ -39,16 +39,16 @@ def test_rows_change_with_every_request_and_all_is_noted(
         log = sandbox.churned
         assert [one.requests for one in log] == [n // 7 + 1 for n in range(210)]
         for one in log:
-            key = tuple(one.touched.key.values())
-            if one.touched.change == "deleted":
+            key = tuple(one.changed.key.values())
+            if one.changed.change == "deleted":
                 assert one.row == b""
                 del now[key]
             else:
-                assert (one.touched.change == "inserted") == (key not in now)
+                assert (one.changed.change == "inserted") == (key not in now)
                 now[key] = json.loads(one.row)
                 assert now[key]["modifiedDate"] > latest
         assert now == _rows(sandbox)
-        changes = Counter(one.touched.change for one in log)
+        changes = Counter(one.changed.change for one in log)
         assert changes["changed"] > changes["inserted"] > changes["deleted"] > 0
         # Twenty-one seconds of the sandbox's own time have gone by.
         stamps = {json.loads(one.row)["modifiedDate"] for one in log if one.row}
@@ -70,7 +70,7 @@ def test_a_sync_is_under_way_until_all_has_settled(client_of: Callable[[Sandbox]
     with Sandbox(scale=0.1, churn=PER_REQUEST) as sandbox:
         client = client_of(sandbox)
         client.get("/companies")
-        company = sandbox.churned[0].touched.key["companyId"]
+        company = sandbox.churned[0].changed.key["companyId"]
         path = f"/companies/{company}/dataStatus"
         assert client.json(path)["commerce-orders"]["currentStatus"] == "Fetching"
         sandbox.settle()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from commerce_sandbox import Sandbox, cli
+from commerce_sandbox import Sandbox
+from tests.sandbox.support import run_command_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +45,6 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
         timeout=60,
         check=False,
     )
-
-
-def call(*arguments: str) -> int:
-    """Run the command line in this process, and return its exit code."""
-    with pytest.raises(SystemExit) as exit_info:
-        cli.main(arguments)
-    return int(exit_info.value.code or 0)
 
 
 def test_exec_environment_points_every_tap_at_sandbox() -> None:
@@ -181,20 +175,20 @@ def test_truth_is_same_in_every_process() -> None:
 def test_seed_and_scale_change_data(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     worlds = []
     for arguments in (SMALL, (*SMALL, "--seed", "8"), ("--scale", "0.2")):
-        assert call("truth", "companies", *arguments) == 0
+        assert run_command_line("truth", "companies", *arguments) == 0
         worlds.append(capfdbinary.readouterr().out.splitlines())
     assert [len(world) for world in worlds] == [12, 12, 24]
     assert not set(worlds[0]) & set(worlds[1])
 
 
 def test_streams_prints_every_name(capsys: pytest.CaptureFixture[str], sandbox: Sandbox) -> None:
-    assert call("streams") == 0
+    assert run_command_line("streams") == 0
     assert tuple(capsys.readouterr().out.split()) == sandbox.streams
     assert sum(name.startswith("codat.") for name in sandbox.streams) == 21
 
 
 def test_truth_unknown_stream_lists_streams(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("truth", "nothing") == 2
+    assert run_command_line("truth", "nothing") == 2
     assert "commerce_orders" in capsys.readouterr().err
 
 
@@ -216,7 +210,7 @@ def test_truth_unknown_stream_lists_streams(capsys: pytest.CaptureFixture[str]) 
 def test_wrong_usage_exits_2_with_message(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(*arguments) == 2
+    assert run_command_line(*arguments) == 2
     assert "Usage: " in capsys.readouterr().err
 
 
@@ -228,7 +222,7 @@ def test_truth_codat_spec_prints_its_examples(
     spec = tmp_path / "spec.json"
     responses = {"200": {"content": content}}
     spec.write_text(json.dumps({"paths": {path: {"get": {"responses": responses}}}}))
-    assert call("truth", "commerce_orders", "--codat-spec", str(spec)) == 0
+    assert run_command_line("truth", "commerce_orders", "--codat-spec", str(spec)) == 0
     (line,) = capfdbinary.readouterr().out.splitlines()
     assert json.loads(line)["id"] == "ü"
 

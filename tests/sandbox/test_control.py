@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from commerce_sandbox import Sandbox, gate
+from commerce_sandbox import Sandbox, middleware
 from commerce_sandbox.codat import dates, fields
 from commerce_sandbox.codat.truth import stream_name
 
@@ -196,7 +196,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(gate, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(middleware, "asyncio", SimpleNamespace(sleep=sleep))
     return waited
 
 

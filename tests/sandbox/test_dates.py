@@ -49,14 +49,14 @@ def test_what_is_no_date_time(text: str) -> None:
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)), st.integers())  # noqa: DTZ001
 def test_the_form_on_the_wire_does_not_change_the_moment(moment: datetime, seed: int) -> None:
     moment = moment.replace(microsecond=0)
-    written = dates.on_the_wire(moment, rng(seed))
+    written = dates.format_date(moment, rng(seed))
     assert dates.parse(written) == (moment, 0)
 
 
 def test_all_forms_occur() -> None:
     moment = datetime(2024, 5, 1, 12)  # noqa: DTZ001 (UTC)
     random = rng(1)
-    forms = {dates.on_the_wire(moment, random) for _ in range(1000)}
+    forms = {dates.format_date(moment, random) for _ in range(1000)}
     assert forms == {
         "2024-05-01T12:00:00Z",
         "2024-05-01T12:00:00",

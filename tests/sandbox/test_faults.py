@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from commerce_sandbox import FaultOptions, Sandbox, cli
+from commerce_sandbox import FaultOptions, Sandbox
 from commerce_sandbox.faults import FAULTS, PROFILES
+from tests.sandbox.support import run_command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -352,7 +353,7 @@ def test_no_profile_means_no_fault(sandbox: Sandbox) -> None:
 
 
 def test_profiles_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["faults"]) == 0
+    assert run_command_line("faults") == 0
     told = capsys.readouterr().out
     assert [line.split()[0] for line in told.splitlines()] == list(PROFILES)
     assert set(FAULTS) | {"none", "flaky", "hostile"} == set(PROFILES)

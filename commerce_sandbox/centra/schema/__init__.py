@@ -56,12 +56,12 @@ def schema(variant: str = VARIANTS[0]) -> GraphQLSchema:
 
 
 def sdl(variant: str = VARIANTS[0]) -> str:
-    """Give a variant of the schema as a client would print it."""
+    """Return a variant of the schema as a client would print it."""
     return print_schema(schema(variant))
 
 
 def permissions(field: GraphQLField) -> tuple[str, ...]:
-    """Tell what a token must be allowed to, to ask for a field: its type, and the field itself."""
+    """Return the permissions that a field needs: those of its type and its own."""
     nodes = (get_named_type(field.type).ast_node, field.ast_node)
     return tuple(found for node in nodes if (found := _argument(node, "needs")) is not None)
 
@@ -92,7 +92,7 @@ class _Writer(Visitor):
 
 
 def _argument(node: Any, directive: str) -> str | None:  # noqa: ANN401 (nodes of many kinds)
-    """Give the argument of one of our directives on a node, if it is there."""
+    """Return the argument of one of our directives on a node, if it is there."""
     for one in getattr(node, "directives", None) or ():
         if one.name.value == directive:
             return str(one.arguments[0].value.value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commerce_sandbox.cscart.mutation import KEYS
-from commerce_sandbox.double import ChurnOptions
+from commerce_sandbox.fake_api import ChurnOptions
 from tests.sandbox.cscart.conftest import RELEASES
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ def test_churn_changes_what_it_logs(own_client: Callable[..., Client]) -> None:
     client.sandbox.settle()
     log = client.sandbox.churned
     assert len(log) == 60
-    assert {one.touched.stream for one in log} >= {"orders", "products", "users"}
+    assert {one.changed.stream for one in log} >= {"orders", "products", "users"}
     now = _snapshot(client.sandbox)
-    touched = {(one.touched.stream, *one.touched.key.values()): one for one in log}
+    touched = {(one.changed.stream, *one.changed.key.values()): one for one in log}
     assert {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)} <= (
         touched.keys()
     )

@@ -1,4 +1,4 @@
-"""What the server, the command line and the control endpoints know about a double of one API."""
+"""The interface of a fake API, and the options of the sandbox."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class FaultOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         profile: The set of faults, a name of `faults.PROFILES`.
-        seed: Names which requests are struck.
-        share: The share of requests that are struck, if not the profile's.
-        wait: Seconds that a sensible `Retry-After` asks for, and that nobody listens.
+        seed: Chooses the requests that meet a fault.
+        share: The share of requests that meet a fault, if not the profile's.
+        wait: Seconds of a sensible `Retry-After`, and of refusing connections.
         stall: Seconds without a byte.
-        size: Bytes that make an answer huge.
+        size: Bytes that make a response huge.
     """
 
     profile: str = "none"
@@ -41,10 +41,10 @@ class ChurnOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rate: Rows changed in a second of the sandbox's own time; 0 for none.
-        per_request: Rows changed before each answer, however long that takes; if none, the
-            sandbox's time goes by the clock.
+        per_request: Rows changed before each response, whatever the clock says; none to change
+            `rate` rows a second.
         stream: The stream to keep to; all that can change if none.
-        seed: Names which rows change, and how.
+        seed: Chooses which rows change, and how.
     """
 
     rate: float = 0.0
@@ -68,10 +68,10 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """Something only one double can be told. On the command line, `cscart_x` is `--cscart-x`.
+    """A setting of one fake API. On the command line, `cscart_x` is `--cscart-x`.
 
     Attributes:
-        name: Its name, which begins with that of the double.
+        name: Its name, which begins with that of the fake API.
         choices: The values it can have.
         default: The value it has if nothing is said.
         help: What it is for, in a few words.
@@ -84,19 +84,19 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How the sandbox is to be filled and how it behaves.
+    """Data and behaviour of the sandbox.
 
     Attributes:
-        seed: Names the world. Same seed and scale, same data.
-        scale: Size of the world; 1.0 is the size of the demonstration.
-        latency_ms: Milliseconds each answer of an API is held back.
+        seed: Chooses the data. Same seed and scale, same data.
+        scale: Size of the data; 1.0 is the size of the demonstration.
+        latency_ms: Milliseconds each response of an API is held back.
         faults: What goes wrong.
         churn: How the data changes while it is read.
         codat_spec: An official OpenAPI file of Codat whose example pages are served instead of
             generated data.
-        api_key: The key the doubles take; their own if none.
+        api_key: The key the fake APIs take; their own if none.
         hostile_ids: Whether ids of companies and connections hold what tears a path apart.
-        settings: What single doubles are told, by the names of their `Setting`s.
+        settings: Settings of single fake APIs, by the names of their `Setting`s.
     """
 
     seed: int = 7
@@ -110,17 +110,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     settings: Mapping[str, str] = {}
 
     def setting(self, setting: Setting) -> str:
-        """Give what a double is told, or the default."""
+        """Return the value of a setting of a fake API, or its default."""
         return self.settings.get(setting.name, setting.default)
 
 
-class Touched(msgspec.Struct, frozen=True):
+class ChangedRow(msgspec.Struct, frozen=True):
     """A row that was added, changed or deleted.
 
     Attributes:
         stream: The stream that carries the row.
         key: The row's key columns.
-        change: `changed`, `inserted` or `deleted`; `unmarked` if it changed and no stamp tells.
+        change: `changed`, `inserted` or `deleted`; `unmarked` if it changed without a newer
+            timestamp.
     """
 
     stream: str
@@ -129,28 +130,28 @@ class Touched(msgspec.Struct, frozen=True):
 
 
 class Churned(msgspec.Struct, frozen=True):
-    """A row that churn touched.
+    """A row that churn changed.
 
     Attributes:
-        touched: What happened to which row.
+        changed: Which row, and how it changed.
         row: The row as it is since then, as `truth` has it; empty if it was deleted.
         requests: How many requests had come in before.
     """
 
-    touched: Touched
+    changed: ChangedRow
     row: bytes
     requests: int
 
 
-class Double(Protocol):
-    """A double of one vendor's API with its own store.
+class FakeApi(Protocol):
+    """A fake of one vendor's API with its own store.
 
     Its name is its root without the slash. Its stream `orders` is known as `name.orders`.
     """
 
     @property
     def settings(self) -> Sequence[Setting]:
-        """What this double alone can be told; known before it is made."""
+        """Its own settings, known before it is made."""
 
     @property
     def root(self) -> str:
@@ -169,14 +170,14 @@ class Double(Protocol):
         """Where a page keeps its records, total and links."""
 
     def truth(self, stream: str) -> Iterator[bytes]:
-        """Give the rows of a stream, from the store, each encoded as JSON."""
+        """Return the rows of a stream, from the store, each encoded as JSON."""
 
     def mutate(
         self, *, changes: int, inserts: int, deletes: int, stream: str | None
-    ) -> list[Touched]:
+    ) -> list[ChangedRow]:
         """Change, add and delete rows, chosen by the seed."""
 
-    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[Touched, bytes]:
+    def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[ChangedRow, bytes]:
         """Change, add or delete one row.
 
         Args:
@@ -192,14 +193,14 @@ class Double(Protocol):
         """End the churn: let what it implies, such as a sync under way, come to its end."""
 
     def error_body(self, status: int) -> bytes:
-        """Give the body this API sends with an error status."""
+        """Return the body this API sends with an error status."""
 
     @property
     def withheld(self) -> Sequence[str]:
         """Variables that a tap must not have beside those, such as another credential."""
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Give the environment variables that point a tap at this double.
+        """Return the environment variables that point a tap at this fake API.
 
         Args:
             url: Address of the sandbox, without a path.

@@ -1,4 +1,4 @@
-"""What every API of the sandbox has in common: latency, a log of requests, answers on order."""
+"""What every fake API has in common: latency, a log of requests, overridden responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from commerce_sandbox.faults.exchange import again
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-    from commerce_sandbox.double import Double, Options
+    from commerce_sandbox.fake_api import FakeApi, Options
 
 _LOGGED_AT_MOST: Final = 100_000
 _BODILESS: Final = frozenset({"GET", "HEAD"})
@@ -37,7 +37,7 @@ class LoggedRequest(msgspec.Struct, kw_only=True):
         query: Its parameters, decoded.
         headers: Its headers by lower-case name, without the credentials.
         body: Its body.
-        status: The status of the answer; 0 while there is none.
+        status: The status of the response; 0 while there is none.
         fault: The name of the fault it has met; empty if none.
     """
 
@@ -53,19 +53,19 @@ class LoggedRequest(msgspec.Struct, kw_only=True):
 
 
 class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An answer that takes the place of the API's own.
+    """A response that replaces the API's own.
 
     Attributes:
         path: A regular expression to be found in `path?query`, both decoded, or in the body
             that was sent.
-        status: The status of the answer. None lets the API answer, after the delay.
+        status: The status of the response. None for the API's own response, after the delay.
         body: The body: text as it is, anything else as JSON. None gives the body the API documents
             for the status.
-        headers: Headers of the answer.
-        times: How many requests it holds for; all if none.
-        delay: Seconds to wait before the answer.
-        holding: It takes only the place of answers of the API that hold this text, as where a row
-            spoils each page it is on.
+        headers: Headers of the response.
+        times: How many requests it applies to; all if none.
+        delay: Seconds to wait before the response.
+        holding: Replace only responses of the API that hold this text, such as every page with
+            one broken row.
 
     Raises:
         ValueError: The path is no regular expression.
@@ -87,7 +87,7 @@ class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"{self.path!r} is no regular expression: {error}") from error
 
     def takes(self, *sent: str) -> bool:
-        """Tell whether it holds for what a request has sent, and count that."""
+        """Return whether it applies to a request, and count that."""
         if self.times == 0 or not any(re.search(self.path, part) for part in sent):
             return False
         if self.times is not None:
@@ -95,28 +95,28 @@ class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return True
 
 
-class Gate:
-    """Stands before an API.
+class Middleware:
+    """Wraps a fake API with a log, latency, overrides, churn and faults.
 
     Args:
-        double: The double that has the API.
-        options: How it is to behave.
+        api: The fake API.
+        options: Its behaviour.
     """
 
-    def __init__(self, double: Double, options: Options) -> None:
-        self._double = double
+    def __init__(self, api: FakeApi, options: Options) -> None:
+        self._api = api
         self._latency = options.latency_ms / 1000
-        self._faults = Faults(double, options.faults) if options.faults.profile != "none" else None
-        self.churn = Churn(double, options.churn)
+        self._faults = Faults(api, options.faults) if options.faults.profile != "none" else None
+        self.churn = Churn(api, options.churn)
         self.requests: deque[LoggedRequest] = deque(maxlen=_LOGGED_AT_MOST)
         self.overrides: list[Override] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Log a request and have it answered."""
+        """Log a request and respond to it."""
         try:
             await self._respond(scope, receive, send)
         except asyncio.CancelledError:  # the server stops
-            scope["extensions"]["commerce_sandbox.wire"].abandon()
+            scope["extensions"]["commerce_sandbox.connection"].abandon()
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -135,7 +135,7 @@ class Gate:
         async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":
                 logged.status = message["status"]
-                scope["extensions"]["commerce_sandbox.wire"].answered(logged.status)
+                scope["extensions"]["commerce_sandbox.connection"].count_response(logged.status)
             await send(message)
 
         target = f"{logged.path}?{unquote(logged.raw_query)}"
@@ -152,7 +152,7 @@ class Gate:
             return
         if override is None or override.status is None:
             if self._faults is None:
-                await self._double.app(scope, receive, send_and_log)
+                await self._api.app(scope, receive, send_and_log)
             else:
                 logged.fault = await self._faults(scope, receive, send_and_log)
         else:
@@ -164,13 +164,13 @@ class Gate:
             await response(scope, receive, send_and_log)
 
     async def _spared(self, override: Override, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Have the API answer, and send that unless it holds the override's text."""
+        """Fetch the API's response, and send it unless it holds the override's text."""
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await self._double.app(scope, receive, keep)
+        await self._api.app(scope, receive, keep)
         if override.holding.encode() in b"".join(one.get("body", b"") for one in messages):
             return False
         for message in messages:
@@ -179,7 +179,7 @@ class Gate:
 
     def _body(self, override: Override, status: int) -> bytes:
         if override.body is None:
-            return self._double.error_body(status)
+            return self._api.error_body(status)
         if isinstance(override.body, str):
             return override.body.encode()
         return msgspec.json.encode(override.body)

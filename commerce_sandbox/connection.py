@@ -13,7 +13,7 @@ else:
     from typing_extensions import override
 
 
-class Wire(HttpToolsProtocol):
+class Connection(HttpToolsProtocol):
     """A client's connection.
 
     Attributes:
@@ -27,10 +27,10 @@ class Wire(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {"commerce_sandbox.wire": self}  # type: ignore[dict-item]
+        self.scope["extensions"] = {"commerce_sandbox.connection": self}  # type: ignore[dict-item]
 
-    def answered(self, status: int) -> None:
-        """Count an answer."""
+    def count_response(self, status: int) -> None:
+        """Count a response."""
         self.successes += status == 200  # noqa: PLR2004 (HTTP status OK)
 
     def abandon(self) -> None:

@@ -1,4 +1,4 @@
-"""What a query asks for, told before it is run: its complexity, and the permissions it takes.
+"""The cost of a query, computed before it runs: its complexity and the permissions it needs.
 
 The formula is our own; of Centra's it is known that `rateLimits` costs 10, that small lists cost
 some 100 to 200, and that nested lists multiply. Here a field costs 1, and a list as much as its
@@ -46,13 +46,13 @@ _LISTED: Final = 3
 _INTROSPECTION: Final = 100
 
 
-class Lack(msgspec.Struct, frozen=True):
-    """A permission that is missing.
+class MissingPermission(msgspec.Struct, frozen=True):
+    """A permission that the token does not have.
 
     Attributes:
         permission: Its name.
-        field: The name of the field that takes it.
-        path: Where the field stands in the answer, without the numbers of elements.
+        field: The name of the field that needs it.
+        path: Where the field stands in the response, without the numbers of elements.
         line: The line of the query it is on.
         column: Its column on that line.
     """
@@ -64,7 +64,7 @@ class Lack(msgspec.Struct, frozen=True):
     column: int
 
     def as_error(self) -> dict[str, Any]:
-        """Give the error the API tells of it."""
+        """Return the error of the API for it."""
         return {
             "message": f"You need {self.permission} permission to access {self.field}.",
             "extensions": {"category": "authorization"},
@@ -73,13 +73,13 @@ class Lack(msgspec.Struct, frozen=True):
         }
 
 
-class Survey:
-    """What an operation asks for.
+class QueryCost:
+    """The cost of an operation.
 
     Attributes:
         complexity: Its complexity.
-        used: The permissions it takes.
-        lacks: Those of them that the token does not have.
+        used: The permissions it needs.
+        missing: Those of them that the token does not have.
         deprecated: The deprecated fields it names.
 
     Args:
@@ -99,7 +99,7 @@ class Survey:
         granted: frozenset[str] | None,
     ) -> None:
         self.used: set[str] = set()
-        self.lacks: list[Lack] = []
+        self.missing: list[MissingPermission] = []
         self.deprecated: set[str] = set()
         self._schema = schema
         self._fragments = fragments
@@ -112,8 +112,8 @@ class Survey:
         self._variables: dict[str, Any] = {**defaults, **variables}
         root = schema.get_root_type(operation.operation)
         cost = self._selections(operation.selection_set, root, [])
-        asked = [getattr(one, "name", None) for one in operation.selection_set.selections]
-        only_limits = [name and name.value for name in asked] == ["rateLimits"]
+        names = [getattr(one, "name", None) for one in operation.selection_set.selections]
+        only_limits = [name and name.value for name in names] == ["rateLimits"]
         self.complexity = _ROOT if only_limits else _ROOT + cost
 
     def _selections(self, selected: SelectionSetNode, kind: Any, path: list[str]) -> int:  # noqa: ANN401
@@ -151,7 +151,7 @@ class Survey:
         return 1 + self._size(node, field) * inner
 
     def _size(self, node: FieldNode, field: GraphQLField) -> int:
-        """Tell how many elements a field counts for."""
+        """Return how many elements a field counts for."""
         given = {one.name.value: one.value for one in node.arguments or ()}
         for name in ("limit", "first", "last"):
             if name in given:
@@ -166,7 +166,7 @@ class Survey:
         if "limit" in field.args or "first" in field.args:
             return USUAL
         listed = isinstance(get_nullable_type(field.type), GraphQLList)
-        # The edges of a connection are as many as the connection was asked for.
+        # The number of edges of a connection is the size of its page.
         return _LISTED if listed and node.name.value != "edges" else 1
 
     def _need(self, permission: str, node: FieldNode, path: list[str]) -> None:
@@ -175,4 +175,4 @@ class Survey:
             return
         where = node.loc.start_token if node.loc else None
         line, column = (where.line, where.column) if where else (1, 1)
-        self.lacks.append(Lack(permission, node.name.value, path, line, column))
+        self.missing.append(MissingPermission(permission, node.name.value, path, line, column))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from commerce_sandbox.centra.integration_truth import in_utc
-from commerce_sandbox.centra.order_records import Flag, Id, Moment
+from commerce_sandbox.centra.order_records import Flag, Id, Timestamp
 from commerce_sandbox.centra.values import ZONE, local
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ _NO_DATE: Final = {
 def served(record: Record) -> Record:
     """Write a record as the API does.
 
-    Ids are text where they are `Id`s, flags are 1 and 0, moments are on the merchant's clocks. One
-    price in three is text, and so are even quantities in warehouses.
+    Ids are text where they are `Id`s, flags are 1 and 0, timestamps are on the merchant's clocks.
+    One price in three is text, and so are even quantities in warehouses.
     """
     return {name: _served(name, value) for name, value in record.items()}
 
@@ -46,7 +46,7 @@ def _served(name: str, value: Any) -> Any:  # noqa: ANN401, PLR0911 (JSON; one f
         return str(int(value))
     if isinstance(value, Flag):
         return int(value.value)
-    if isinstance(value, Moment):
+    if isinstance(value, Timestamp):
         shown = local(value.at)
         return shown.isoformat() if value.form == "iso" else shown.strftime(_FORMS[value.form])
     if isinstance(value, dict):
@@ -70,8 +70,8 @@ def neutral(value: Any) -> Any:  # noqa: ANN401 (JSON)
         return int(value)
     if isinstance(value, Flag):
         return value.value
-    if isinstance(value, Moment):
-        return _moment(value)
+    if isinstance(value, Timestamp):
+        return _timestamp(value)
     if isinstance(value, dict):
         return {name: neutral(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -79,15 +79,15 @@ def neutral(value: Any) -> Any:  # noqa: ANN401 (JSON)
     return value
 
 
-def _moment(value: Moment) -> str:
-    """Write a moment in UTC, no finer than the API tells it; a day stays a day."""
+def _timestamp(value: Timestamp) -> str:
+    """Write a timestamp in UTC, no finer than the API has it; a day stays a day."""
     if value.form == "day":
         return f"{local(value.at):%Y-%m-%d}"
     return in_utc(value.at - value.at % 60 if value.form == "minute" else value.at)
 
 
-def read_moment(text: str) -> int:
-    """Read a moment of a parameter, on the merchant's clocks.
+def parse_timestamp(text: str) -> int:
+    """Read a timestamp of a parameter, on the merchant's clocks.
 
     Raises:
         ValueError: It is not written as `YYYY-mm-dd` or `YYYY-mm-dd HH:MM:SS`.

@@ -30,7 +30,7 @@ _PHRASES: Final = {
 
 
 class ApiError(Exception):
-    """An answer other than success.
+    """A response other than success.
 
     Args:
         status: The HTTP status.
@@ -61,11 +61,11 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """A list that the database pages.
 
     Attributes:
-        key: The property of the answer with the rows.
+        key: The property of the response with the rows.
         sorts: Columns by the name they are sorted by.
         sort: The default name and direction.
         filters: Filters by the name of their parameter.
-        period: The prefix of the parameters of a period, and the stamp it is about.
+        period: The prefix of the parameters of a period, and the timestamp it is about.
         extra: What else stands in `params`.
         echoes_size: Whether `items_per_page` comes back as text where it was sent.
     """
@@ -80,7 +80,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Paging(msgspec.Struct, frozen=True):
-    """Which part of a list is asked for.
+    """The requested part of a list.
 
     Attributes:
         page: Number of the page, from 1.
@@ -97,13 +97,13 @@ class Paging(msgspec.Struct, frozen=True):
         return cls(max(page, 1), number(parameters.get("items_per_page"), default))
 
     def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Give the page's rows."""
+        """Return the page's rows."""
         if not self.size:
             return rows
         return rows[(self.page - 1) * self.size : self.page * self.size]
 
     def corrected(self, total: int) -> Paging:
-        """Give the last page there is instead of one beyond it."""
+        """Return the last page there is instead of one beyond it."""
         last = max(1, -(-total // self.size)) if self.size else 1
         return Paging(min(self.page, last), self.size)
 
@@ -116,11 +116,11 @@ def ordered(
     Args:
         rows: The rows.
         parameters: The parameters of the request.
-        listing: What can be asked for.
-        key: What rows that tie are told apart by.
+        listing: What can be requested.
+        key: The column that breaks ties.
 
     Returns:
-        The rows, and what `params` says of it.
+        The rows, and what `params` holds about it.
     """
     name, direction = parameters.get("sort_by"), parameters.get("sort_order")
     if not isinstance(name, str) or name not in listing.sorts:

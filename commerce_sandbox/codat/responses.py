@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from commerce_sandbox.codat.table import Table
 
 DEFAULT_PAGE_SIZE: Final = 100
-MAX_PAGE_SIZE_ASKED: Final = 5000
+MAX_PAGE_SIZE_PARAMETER: Final = 5000
 MAX_PAGE_SIZE: Final = 2000
-"""The parameter may be up to 5,000, the envelope's `pageSize` up to 2,000, says the specification.
-The double takes both at their word: it serves no more than 2,000 and says so."""
+"""By the specification the parameter may be up to 5,000, the envelope's `pageSize` up to 2,000. The
+fake API follows both: it serves no more than 2,000 rows and reports that size."""
 
 _MESSAGES: Final = {
     400: "Error parsing query - Malformed query.",
@@ -39,11 +39,11 @@ _MESSAGES: Final = {
 
 
 class ApiError(Exception):
-    """An answer other than success.
+    """A response other than success.
 
     Args:
         status: The HTTP status.
-        message: What the body says; the documented words for the status if none.
+        message: The message in the body; the documented one for the status if none.
     """
 
     def __init__(self, status: int, message: str | None = None) -> None:
@@ -66,7 +66,7 @@ def error_body(status: int, message: str | None = None) -> bytes:
 
 
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page of which selection is asked for.
+    """The requested page and selection.
 
     Attributes:
         page: Number of the page, from 1.
@@ -92,7 +92,7 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             page=_number(parameters, "page", 1, 2**31 - 1),
             size=min(
-                _number(parameters, "pageSize", DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE_ASKED),
+                _number(parameters, "pageSize", DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE_PARAMETER),
                 MAX_PAGE_SIZE,
             ),
             query=parameters.get("query"),
