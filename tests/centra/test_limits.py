@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from functools import partialmethod
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
+from typing_extensions import override
 
 from commerce_sandbox import Sandbox
 from commerce_sandbox.centra import limits
+from commerce_taps import http, rate_limit
 from commerce_taps.http import retry_after
 from commerce_taps.rate_limit import RateLimiter, TokenBucket
 from tap_centra.integration import api
@@ -22,13 +26,12 @@ from tests.centra.conftest import INTEGRATION, amiss, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import tzinfo
 
     from commerce_taps.http import Client, Request
     from tests.centra.conftest import Catalogs, Taps
 
-HANDFUL = 5
-SPEED = 10
-"""How much faster than in truth the sandbox's buckets come back."""
+HANDFUL = 3
 
 
 class Clock:
@@ -178,16 +181,41 @@ def test_a_moment_or_seconds_tell_when_to_come_back(write: Callable[[datetime], 
 # --- over HTTP ----------------------------------------------------------------------------------
 
 
+class Skipping:
+    """The time of this machine, of which every wait is skipped."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+        self._lock = threading.Lock()
+
+    def time(self) -> float:
+        return time.time() + self._skipped
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._skipped
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self._skipped += seconds
+        time.sleep(0)  # the turn of the other threads
+
+
 @contextmanager
-def hurried(
-    monkeypatch: pytest.MonkeyPatch, form: str = "unix", speed: int = SPEED
-) -> Iterator[Sandbox]:
-    """A double with the smallest plan, whose time goes faster, which the tap is told."""
-    faster = {name: length / speed for name, length in api.SECONDS.items()}
-    monkeypatch.setattr(api, "SECONDS", faster)
-    with Sandbox(
-        scale=0.05, centra_plan="growth", centra_speed=str(speed), centra_retry_after=form
-    ) as sandbox:
+def limited(monkeypatch: pytest.MonkeyPatch, form: str = "unix") -> Iterator[Sandbox]:
+    """A double with the smallest plan, and with the clock of the tap, which waits for nothing."""
+    clock = Skipping()
+
+    class Now(datetime):
+        @classmethod
+        @override
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.fromtimestamp(clock.time(), tz)
+
+    monkeypatch.setattr(rate_limit, "time", clock)
+    monkeypatch.setattr(http, "datetime", Now)
+    clocked = partialmethod(limits.Limits.__init__, clock=clock.time)
+    monkeypatch.setattr(limits.Limits, "__init__", clocked)
+    with Sandbox(scale=0.05, centra_plan="growth", centra_retry_after=form) as sandbox:
         yield sandbox
 
 
@@ -224,7 +252,7 @@ def test_a_run_of_three_buckets_is_hardly_ever_turned_away(
     streams: tuple[str, ...],
     page_size: int,
 ) -> None:
-    with hurried(monkeypatch) as sandbox:
+    with limited(monkeypatch) as sandbox:
         some = catalog(INTEGRATION, **dict.fromkeys(streams))
         output = run(sandbox, catalog=some, page_size=page_size).output
         for stream in streams:
@@ -241,7 +269,7 @@ def test_who_is_turned_away_comes_back_when_told(
 ) -> None:
     """Buckets that the tap does not know of, such as those others have emptied."""
     monkeypatch.setattr(api.Api, "_measure", lambda *_: None)
-    with hurried(monkeypatch, form, speed=1) as sandbox:
+    with limited(monkeypatch, form) as sandbox:
         spend(monkeypatch, before=3)
         some = catalog(INTEGRATION, stock_changes=None)
         found = run(sandbox, catalog=some, concurrency=1)
@@ -255,7 +283,7 @@ def test_after_a_refusal_the_limits_are_looked_up_again(
     run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any bucket may be the empty one, and to think that of the hour's would be slow."""
-    with hurried(monkeypatch, speed=1) as sandbox:
+    with limited(monkeypatch) as sandbox:
         spend(monkeypatch, before=4)
         run(sandbox, catalog=catalog(INTEGRATION, stock_changes=None), concurrency=1)
         assert turned_away(sandbox) == 1
@@ -270,7 +298,7 @@ def test_a_page_that_costs_more_than_a_bucket_holds_is_made_smaller(
     quotas = dict(zip(limits.KINDS, limits.PLANS["growth"], strict=True))
     quotas["QUERY_COMPLEXITY"] = (20_000, 10**8)
     monkeypatch.setitem(limits.PLANS, "growth", tuple(quotas.values()))
-    with hurried(monkeypatch) as sandbox:
+    with limited(monkeypatch) as sandbox:
         some = catalog(INTEGRATION, orders=None, order_lines=None)
         found = run(sandbox, catalog=some, max_retries=1)
         assert found.code == 0
