@@ -1,4 +1,4 @@
-"""The tap that docs/add-a-tap.md shows is a whole one: written to files, it runs."""
+"""The tap on docs/add-a-tap.md is complete: written to files, it runs."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ ORDERS = [
 
 
 class Shop(BaseHTTPRequestHandler):
-    """The shop of the page."""
+    """The API that the tap on the page reads."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if self.headers["Authorization"] != f"Bearer {TOKEN}":
-            self.answer(401, {"error": "who are you?"})
+            self.respond(401, {"error": "who are you?"})
             return
         found = [
             order
             for order in ORDERS
-            if asked.get("from", "") <= str(order["updated"]) < asked.get("before", "9")
+            if query.get("from", "") <= str(order["updated"]) < query.get("before", "9")
         ]
-        size = int(asked["per_page"])
-        start = (int(asked["page"]) - 1) * size
-        self.answer(200, {"rows": found[start : start + size], "total": len(found)})
+        size = int(query["per_page"])
+        start = (int(query["page"]) - 1) * size
+        self.respond(200, {"rows": found[start : start + size], "total": len(found)})
 
-    def answer(self, status: int, what: object) -> None:
-        body = json.dumps(what).encode()
+    def respond(self, status: int, content: object) -> None:
+        body = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -74,7 +74,7 @@ def shop_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the page, written where they can be imported."""
+    """A folder with the files of the page, from which they can be imported."""
     text = (root / "docs" / "add-a-tap.md").read_text(encoding="utf-8")
     files = re.findall(r"(?ms)^`(tap_shop/\w+\.py)`: .*?^```python\n(.*?)^```$", text)
     assert [name for name, _ in files] == ["tap_shop/streams.py", "tap_shop/tap.py"]
@@ -99,7 +99,7 @@ def run(root: Path, package: Path, *args: str, **settings: str) -> tuple[int, li
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
-def test_the_tap_of_the_page_reads_every_order_and_goes_on_from_there(
+def test_documented_tap_reads_all_orders_and_continues(
     root: Path, package: Path, shop_url: str, tmp_path: Path
 ) -> None:
     settings = {
@@ -122,7 +122,7 @@ def test_the_tap_of_the_page_reads_every_order_and_goes_on_from_there(
     assert [m["record"] for m in messages if m["type"] == "RECORD"] == ORDERS[-1:]
 
 
-def test_the_tap_of_the_page_names_a_wrong_token_and_keeps_it(
+def test_documented_tap_reports_wrong_token_without_printing_it(
     root: Path, package: Path, shop_url: str
 ) -> None:
     code, messages, log = run(
