@@ -17,7 +17,7 @@ class Connection(HttpToolsProtocol):
     """A client's connection.
 
     Attributes:
-        successes: Requests answered with 200 so far.
+        successes: Responses with status 200 so far.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (uvicorn's)

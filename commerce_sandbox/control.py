@@ -69,7 +69,7 @@ class Guarded:
         site = headers.get("sec-fetch-site", "none")
         app = self._app
         if not self._is_here(host) or origin != f"http://{host}" or site not in _OWN_SITES:
-            app = _json({"error": "control endpoints answer no page of another origin"}, 403)
+            app = _json({"error": "control endpoints refuse pages of another origin"}, 403)
         await app(scope, receive, send)
 
     def _is_here(self, host: str) -> bool:

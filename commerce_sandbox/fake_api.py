@@ -73,7 +73,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Its name, which begins with that of the fake API.
         choices: The values it can have.
-        default: The value it has if nothing is said.
+        default: Its value if none is given.
         help: What it is for, in a few words.
     """
 

@@ -61,7 +61,7 @@ class FakeApis:
             inserts: How many rows to add.
             deletes: How many rows to delete.
             stream: The stream to keep to, or the name of a fake API for all of its streams that can
-                change; those of the first double if none.
+                change; those of the first fake API if none.
 
         Raises:
             ValueError: The stream's rows cannot be changed, or are too few.
@@ -135,7 +135,7 @@ def _check(settings: Mapping[str, str]) -> None:
     known = {setting.name: setting for api in APIS for setting in api.settings}
     for name, value in settings.items():
         if name not in known:
-            raise ValueError(f"no double knows a setting {name!r}; there are: {', '.join(known)}")
+            raise ValueError(f"no fake API has a setting {name!r}; there are: {', '.join(known)}")
         if value not in known[name].choices:
             choices = ", ".join(known[name].choices)
             raise ValueError(f"{name} cannot be {value!r}, only one of: {choices}")

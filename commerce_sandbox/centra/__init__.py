@@ -5,11 +5,11 @@ Both stand on one store. The Integration API (GraphQL) is at `/centra/graphql`, 
 `integration_truth` and `order_truth` describe the rows of `truth`.
 
 Choices of its own, where the documentation is silent, are explained where they are made: `lists`
-(ranges, cursors, sizes of pages), `survey` (complexity), `limits` (buckets), `graphql_api`
+(ranges, cursors, sizes of pages), `query_cost` (complexity), `limits` (buckets), `graphql_api`
 (statuses of errors), `order_api`. Two more:
 
-* `lines` of an order leave out what is cancelled as a whole, unless `includeFullyCancelled` asks
-  for it; `truth` has all lines.
+* `lines` of an order leave out what is cancelled as a whole, unless `includeFullyCancelled`
+  requests them; `truth` has all lines.
 * A customer who is deleted is gone from the lists and from `customers`; orders go on naming them.
 
 Rights depend on the credentials, see `tokens` and `plugins`.
@@ -132,7 +132,7 @@ class FakeCentra:
         )
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request to either API."""
+        """Respond to a request to either API."""
         api = self._order if scope["path"].startswith(f"{ORDER_ROOT}/") else self._graphql
         await api(scope, receive, send)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VOUCHERS: Final = 12
 """How many vouchers there are, with ids from 1."""
 _UNTOUCHED: Final = 3
-"""The campaign that has no moment of its last change."""
+"""The campaign without a timestamp of its last change."""
 
 _THINGS: Final = (
     "Shirt",

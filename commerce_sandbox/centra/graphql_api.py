@@ -21,37 +21,18 @@ from starlette.responses import Response
 
 from commerce_sandbox.centra import query_cost
 from commerce_sandbox.centra.limits import Exceeded, Limits
-from commerce_sandbox.centra.resolvers import bind, column
+from commerce_sandbox.centra.resolvers import Context, bind, column
 from commerce_sandbox.centra.schema import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from graphql import GraphQLSchema
     from starlette.types import Receive, Scope, Send
 
     from commerce_sandbox.centra.store import Store
     from commerce_sandbox.centra.tokens import Token
-    from commerce_sandbox.centra.values import Row
 
 APP_VERSION: Final = "v1.60.0"
 _COOKIE: Final = "graphql-access"
-
-
-class Context(msgspec.Struct, frozen=True):
-    """What resolvers know of a request.
-
-    Attributes:
-        token: The token it came with.
-        limits: The limits it counts for.
-    """
-
-    token: Token
-    limits: Limits
-
-    def visible(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Return those of a table's rows that the token may see."""
-        return self.token.visible(rows)
 
 
 class Refused(Exception):
@@ -82,7 +63,7 @@ class GraphQLRequest(msgspec.Struct, kw_only=True):
 
 
 class GraphQLApi:
-    """Answers queries from the store.
+    """Resolves queries from the store.
 
     Args:
         store: The content of the fake API.
@@ -132,7 +113,7 @@ class GraphQLApi:
 
     async def _read_body(self, request: Request) -> GraphQLRequest:
         if request.method != "POST":
-            error = _error("Only POST requests are answered.", "request")
+            error = _error("Only POST requests are accepted.", "request")
             raise Refused(405, error, headers={"allow": "POST"})
         try:
             return msgspec.json.decode(await request.body(), type=GraphQLRequest)

@@ -2,7 +2,7 @@
 
 The figures are those of Centra's public page on rate limits, by plan. A bucket fills again bit by
 bit. A client that finds one empty learns when to come back; one that comes earlier
-is turned away anew, for as long again.
+is refused again, for as long again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Bucket:
         quota: What it holds.
         seconds: How long it takes from empty to full.
         least: The seconds one is turned away for at least.
-        now: The moment.
+        now: The time.
     """
 
     def __init__(self, quota: int, seconds: float, least: float, now: float) -> None:
@@ -77,7 +77,7 @@ class Bucket:
         self._level -= amount
 
     def level(self, now: float) -> int:
-        """Let time go by, and tell what is left."""
+        """Refill by the time that has passed, and return the level."""
         gained = (now - self._seen) / self._seconds * self.quota
         self._level = min(float(self.quota), self._level + gained)
         self._seen = now

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LARGEST: Final = 200
 """Rows that a page can hold at most."""
 USUAL: Final = 20
-"""Rows that a page of a list at the root holds if nothing is said."""
+"""Rows that a page of a list at the root holds by default."""
 
 _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "storeType": ("store", "type"),

@@ -41,7 +41,7 @@ class Editor:
     Args:
         store: Whose rows.
         random: What is drawn from.
-        names: Tells the values it makes from all others.
+        names: Makes its values unique.
     """
 
     def __init__(self, store: Store, random: Random, names: str) -> None:
@@ -284,7 +284,7 @@ def mutate(
 
     Each round happens a day after the one before. The rows it touches share three timestamps, so
     they tie among themselves. The first row it adds of a kind carries the latest timestamp there
-    was before: a reader that asks for later rows only, not for equal ones, misses it.
+    was before: a reader that requests later rows only, not for equal ones, misses it.
 
     Args:
         store: The store to change.

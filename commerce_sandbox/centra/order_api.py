@@ -2,7 +2,7 @@
 
 Choices of its own, where the documentation is silent:
 
-* A wrong key is answered with 401, an unknown id with a `status` of `no` in a 200.
+* A wrong key gives 401, an unknown id a `status` of `no` in a 200.
 * A parameter that is not documented is a bad one.
 * Orders and customers come in the order of their ids, or in the reverse one. A page has at most
   1,000 rows, of shipments and by documentation 100.
@@ -122,7 +122,7 @@ class OrderApi:
 
     @cached_property
     def _endpoints(self) -> Mapping[str, tuple[str, Callable[..., Record]]]:
-        """What is answered where, with the parameters there are."""
+        """The handler of each path, and its parameters."""
         return {
             "products": (
                 "limit page modified created sku ean productId variantId stockItemId include",
@@ -152,7 +152,7 @@ class OrderApi:
         if plugin is None:
             raise NotOk(401, status="no", msg="Wrong API key.")
         if request.method != "GET":
-            raise NotOk(405, status="no", msg="Only GET requests are answered.")
+            raise NotOk(405, status="no", msg="Only GET requests are accepted.")
         name, *rest = request.url.path.removeprefix(self._root).strip("/").split("/")
         if name not in {*self._endpoints, "vouchers"}:
             raise NotOk(404, status="no", msg="There is no such endpoint.")

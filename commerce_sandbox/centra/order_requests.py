@@ -1,4 +1,4 @@
-"""Reading the parameters of a request to the Order API, and what is answered to a bad one."""
+"""The parameters of a request to the Order API, and the responses to bad ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class NotOk(Exception):
-    """A request is answered with a status other than `ok`.
+    """The response has a status other than `ok`.
 
     Attributes:
         http: The HTTP status.
@@ -88,5 +88,5 @@ class Parameters:
 
 
 def bad(name: str, reason: str) -> NotOk:
-    """Return what a bad parameter is answered with."""
+    """Return the error for a bad parameter."""
     return NotOk(200, status="no", errorMessages={name: reason})

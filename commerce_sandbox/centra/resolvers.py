@@ -9,18 +9,22 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from graphql import GraphQLError, GraphQLObjectType, GraphQLScalarType
 
 from commerce_sandbox.centra import lists
 from commerce_sandbox.centra.values import ZONE, Row, local
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
 
-    from commerce_sandbox.centra.graphql_api import Context
+    from commerce_sandbox.centra.limits import Limits
     from commerce_sandbox.centra.store import Store
+    from commerce_sandbox.centra.tokens import Token
 
-    Info = GraphQLResolveInfo[Context]
+    Info = GraphQLResolveInfo["Context"]
 
 _DEFAULT_FORMAT: Final = r"Y-m-d\TH:i:sP"
 _LETTERS: Final = {
@@ -34,12 +38,28 @@ _TOTALLED: Final = (
 )
 
 
+class Context(msgspec.Struct, frozen=True):
+    """What resolvers know of a request.
+
+    Attributes:
+        token: The token it came with.
+        limits: The limits it counts for.
+    """
+
+    token: Token
+    limits: Limits
+
+    def visible(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return those of a table's rows that the token may see."""
+        return self.token.visible(rows)
+
+
 @lru_cache(maxsize=200_000)
 def written(timestamp: int, form: str | None = None) -> str:
     """Write a timestamp in the merchant's zone, by default with its offset and a colon in it.
 
     Args:
-        timestamp: The moment.
+        timestamp: The timestamp.
         form: How, in the letters of PHP's `date`, of which the common ones are known.
     """
     shown = local(timestamp)

@@ -30,7 +30,7 @@ class Store:
     """The content of the fake API.
 
     Attributes:
-        now: The moment at which it is looked at.
+        now: Its time.
         events: The queue of events.
 
     Args:
@@ -98,7 +98,7 @@ class Store:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Let nobody look for garbage while many rows are made, none of which is any."""
+    """Pause the garbage collector while many rows are made, all of which stay."""
     was_on = gc.isenabled()
     gc.disable()
     try:

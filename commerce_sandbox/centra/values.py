@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 """A row, its columns named as the fields of the GraphQL schema; what begins with `_` is in none.
 
-Moments are whole seconds of Unix time. Another row stands as itself: rows form a graph.
+Timestamps are whole seconds of Unix time. A row refers to another row by the object: rows form a
+graph.
 """
 
 NOW: Final = int(datetime.fromisoformat("2024-06-01T00:00:00+00:00").timestamp())
-"""The moment at which a new store is looked at."""
+"""The time of a new store."""
 DAY: Final = 86_400
 ZONE: Final = ZoneInfo("Europe/Stockholm")
 """Where the merchant is: GraphQL gives its offset, the Order API does not."""

@@ -1,7 +1,7 @@
 """A fake of Codat's API, made from the vendor's documentation and specifications.
 
 It is strict where the documentation is clear, and refuses what the documentation leaves open: a
-client that passes here asks for nothing the vendor has not promised.
+client that passes here relies on nothing the vendor has not documented.
 
 Choices of its own:
 
@@ -9,7 +9,7 @@ Choices of its own:
   platforms, and every twentieth holds characters that need quoting in a path.
 * A field that a platform does not know is left out, as in all official examples; null stands where
   the specification or the documentation allows it.
-* A connection that was never authorised answers 409 for every data type.
+* A connection that was never authorised returns 409 for every data type.
 * Links are relative to the root of the API: at `https://api.codat.io` a `/companies` follows the
   host, here it follows `/codat`.
 """
@@ -115,7 +115,7 @@ class FakeCodat:
         return {
             "TAP_CODAT_API_URL": f"{url}{ROOT}",
             "TAP_CODAT_API_KEY": self._api_key,
-            # Nobody else's address is at stake here, so there is no limit to keep.
+            # The sandbox has no limit to respect.
             "TAP_CODAT_REQUESTS_PER_MINUTE": "0",
         }
 

@@ -119,7 +119,7 @@ def _found(row: bytes | None, what: str, key: str) -> bytes:
 
 
 def _companies(call: Call) -> bytes:
-    # The documentation says that querying does not work on companies, connections and integrations,
+    # By the documentation, querying does not work on companies, connections and integrations,
     # and shows it all the same. A client must not lean on it.
     return call.page(call.store.company_table, {})
 

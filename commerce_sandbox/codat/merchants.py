@@ -1,7 +1,7 @@
 """The companies, their connections and what each connection holds, from the seed.
 
 A dozen companies have all the cases a reader meets: none, one and several connections, every source
-type and every status. The world repeats the dozen, each time in another order.
+type and every status. The data repeats the dozen, each time in another order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOW: Final = datetime(2024, 6, 1)  # noqa: DTZ001 (UTC, as all timestamps of the store)
-"""The last moment of the store before the first mutation."""
+"""The time of the store before the first mutation."""
 
 _DOZEN: Final[tuple[tuple[tuple[str, str], ...], ...]] = (
     (),

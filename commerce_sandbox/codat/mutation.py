@@ -44,7 +44,7 @@ class _Editor:
 
     Args:
         random: What new values are drawn from.
-        names: Tells the values and ids it makes from all others.
+        names: Makes its values and ids unique.
     """
 
     def __init__(self, random: Random, names: str) -> None:
@@ -98,7 +98,7 @@ class Mutation:
 
     Each round happens a day after the one before, so what was being synced then has ended. The rows
     it touches share three timestamps, so they tie among themselves. The first row it adds to a list
-    carries the latest timestamp that was there before: a reader that asks for later rows only, not
+    carries the latest timestamp that was there before: a reader that requests later rows only, not
     for equal ones, misses it.
 
     Args:

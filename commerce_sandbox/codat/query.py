@@ -8,7 +8,7 @@
 `=` and `!=` take text, numbers, flags and dates, `~` (contains) text, the others numbers and
 dates. How a value would quote an operator is nowhere documented, so a value that holds a character
 of an operator, a brace or a quotation mark is malformed here. (Codat docs, "Querying", and the
-answer `Malformed-Query` of the official specs.)
+response `Malformed-Query` of the official specs.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers of the API: error bodies and pages."""
+"""Responses of the API: error bodies and pages."""
 
 from __future__ import annotations
 

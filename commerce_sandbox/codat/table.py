@@ -74,7 +74,7 @@ class Table:
             queryable: The properties a query may name, if not all.
 
         Raises:
-            QueryError: One of the two cannot be answered.
+            QueryError: One of the two is invalid.
         """
         if query is None and order is None:
             return range(len(self.rows))

@@ -2,7 +2,7 @@
 
 It was made from the product's manual and from what its releases are known to do. It is as lenient
 as the store: a parameter it does not know filters nothing and is echoed, an unknown sort falls back
-to the default. It is read-only: any method but GET answers 405.
+to the default. It is read-only: any method but GET gives 405.
 
 The store lies under a folder, `/cscart`, and its API is at `/cscart/api/2.0/products` or at
 `/cscart/api.php?_d=2.0/products`. Any other address is a page of the storefront, in HTML.
@@ -23,7 +23,7 @@ A row has the columns of lists and single responses together, as far as the rele
 Choices of its own, where nothing is known:
 
 * 4.12 pages categories as 4.13 does, writes prices with 8 digits, and 4.9 with 6.
-* `vendors` of a CS-Cart and `stores` of a Multi-Vendor answer with the companies there are; truth
+* `vendors` of a CS-Cart and `stores` of a Multi-Vendor return all companies; truth
   has them under the name that belongs to the edition.
 * What a list of carts hides, where an account has carts in two stores, is in truth: one of the
   stores shows it (`stores/ID/carts`).

@@ -142,9 +142,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
             size = self.parameters.get("items_per_page", size)
         return {"page": paging.page, "items_per_page": size}
 
-    def enveloped(self, listing: Listing, rows: Sequence[Json], said: Mapping[str, Any]) -> Json:
+    def enveloped(self, listing: Listing, rows: Sequence[Json], extra: Mapping[str, Any]) -> Json:
         """Put rows into the envelope, with an echo of the parameters."""
-        params = {**listing.extra, **self.parameters, **said}
+        params = {**listing.extra, **self.parameters, **extra}
         if self.company:
             params["company_id"] = str(self.company)
         if listing.period is not None:
@@ -162,7 +162,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         *,
         keyed: str | None = None,
         key_without_size: str | None = None,
-        said: Mapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Json:
         """Return a page that PHP cuts out of the whole list.
 
@@ -172,7 +172,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
             write: Gives a row as the API writes it.
             keyed: The column a page is keyed by; it is an array if none.
             key_without_size: The column the whole list is keyed by if no page is cut out of it.
-            said: What else stands in `params`.
+            extra: The other members of `params`.
         """
         paging = Paging.read(self.parameters, self.default_size)
         part = paging.cut(rows)
@@ -184,7 +184,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
             collection = {str(row[keyed]): row for row in written}
         requested = self.parameters.get("page", 1)
         params = {
-            **(said or {}),
+            **(extra or {}),
             **self.parameters,
             "items_per_page": self.parameters.get("items_per_page", paging.size),
             "page": int(requested) if requested in {1, "1"} else requested,

@@ -43,7 +43,7 @@ _BOX: Final = ("min_items_in_box", "max_items_in_box", "box_length", "box_width"
 BRAND: Final = 18
 """The feature every product has."""
 GROUPING: Final = 31
-"""The feature whose variants tell the products of a variation group apart."""
+"""The feature whose variants distinguish the products of a variation group."""
 _GROUP_EVERY: Final = 12
 _PROMOTED_EVERY: Final = 9
 _PROMOTION: Final = Decimal("0.9")
@@ -175,7 +175,7 @@ def products(shop: Shop, of: Table, known: Table, companies: Sequence[int]) -> T
         shop: The store.
         of: The categories.
         known: The features.
-        companies: Whom they belong to.
+        companies: The companies they belong to.
     """
     random = shop.rng("products")
     count = shop.size("products")

@@ -22,9 +22,9 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         privilege: What an account needs to see it.
-        every: Answers with the list, if there is one.
+        every: Returns the list, if there is one.
         one: Returns a row, if the entity has single rows.
-        children: Answers below a row, each with the entity whose rows they are.
+        children: The lists below a row, each with the entity of its rows.
         exists: Whether a store has it.
         before_2: Whether the API 1.0 has it.
         vendors: Whether a vendor's account may see it in 4.20.

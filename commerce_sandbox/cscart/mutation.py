@@ -70,7 +70,7 @@ def _set_status(store: Store, _random: Random, row: Row, timestamp: Timestamp) -
 
 
 def _note(_store: Store, random: Random, row: Row, _timestamp: Timestamp) -> bool:
-    """Note something on the order, which does not stamp it."""
+    """Add a note to the order, which does not move its timestamp."""
     row["notes"] = f"Called again, {random.randrange(10**6)}"
     return False
 
@@ -173,8 +173,8 @@ class _Editor:
     def change(self, stream: str, key: Any, timestamp: int) -> tuple[ChangedRow, Row]:  # noqa: ANN401
         """Change a row."""
         row = self._store.table(stream)[key]
-        stamped = next(self._ways[stream])(self._store, self._random, row, Timestamp(timestamp))
-        return self._changed_row(stream, row, "changed" if stamped else "unmarked"), row
+        is_newer = next(self._ways[stream])(self._store, self._random, row, Timestamp(timestamp))
+        return self._changed_row(stream, row, "changed" if is_newer else "unmarked"), row
 
     def insert(self, stream: str, timestamp: int) -> tuple[ChangedRow, Row]:
         """Add a row."""
@@ -199,7 +199,7 @@ class Mutation:
 
     Each round happens a day after the one before. The rows it touches share three timestamps. The
     first row it adds to a table carries the latest timestamp that was there before: a reader that
-    asks for later rows only, not for equal ones, misses it.
+    requests later rows only, not for equal ones, misses it.
 
     Args:
         store: The store to change.

@@ -178,7 +178,7 @@ def tax(call: Call, key: str) -> Json:
 
 
 def statuses(call: Call) -> Json:
-    """List statuses of one type: those of orders if nothing is said."""
+    """List statuses of one type: those of orders by default."""
     kind = call.parameters.get("type", "O")
     rows = [row for row in call.rows("statuses") if row["type"] == kind]
     return call.sliced("statuses", rows, lambda row: call.written("statuses", row))
@@ -246,7 +246,7 @@ def settings(call: Call) -> Json:
         "settings",
         call.selected(call.rows("settings"), filters, None),
         lambda row: call.written("settings", row),
-        said={"section_id": 0, "section_tab_id": 0},
+        extra={"section_id": 0, "section_tab_id": 0},
     )
 
 
@@ -330,7 +330,7 @@ def product_reviews(call: Call) -> Json:
         repeats=True,
         key=lambda row: row["product_review_id"].value,
     )
-    said = found["params"] | {"total_items": int(found["params"]["total_items"])}
+    params = found["params"] | {"total_items": int(found["params"]["total_items"])}
     reviews: Json = {str(row["product_review_id"]): row for row in found["product_reviews"]} or []
-    size = {"items_per_page": said["items_per_page"]}
-    return {"product_reviews": [reviews, said], "params": {**call.parameters, **size}}
+    size = {"items_per_page": params["items_per_page"]}
+    return {"product_reviews": [reviews, params], "params": {**call.parameters, **size}}

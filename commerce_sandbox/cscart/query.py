@@ -1,7 +1,7 @@
 """Parameters of a request, read as PHP reads them, and the filters they stand for.
 
-What a filter does not understand it leaves alone, and a parameter nobody knows filters nothing: the
-answer is everything, with the parameter among `params`.
+A filter ignores a value it does not understand, and an unknown parameter filters nothing: the
+response is the whole list, with the parameter among `params`.
 """
 
 from __future__ import annotations

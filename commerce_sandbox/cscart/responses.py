@@ -1,4 +1,4 @@
-"""Answers: errors, and pages of lists with all their habits."""
+"""Responses: errors, and pages of lists with all their quirks."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         sort: The default name and direction.
         filters: Filters by the name of their parameter.
         period: The prefix of the parameters of a period, and the timestamp it is about.
-        extra: What else stands in `params`.
+        extra: The other members of `params`.
         echoes_size: Whether `items_per_page` comes back as text where it was sent.
     """
 
@@ -111,7 +111,7 @@ class Paging(msgspec.Struct, frozen=True):
 def ordered(
     rows: list[Row], parameters: Parameters, listing: Listing, key: Callable[[Row], Any]
 ) -> tuple[list[Row], dict[str, str]]:
-    """Sort rows as asked, or by default where the name is not known.
+    """Sort rows as requested, or by default if the name is unknown.
 
     Args:
         rows: The rows.

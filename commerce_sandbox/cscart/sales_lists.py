@@ -224,7 +224,7 @@ def users(call: Call) -> Json:
 
 
 def user(call: Call, key: str) -> Json:
-    """Return an account; 4.20 answers with an empty list where there is none."""
+    """Return an account; 4.20 returns an empty list where there is none."""
     try:
         return call.written("users", find(call, "users", key))
     except ApiError:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from commerce_sandbox.cscart.setup import Setup
 
 NOW: Final = 1_717_200_000
-"""The moment the store was filled, in unix seconds: 2024-06-01."""
+"""The time the store was filled, in unix seconds: 2024-06-01."""
 DAY: Final = 86_400
 OPENED: Final = NOW - 900 * DAY
 SECRET: Final = "sandbox-secret"  # noqa: S105 (pretended)

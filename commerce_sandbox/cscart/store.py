@@ -27,7 +27,7 @@ class Store:
 
     Attributes:
         setup: Which store it is.
-        now: The moment of the last change, in unix seconds.
+        now: The time of the last change, in unix seconds.
 
     Args:
         setup: Which store it is.

@@ -180,7 +180,7 @@ def listed_category(call: Call, row: Row) -> Json:
 
 
 def listed_feature(call: Call, row: Row) -> Json:
-    """Show a feature in a list: with its variants if asked, unless they are too many."""
+    """Show a feature in a list: with its variants if requested, unless they are too many."""
     written = call.written("features", row)
     if "variants" not in row:
         return written

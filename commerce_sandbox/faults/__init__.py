@@ -45,13 +45,13 @@ PROFILES: Final[Mapping[str, tuple[float, Sequence[str]]]] = {
 
 
 def describe(profile: str) -> str:
-    """Say in a sentence what a profile does."""
+    """Describe a profile in a sentence."""
     share, names = PROFILES[profile]
     if profile in FAULTS:
-        said = (FAULTS[profile].__doc__ or "").strip().partition("\n")[0]
+        text = (FAULTS[profile].__doc__ or "").strip().partition("\n")[0]
     else:
-        said = f"Any of {len(names)} faults." if names else "Nothing goes wrong."
-    return f"{share:.0%} of the requests. {said}" if names else said
+        text = f"Any of {len(names)} faults." if names else "Nothing goes wrong."
+    return f"{share:.0%} of the requests. {text}" if names else text
 
 
 class Faults:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 async def refused(exchange: Exchange) -> None:
     """The connection is reset, and new ones are refused for a while."""
-    exchange.server.stop_listening(exchange.options.wait)
+    exchange.network.stop_listening(exchange.options.wait)
     await exchange.end(reset=True)
 
 

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from commerce_sandbox.connection import Connection
     from commerce_sandbox.fake_api import FakeApi, FaultOptions
-    from commerce_sandbox.server import Server
 
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 """Closing sends a reset instead of an orderly end."""
@@ -86,11 +85,21 @@ class Memory(msgspec.Struct):
 
     Attributes:
         previous: For each path, the last request and the right response to it.
-        expired: The requests that were answered with an expired token.
+        expired: The requests that have met an expired token.
     """
 
     previous: dict[bytes, tuple[bytes, Response]] = {}
     expired: set[tuple[bytes, bytes]] = set()
+
+
+class Network(Protocol):
+    """What faults need of the server."""
+
+    def stop_listening(self, seconds: float) -> None:
+        """Refuse new connections for a while."""
+
+    async def elsewhere(self) -> str:
+        """Return the address of another host."""
 
 
 class Exchange:
@@ -127,10 +136,10 @@ class Exchange:
         self._send = send
 
     @property
-    def server(self) -> Server:
-        """The server that has the connection."""
-        server: Server = self._scope["app"].state.server
-        return server
+    def network(self) -> Network:
+        """What the server offers besides HTTP."""
+        network: Network = self._scope["app"].state.server
+        return network
 
     @property
     def connection(self) -> Connection:
@@ -206,4 +215,4 @@ class Exchange:
 
 
 Fault = Callable[[Exchange], Awaitable[None]]
-"""Answers a request wrongly, or not at all."""
+"""Sends a wrong response to a request, or none."""

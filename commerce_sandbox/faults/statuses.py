@@ -56,7 +56,7 @@ async def expired_token(exchange: Exchange) -> None:
 
 async def redirect(exchange: Exchange) -> None:
     """A redirect to another host, which logs the requests and their credentials."""
-    location = await exchange.server.elsewhere()
+    location = await exchange.network.elsewhere()
     status = exchange.random.choice((301, 302, 303, 307, 308))
     await exchange.refuse(status, b"", location=location)
 

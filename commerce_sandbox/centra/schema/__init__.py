@@ -1,9 +1,9 @@
 """The schema of the GraphQL API: one source for two variants of it.
 
-The `.graphql` files beside this module are written after what Centra's public reference says of
-names and types. They say three things that a client cannot see: which permission a type or a field
-asks of a token (`@needs`), which variant alone has something (`@only`), and, by leaving them out,
-that a type has the fields of its interfaces. Here they become ordinary GraphQL.
+The `.graphql` files beside this module have the names and types of Centra's public reference, and
+three things that a client cannot see: the permission that a type or a field needs (`@needs`), the
+only variant that has it (`@only`), and, by omission, that a type has the fields of its interfaces.
+This module turns them into ordinary GraphQL.
 """
 
 from __future__ import annotations

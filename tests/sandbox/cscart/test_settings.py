@@ -50,7 +50,7 @@ def test_the_size_of_the_demonstration() -> None:
     ("settings", "said"),
     [
         ({"cscart_release": "5.0"}, r"cscart_release cannot be '5\.0', only one of: 4\.9, 4\.12"),
-        ({"cscart_releases": "4.9"}, r"no double knows a setting 'cscart_releases'; there are: "),
+        ({"cscart_releases": "4.9"}, r"no fake API has a setting 'cscart_releases'; there are: "),
     ],
 )
 def test_what_cannot_be_told(settings: dict[str, Any], said: str) -> None:
