@@ -1,14 +1,14 @@
-"""Write what the documentation and meltano.yml say of the taps, from the taps themselves.
+"""Generate the parts of the documentation and of meltano.yml that describe the taps.
 
     python scripts/generate_docs.py [--check]
 
-`make docs` runs it. Each part stands between two marker lines, which are comments of its file:
+`make docs` runs it. Each part is between two marker lines, which are comments of its file:
 
     <!-- Generated from the tap: settings of tap-codat -->
     <!-- End of what is generated -->
 
-With `--check` nothing is written, and the program fails where a part is not what the tap says. A
-tap is documented once it stands in `TAPS` and its markers stand in the files of `parts`.
+With `--check` the program writes nothing, and exits with 1 if a part is out of date. To document a
+tap, add it to `TAPS` and its markers to the files in `parts`.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 TAPS: Final[tuple[type[HTTPTap], ...]] = (TapCentra, TapCodat, TapCSCart)
 
-# Settings that choose another catalog, by what the plugin with these is called in meltano.yml.
+# Settings that select another catalog, by the name of their plugin in meltano.yml.
 OTHER_CATALOGS: Final = {"tap-centra": {"tap-centra-order": {"api": "order"}}}
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
-# A setting of the SDK that does nothing without a package no tap installs.
+# A setting of the SDK that has no effect without a package that no tap installs.
 WITHOUT_EFFECT: Final = frozenset({"faker_config"})
 
-# What Meltano calls a JSON type. Its `decimal` cannot be handed to a tap: Meltano writes settings
-# as JSON and fails on a Decimal.
+# Meltano's names for JSON types. `decimal` is unusable: Meltano writes settings as JSON and fails
+# on a Decimal.
 KINDS: Final = {"number": "integer"}
 
 
@@ -52,8 +52,8 @@ class Part:
     """A generated part of a file.
 
     Attributes:
-        file: The file, as seen from the root of the project.
-        title: What the part's first marker says.
+        file: Path of the file, relative to the root of the project.
+        title: Title of the part, in its first marker.
         lines: The lines between the markers.
     """
 
@@ -63,18 +63,18 @@ class Part:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the parts, or check them.
+    """Write or check the parts.
 
     Args:
-        arguments: The arguments; those of the process if none.
+        arguments: The arguments; by default those of the process.
 
     Returns:
-        The exit code: 1 if `--check` found a part that is not what the tap says.
+        The exit code: 1 if `--check` found a part that is out of date.
     """
-    parser = argparse.ArgumentParser(description="Write what is generated from the taps.")
+    parser = argparse.ArgumentParser(description="Generate the parts that describe the taps.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
     parser.add_argument("--root", type=Path, default=ROOT, help="the folder of the documents")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
 
     changed = []
     for part in [
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *(part for tap in TAPS for part in parts(tap)),
         *loader_parts(),
     ]:
-        file = asked.root / part.file
+        file = options.root / part.file
         try:
             before = file.read_text(encoding="utf-8")
             after = insert(before, part)
@@ -90,15 +90,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"{part.file}: {error}")
         if after != before:
             changed.append(f"{part.file}: {part.title}")
-            if not asked.check:
+            if not options.check:
                 file.write_text(after, encoding="utf-8")
     for name in changed:
-        print(f"{name} {'is not what the tap says: run `make docs`' if asked.check else 'written'}")
-    return int(asked.check and bool(changed))
+        print(f"{name} {'is out of date: run `make docs`' if options.check else 'written'}")
+    return int(options.check and bool(changed))
 
 
 def parts(tap: type[HTTPTap]) -> Iterator[Part]:
-    """List what is generated from a tap."""
+    """List the parts that describe a tap."""
     settings, streams = f"settings of {tap.name}", f"streams of {tap.name}"
     page = f"docs/{tap.name}.md"
     yield Part(page, settings, settings_table(tap))
@@ -113,7 +113,7 @@ def parts(tap: type[HTTPTap]) -> Iterator[Part]:
 
 
 def loader_parts() -> Iterator[Part]:
-    """List what is generated from the loader."""
+    """List the parts that describe the loader."""
     settings = f"settings of {TargetDuckDB.name}"
     yield Part("docs/target-duckdb.md", settings, settings_table(TargetDuckDB))
     yield Part("meltano.yml", settings, [*meltano_settings(TargetDuckDB)])
@@ -123,7 +123,7 @@ def insert(text: str, part: Part) -> str:
     """Put a part between its markers.
 
     Raises:
-        ValueError: The markers are not there, or more than once.
+        ValueError: The markers are missing, or occur more than once.
     """
     marked = re.compile(
         rf"(?P<begin>^ *(?:#|<!--) Generated from the tap: {re.escape(part.title)}(?: -->)?\n)"
@@ -134,7 +134,7 @@ def insert(text: str, part: Part) -> str:
     lines = "".join(f"{line}\n" for line in part.lines)
     text, times = marked.subn(lambda found: f"{found['begin']}{lines}{found['end']}", text)
     if times != 1:
-        raise ValueError(f"the markers of {part.title!r} are there {times} times, not once")
+        raise ValueError(f"the markers of {part.title!r} occur {times} times, not once")
     return text
 
 
@@ -146,7 +146,7 @@ Setting = dict[str, Any]
 def settings_of(
     tap: type[HTTPTap | TargetDuckDB],
 ) -> tuple[dict[str, Setting], dict[str, Setting]]:
-    """Give a tap's own settings and those the SDK adds, as JSON Schemas by name."""
+    """List the settings of a tap and those that the SDK adds, as JSON Schemas by name."""
     added: dict[str, Any] = {"properties": {}}
     tap.append_builtin_config(added)
     own: dict[str, Setting] = tap.config_jsonschema["properties"]
@@ -174,25 +174,24 @@ def default(schema: Setting) -> str:
 
 
 def value(schema: Setting) -> str:
-    """Say what a setting may be."""
+    """Describe the values of a setting."""
     kind = schema["type"][0]
     if "enum" in schema:
         return " or ".join(f"`{one}`" for one in schema["enum"])
     if kind in ("integer", "number"):
-        word = {"integer": "whole number", "number": "number"}[kind]
         if "maximum" in schema:
-            return f"{word}, {schema['minimum']} to {schema['maximum']}"
+            return f"{kind}, {schema['minimum']} to {schema['maximum']}"
         if "exclusiveMinimum" in schema:
-            return f"{word} above {schema['exclusiveMinimum']}"
-        return f"{word}, {schema['minimum']} or more"
-    words = {"array": "JSON list of texts", "boolean": "`true` or `false`", "string": "text"}
+            return f"{kind} above {schema['exclusiveMinimum']}"
+        return f"{kind}, {schema['minimum']} or more"
+    words = {"array": "JSON list of strings", "boolean": "`true` or `false`", "string": "string"}
     words["object"] = "JSON object"
     word = "date or timestamp" if schema.get("format") == "date-time" else words[kind]
     return f"{word}, secret" if schema.get("secret") else word
 
 
 def meltano_settings(tap: type[HTTPTap | TargetDuckDB]) -> Iterator[str]:
-    """Declare a tap's settings, and those the SDK adds, to Meltano."""
+    """Declare the settings of a tap, and those that the SDK adds, for Meltano."""
     for settings in settings_of(tap):
         for name, schema in settings.items():
             yield f"    - name: {name}"
@@ -211,7 +210,7 @@ def meltano_settings(tap: type[HTTPTap | TargetDuckDB]) -> Iterator[str]:
 
 
 def meltano_kind(schema: Setting) -> str:
-    """Name the kind of a setting as Meltano does."""
+    """Return the kind of a setting in Meltano."""
     if "enum" in schema:
         return "options"
     if schema.get("format") == "date-time":
@@ -221,12 +220,12 @@ def meltano_kind(schema: Setting) -> str:
 
 
 def scalar(given: object) -> str:
-    """Write a default value: texts without quotes, all else as JSON."""
+    """Format a default value: strings without quotes, everything else as JSON."""
     return given if isinstance(given, str) else json.dumps(given)
 
 
 def plain(given: object) -> str:
-    """Write a default value as YAML: with quotes only where it would be read as a number."""
+    """Format a default value as YAML, with quotes only if it would be read as a number."""
     is_like_a_number = isinstance(given, str) and given.replace(".", "", 1).isdigit()
     return json.dumps(given) if is_like_a_number else scalar(given)
 
@@ -235,7 +234,7 @@ def plain(given: object) -> str:
 
 
 def streams_of(tap: type[HTTPTap], config: dict[str, str] | None = None) -> Sequence[HTTPStream]:
-    """List a tap's streams in the order they are declared in. Nothing is asked of the API."""
+    """List the streams of a tap in the order of their declaration, without a request to the API."""
     made = tap(config=config, validate_config=False, setup_mapper=False)
     return cast("Sequence[HTTPStream]", made.discover_streams())
 
@@ -272,10 +271,10 @@ def streams_table(streams: Iterable[HTTPStream]) -> list[str]:
 
 
 def endpoint(stream: HTTPStream) -> str:
-    """Say where a stream's rows come from."""
+    """Describe where the rows of a stream come from."""
     parent = stream.parent_stream_type
     if parent is not None:
-        return f"inside of `{cast('HTTPStream', parent).name}`"
+        return f"inside `{cast('HTTPStream', parent).name}`"
     return f"`/{getattr(stream, 'path', '')}`"
 
 
@@ -292,21 +291,21 @@ def secrets_table(streams: Iterable[HTTPStream]) -> list[str]:
 
 
 def described(schema: dict[str, Any], path: Sequence[str]) -> str:
-    """Find the description of a field, which a schema need not declare."""
+    """Return the description of a field, which the schema need not declare."""
     for name in path:
         while "items" in schema:
             schema = schema["items"]
         schema = schema.get("properties", {}).get(name, {})
-    return str(schema.get("description", "not declared, and may come"))
+    return str(schema.get("description", "not in the schema, but the API may send it"))
 
 
 def summary(documented: type) -> str:
-    """Take the first paragraph of a docstring."""
+    """Return the first paragraph of a docstring."""
     return " ".join((documented.__doc__ or "").split("\n\n")[0].split())
 
 
 def meltano_select(streams: Iterable[HTTPStream]) -> Iterator[str]:
-    """Tell Meltano what is off by default: left alone, it selects all there is."""
+    """Write the selection rules for Meltano, which by default selects everything."""
     yield "    - '*.*'"
     for stream in streams:
         if not stream.selected_by_default:

@@ -1,4 +1,4 @@
-"""What is generated from the taps says what the taps say."""
+"""The generated parts of the documentation and of meltano.yml are up to date."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def alter(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_documents_are_what_the_taps_say(
+def test_generated_parts_are_up_to_date(
     generator: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = generator.main(["--check"])
@@ -41,13 +41,13 @@ def test_documents_are_what_the_taps_say(
     "change",
     [
         ("docs/tap-codat.md", "| by `modifiedDate` | yes |", "| full table | yes |", "streams"),
-        ("docs/tap-codat.md", "| whole number, 1 to 64 |", "| whole number |", "settings"),
+        ("docs/tap-codat.md", "| integer, 1 to 64 |", "| integer |", "settings"),
         ("docs/tap-codat.md", "data/commerce-orders`", "data/orders`", "streams"),
         ("meltano.yml", "      label: Companies\n", "", "settings"),
         ("meltano.yml", "    - '!webhook_consumers.*'\n", "", "streams"),
     ],
 )
-def test_an_altered_part_is_found_and_repaired(
+def test_altered_part_is_reported_and_repaired(
     generator: ModuleType,
     copy: Path,
     capsys: pytest.CaptureFixture[str],
@@ -60,7 +60,7 @@ def test_an_altered_part_is_found_and_repaired(
 
     assert generator.main(["--check", "--root", str(copy)]) == 1
     assert capsys.readouterr().out == (
-        f"{file}: {part} of tap-codat is not what the tap says: run `make docs`\n"
+        f"{file}: {part} of tap-codat is out of date: run `make docs`\n"
     )
     assert (copy / file).read_bytes() == altered
 
@@ -69,7 +69,7 @@ def test_an_altered_part_is_found_and_repaired(
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_lost_marker_is_an_error(
+def test_missing_marker_is_an_error(
     generator: ModuleType, copy: Path, capsys: pytest.CaptureFixture[str], file: str
 ) -> None:
     alter(copy / file, "Generated from the tap: settings of tap-codat", "Written by hand")
@@ -78,12 +78,12 @@ def test_a_lost_marker_is_an_error(
         generator.main(["--check", "--root", str(copy)])
 
     assert ended.value.code != 0
-    assert f"{file}: the markers of 'settings of tap-codat' are there 0 times" in (
+    assert f"{file}: the markers of 'settings of tap-codat' occur 0 times" in (
         capsys.readouterr().err
     )
 
 
-def test_a_part_without_an_end_does_not_swallow_the_next(
+def test_part_without_end_marker_keeps_the_next_part(
     generator: ModuleType, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = copy / "docs" / "tap-codat.md"
@@ -96,7 +96,9 @@ def test_a_part_without_an_end_does_not_swallow_the_next(
     assert "Generated from the tap: streams" in page.read_text(encoding="utf-8")
 
 
-def test_meltano_knows_every_setting_and_keeps_secrets(generator: ModuleType, root: Path) -> None:
+def test_meltano_declares_every_setting_and_marks_secrets(
+    generator: ModuleType, root: Path
+) -> None:
     project = yaml.safe_load((root / "meltano.yml").read_text(encoding="utf-8"))
     plugins = {plugin["name"]: plugin for plugin in project["plugins"]["extractors"]}
     for tap in generator.TAPS:
