@@ -84,10 +84,12 @@ class Usage:
     Attributes:
         seconds: From its start to its end.
         megabytes: The most memory it held; of a pipeline, its largest program.
+        cpu: Seconds of processor time, which other programs on the machine hardly change.
     """
 
     seconds: float
     megabytes: float
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def run(
         words = log.read_text(errors="replace")[-2000:] if log is not output else ""
         raise RuntimeError(f"{command} ended with {program.returncode}: {words}")
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return Usage(seconds, usage.ru_maxrss / unit)
+    return Usage(seconds, usage.ru_maxrss / unit, usage.ru_utime + usage.ru_stime)
 
 
 def alternate(ways: Mapping[str, Callable[[], Usage]], pairs: int) -> dict[str, list[Usage]]:
@@ -175,7 +177,7 @@ def alternate(ways: Mapping[str, Callable[[], Usage]], pairs: int) -> dict[str, 
         for name, way in ways.items():
             usage = way()
             taken[name].append(usage)
-            say(f"  {number + 1}/{pairs} {name}: {usage.seconds:.2f} s")
+            say(f"  {number + 1}/{pairs} {name}: {usage.seconds:.2f} s, CPU {usage.cpu:.2f} s")
     return taken
 
 
@@ -210,6 +212,7 @@ def divide(
     """
     pairs = zip(taken[above], taken[below], strict=True)
     figures = {f"{way} seconds": seconds(taken[way]) for way in (above, below)}
+    figures |= {f"{way} CPU": [round(one.cpu, 3) for one in taken[way]] for way in (above, below)}
     ratios = [a.seconds / b.seconds for a, b in pairs]
     return Row(name, ratios, target, at_least, note, figures)
 

@@ -10,6 +10,7 @@ import os
 import platform
 import tempfile
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Measure the taps against their peers.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--pairs", type=int, help="how often each pair of programs runs")
     parser.add_argument("--tiny", action="store_true", help="only see that it runs")
     parser.add_argument("--document", action="store_true", help=f"also into {DOCUMENT.name}")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}; there are: {', '.join(PARTS)}")
     sizes = TINY if given.tiny else Sizes()
+    sizes = replace(sizes, pairs=given.pairs or sizes.pairs)
     found: dict[str, Any] = load_results(given.results)
     for name in given.parts or [part for part in PARTS if part not in LONG]:
         started = time.perf_counter()

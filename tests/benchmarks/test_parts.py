@@ -69,6 +69,7 @@ def test_a_whole_program_is_measured_with_its_memory(tmp_path: Path) -> None:
     usage = run([sys.executable, "-c", "x = b'x' * (64 << 20); print('done')"], output=output)
     assert output.read_text() == "done\n"
     assert usage.megabytes > 64
+    assert usage.cpu > 0
 
 
 def test_a_program_that_fails_is_no_measurement(tmp_path: Path) -> None:
