@@ -8,10 +8,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 UNCHANGED: t.Final = "nothing has changed since the last run"
 """Why a partition is skipped that was read to its end before."""
+
+
+def list_names(names: Iterable[object]) -> str:
+    """Write names for a message: sorted, each between backticks, with commas between."""
+    return ", ".join(f"`{name}`" for name in sorted(map(str, names)))
 
 
 @dataclass(slots=True)

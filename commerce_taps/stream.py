@@ -24,7 +24,7 @@ from commerce_taps.errors import (
     UnexpectedError,
 )
 from commerce_taps.http import where
-from commerce_taps.input.state import is_of
+from commerce_taps.input.state import can_resume
 from commerce_taps.lazy import cached_property
 from commerce_taps.output import RECORDS_PER_WRITE, RecordLines
 from commerce_taps.pagination.page import IncompletePage, Page
@@ -385,7 +385,7 @@ class HTTPStream(Stream, abc.ABC):
                     self.name,
                 )
             for shape in self._shapes:
-                shape.new_columns = []
+                shape.new_columns.clear()
             if self.shape.columns:
                 self.stream_state[COLUMNS] = self.shape.columns
         if self._mapped:
@@ -605,7 +605,7 @@ class HTTPStream(Stream, abc.ABC):
         """
         self._tap.begin(self, partitions)
         key = self.parent.replication_key
-        if not is_of(key, self.stream_state):
+        if not can_resume(key, self.stream_state):
             self.logger.warning(
                 "The state's bookmark of `%s` is not of `%s`: what has it is read anew.",
                 self.name,

@@ -1,4 +1,4 @@
-"""Refuses a state that is not this tap's, before anything is read by it."""
+"""Validates the state of an earlier run before the tap uses it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,35 @@ from commerce_taps.errors import TapError
 from commerce_taps.input.settings import preview
 from commerce_taps.records import dates
 from commerce_taps.records.columns import SCHEMAS
+from commerce_taps.report import list_names
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Mapping
 
-    from singer_sdk import Stream
-
-AHEAD: t.Final = timedelta(days=1)
-"""How far ahead a bookmark may lie: clocks and zones differ, but not by more."""
+MAX_AHEAD: t.Final = timedelta(days=1)
+"""How far in the future a bookmark may lie: clocks and time zones differ by less."""
 
 SCALARS: t.Final = (str, int, float, bool, type(None))
 
 
-def check_state(state: object, tap: str, streams: Mapping[str, Stream]) -> None:
+def check_state(state: object, tap: str, streams: Container[str]) -> None:
     """Check the state of an earlier run.
 
-    What can be kept without being used is told in a warning.
+    Bookmarks of unknown streams are kept; a warning names them.
 
     Args:
-        state: What the run is given.
+        state: The content of `--state`.
         tap: The tap's name.
-        streams: The tap's streams by name.
+        streams: The names of the tap's streams.
 
     Raises:
-        TapError: It is not a state of this tap.
+        TapError: It is not a valid state of this tap.
     """
     if isinstance(state, dict) and state and "bookmarks" not in state:
-        # A whole STATE line, or what `meltano state get` prints: the state is further inside.
+        # A whole STATE line, or the output of `meltano state get`: the state is further inside.
         msg = (
-            f"The state is not a Singer state: it has {_listed(state)} and no `bookmarks`. Give "
-            "the object that holds `bookmarks`, or none to start afresh."
+            f"The state is not a Singer state: it has {list_names(state)} and no `bookmarks`. "
+            "Pass the object that holds `bookmarks`, or no state to start over."
         )
         raise TapError(msg)
     bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
@@ -49,45 +48,42 @@ def check_state(state: object, tap: str, streams: Mapping[str, Stream]) -> None:
     ):
         msg = "The state is not a Singer state: `bookmarks` must be an object of objects."
         raise TapError(msg)
-    strange = bookmarks.keys() - streams.keys()
-    if strange and strange == bookmarks.keys():
+    unknown = [name for name in bookmarks if name not in streams]
+    if unknown and len(unknown) == len(bookmarks):
         msg = (
-            f"The state belongs to another tap: {tap} has no stream "
-            f"{', '.join(sorted(bookmarks))}. Give it its own state, or none to start afresh."
+            f"The state belongs to another tap: {tap} has no stream {', '.join(sorted(unknown))}. "
+            "Pass the tap's own state, or no state to start over."
         )
         raise TapError(msg)
-    logger = logging.getLogger(tap)
-    if strange:
-        logger.warning("The state has bookmarks of no stream of %s: %s.", tap, _listed(strange))
+    if unknown:
+        logging.getLogger(tap).warning(
+            "%s has no stream for these bookmarks of the state: %s.", tap, list_names(unknown)
+        )
     for name, bookmark in bookmarks.items():
         _check_form(name, bookmark)
         if name in streams:
-            for place in (bookmark, *bookmark.get("partitions", [])):
-                _check_value(name, place.get("replication_key_value"))
+            for part in (bookmark, *bookmark.get("partitions", [])):
+                _check_value(name, part.get("replication_key_value"))
 
 
-def is_of(key: str | None, bookmark: Mapping[str, t.Any]) -> bool:
-    """Tell whether a stream can go on from a bookmark.
+def can_resume(key: str | None, bookmark: Mapping[str, t.Any]) -> bool:
+    """Check whether a stream can resume from a bookmark.
 
     Args:
-        key: The stream's replication key, as the tap has it once it knows the source.
+        key: The stream's replication key.
         bookmark: The stream's bookmark, with its partitions.
 
     Returns:
-        Whether none of its values is of another replication key.
+        Whether all of its values belong to that replication key.
     """
     return key is None or not any(
-        place.get("replication_key_value") is not None and place.get("replication_key") != key
-        for place in (bookmark, *bookmark.get("partitions", []))
+        part.get("replication_key_value") is not None and part.get("replication_key") != key
+        for part in (bookmark, *bookmark.get("partitions", []))
     )
 
 
-def _listed(names: Iterable[object]) -> str:
-    return ", ".join(f"`{name}`" for name in sorted(map(str, names)))
-
-
 def _check_form(name: str, bookmark: dict[str, t.Any]) -> None:
-    """Refuse a bookmark that could not be read."""
+    """Check that a bookmark has the form that the tap writes."""
     partitions = bookmark.get("partitions", [])
     if not isinstance(partitions, list) or not all(
         isinstance(partition, dict)
@@ -98,7 +94,7 @@ def _check_form(name: str, bookmark: dict[str, t.Any]) -> None:
         msg = f"The state's bookmark of `{name}` has no readable partitions."
         raise TapError(msg)
     if not all(
-        isinstance(place.get("progress_markers", {}), dict) for place in (bookmark, *partitions)
+        isinstance(part.get("progress_markers", {}), dict) for part in (bookmark, *partitions)
     ):
         msg = f"The state's bookmark of `{name}` has no readable `progress_markers`."
         raise TapError(msg)
@@ -124,15 +120,15 @@ def _are_columns(columns: object) -> bool:
 
 
 def _check_value(name: str, value: t.Any) -> None:  # noqa: ANN401 (JSON)
-    """Refuse a bookmark that is no instant, or one that nothing would pass for long."""
+    """Check that a bookmark is a timestamp, and not one that no row would pass for a long time."""
     try:
-        instant = None if value is None else dates.parse(value)
+        timestamp = None if value is None else dates.parse(value)
     except (ValueError, AttributeError, TypeError) as error:
         msg = f"The state's bookmark of `{name}` is not a timestamp: {preview(value)}."
         raise TapError(msg) from error
-    if instant is not None and instant > datetime.now(timezone.utc) + AHEAD:
+    if timestamp is not None and timestamp > datetime.now(timezone.utc) + MAX_AHEAD:
         msg = (
-            f"The state's bookmark of `{name}` lies in the future: {value}. Nothing would be read "
-            "until then: correct it, or take an older state."
+            f"The state's bookmark of `{name}` lies in the future: {value}. The tap would read "
+            "nothing until then: correct it, or use an older state."
         )
         raise TapError(msg)

@@ -1,8 +1,8 @@
-"""Columns that no schema declares: how they are named, of what type they are, how state keeps them.
+"""Columns that no schema declares: their names, their types, and how the state keeps them.
 
-A field the schema does not know, and a value that does not fit its column, get a column at run
-time. The state keeps its name and its kind, so that every later run sends it from the first SCHEMA
-on, of the same type: loaders alter no column, and a row that lacks the field has it cleared.
+A field that the schema does not know, and a value that does not fit its column, get a column of
+their own during a run. The state keeps its name and kind, so every later run has it in its first
+SCHEMA with the same type: loaders need not alter a column, and clear it in a row without the field.
 """
 
 from __future__ import annotations
@@ -17,52 +17,44 @@ if t.TYPE_CHECKING:
 
 Schema = dict[str, t.Any]
 Kind = str
-"""A column's type, as the state keeps it: a JSON type, or that of an array's items and `[]`."""
+"""A column's type as the state keeps it: a JSON type, or the type of an array's items and `[]`."""
 
 INT64: t.Final = {"minimum": -(2**63), "maximum": 2**63 - 1}
-"""Bounds of a column that SQL targets make a BIGINT."""
+"""Bounds of a column for which SQL targets create a BIGINT."""
 
 EXTRA: t.Final = "_extra"
-"""The column, an object, of fields beyond the setting `max_new_columns`."""
+"""The column, an object, that keeps the fields beyond the setting `max_new_columns`."""
 
-LONGEST: t.Final = 63
-"""Bytes of a name that PostgreSQL keeps; it cuts off the rest."""
+MAX_NAME_BYTES: t.Final = 63
+"""PostgreSQL truncates longer names ("Lexical Structure", NAMEDATALEN)."""
 
 RESERVED: t.Final = re.compile(rf"{EXTRA}|_sdc_.*|tableoid|ctid|xmin|xmax|cmin|cmax", re.IGNORECASE)
-"""Names of columns that loaders or PostgreSQL have of their own."""
-
+"""Names of columns that loaders or PostgreSQL reserve."""
 
 PLAIN: t.Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""Names that every loader leaves as they are."""
+"""Names that every loader leaves unchanged."""
 
 
 def json_type(value: object) -> str:
-    """Name a decoded value's JSON type.
-
-    Args:
-        value: What the decoder made of a JSON value.
-
-    Returns:
-        One of string, boolean, integer, number, array, object, null.
-    """
+    """Name the JSON type of a decoded value, such as "integer" or "null"."""
     names: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number",
                               Decimal: "number", list: "array", dict: "object"}  # fmt: skip
     return names.get(type(value), "null")
 
 
 def column_name(name: str, suffix: str = "") -> str:
-    """Name the column of a field so that any loader and database can have it.
+    """Name the column of a field so that any loader and database accepts it.
 
     Args:
         name: The field.
-        suffix: What the column's name ends in.
+        suffix: A suffix for the column's name.
 
     Returns:
-        The field's own name if it has letters, digits and underscores only, begins with no digit,
-        is not reserved and short enough. Of any other, all else becomes underscores, what is too
-        long is cut, and eight digits of its SHA-256 tell it from others.
+        The field's own name if it has only letters, digits and underscores, does not begin with a
+        digit, is not reserved, and is short enough. Otherwise other characters become underscores,
+        a long name is truncated, and eight digits of its SHA-256 keep it unique.
     """
-    room, text = LONGEST - len(suffix), name
+    room, text = MAX_NAME_BYTES - len(suffix), name
     if not PLAIN.fullmatch(name) or RESERVED.fullmatch(name):
         text = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
         text = f"_{text}" if text[:1].isdigit() else text
@@ -72,51 +64,40 @@ def column_name(name: str, suffix: str = "") -> str:
     return f"{text[: room - 9]}_{digest}{suffix}"
 
 
-def is_whole(value: object) -> bool:
-    """Tell whether a value is an integer that 64 bits hold.
-
-    Args:
-        value: A decoded value.
-
-    Returns:
-        Whether it is.
-    """
+def is_int64(value: object) -> bool:
+    """Check whether a decoded value is an integer that fits in 64 bits."""
     return type(value) is int and INT64["minimum"] <= value <= INT64["maximum"]
 
 
 def family(value: object) -> str:
-    """Name what a value has in common with those that share its column.
+    """Name the JSON type of a decoded value, where integers count as numbers.
 
-    Args:
-        value: A decoded value.
-
-    Returns:
-        Its JSON type; integers are numbers.
+    Values of one family share a column.
     """
     kind = json_type(value)
     return "number" if kind == "integer" else kind
 
 
 def infer(values: Sequence[object]) -> Kind:
-    """Derive a new column's type.
+    """Infer a new column's type.
 
     Args:
-        values: All values of the page that are to stand in it, of one family, at least one.
+        values: All values of the page for this column, of one family; at least one.
 
     Returns:
-        The type that all of them have. Integers and decimals together are numbers, and so are
+        The type that all of them have. Integers together with decimals are numbers; so are
         integers too large for 64 bits.
     """
     kind = family(values[0])
     if kind == "array":
         return _infer_array(t.cast("Sequence[list[object]]", values))
-    return "integer" if kind == "number" and all(map(is_whole, values)) else kind
+    return "integer" if kind == "number" and all(map(is_int64, values)) else kind
 
 
 def _infer_array(values: Iterable[list[object]]) -> Kind:
-    """Derive the type of a column of arrays; of texts where there is no item to tell."""
+    """Infer the type of a column of arrays; without any item, arrays of texts."""
     items = [item for value in values for item in value if item is not None]
-    kinds = {"integer" if is_whole(item) else json_type(item) for item in items} or {"string"}
+    kinds = {"integer" if is_int64(item) else json_type(item) for item in items} or {"string"}
     kind = f"{kinds.pop()}[]"
     return kind if not kinds and kind in SCHEMAS else "any[]"
 
@@ -131,10 +112,10 @@ def _schemas() -> dict[Kind, Schema]:
         for kind in ("string", "boolean", "object", "integer")
     }
     anything = ["object", "string", "number", "boolean", "array", "null"]
-    # Said to be an object, too, or target-postgres would make it an array of one SQL type.
+    # Declared as an object as well: otherwise target-postgres creates an array of one SQL type.
     arrays["any[]"] = {"type": ["array", "object", "null"], "items": {"type": anything}}
     return scalars | arrays
 
 
 SCHEMAS: t.Final = _schemas()
-"""The schema of each kind of column: nullable, open, never without a type."""
+"""The schema of each kind: nullable, open, never without a type."""

@@ -1,7 +1,7 @@
-"""The careful way of shaping a record: one compiled function a value, for what is not as declared.
+"""The slow path: fits decoded values to their schemas, with one compiled function per column.
 
-A value that is not of its column's type is never coerced and never dropped: it moves to a column
-of its own, `<name>__v_<type>`.
+A value that is not valid against its column's schema is never coerced and never dropped: it moves
+to a variant of the column, `<name>__v_<type>`.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if t.TYPE_CHECKING:
 
 Record = dict[str, t.Any]
 
-MISFIT: t.Final = object()
-"""Stands for a value that is not of the type its schema declares."""
+INVALID: t.Final = object()
+"""Stands for a value that is not valid against its schema."""
 
 _DATE: t.Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 UNREADABLE: t.Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises."""
+"""The errors that decoding raises."""
 
 
-def number(text: str) -> Decimal | str:
-    """Read a number that is no integer.
+def parse_number(text: str) -> Decimal | str:
+    """Parse a JSON number that is not an integer.
 
     Args:
-        text: As it stands in JSON.
+        text: The number as written in JSON.
 
     Returns:
-        The number with all of its digits; the text where its exponent has more than 18 digits,
-        which no Decimal has, nor any database.
+        The number with all of its digits. The text itself if its exponent has more than 18 digits:
+        neither Decimal nor any database can hold it.
     """
     try:
         return Decimal(text)
@@ -49,20 +49,20 @@ def number(text: str) -> Decimal | str:
         return text
 
 
-decode = msgspec.json.Decoder(float_hook=number).decode
+decode = msgspec.json.Decoder(float_hook=parse_number).decode
 encode = msgspec.json.Encoder(decimal_format="number").encode
-"""Keep every digit of every number."""
+"""Both keep every digit of every number."""
 
 
 def decode_object(raw: msgspec.Raw | bytes) -> Record:
-    """Decode an object. `records.open_object` leaves its values raw.
+    """Decode an object, its values included (`envelope.open_object` leaves them raw).
 
     Args:
         raw: A value of any type.
 
     Returns:
-        Its fields; none for what is no object or cannot be decoded, which is for whoever emits it
-        to name.
+        Its fields; none if the value is not an object or cannot be decoded. This is no error here:
+        `Shape.conform` reports it when the record is emitted.
     """
     try:
         record = decode(raw)
@@ -72,10 +72,10 @@ def decode_object(raw: msgspec.Raw | bytes) -> Record:
 
 
 def variant(name: str, value: object) -> str:
-    """Name the column for a value that does not fit its own.
+    """Name the variant of a column that takes a value of another type.
 
     Args:
-        name: The column it does not fit.
+        name: The column that the value does not fit.
         value: The value.
 
     Returns:
@@ -84,31 +84,31 @@ def variant(name: str, value: object) -> str:
     return f"{name}__v_{json_type(value)}"
 
 
-def spare(name: str, value: object, *taken: Container[str]) -> str:
-    """Name the column for a value that does not fit its own and must not replace another.
+def unused_variant(name: str, value: object, *used: Container[str]) -> str:
+    """Name the first variant of a column that is not in use.
 
     Args:
-        name: The column it does not fit.
+        name: The column that the value does not fit.
         value: The value.
-        taken: Names that are in use.
+        used: Names that are in use.
 
     Returns:
-        The first free name among the `variant` of the name, the variant of that, and so on.
+        The `variant` of the name, or the variant of that, and so on.
     """
     name = variant(name, value)
-    while any(name in names for names in taken):
+    while any(name in names for names in used):
         name = variant(name, value)
     return name
 
 
 def kinds(schema: Schema) -> list[str]:
-    """List the types of a property besides null.
+    """List the types of a property, except null.
 
     Args:
         schema: The property's schema.
 
     Returns:
-        Names of JSON types; none for an open schema.
+        Names of JSON types; none if the schema declares no type.
     """
     declared = schema.get("type", [])
     names = [declared] if isinstance(declared, str) else declared
@@ -116,34 +116,33 @@ def kinds(schema: Schema) -> list[str]:
 
 
 def compile_value(schema: Schema) -> Callable[[t.Any], t.Any]:
-    """Compile the function that fits a decoded value to its schema.
+    """Compile a function that fits a decoded value to its schema.
 
     Args:
-        schema: A property's schema; without a type, anything fits.
+        schema: A property's schema; any value fits one without a type.
 
     Returns:
-        A function from a value to the value to emit, or to `MISFIT`. Unknown keys of objects are
-        kept; a value inside an object that does not fit moves to a key `<name>__v_<type>` there.
+        A function from a value to the value to emit, or to `INVALID`. Unknown keys of objects stay;
+        a value inside an object that does not fit moves to a key `<name>__v_<type>` of the object.
     """
     if "type" not in schema:
         return lambda value: value
     fit, *others = [_compile_kind(kind, schema) for kind in kinds(schema)] or [_never]
-    null = None if "null" in schema["type"] else MISFIT
+    null = None if "null" in schema["type"] else INVALID
     if not others:
         return lambda value: null if value is None else fit(value)
 
     def fit_any(value: object) -> t.Any:  # noqa: ANN401
         if value is None:
             return null
-        return next(
-            (o for o in (each(value) for each in (fit, *others)) if o is not MISFIT), MISFIT
-        )
+        fitted = (each(value) for each in (fit, *others))
+        return next((one for one in fitted if one is not INVALID), INVALID)
 
     return fit_any
 
 
 def _never(_: object) -> t.Any:  # noqa: ANN401
-    return MISFIT
+    return INVALID
 
 
 def _compile_kind(kind: str, schema: Schema) -> Callable[[t.Any], t.Any]:
@@ -158,7 +157,7 @@ def _compile_kind(kind: str, schema: Schema) -> Callable[[t.Any], t.Any]:
     if kind == "integer":
         return _compile_integer(schema)
     accepted = _ACCEPTED[kind]
-    return lambda value: value if type(value) in accepted else MISFIT
+    return lambda value: value if type(value) in accepted else INVALID
 
 
 _ACCEPTED: t.Final[dict[str, tuple[type, ...]]] = {
@@ -172,18 +171,18 @@ _ACCEPTED: t.Final[dict[str, tuple[type, ...]]] = {
 
 def _fit_timestamp(value: object) -> t.Any:  # noqa: ANN401
     try:
-        return dates.normalise(value) if isinstance(value, str) else MISFIT
+        return dates.normalize(value) if isinstance(value, str) else INVALID
     except ValueError:
-        return MISFIT
+        return INVALID
 
 
 def _fit_date(value: object) -> t.Any:  # noqa: ANN401
     if not isinstance(value, str) or not _DATE.fullmatch(value):
-        return MISFIT
+        return INVALID
     try:
         date.fromisoformat(value)
     except ValueError:
-        return MISFIT
+        return INVALID
     return value
 
 
@@ -192,13 +191,13 @@ def _compile_integer(schema: Schema) -> Callable[[t.Any], t.Any]:
 
     def fit(value: t.Any) -> t.Any:  # noqa: ANN401
         if type(value) not in _ACCEPTED["number"]:
-            return MISFIT
+            return INVALID
         if isinstance(value, Decimal):
-            # JSON Schema counts 1.0 as an integer; what targets check it with does not.
+            # To JSON Schema 1.0 is an integer; to the validators of targets it is not.
             if not INT64["minimum"] <= value <= INT64["maximum"] or value != int(value):
-                return MISFIT
+                return INVALID
             value = int(value)
-        return value if low <= value <= high else MISFIT
+        return value if low <= value <= high else INVALID
 
     return fit
 
@@ -208,18 +207,18 @@ def _compile_object(properties: Schema) -> Callable[[t.Any], t.Any]:
 
     def fit(value: object) -> t.Any:  # noqa: ANN401
         if not isinstance(value, dict):
-            return MISFIT
+            return INVALID
         out: Record = {}
         for name, item in value.items():
             function = functions.get(name)
             fitted = item if function is None else function(item)
-            if fitted is not MISFIT:
+            if fitted is not INVALID:
                 out[name] = fitted
                 continue
             if function is not None and function(None) is None:
                 out[name] = None
             if item is not None:
-                out[spare(name, item, value, out, functions)] = item
+                out[unused_variant(name, item, value, out, functions)] = item
         return out
 
     return fit
@@ -230,8 +229,8 @@ def _compile_array(items: Schema) -> Callable[[t.Any], t.Any]:
 
     def fit(value: object) -> t.Any:  # noqa: ANN401
         if not isinstance(value, list):
-            return MISFIT
+            return INVALID
         fitted = [function(item) for item in value]
-        return MISFIT if any(item is MISFIT for item in fitted) else fitted
+        return INVALID if any(item is INVALID for item in fitted) else fitted
 
     return fit

@@ -1,7 +1,7 @@
-"""Timestamps: read in every form APIs send them, written in one.
+"""Timestamps: parsed in any form that APIs send, written in one canonical form.
 
-The one form is UTC with `Z`: `2024-03-01T09:30:00Z`, with as many digits of fraction as were sent.
-A value without a zone is taken as UTC.
+The canonical form is UTC with `Z`: `2024-03-01T09:30:00Z`. It keeps as many fractional digits as
+the API sent. A value without a zone is UTC.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ FIRST = datetime.min.replace(tzinfo=timezone.utc)
 LAST = datetime.max.replace(tzinfo=timezone.utc)
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+", re.ASCII)
 _EXACT = len("2024-03-01T09:30:00.000000Z")
-"""Length of the longest timestamp that is read without rounding."""
+"""Length of the longest timestamp that msgspec parses without rounding."""
 _FRACTION = re.compile(r"\.\d+", re.ASCII)
 
 
 def parse(text: str) -> datetime:
-    """Read an ISO 8601 date or timestamp.
+    """Parse an ISO 8601 date or timestamp.
 
     Args:
-        text: A date (midnight is meant), or a timestamp with `Z`, an offset or no zone (UTC).
+        text: A date (its midnight), or a timestamp with `Z`, an offset or no zone (UTC).
 
     Returns:
-        The instant, in UTC. Fractions finer than a microsecond are cut off, never rounded up: a
-        bookmark must not lie after its row.
+        The timestamp in UTC. Fractions finer than a microsecond are truncated, never rounded up:
+        a bookmark must not lie after its row.
 
     Raises:
         ValueError: The text is neither.
@@ -51,14 +51,14 @@ def parse(text: str) -> datetime:
         raise ValueError(text) from error
 
 
-def normalise(text: str) -> str:
-    """Bring a timestamp into the one form.
+def normalize(text: str) -> str:
+    """Write a timestamp in the canonical form.
 
     Args:
-        text: As for `parse`.
+        text: A date or timestamp, in any form that `parse` accepts.
 
     Returns:
-        The same instant in UTC with `Z`, with the digits of its fraction as they were sent.
+        The same timestamp in UTC with `Z`, with its fractional digits as sent.
 
     Raises:
         ValueError: The text is neither a date nor a timestamp.
@@ -68,26 +68,26 @@ def normalise(text: str) -> str:
     return second.replace("Z", f"{fraction[0]}Z") if fraction else second
 
 
-def look_normal(texts: Iterable[str]) -> bool:
-    """Tell whether timestamps, if the texts are such, are in the one form.
+def are_canonical(texts: Iterable[str]) -> bool:
+    """Check whether those of the texts that are timestamps are in the canonical form.
 
     Args:
         texts: Any texts.
 
     Returns:
-        Whether `normalise` would leave each timestamp as it is.
+        Whether `normalize` would leave each timestamp unchanged.
     """
     return not [text for text in texts if text[-1:] != "Z" or text[10:11] != "T"]
 
 
 def are_timestamps(texts: list[str]) -> bool:
-    """Tell whether all texts are timestamps, at once because that is much faster.
+    """Check whether all texts are timestamps: much faster than one by one.
 
     Args:
         texts: Any texts.
 
     Returns:
-        Whether each is, in any form.
+        Whether each is a timestamp, in any form.
     """
     try:
         msgspec.convert(texts, list[datetime])
@@ -96,24 +96,24 @@ def are_timestamps(texts: list[str]) -> bool:
     return True
 
 
-def instants(texts: list[str | None]) -> list[datetime | None]:
-    """Read timestamps that are known to be in the one form, all at once.
+def parse_canonical(texts: list[str | None]) -> list[datetime | None]:
+    """Parse timestamps in the canonical form, all at once.
 
     Args:
-        texts: The timestamps; `None` stands for none.
+        texts: The timestamps; `None` for none.
 
     Returns:
-        The instants, cut off like those of `parse`.
+        The timestamps, truncated as `parse` does.
     """
-    read = msgspec.convert(texts, list[datetime | None])
-    for place, text in enumerate(texts):
+    parsed = msgspec.convert(texts, list[datetime | None])
+    for index, text in enumerate(texts):
         if text is not None and len(text) > _EXACT:
-            read[place] = parse(text)
-    return read
+            parsed[index] = parse(text)
+    return parsed
 
 
 def render(value: datetime) -> str:
-    """Write an instant in the one form.
+    """Write a datetime in the canonical form.
 
     Args:
         value: An aware datetime.
@@ -125,14 +125,14 @@ def render(value: datetime) -> str:
 
 
 def shift(value: datetime, by: timedelta) -> datetime:
-    """Move an instant, but not beyond the calendar's edges.
+    """Add a duration, but stay within the calendar.
 
     Args:
-        value: An instant, in UTC.
-        by: How far, in either direction.
+        value: A datetime in UTC.
+        by: A duration, positive or negative.
 
     Returns:
-        The instant that lies so far from it.
+        The sum, or the first or last datetime that Python has.
     """
     try:
         return value + by
@@ -141,12 +141,5 @@ def shift(value: datetime, by: timedelta) -> datetime:
 
 
 def floor(value: datetime) -> datetime:
-    """Cut an instant to its second, the precision APIs are asked in.
-
-    Args:
-        value: An instant.
-
-    Returns:
-        The start of its second.
-    """
+    """Truncate a datetime to its second, the precision of most APIs' filters."""
     return value.replace(microsecond=0)

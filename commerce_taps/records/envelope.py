@@ -1,4 +1,4 @@
-"""Opens an answer's body: the envelope decoded, the records inside left as raw bytes."""
+"""Decodes the envelope of a response's body, and leaves the records inside as raw bytes."""
 
 from __future__ import annotations
 
@@ -16,84 +16,83 @@ from commerce_taps.redact import first_words
 Envelope = t.TypeVar("Envelope")
 
 CHUNK: t.Final = 1 << 14
-"""Bytes decoded at a time to be checked: the text of a whole page would not fit the processor's
-cache, and be as wide as its widest character."""
+"""Bytes of a body that are checked for UTF-8 at a time. The text of a whole page would not fit in
+the processor's cache, and every character would be as wide as its widest."""
 
 NULL: t.Final = msgspec.Raw(b"null")
 
-DEEPEST: t.Final = 100
-"""Levels of nesting that stay JSON where a body has more than can be decoded."""
+MAX_DEPTH: t.Final = 100
+"""Levels of nesting that stay JSON in a body that is nested too deeply to be decoded."""
 
-_MARKS: t.Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]', re.DOTALL)
-"""Whatever opens or closes a level, and the strings in which it would not."""
+_TOKENS: t.Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]', re.DOTALL)
+"""The characters that open or close a level, and strings, in which they do not."""
 
 _BLANK: t.Final = r"[\s\ufeff]+|<!--(?s:.*?)-->|<br\s*/?>"
 _NOTICE: t.Final = (
     r"(?:<b>)?(?:PHP )?(?:Notice|Warning|Deprecated|Strict Standards|(?:Recoverable f|Catchable f|"
     r"F)atal error|Parse error|Stack trace)(?:</b>)?:|#\d+ |thrown in "
 )
-"""How a line begins that PHP prints into its output."""
-_LAST_WORDS: t.Final = r"[^\n]*?\bon line (?:<b>)?\d+(?:</b>)?(?=\s*(?:\Z|[\n{\[<\ufeff]))"
+"""The beginning of a line that PHP prints into its output."""
+_END_OF_NOTICE: t.Final = r"[^\n]*?\bon line (?:<b>)?\d+(?:</b>)?(?=\s*(?:\Z|[\n{\[<\ufeff]))"
 _FOREIGN: t.Final = (
-    re.compile(rf"{_BLANK}|(?:{_NOTICE})(?:{_LAST_WORDS}|[^\n]*)"),
+    re.compile(rf"{_BLANK}|(?:{_NOTICE})(?:{_END_OF_NOTICE}|[^\n]*)"),
     re.compile(rf"{_BLANK}|(?:{_NOTICE})[^\n]*"),
 )
-"""What may stand around a document and is none of it. A notice ends after the number of a line,
-with the document right behind it; or, where that is a part of what it says, with its own line."""
+"""Text around a document that does not belong to it. A notice ends after a line number, directly
+before the document; or, if the number is part of its text, at the end of its own line."""
 _SCANNER: t.Final = json.JSONDecoder(parse_int=str, parse_float=str)
-
 
 _ESCAPES: t.Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-"""Escapes in JSON; the group is half of a character that lacks the other one."""
+"""Escapes in JSON. The group is a lone surrogate: one half of a character."""
 
 
 def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
-    """Decode an answer's body.
+    """Decode a response's body.
 
     Args:
         body: The whole body.
-        envelope: A msgspec type; records in it are `msgspec.Raw`. Its numbers may come as texts.
+        envelope: A msgspec type; its records are `msgspec.Raw`. Texts may stand for its numbers.
 
     Returns:
-        The envelope. Records inside hold no newline, so each can be written as one line. In a
-        body that is nested too deeply to be decoded, what lies below `DEEPEST` levels is a text:
-        its own JSON. Half of a character (a lone surrogate), which is no text, is U+FFFD.
+        The envelope. The records hold no newline, so each can be written as one line. If the body
+        is nested too deeply to be decoded, values below `MAX_DEPTH` levels are texts: their JSON.
+        Lone surrogates become U+FFFD.
 
     Raises:
-        InvalidResponse: The body is not the JSON the envelope describes.
+        InvalidResponse: The body is not the JSON that the envelope describes.
     """
     try:
-        # Strings in nested values are never decoded one by one.
+        # msgspec does not decode the strings inside raw values, so it does not check them either.
         _check_utf8(body)
         try:
             return _decode(body, envelope)
         except (msgspec.DecodeError, RecursionError):
-            mended = _whole(_shallow(body))
-            if mended == body:
+            repaired = _replace_surrogates(_flatten_deep(body))
+            if repaired == body:
                 raise
-            return _decode(mended, envelope)
+            return _decode(repaired, envelope)
     except UNREADABLE as error:
         reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        msg = f"the answer cannot be read ({reason}); it begins with {first_words(body)!r}"
+        msg = f"the response cannot be read ({reason}); it begins with {first_words(body)!r}"
         raise InvalidResponse(msg) from error
 
 
 def document(body: bytes) -> bytes | None:
-    """Find the one whole JSON document in an answer that holds other text around it.
+    """Extract the one JSON document from a body with foreign text around it.
 
-    Other text is what servers are known to add: byte order marks, blanks, comments of HTML, and
-    notices of PHP (its manual, "Error Handling: Runtime Configuration", `display_errors`). With
-    anything else around it, or two documents, there is no telling what the answer is.
+    Foreign text is text that servers are known to add: byte order marks, blanks, HTML comments, and
+    notices of PHP (its manual, "Error Handling: Runtime Configuration", `display_errors`). A body
+    with any other text, or with two documents, is ambiguous.
 
     Args:
         body: The whole body.
 
     Returns:
-        The object or array; `None` if there is not exactly one, or if nothing stands around it.
+        The object or array. `None` if there is not exactly one, or no text around it.
     """
     try:
         text = body.decode()
@@ -112,11 +111,11 @@ def document(body: bytes) -> bytes | None:
     return None
 
 
-def _skip(foreign: re.Pattern[str], text: str, place: int) -> int:
-    """Pass over what is foreign, piece by piece, so that no text takes long. Returns its end."""
-    while piece := foreign.match(text, place):
-        place = piece.end()
-    return place
+def _skip(foreign: re.Pattern[str], text: str, start: int) -> int:
+    """Return the end of the foreign text: matched piece by piece, which takes linear time."""
+    while piece := foreign.match(text, start):
+        start = piece.end()
+    return start
 
 
 def _decode(body: bytes, envelope: type[Envelope]) -> Envelope:
@@ -125,31 +124,31 @@ def _decode(body: bytes, envelope: type[Envelope]) -> Envelope:
     return msgspec.json.decode(body, type=envelope, strict=False)
 
 
-def _shallow(body: bytes) -> bytes:
-    """Write what is nested too deeply as the text of its JSON."""
+def _flatten_deep(body: bytes) -> bytes:
+    """Replace each value below `MAX_DEPTH` levels by a text: its JSON."""
     parts, depth, done, opening = [], 0, 0, 0
-    for mark in _MARKS.finditer(body):
-        if mark[0] in b"[{":
+    for token in _TOKENS.finditer(body):
+        if token[0] in b"[{":
             depth += 1
-            if depth == DEEPEST + 1:
-                opening = mark.start()
-        elif mark[0] in b"]}":
-            if depth == DEEPEST + 1:
-                text = body[opening : mark.end()].decode()
+            if depth == MAX_DEPTH + 1:
+                opening = token.start()
+        elif token[0] in b"]}":
+            if depth == MAX_DEPTH + 1:
+                text = body[opening : token.end()].decode()
                 parts += [body[done:opening], msgspec.json.encode(text)]
-                done = mark.end()
+                done = token.end()
             depth -= 1
     return b"".join([*parts, body[done:]])
 
 
 def open_object(raw: msgspec.Raw | bytes) -> dict[str, msgspec.Raw]:
-    """Take an object apart.
+    """Decode an object, and leave its values as raw bytes.
 
     Args:
         raw: A value of any type.
 
     Returns:
-        Its fields, none of them decoded; nothing where it is no object.
+        Its fields; none if it is not an object.
     """
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
@@ -158,13 +157,13 @@ def open_object(raw: msgspec.Raw | bytes) -> dict[str, msgspec.Raw]:
 
 
 def open_list(raw: msgspec.Raw | bytes) -> list[msgspec.Raw]:
-    """Take a list apart.
+    """Decode an array, and leave its items as raw bytes.
 
     Args:
         raw: A value of any type.
 
     Returns:
-        Its items, none of them decoded; nothing where it is no list.
+        Its items; none if it is not an array.
     """
     try:
         return msgspec.json.decode(raw, type=list[msgspec.Raw])
@@ -173,13 +172,13 @@ def open_list(raw: msgspec.Raw | bytes) -> list[msgspec.Raw]:
 
 
 def open_text(raw: msgspec.Raw | bytes) -> str:
-    """Read a text.
+    """Decode a text.
 
     Args:
         raw: A value of any type.
 
     Returns:
-        The text; "" where it is none.
+        The text; "" if it is not a text.
     """
     try:
         return msgspec.json.decode(raw, type=str)
@@ -187,8 +186,8 @@ def open_text(raw: msgspec.Raw | bytes) -> str:
         return ""
 
 
-def _whole(body: bytes) -> bytes:
-    """Write U+FFFD for half of a character."""
+def _replace_surrogates(body: bytes) -> bytes:
+    """Replace lone surrogates by U+FFFD."""
     return _ESCAPES.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], body)
 
 

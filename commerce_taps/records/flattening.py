@@ -1,8 +1,8 @@
-"""Columns out of the fields of objects (`flattening_enabled`), so that nothing is dropped.
+"""Flattens objects into columns (`flattening_enabled`), and drops nothing.
 
-The SDK's own flattening leaves columns that no SCHEMA has: of fields the schema does not know, of
-values that are not of the type it tells, of objects that are null. Loaders drop or refuse those.
-Here a column is known by the path it came from, and the record is fitted to the flat schema after.
+The SDK's flattening produces columns that are in no SCHEMA: for fields that the schema does not
+know, for values of another type than declared, for objects that are null. Loaders drop or reject
+them. Here each column belongs to a path, and the flat record is then fitted to the flat schema.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ import typing as t
 
 from singer_sdk.helpers._flattening import flatten_key
 
-from commerce_taps.records.conform import encode, kinds, spare
+from commerce_taps.records.conform import encode, kinds, unused_variant
 
 if t.TYPE_CHECKING:
     from singer_sdk.helpers._flattening import FlatteningOptions
 
     from commerce_taps.records.columns import Schema
     from commerce_taps.records.conform import Record
-
-Path = tuple[str, ...]
+    from commerce_taps.records.selection import Path
 
 TEXT: t.Final = {"type": ["string", "null"]}
-"""What arrays, and objects that are not taken apart, become: their JSON."""
+"""The schema of arrays, and of objects that are not flattened: a text, their JSON."""
 
 
 class Flattening:
-    """Flattens one schema and the records that fit it.
+    """Flattens a schema and the records that are valid against it.
 
     Attributes:
         schema: The flat schema.
@@ -66,7 +65,7 @@ class Flattening:
             self._columns[column] = self._flat(schema, nullable=bool(above))
 
     def _flat(self, schema: Schema, *, nullable: bool) -> Schema:
-        """Give the schema of a column, which is null wherever an object above it is."""
+        """Return the schema of a column: nullable if it comes from inside an object."""
         own = kinds(schema)
         if not own or "array" in own or "object" in own:
             described = {"description": schema["description"]} if "description" in schema else {}
@@ -80,11 +79,11 @@ class Flattening:
         """Flatten a record.
 
         Args:
-            record: A record that fits the schema, which may have fields beyond it.
+            record: A record that is valid against the schema; it may have unknown fields.
 
         Returns:
-            A value in every declared column, null where the record says nothing; and what has no
-            column, under the name it would have.
+            A value for every declared column, null if the record has none, and every unknown field
+            under the name that its column would have.
         """
         out: Record = dict.fromkeys(self._columns)
         self._fill(out, record, ())
@@ -98,9 +97,9 @@ class Flattening:
                 self._fill(out, value, path)
                 continue
             if column is None:
-                if value is None:  # says nothing; of an object, all its columns are null
+                if value is None:  # an object that is null: so are all its columns
                     continue
                 column = self._name(path)
                 if column in out:
-                    column = spare(column, value, out)
+                    column = unused_variant(column, value, out)
             out[column] = encode(value).decode() if isinstance(value, (dict, list)) else value

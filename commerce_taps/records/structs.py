@@ -1,7 +1,7 @@
-"""The fast way of checking a record: a msgspec Struct compiled from the stream's schema.
+"""The fast path: a msgspec Struct, compiled from a stream's schema, validates records.
 
-JSON Schema in, decoder out. The decoder accepts a record only when the schema does; whatever it
-refuses is looked at by `conform`, so it may refuse more.
+JSON Schema in, decoder out. The decoder accepts a record only if the schema does. It may reject
+more: `conform` handles everything that it rejects.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from operator import attrgetter
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
+from commerce_taps.records.columns import is_int64
 from commerce_taps.records.conform import encode, kinds
 
 if t.TYPE_CHECKING:
@@ -20,43 +21,25 @@ if t.TYPE_CHECKING:
     from commerce_taps.records.columns import Schema
 
 
-NOTHING: t.Final = t.Annotated[str, Meta(pattern="(?!)")]
-"""A type that no value is of: what is declared so always goes the careful way."""
+SLOW_PATH: t.Final = t.Annotated[str, Meta(pattern="(?!)")]
+"""A type that has no values: a record with such a column always takes the slow path."""
 
 
 def attribute(name: str) -> str:
-    """Name the Struct attribute of a column, whatever characters the column's name has.
-
-    Args:
-        name: The column.
-
-    Returns:
-        A Python identifier, the same for the same column.
-    """
+    """Name the Struct attribute of a column: a Python identifier for any column name."""
     return "f_" + name.encode().hex()
 
 
 def is_plain(name: str) -> bool:
-    """Tell whether a Struct can have a column: one whose name JSON has to escape it cannot.
+    """Check whether a Struct can have a column: JSON must not have to escape its name.
 
-    Args:
-        name: The column.
-
-    Returns:
-        Whether the name stands in JSON as it is; a record with another goes the careful way.
+    A record with any other column takes the slow path.
     """
     return encode(name) == b'"%b"' % name.encode()
 
 
 def attributes(names: Iterable[str]) -> Callable[[Struct], Sequence[t.Any]]:
-    """Compile the function that reads these columns of a row.
-
-    Args:
-        names: The columns.
-
-    Returns:
-        A function from a row to the columns' values.
-    """
+    """Compile a function from a row to the values of these columns."""
     found = [attribute(name) for name in names]
     if len(found) > 1:
         return attrgetter(*found)
@@ -71,14 +54,15 @@ def struct_decoder(
     strict: bool = True,
     closed: bool = False,
 ) -> Callable[[t.Any], t.Any]:
-    """Compile a decoder that accepts a record exactly when it conforms.
+    """Compile a decoder that accepts a record only if it is valid.
 
     Args:
-        properties: The columns. `{}` as a column's schema takes any value, as raw bytes.
-        required: Columns that must be there.
-        ignored: Columns that take any value, as raw bytes.
-        strict: Whether an unknown field is refused.
-        closed: Whether an unknown field is refused inside of objects, too.
+        properties: The columns' schemas. A column with the schema `{}` accepts any value, as raw
+            bytes.
+        required: Columns that every record must have.
+        ignored: Columns that accept any value, as raw bytes.
+        strict: Whether the decoder rejects unknown fields.
+        closed: Whether it rejects unknown fields inside objects too.
 
     Returns:
         A function from bytes to a Struct whose attributes are named by `attribute`.
@@ -110,15 +94,15 @@ def _struct(
 
 
 def _type(schema: Schema, *, top: bool = False, closed: bool = False) -> t.Any:  # noqa: ANN401
-    """Translate a schema into the type msgspec checks."""
+    """Translate a schema into the type that msgspec checks."""
     if "type" not in schema:
-        return NOTHING if closed else msgspec.Raw
+        return SLOW_PATH if closed else msgspec.Raw
     kind, *others = kinds(schema) or ["null"]
     checked: t.Any
     if kind == "null":
         checked = type(None)
     elif others:
-        checked = NOTHING  # a column of several types is rare: the careful way knows them
+        checked = SLOW_PATH  # several types are rare
     elif kind == "object":
         inner = schema.get("properties", {})
         checked = _struct(
@@ -128,18 +112,13 @@ def _type(schema: Schema, *, top: bool = False, closed: bool = False) -> t.Any: 
         checked = list[_type(schema.get("items", {}), closed=closed)]  # type: ignore[misc]
     elif kind == "integer":
         low, high = schema.get("minimum"), schema.get("maximum")
-        checked = NOTHING  # of other bounds than these, the careful way knows what fits
-        if all(bound is None or _is_int64(bound) for bound in (low, high)):
+        checked = SLOW_PATH  # msgspec checks no other bounds
+        if all(bound is None or is_int64(bound) for bound in (low, high)):
             checked = t.Annotated[int, Meta(ge=low, le=high)]
     elif kind == "string" and schema.get("format") == "date-time":
-        checked = str if top else NOTHING  # `Shape.examine` looks at the form, at the top only
+        checked = str if top else SLOW_PATH  # `Shape.validate` checks the form, at the top only
     elif kind == "string" and schema.get("format") == "date":
-        checked = NOTHING
+        checked = SLOW_PATH
     else:
         checked = {"string": str, "boolean": bool, "number": float}[kind]
     return checked | None if "null" in schema["type"] else checked
-
-
-def _is_int64(bound: float) -> bool:
-    """Tell whether a bound is one that msgspec can check."""
-    return isinstance(bound, int) and -(2**63) <= bound < 2**63

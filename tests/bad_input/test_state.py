@@ -154,7 +154,7 @@ def test_a_state_goes_on_where_it_was(
     assert end.code == 0
     assert end.output.timeless() == again.output.timeless()
     assert given["bookmarks"].keys() <= end.output.state["bookmarks"].keys()
-    assert ("bookmarks of no stream" in end.log) == ("issues" in given["bookmarks"])
+    assert ("no stream for these bookmarks" in end.log) == ("issues" in given["bookmarks"])
 
 
 def test_what_an_interrupted_older_version_noted_is_forgotten(trial: Trial, state: State) -> None:

@@ -96,11 +96,11 @@ FAILED = {
         an_error("Error parsing query - Could not resolve property modifiedDate on Dataset"),
     ),
     "200 but a page for people": Fault(
-        200, "the answer cannot be read", "<html>Sign in</html>", {"content-type": "text/html"}
+        200, "the response cannot be read", "<html>Sign in</html>", {"content-type": "text/html"}
     ),
-    "200 but cut short": Fault(200, "the answer cannot be read", '{"results":[{"id":"1"'),
-    "200 but empty": Fault(200, "the answer cannot be read", ""),
-    "200 but no page": Fault(200, "the answer cannot be read", [1, 2]),
+    "200 but cut short": Fault(200, "the response cannot be read", '{"results":[{"id":"1"'),
+    "200 but empty": Fault(200, "the response cannot be read", ""),
+    "200 but no page": Fault(200, "the response cannot be read", [1, 2]),
     "200 but another page": Fault(
         200,
         "page 1 was asked for and page 2 came",

@@ -18,7 +18,7 @@ from typing_extensions import override
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import ErrorTable, Message, TapError
 from commerce_taps.input.settings import COMMON
-from commerce_taps.records.columns import EXTRA, LONGEST, SCHEMAS, column_name, infer
+from commerce_taps.records.columns import EXTRA, MAX_NAME_BYTES, SCHEMAS, column_name, infer
 from commerce_taps.stream import HTTPStream
 from commerce_taps.tap import HTTPTap
 
@@ -439,7 +439,7 @@ def test_odd_names_become_names_that_any_database_takes(run: Any) -> None:  # no
         assert len({name.lower() for name in ran.schemas[0]}) == len(ran.schemas[0])
         for name in new:
             assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
-            assert len(name) <= LONGEST
+            assert len(name) <= MAX_NAME_BYTES
             assert not re.match("_sdc|ctid$|xmin$", name, re.IGNORECASE)
         assert sum(value == row.get(name) for row in ran.records for name in new) == len(ODD)
 

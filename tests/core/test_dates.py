@@ -17,7 +17,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def is_normal(text: str) -> bool:
-    return dates.look_normal([text]) and dates.are_timestamps([text])
+    return dates.are_canonical([text]) and dates.are_timestamps([text])
 
 
 @st.composite
@@ -53,7 +53,7 @@ def test_an_instant_is_read_to_the_microsecond_and_never_later(sent: tuple[str, 
 @given(written())
 def test_the_one_form_is_the_same_instant_and_keeps_every_digit(sent: tuple[str, Fraction]) -> None:
     text, exactly = sent
-    normal = dates.normalise(text)
+    normal = dates.normalize(text)
     assert NORMAL.fullmatch(normal)
     fraction = normal[19:-1]
     whole = seconds(datetime.fromisoformat(normal[:19]).replace(tzinfo=timezone.utc))
@@ -63,9 +63,9 @@ def test_the_one_form_is_the_same_instant_and_keeps_every_digit(sent: tuple[str,
 
 @given(written())
 def test_the_one_form_is_known_and_left_alone(sent: tuple[str, Fraction]) -> None:
-    normal = dates.normalise(sent[0])
+    normal = dates.normalize(sent[0])
     assert is_normal(normal)
-    assert dates.normalise(normal) == normal
+    assert dates.normalize(normal) == normal
     assert is_normal(sent[0]) == (sent[0] == normal)
 
 
@@ -92,7 +92,7 @@ def test_what_is_rendered_is_read_back(instant: datetime) -> None:
 @example("9999-12-31T23:59:59-01:00")
 def test_any_text_is_a_timestamp_or_refused(text: str) -> None:
     try:
-        normal = dates.normalise(text)
+        normal = dates.normalize(text)
     except ValueError:
         assert not is_normal(text)
         with pytest.raises(ValueError):  # noqa: PT011 - which one is all the same
@@ -113,7 +113,7 @@ def test_any_text_is_a_timestamp_or_refused(text: str) -> None:
     ],
 )
 def test_forms_worth_naming(text: str, normal: str) -> None:
-    assert dates.normalise(text) == normal
+    assert dates.normalize(text) == normal
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from commerce_taps.errors import InvalidResponse
 from commerce_taps.records.conform import decode, encode
-from commerce_taps.records.envelope import CHUNK, DEEPEST, document, open_envelope
+from commerce_taps.records.envelope import CHUNK, MAX_DEPTH, document, open_envelope
 from commerce_taps.redact import redact
 
 
@@ -76,7 +76,7 @@ def test_what_is_nested_without_measure_is_kept_as_text_and_every_other_record_a
     while not isinstance(inner, str):
         above += encode(inner)[:1].decode()
         (inner,) = inner.values() if isinstance(inner, dict) else inner
-    assert DEEPEST - 5 < len(above) < DEEPEST
+    assert MAX_DEPTH - 5 < len(above) < MAX_DEPTH
     assert inner in value
     assert len(inner) > times
 
@@ -108,7 +108,7 @@ def test_a_bare_record_comes_without_the_blanks_around_it() -> None:
     ids=lambda value: value[:24].decode(errors="replace") if isinstance(value, bytes) else "",
 )  # fmt: skip
 def test_what_is_no_answer_is_refused_in_a_sentence(body: bytes, reason: str) -> None:
-    with pytest.raises(InvalidResponse, match="the answer cannot be read") as raised:
+    with pytest.raises(InvalidResponse, match="the response cannot be read") as raised:
         open_envelope(body, Envelope)
     assert reason in raised.value.reason
     assert len(raised.value.reason) < 250

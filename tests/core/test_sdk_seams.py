@@ -29,7 +29,6 @@ from commerce_taps.errors import ErrorTable, Message
 from commerce_taps.input.cli import Command
 from commerce_taps.input.settings import COMMON
 from commerce_taps.output import PageStateWriter, PageWriter
-from commerce_taps.pagination.page import Page
 from commerce_taps.stream import HTTPStream
 from commerce_taps.tap import HTTPTap
 
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 
     from requests.auth import AuthBase
     from singer_sdk.helpers.types import Context
+
+    from commerce_taps.pagination.page import Page
 
 STAMP = datetime(2024, 3, 1, 9, 30, tzinfo=timezone.utc)
 SENT = b'{"id": "1", "total": 1.10, "open": true, "modifiedDate": "2024-03-01T09:30:00Z"}'
@@ -72,8 +73,9 @@ class Orders(HTTPStream):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        records = [msgspec.Raw(record) for record in self._tap.sent]
-        yield Page(records, [self.shape.check(raw) for raw in records], STAMP)
+        page = self.page_of([msgspec.Raw(record) for record in self._tap.sent])
+        page.bookmark = STAMP
+        yield page
 
 
 class MemoryTap(HTTPTap):

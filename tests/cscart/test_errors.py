@@ -236,7 +236,7 @@ def test_a_list_that_ends_before_its_total_fails_with_its_rows_written(
         (404, PAGE, "the web server finds nothing at this address; check `store_url`, and set"),
         (400, api_error(400), "the store does not take the request: something in the store's"),
         (500, PAGE, "the store has a fault of its own: Closed back soon"),
-        (200, '{"taxes": [', "the answer cannot be read"),
+        (200, '{"taxes": [', "the response cannot be read"),
         (200, '{"other": []}', "the answer has no `taxes`; it begins with"),
         (200, '{"taxes": ["no object"]}', "every row lacks its key"),
     ],

@@ -82,7 +82,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[Record
 def plain(value: Any, *, is_json: bool) -> Any:  # noqa: ANN401 (JSON)
     """Give a value of a table as the tap has emitted it."""
     if isinstance(value, datetime):
-        return dates.normalise(value.isoformat())
+        return dates.normalize(value.isoformat())
     if isinstance(value, Decimal):
         return float(value)
     return json.loads(value) if is_json and value is not None else value

@@ -83,7 +83,7 @@ def read(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
 def plain(value: Any, *, is_json: bool) -> Any:  # noqa: ANN401 (JSON)
     """Give a value of a table as the tap has emitted it."""
     if isinstance(value, datetime):
-        return dates.normalise(value.isoformat())
+        return dates.normalize(value.isoformat())
     return json.loads(value) if is_json and value is not None else value
 
 

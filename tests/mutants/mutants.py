@@ -296,7 +296,7 @@ MUTANTS = (
         "tests/core/test_columns.py::test_what_a_value_left_in_a_variant_column_is_cleared",
     ),
     Mutant(
-        "records on the fast way do not carry the columns they lack",
+        "records on the fast path do not carry the columns they lack",
         "commerce_taps/records/validate.py",
         "        return lacks + rest if lacks else rest\n",
         "        return rest\n",
@@ -304,9 +304,9 @@ MUTANTS = (
     ),
     Mutant(
         "the first value alone tells a column's type",
-        "commerce_taps/records/validate.py",
-        'kind = self.schema["properties"], infer(alike)\n',
-        'kind = self.schema["properties"], infer(alike[:1])\n',
+        "commerce_taps/records/evolve.py",
+        "infer(alike) for group, alike in",
+        "infer(alike[:1]) for group, alike in",
         "tests/core/test_columns.py::test_the_type_of_a_new_column_is_that_of_the_whole_page",
     ),
     Mutant(
@@ -318,8 +318,8 @@ MUTANTS = (
     ),
     Mutant(
         "new columns have no limit",
-        "commerce_taps/records/validate.py",
-        "                if len(self.columns) >= self._max_new_columns:\n",
+        "commerce_taps/records/evolve.py",
+        "                if len(self.kinds) >= self._max_columns:\n",
         "                if False:\n",
         "tests/core/test_columns.py::test_fields_beyond_the_limit_are_kept_in_one_column",
     ),
@@ -425,8 +425,8 @@ MUTANTS = (
     ),
     Mutant(
         "every unknown field becomes a column",
-        "commerce_taps/records/validate.py",
-        "                if len(self.columns) >= self._max_new_columns:\n",
+        "commerce_taps/records/evolve.py",
+        "                if len(self.kinds) >= self._max_columns:\n",
         "                if False:\n",
         "tests/core/test_columns.py::test_fields_beyond_the_limit_are_kept_in_one_column",
     ),
@@ -608,19 +608,19 @@ MUTANTS = (
         "tests/core/test_selection.py::test_what_cannot_be_told_apart_is_withheld_by_name",
     ),
     Mutant(
-        "the fast way does not look inside of objects",
+        "the fast path does not look inside of objects",
         "commerce_taps/records/validate.py",
         "            closed=self.selection.is_deep,\n",
         "",
         "tests/core/test_selection.py::test_a_secret_leaves_in_no_form",
     ),
     Mutant(
-        "the fast way takes a text where parts are hidden",
+        "the fast path takes a text where parts are hidden",
         SELECTION,
         "        if closed and place is not None and place.parts and not _is_container(schema):\n",
         "        if False:\n",
         "tests/core/test_selection.py"
-        "::test_a_column_met_at_run_time_takes_no_secret_on_the_fast_way",
+        "::test_a_column_met_at_run_time_takes_no_secret_on_the_fast_path",
     ),
     Mutant(
         "a catalog offers secrets",
@@ -632,7 +632,7 @@ MUTANTS = (
     Mutant(
         "of two inner fields of one name, one is lost",
         "commerce_taps/records/flattening.py",
-        "                    column = spare(column, value, out)\n",
+        "                    column = unused_variant(column, value, out)\n",
         "                    pass\n",
         "tests/core/test_mapping.py::test_flattening_loses_nothing_and_fits",
     ),
