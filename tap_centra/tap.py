@@ -50,8 +50,8 @@ class TapCentra(HTTPTap):
             allowed_values=[INTEGRATION, ORDER],
             default=INTEGRATION,
             description=(
-                "Which of Centra's APIs to read: `integration`, the GraphQL API of the whole "
-                "environment, or `order`, the older REST API of an Order API plugin."
+                "Centra's API to read: `integration`, the GraphQL API of the whole environment, or"
+                " `order`, the older REST API of an Order API plugin."
             ),
         ),
         th.Property(
@@ -61,7 +61,8 @@ class TapCentra(HTTPTap):
             title="Address",
             description=(
                 "Address of the API: `https://<customer>.centra.com` for the Integration API, the "
-                "address the plugin shows for the Order API. https, but for loopback addresses."
+                "address that the plugin shows for the Order API. It must begin with https://, "
+                "except on this machine."
             ),
         ),
         th.Property(
@@ -69,29 +70,29 @@ class TapCentra(HTTPTap):
             th.StringType,
             secret=True,
             title="Token",
-            description="Integration API: a token from the admin, System > API Tokens.",
+            description="Integration API: token from the admin, System > API Tokens.",
         ),
         th.Property(
             "api_key",
             th.StringType,
             secret=True,
             title="Shared secret",
-            description="Order API: the shared secret of the plugin.",
+            description="Order API: shared secret of the plugin.",
         ),
         th.Property(
             "timezone",
             th.StringType,
             title="Time zone",
             description=(
-                "Order API, required: the zone of the environment's times, which the API does not "
-                "tell, such as `Europe/Stockholm`."
+                "Order API, required: time zone of the environment, such as `Europe/Stockholm`. "
+                "The API does not report it."
             ),
         ),
         th.Property(
             "voucher_ids",
             th.ArrayType(th.CustomType({"type": ["string", "integer"]})),
             title="Vouchers",
-            description="Order API: ids of the vouchers to read; it has no list of them.",
+            description="Order API: ids of the vouchers to read. The API cannot list them.",
         ),
         th.Property(
             "lookback_days",
@@ -99,8 +100,8 @@ class TapCentra(HTTPTap):
             title="Days to look back",
             default=30,
             description=(
-                "How many days before the bookmark are read again, for streams that the API "
-                "filters by creation only: later changes show for so long."
+                "Days before the bookmark to read again, for streams that the API can filter only "
+                "by creation. Later changes are not seen."
             ),
         ),
         th.Property(
@@ -109,9 +110,9 @@ class TapCentra(HTTPTap):
             title="Missing permission",
             allowed_values=["drop_field", "fail"],
             description=(
-                "Integration API: what becomes of a field the token may not read. `drop_field` "
-                "leaves it out, or skips the stream where all of it is meant; `fail` fails the "
-                "stream. Default: `drop_field`."
+                "Integration API: what happens to a field that the token may not read. "
+                "`drop_field` leaves it out, or skips the stream if this affects all of it; `fail`"
+                " fails the stream. Default: `drop_field`."
             ),
         ),
         th.Property(
@@ -119,7 +120,9 @@ class TapCentra(HTTPTap):
             th.IntegerType(minimum=1, maximum=200),
             title="Page size",
             default=100,
-            description="Rows asked for per page. It becomes smaller where the API asks for less.",
+            description=(
+                "Rows to request per page. The tap reduces the number if the API requires it."
+            ),
         ),
         *(setting for setting in COMMON if setting.name != "page_size"),
     ).to_dict()

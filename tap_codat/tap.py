@@ -49,8 +49,8 @@ class TapCodat(HTTPTap):
             secret=True,
             title="API key",
             description=(
-                "The API key as Codat's portal shows it; the tap encodes it. One of `api_key` "
-                "and `auth_header` is required."
+                "API key as Codat's portal shows it; the tap encodes it. Either `api_key` or "
+                "`auth_header` is required."
             ),
         ),
         th.Property(
@@ -59,8 +59,8 @@ class TapCodat(HTTPTap):
             secret=True,
             title="Authorization header",
             description=(
-                "The ready-made `Authorization` header as Codat's portal shows it (`Basic …`), "
-                "sent as it is, in place of `api_key`."
+                "Complete `Authorization` header as Codat's portal shows it (`Basic …`), sent "
+                "unchanged in place of `api_key`."
             ),
         ),
         th.Property(
@@ -73,16 +73,16 @@ class TapCodat(HTTPTap):
             "connection_ids",
             th.ArrayType(th.StringType),
             title="Connections",
-            description="Of these companies, read only these connections. Default: all.",
+            description="Read only these connections of the companies. Default: all.",
         ),
         th.Property(
             "skip_unchanged",
             th.BooleanType,
-            title="Skip what is unchanged",
+            title="Skip unchanged data",
             default=True,
             description=(
-                "Ask Codat first what it has synced, and do not read again what it has not, nor "
-                "what a platform never has."
+                "Skip data that Codat has not synced since the last run, and data types that a "
+                "platform does not have. The tap requests the data statuses first."
             ),
         ),
         th.Property(
@@ -90,7 +90,7 @@ class TapCodat(HTTPTap):
             th.StringType,
             title="API address",
             default="https://api.codat.io",
-            description="Address of the API. https, but for loopback addresses.",
+            description="Address of the API. It must begin with https://, except on this machine.",
         ),
         *COMMON,
     ).to_dict()

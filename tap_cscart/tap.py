@@ -44,29 +44,31 @@ OWN: t.Final = (
         th.StringType,
         title="Store address",
         description=(
-            "Address of the store, with the folder it is in, such as https://shop.example/en. "
-            "https, but for loopback addresses. Required."
+            "Address of the store with its folder, such as https://shop.example/en. It must begin "
+            "with https://, except on this machine. Required."
         ),
     ),
     th.Property(
         "email",
         th.StringType,
         title="E-mail",
-        description="E-mail of the administrator's account whose API key is used. Required.",
+        description=(
+            "E-mail address of the administrator account to which the API key belongs. Required."
+        ),
     ),
     th.Property(
         "api_key",
         th.StringType,
         secret=True,
         title="API key",
-        description="The API key of that account, from its tab *API access*. Required.",
+        description="API key of the account, from its tab *API access*. Required.",
     ),
     th.Property(
         "api_version",
         th.StringType,
         title="API version",
         default="2.0",
-        description="Version of the API. Other versions send other columns.",
+        description="Version of the API. Other versions return other columns.",
     ),
     th.Property(
         "use_rewrite",
@@ -74,22 +76,23 @@ OWN: t.Final = (
         title="Rewritten addresses",
         default=True,
         description=(
-            "Whether the store's web server rewrites addresses. If not, `api.php?_d=…` is called."
+            "Whether the web server of the store rewrites addresses. If not, the tap uses "
+            "`api.php?_d=…`."
         ),
     ),
     th.Property(
         "lang_code",
         th.StringType,
         title="Language",
-        description="Code of the language texts are read in. Default: the store's own.",
+        description="Language code of the texts to read. Default: the language of the store.",
     ),
     th.Property(
         "company_ids",
         th.ArrayType(th.StringType),
         title="Stores or vendors",
         description=(
-            "Read through each of these storefronts or vendors, rather than the store as a whole; "
-            "the column `read_company_id` tells through which."
+            "Read these storefronts or vendors separately instead of the store as a whole. The "
+            "column `read_company_id` contains the id through which a row was read."
         ),
     ),
     th.Property(
@@ -102,11 +105,11 @@ OWN: t.Final = (
     th.Property(
         "lookback",
         th.IntegerType(minimum=0, maximum=100 * 365 * 86_400),
-        title="Overlap",
+        title="Lookback",
         default=86_400,
         description=(
-            "Seconds before the bookmark that are read again, for clocks that differ and changes "
-            "that come late."
+            "Seconds before the bookmark to read again, for clocks that differ and for late "
+            "changes."
         ),
     ),
     th.Property(
@@ -114,8 +117,8 @@ OWN: t.Final = (
         th.IntegerType(minimum=1, maximum=5000),
         title="Page size",
         description=(
-            "Rows asked for at once. Default: 250, 100 of products and orders, 50 of orders that "
-            "come whole."
+            "Rows to request per page. Default: 250; 100 for products and orders; 50 for complete "
+            "orders."
         ),
     ),
 )

@@ -23,23 +23,23 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
         th.StringType,
         title="File",
         description=(
-            "The DuckDB file to write, which is made if it is not there. `md:` and a name for "
-            "MotherDuck. Required."
+            "DuckDB file to write, created if it does not exist; `md:` and a name for MotherDuck. "
+            "Required."
         ),
     ),
     th.Property(
         "path",
         th.StringType,
         title="Path",
-        description="Another name of `filepath`.",
+        description="Another name for `filepath`.",
     ),
     th.Property(
         "default_target_schema",
         th.StringType,
         title="Schema",
         description=(
-            "The schema the tables are made in. Default: the part of the stream's name before "
-            "its dash, else `main`."
+            "Schema of the tables. Default: the part of the stream name before its dash, otherwise"
+            " `main`."
         ),
     ),
     th.Property(
@@ -48,7 +48,7 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Schemas by source",
         description=(
             "Schemas for streams called `schema-table`: the name of each schema, with an object "
-            '`{"target_schema": …}`. It wins over `default_target_schema`.'
+            '`{"target_schema": …}`. Wins over `default_target_schema`.'
         ),
     ),
     th.Property(
@@ -56,7 +56,7 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
         th.BooleanType,
         title="Metadata columns",
         default=True,
-        description="Adds the columns `_sdc_…`.",
+        description="Add the columns `_sdc_…`.",
     ),
     th.Property(
         "hard_delete",
@@ -64,8 +64,8 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Hard delete",
         default=False,
         description=(
-            "Delete rows of older versions, and rows whose `_sdc_deleted_at` the tap has filled, "
-            "rather than stamp them as deleted. Adds the metadata columns."
+            "Delete rows of older versions, and rows whose `_sdc_deleted_at` the tap has set, "
+            "instead of marking them as deleted. Adds the metadata columns."
         ),
     ),
     th.Property(
@@ -74,8 +74,8 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Type of numbers",
         default="DOUBLE",
         description=(
-            "Type of columns for numbers: `DOUBLE`, which keeps the digits it cannot hold in "
-            "`<column>__digits`, or `DECIMAL(p,s)`, which refuses what has more digits."
+            "Type of number columns: `DOUBLE`, which keeps digits that it cannot hold in "
+            "`<column>__digits`, or `DECIMAL(p,s)`, which rejects numbers with more digits."
         ),
     ),
     th.Property(
@@ -83,8 +83,8 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
         th.ObjectType(additional_properties=True),
         title="Types of numbers by column",
         description=(
-            "Other types for some columns: patterns of `stream.column`, each with its type, such "
-            'as `{"orders.total*": "DECIMAL(38,9)"}`. The first that fits wins.'
+            "Types for some columns: patterns of `stream.column`, each with its type, such as "
+            '`{"orders.total*": "DECIMAL(38,9)"}`. The first match wins.'
         ),
     ),
     th.Property(
@@ -93,8 +93,8 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Strict",
         default=True,
         description=(
-            "Refuse a record with a field that its SCHEMA lacks. Otherwise such fields are left "
-            "out and counted, for taps that send what was deselected."
+            "Reject a record with a field that its SCHEMA lacks. Otherwise such fields are left "
+            "out and counted, for taps that send deselected fields."
         ),
     ),
     th.Property(
@@ -102,35 +102,37 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
         th.NumberType(exclusive_minimum=0),
         title="Megabytes in a flush",
         default=64,
-        description="Megabytes of input, of all streams, after which rows are committed.",
+        description="Megabytes of input, over all streams, after which rows are committed.",
     ),
     th.Property(
         "batch_size_rows",
         th.IntegerType(minimum=1),
         title="Rows in a flush",
         default=400000,
-        description="Rows of all streams after which they are committed.",
+        description="Rows, over all streams, after which they are committed.",
     ),
     th.Property(
         "max_wait_seconds",
         th.NumberType(minimum=0),
         title="Longest wait of a state",
         default=30,
-        description="Seconds after which rows are committed because a STATE waits for them.",
+        description="Seconds that a STATE may wait before the rows before it are committed.",
     ),
     th.Property(
         "flush_all_streams",
         th.BooleanType,
         title="Flush all streams",
         default=True,
-        description="Every flush is of all streams: a state is true of no less. Cannot be false.",
+        description=(
+            "Commit all streams together, because a STATE covers all of them. Cannot be false."
+        ),
     ),
     th.Property(
         "data_flattening_max_level",
         th.IntegerType(minimum=0),
         title="Flattening",
         default=0,
-        description="Must be 0: nested objects are flattened by the tap (`flattening_enabled`).",
+        description="Must be 0: the tap flattens nested objects (`flattening_enabled`).",
     ),
     th.Property(
         "lock_wait_seconds",
@@ -143,13 +145,13 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
         "memory_limit",
         th.StringType,
         title="Memory",
-        description="Memory that DuckDB takes at most, such as `1GB`. Default: DuckDB's own.",
+        description="Maximum memory of DuckDB, such as `1GB`. Default: the default of DuckDB.",
     ),
     th.Property(
         "temp_directory",
         th.StringType,
         title="Folder for large work",
-        description="Where DuckDB puts what does not fit in memory. Default: beside the file.",
+        description="Folder for data that does not fit in memory. Default: beside the file.",
     ),
 )
 

@@ -32,8 +32,8 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         th.DateTimeType,
         title="Start date",
         description=(
-            "Rows changed before this date are not read: a date or a timestamp, UTC unless it "
-            "says otherwise. Applies to incremental streams; a later bookmark wins."
+            "Read only rows that changed at or after this date or timestamp, which is UTC unless "
+            "it has another zone. Applies to incremental streams without a later bookmark."
         ),
     ),
     th.Property(
@@ -41,28 +41,30 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         th.IntegerType(minimum=1, maximum=5000),
         title="Page size",
         default=2000,
-        description="Records asked for per page. What the server makes of it is respected.",
+        description=(
+            "Rows to request per page. If the server returns pages of another size, the tap adapts."
+        ),
     ),
     th.Property(
         "concurrency",
         th.IntegerType(minimum=1, maximum=64),
         title="Concurrency",
         default=8,
-        description="Requests under way at once. The output is the same for any value.",
+        description="Requests in progress at the same time. The output is the same for any value.",
     ),
     th.Property(
         "requests_per_minute",
         th.IntegerType(minimum=0, maximum=1_000_000),
         title="Requests per minute",
         default=1000,
-        description="The most requests sent within any 60 seconds; 0 for no limit.",
+        description="Maximum number of requests within any 60 seconds; 0 for no limit.",
     ),
     th.Property(
         "request_timeout",
         th.NumberType(minimum=0.1, maximum=3600),  # type: ignore[arg-type] # wrongly for whole ones
         title="Request timeout",
         default=120,
-        description="Seconds without a byte after which a request is given up and repeated.",
+        description="Seconds without a byte from the server after which the tap repeats a request.",
     ),
     th.Property(
         "response_timeout",
@@ -70,8 +72,8 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Response timeout",
         default=1800,
         description=(
-            "Seconds a whole response may take, however slowly it comes. After that the tap asks "
-            "again, for smaller pages."
+            "Maximum seconds for a whole response, however slowly it arrives. After that the tap "
+            "requests smaller pages."
         ),
     ),
     th.Property(
@@ -79,7 +81,7 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         th.IntegerType(minimum=0, maximum=100),
         title="Retries",
         default=8,
-        description="How often a request is repeated, with growing waits, before it has failed.",
+        description="How often the tap repeats a failed request, with growing waits.",
     ),
     th.Property(
         "max_wait",
@@ -87,16 +89,19 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Longest wait",
         default=300,
         description=(
-            "Seconds the tap waits when the API asks it to (`Retry-After`). Asked for more, it "
-            "stops, keeps its state and says until when."
+            "Maximum seconds to wait when the API asks for it (`Retry-After`). If the API asks for"
+            " a longer wait, the tap writes its state, logs until when, and stops."
         ),
     ),
     th.Property(
         "max_response_mb",
         th.IntegerType(minimum=1, maximum=8192),
-        title="Largest answer",
+        title="Largest response",
         default=256,
-        description="Megabytes beyond which an answer is not taken; smaller pages help.",
+        description=(
+            "Maximum size of a response in megabytes. If one is larger, the tap requests smaller "
+            "pages."
+        ),
     ),
     th.Property(
         "strict",
@@ -104,8 +109,8 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Strict",
         default=False,
         description=(
-            "Stop at the first thing that cannot be read. By default the rest is read, and the "
-            "run fails at its end."
+            "Stop at the first failure. By default the run reads everything else and fails at its "
+            "end."
         ),
     ),
     th.Property(
@@ -115,8 +120,8 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         allowed_values=["evolve", "drop"],
         default="evolve",
         description=(
-            "What becomes of a field the catalog does not know: `evolve` adds a column for it, "
-            "`drop` leaves it out and says so."
+            "What happens to a field that the catalog does not know: `evolve` adds a column for "
+            "it, `drop` leaves it out and logs its name."
         ),
     ),
     th.Property(
@@ -125,8 +130,8 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Secrets to include",
         default=[],
         description=(
-            "Columns with secrets that you want all the same, each as `stream.column`. The tap "
-            "emits no other column with a secret, whatever you select."
+            "Columns with secrets to emit, each as `stream.column`. The tap withholds all other "
+            "columns with secrets, whatever you select."
         ),
     ),
     th.Property(
@@ -135,7 +140,7 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="New columns",
         default=200,
         description=(
-            "How many columns `evolve` adds to a stream in all. Fields beyond that are kept as "
+            "Maximum number of columns that `evolve` adds to a stream. Further fields are kept as "
             "JSON in the column `_extra`."
         ),
     ),
@@ -145,15 +150,15 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
         title="Replace NUL",
         default=False,
         description=(
-            "Write U+FFFD for each NUL in a text, at any depth of a value. PostgreSQL does not "
-            "store NUL, and refuses the whole batch of rows."
+            "Write U+FFFD instead of NUL in strings, at any depth. PostgreSQL cannot store NUL and"
+            " rejects the whole batch of rows."
         ),
     ),
     th.Property(
         "user_agent",
         th.StringType(pattern="^[ -~]+$"),
         title="User agent",
-        description="Sent with every request, so that the vendor can tell whose it is.",
+        description="User agent to send with every request, by which the vendor can identify you.",
     ),
 )
 
