@@ -1,4 +1,4 @@
-"""The servers of Centra's orders in bulk send what the double sends, row after row."""
+"""The servers of Centra's orders in bulk send what the fake API sends, row after row."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_graphql_pages_hold_each_order_once(integration: str) -> None:
     assert dates == sorted(set(dates))
 
 
-def test_graphql_response_has_form_of_double(integration: str) -> None:
+def test_graphql_response_has_form_of_fake_api(integration: str) -> None:
     with Sandbox(scale=0.05) as sandbox:
         right = page(f"{sandbox.environment['TAP_CENTRA_BASE_URL']}/graphql", 1)
     found = page(integration, 1)
@@ -107,7 +107,7 @@ def test_order_pages_hold_each_order_once(orders: str) -> None:
     assert dates == sorted(set(dates))
 
 
-def test_order_has_form_of_double(orders: str) -> None:
+def test_order_has_form_of_fake_api(orders: str) -> None:
     with Sandbox(scale=0.05) as sandbox:
         url = f"{sandbox.environment['TAP_CENTRA_ORDER_BASE_URL']}/orders"
         (right,) = fetch(url, limit=1)["orders"]

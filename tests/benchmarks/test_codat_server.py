@@ -1,4 +1,4 @@
-"""The server of Codat's lists in bulk responds as the strict double does."""
+"""The server of Codat's lists in bulk responds as the strict fake API does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server of CS-Cart's lists in bulk sends what the double sends, row after row."""
+"""The server of CS-Cart's lists in bulk sends what the fake API sends, row after row."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_pages_hold_each_row_once_in_order(bulk: Store, name: str, key: str, que
     ("name", "key", "query"),
     [("orders", "order_id", WHOLE), ("products", "product_id", PRODUCTS)],
 )
-def test_response_has_form_of_double(bulk: Store, name: str, key: str, query: str) -> None:
+def test_response_has_form_of_fake_api(bulk: Store, name: str, key: str, query: str) -> None:
     path = f"{name}?{query}&page=1&items_per_page=1"
     with Sandbox(scale=0.05) as sandbox:
         right = Store.of(sandbox.environment).fetch(path)
