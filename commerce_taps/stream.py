@@ -303,8 +303,7 @@ class HTTPStream(Stream, abc.ABC):
         Returns:
             The page, without a bookmark.
         """
-        found, fits, _ = self.shape.validate(records)
-        return Page(found, fits)
+        return self.shape.validate(records)
 
     @cached_property
     def shape(self) -> Shape:

@@ -30,7 +30,7 @@ from commerce_taps.errors import (
 from commerce_taps.http import Request, where
 from commerce_taps.pagination.counted import check_page, counted_pages
 from commerce_taps.pagination.keyset import keyset
-from commerce_taps.pagination.page import UNBOUNDED, Page, Reply, TimeRange, unmarked
+from commerce_taps.pagination.page import UNBOUNDED, Page, TimeRange, without_bookmarks
 from commerce_taps.pagination.parts import Parts
 from commerce_taps.records import dates
 from commerce_taps.records.envelope import NULL, open_envelope, open_list, open_object, open_text
@@ -143,17 +143,17 @@ def _check_records(records: Sequence[Raw]) -> Sequence[Raw]:
     return records
 
 
-def query(field: str, asked: TimeRange) -> str:
+def query(field: str, requested: TimeRange) -> str:
     """Write a range in Codat's query language.
 
     Args:
         field: The field it is of.
-        asked: The instants.
+        requested: The range.
 
     Returns:
         For example `modifiedDate>=2024-01-01T00:00:00Z`; "" for everything.
     """
-    bounds = ((">=", asked.start), ("<", asked.end))
+    bounds = ((">=", requested.start), ("<", requested.end))
     return "&&".join(f"{field}{op}{dates.render(value)}" for op, value in bounds if value)
 
 
@@ -200,28 +200,22 @@ class CodatStream(HTTPStream, abc.ABC):
             divisible=divisible,
         )
 
-    def _reply(self, body: bytes, asked: TimeRange, number: int, size: int) -> Reply:
+    def _parse_page(self, body: bytes, requested: TimeRange, number: int, size: int) -> Page:
         """Open a page of the usual envelope. What it does not say of itself is taken as asked."""
         envelope = open_envelope(body, _Envelope)
         if envelope.page_number not in (number, None):
             msg = f"page {number} was asked for and page {envelope.page_number} came"
             raise InvalidResponse(msg)
-        records, fits, stamps = self.shape.validate(_check_records(envelope.results or ()))
-        size = envelope.page_size if envelope.page_size is not None else size
+        page = self.shape.validate(_check_records(envelope.results or ()))
+        page.total = envelope.total_results
+        page.size = size = envelope.page_size if envelope.page_size is not None else size
         has_next = _has_next(envelope.links)
         if has_next is None:
-            has_next = (number - 1) * size + len(records) < envelope.total_results
-        reply = Reply(
-            records=records,
-            valid=fits,
-            timestamps=stamps,
-            total=envelope.total_results,
-            size=size,
-            has_next=has_next,
-        )
-        return check_page(reply, asked, number)
+            has_next = (number - 1) * size + len(page.records) < page.total
+        page.has_next = has_next
+        return check_page(page, requested, number)
 
-    def parts(self, context: Context | None, *, ordered: bool = False) -> Parts[Reply]:
+    def parts(self, context: Context | None, *, ordered: bool = False) -> Parts[Page]:
         """Open a list of this stream.
 
         Args:
@@ -234,38 +228,40 @@ class CodatStream(HTTPStream, abc.ABC):
         key = self.replication_key
         page_size = BARE_SIZE if self.first_page_bare else int(self.config["page_size"])
 
-        def fetch(asked: TimeRange, number: int, size: int, *, divisible: bool) -> Reply:
+        def fetch(requested: TimeRange, number: int, size: int, *, divisible: bool) -> Page:
             params: dict[str, str | int] = {"page": number, "pageSize": size}
             if self.first_page_bare and number == 1 and size == page_size:
                 params = {}
             if key and ordered:
                 params["orderBy"] = key
-            if key and asked != UNBOUNDED:
-                params["query"] = query(key, asked)
-            parse = partial(self._reply, asked=asked, number=number, size=size)
+            if key and requested != UNBOUNDED:
+                params["query"] = query(key, requested)
+            parse = partial(self._parse_page, requested=requested, number=number, size=size)
             return self._tap.client.get(self._request(context, params, divisible=divisible), parse)
 
-        return Parts(fetch, Reply.join, page_size, where(self.name, context), self.logger)
+        return Parts(fetch, Page.join, page_size, where(self.name, context), self.logger)
 
     def counted(
         self,
         context: Context | None,
         *,
-        asked: TimeRange = UNBOUNDED,
-        wanted: TimeRange = UNBOUNDED,
+        requested: TimeRange = UNBOUNDED,
+        keep: TimeRange = UNBOUNDED,
     ) -> Iterator[Page]:
         """Read a list by page numbers.
 
         Args:
             context: The partition.
-            asked: As for `counted_pages`.
-            wanted: As for `counted_pages`.
+            requested: As for `counted_pages`.
+            keep: As for `counted_pages`.
 
         Returns:
             The pages.
         """
         parts = self.parts(context)
-        return parts.finish(counted_pages(parts.page, self.shape.key, asked=asked, wanted=wanted))
+        return parts.finish(
+            counted_pages(parts.page, self.shape.key, requested=requested, keep=keep)
+        )
 
 
 class CompanyStream(CodatStream, abc.ABC):
@@ -350,8 +346,8 @@ class ModifiedStream(ConnectionStream, abc.ABC):
             yield from parts.finish(keyset(parts.page, self.shape.key, start, first=parts.first))
         except FilterNotSupported as error:
             self.logger.info("%s is read whole: %s", where(self.name, context), error.reason)
-            wanted = TimeRange(dates.floor(start)) if start else UNBOUNDED
-            yield from unmarked(self.counted(context, wanted=wanted))
+            keep = TimeRange(dates.floor(start)) if start else UNBOUNDED
+            yield from without_bookmarks(self.counted(context, keep=keep))
 
 
 class PagedStream(CodatStream, abc.ABC):
@@ -377,28 +373,28 @@ class OperationStream(CompanyStream, abc.ABC):
     """Whether Codat filters, as far as is known."""
 
     @override
-    def _reply(self, body: bytes, asked: TimeRange, number: int, size: int) -> Reply:
+    def _parse_page(self, body: bytes, requested: TimeRange, number: int, size: int) -> Page:
         """Open a page; one of more than was asked for is none of a filtered list."""
-        reply = super()._reply(body, UNBOUNDED, number, size)
-        if not asked.holds(reply.timestamps):
+        page = super()._parse_page(body, UNBOUNDED, number, size)
+        if not requested.includes_all(page.timestamps):
             msg = "Codat does not filter the list."
             raise FilterNotSupported(msg)
-        return reply
+        return page
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the operations of late. See the base class."""
-        wanted = TimeRange(dates.floor(dates.shift(start, -self.lookback))) if start else UNBOUNDED
+        recent = TimeRange(dates.floor(dates.shift(start, -self.lookback))) if start else UNBOUNDED
         if self._filters:
             try:
-                yield from self.counted(context, asked=wanted)
+                yield from self.counted(context, requested=recent)
             except FilterNotSupported:
-                if wanted is UNBOUNDED:  # no filter was asked for
+                if recent is UNBOUNDED:  # no filter was requested
                     raise
                 self._filters = False
             else:
                 return
-        yield from self.counted(context, wanted=wanted)
+        yield from self.counted(context, keep=recent)
 
 
 class SingleStream(CodatStream, abc.ABC):

@@ -16,7 +16,7 @@ from commerce_taps.errors import (
     TapError,
     TapStopped,
 )
-from commerce_taps.pagination.page import Loose
+from commerce_taps.pagination.page import Page
 from commerce_taps.pagination.reverse import reverse_pages
 from commerce_taps.records.conform import decode_object, encode
 from tap_cscart import normalize
@@ -220,11 +220,9 @@ class Probe:
     def _all(self, path: str, key: str) -> list[Record]:
         """Read a list to its end."""
 
-        def fetch(number: int) -> Loose:
+        def fetch(number: int) -> Page:
             answer = self._answer(path, {"items_per_page": SIZE, "page": number})
-            count = len(answer.records)
-            sure, unstamped = [True] * count, [None] * count
-            return Loose(answer.records, sure, unstamped, number=answer.number, total=answer.total)
+            return Page(answer.records, number=answer.number, total=answer.total)
 
         pages = reverse_pages(fetch, lambda raw: encode(decode_object(raw).get(key)), SIZE)
         return [decode_object(raw) for rows in pages for raw in rows.records]

@@ -7,7 +7,7 @@ from functools import partial
 
 from commerce_taps.errors import InvalidResponse, PartitionFailed, PartitionSkipped
 from commerce_taps.http import where
-from commerce_taps.pagination.page import Loose
+from commerce_taps.pagination.page import Page
 from commerce_taps.pagination.parts import Parts
 
 if t.TYPE_CHECKING:
@@ -27,7 +27,7 @@ def parts_of(
     context: Context | None,
     params: Params,
     added: Mapping[str, t.Any] | None,
-) -> Parts[Loose]:
+) -> Parts[Page]:
     """Open a list of a store's.
 
     Args:
@@ -40,7 +40,7 @@ def parts_of(
         Its pages.
     """
 
-    def fetch(asked: None, number: int, size: int, *, divisible: bool) -> Loose:
+    def fetch(asked: None, number: int, size: int, *, divisible: bool) -> Page:
         del asked  # there is but one list
         page = {**params, "page": number, "items_per_page": size}
         path = stream.path.split("/")
@@ -60,19 +60,20 @@ def parts_of(
             raise PartitionFailed(msg, request.where)
         return reply
 
-    return Parts(fetch, Loose.join, stream.page_size, where(stream.name, context), stream.logger)
+    return Parts(fetch, Page.join, stream.page_size, where(stream.name, context), stream.logger)
 
 
 def _open(
     stream: CSCartStream, asked: Params, added: Mapping[str, t.Any] | None, body: bytes
-) -> Loose:
+) -> Page:
     answer = stream.opened(body)
     answer.check(asked)
     for name in BROUGHT.keys() & asked.keys():
         if answer.records and not any(BROUGHT[name] in bytes(raw) for raw in answer.records):
             msg = f"the answer is to another question: its rows come without `{name}`"
             raise InvalidResponse(msg)
-    rows = stream.rows(answer.records, added)
+    page = stream.rows(answer.records, added)
     # Beyond the last page the store may send that one again.
-    number = answer.number if answer.number in {None, asked["page"]} else 0
-    return Loose(rows.records, rows.valid, rows.timestamps, number=number, total=answer.total)
+    page.number = answer.number if answer.number in {None, asked["page"]} else 0
+    page.total = answer.total
+    return page

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from commerce_taps.errors import InvalidResponse, PartitionFailed
 from commerce_taps.http import where
-from commerce_taps.pagination.page import Page, Rows, TimeRange
+from commerce_taps.pagination.page import UNBOUNDED, Page, TimeRange
 from commerce_taps.pagination.reverse import reverse_pages
 from commerce_taps.records import dates
 from commerce_taps.records.conform import decode_object, encode
@@ -71,12 +71,12 @@ class CSCartStream(StoreStream, abc.ABC):
         """
         return listing(body, self.path if self.key is None else self.key, bare=self.is_bare)
 
-    def completed(self, context: Context | None, rows: Rows) -> Rows:
+    def completed(self, context: Context | None, rows: Page) -> Page:
         """Add to new rows what the list does not tell.
 
         Args:
             context: The partition.
-            rows: Rows of the list.
+            rows: Page of the list.
 
         Returns:
             The same rows, whole.
@@ -119,7 +119,7 @@ class CSCartStream(StoreStream, abc.ABC):
         self.adjust(record)
         return Raw(encode(record))
 
-    def rows(self, raws: Iterable[Raw], added: Mapping[str, t.Any] | None = None) -> Rows:
+    def rows(self, raws: Iterable[Raw], added: Mapping[str, t.Any] | None = None) -> Page:
         """Undo what is odd about rows, and check them against the schema.
 
         Args:
@@ -132,7 +132,7 @@ class CSCartStream(StoreStream, abc.ABC):
         Raises:
             InvalidResponse: No row has a key: they are none of this list.
         """
-        rows = Rows(*self.shape.validate([self.undone(raw, added) for raw in raws]))
+        rows = self.shape.validate([self.undone(raw, added) for raw in raws])
         keys = map(self.shape.key, rows.records)
         if rows.records and not any(isinstance(key, tuple) for key in keys):
             msg = f"every row lacks its key ({', '.join(type(self).primary_keys)})"
@@ -144,7 +144,7 @@ class CSCartStream(StoreStream, abc.ABC):
         context: Context | None,
         params: Params,
         added: Mapping[str, t.Any] | None = None,
-    ) -> Iterator[Rows]:
+    ) -> Iterator[Page]:
         """Read one list to its end.
 
         Args:
@@ -188,10 +188,10 @@ class CSCartStream(StoreStream, abc.ABC):
         for name in self.looks_up:
             self.require(name, context)
         began, latest = self.client.now, None
-        wanted = TimeRange(dates.floor(start) if start else None)
+        keep = TimeRange(dates.floor(start)) if start else UNBOUNDED
         for found in self.listed(context, params, added):
             chosen = _chosen(found, {**self.params, **params})
-            rows = _within(self.completed(context, _within(chosen, wanted)), wanted)
+            rows = self.completed(context, chosen.within(keep)).within(keep)
             stamps = [stamp for stamp in (latest, *rows.timestamps) if stamp is not None]
             latest = max(stamps, default=None)
             if rows.records:
@@ -223,7 +223,7 @@ class CSCartStream(StoreStream, abc.ABC):
         if failed is not None:
             raise failed
 
-    def with_derived(self, context: Context | None, rows: Rows) -> Page:  # noqa: ARG002
+    def with_derived(self, context: Context | None, rows: Page) -> Page:  # noqa: ARG002
         """Make a page of rows, with what comes inside of them.
 
         Args:
@@ -262,12 +262,12 @@ class CSCartStream(StoreStream, abc.ABC):
             if shape.new_columns:
                 yield stream.name, shape.schema
 
-    def detailed(self, context: Context | None, rows: Rows) -> Rows:
+    def detailed(self, context: Context | None, rows: Page) -> Page:
         """Ask for each row alone, several at once.
 
         Args:
             context: The partition.
-            rows: Rows of the list.
+            rows: Page of the list.
 
         Returns:
             The same rows with what their own answers tell. A row that has just been deleted, and
@@ -282,7 +282,7 @@ class CSCartStream(StoreStream, abc.ABC):
                 self.add_fault(context, detail)
             else:
                 found.append(Raw(encode(self.merged(row, detail))) if detail else raw)
-        return Rows(*self.shape.validate(found))
+        return self.shape.validate(found)
 
     def merged(self, row: Record, detail: Record) -> Record:
         """Put together what a list and a row's own answer tell.
@@ -329,7 +329,7 @@ class CSCartStream(StoreStream, abc.ABC):
         self,
         context: Context | None,
         pages: Iterable[Sequence[Id | None]],
-        ask: Callable[[Id], tuple[Request, Callable[[bytes], Rows]]],
+        ask: Callable[[Id], tuple[Request, Callable[[bytes], Page]]],
     ) -> Iterator[Page]:
         """Read what belongs to the rows of another list, with a request for each row.
 
@@ -396,7 +396,7 @@ def inside(owner: Record, value: object, key: str) -> Iterator[t.Any]:
     yield from ({**owner, **item} if isinstance(item, dict) else item for item in items)
 
 
-def _chosen(rows: Rows, params: Params) -> Rows:
+def _chosen(rows: Page, params: Params) -> Page:
     """Leave out rows of another kind than was asked for: a store ignores what it does not know."""
     kinds = {CHOOSING[name]: params[name] for name in CHOOSING.keys() & params.keys()}
     if not kinds:
@@ -410,10 +410,3 @@ def _chosen(rows: Rows, params: Params) -> Rows:
 def _is_other(value: object, kind: object) -> bool:
     """Tell whether a value names another kind; one that is no name of any does not."""
     return isinstance(value, str) and value != kind and bool(KIND.fullmatch(value))
-
-
-def _within(rows: Rows, wanted: TimeRange) -> Rows:
-    """Leave out rows that are stamped outside of a range."""
-    if wanted.start is None:
-        return rows
-    return rows.only([stamp is None or stamp in wanted for stamp in rows.timestamps])

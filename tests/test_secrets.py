@@ -174,7 +174,8 @@ def test_a_secret_leaves_in_no_form_a_server_may_give_it(
         for key in kind.primary_keys
     }
     raw = msgspec.Raw(json.dumps({**inner, **keys, "kept": "yes"}).encode())
-    (found,), (fits,), _ = shape.validate([raw])
+    page = shape.validate([raw])
+    (found,), (fits,) = page.records, page.valid
     if fits:
         line = bytes(shape.splice(found))
     else:

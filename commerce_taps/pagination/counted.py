@@ -1,4 +1,13 @@
-"""Reads a list by page numbers, its pages counted against the total it announces."""
+"""Reads a list by page number and counts its rows against the total that the API announces.
+
+Use it where the API announces an honest total, and cannot sort and filter by the last change
+(there, `keyset` costs less and sets bookmarks earlier).
+
+Why no row slips: a row that is deleted, or moves to the end, lets the rows behind it slide over
+the border between two pages unseen. Then fewer different rows come than the total announces, or
+the total changes, and the list is read again, until one reading adds up. Only if one row is deleted
+and another one added between the same two requests, the count is right although a row slipped.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +22,8 @@ from commerce_taps.pagination.page import (
     Identify,
     IncompletePage,
     Page,
-    Reply,
     TimeRange,
-    digest,
-    end_before_total,
+    ends_before_total,
 )
 
 if t.TYPE_CHECKING:
@@ -25,23 +32,23 @@ if t.TYPE_CHECKING:
 
 
 def counted_pages(
-    ask: FetchPage,
+    fetch: FetchPage,
     identify: Identify,
     *,
-    asked: TimeRange = UNBOUNDED,
-    wanted: TimeRange = UNBOUNDED,
+    requested: TimeRange = UNBOUNDED,
+    keep: TimeRange = UNBOUNDED,
 ) -> Iterator[Page]:
-    """Read a list by page numbers, and again until one reading is whole.
+    """Read a list by page number, and again until one reading is complete.
 
     Args:
-        ask: Asks for a page in the API's own order.
-        identify: Gives a record's identity within the list.
-        asked: The range to ask for, where the API can filter.
-        wanted: The range to hand on, where the API cannot filter.
+        fetch: Fetches a page in the API's own order; `check_page` has accepted it.
+        identify: Returns a record's identity within the list.
+        requested: The range to request, where the API can filter.
+        keep: The range to yield, where the API cannot filter.
 
     Yields:
-        The pages; a record that comes again unchanged is left out. The last page has a bookmark:
-        the largest replication value of those handed on.
+        The pages, without records that came before unchanged. The last page has a bookmark: the
+        largest replication value within `keep`.
 
     Raises:
         PartitionFailed: The list kept changing while it was read.
@@ -54,62 +61,62 @@ def counted_pages(
         totals: set[int] = set()
         number, more, missing, size = 1, True, 0, None
         while more:
-            reply = ask(asked, number)
-            if size not in (None, reply.size):
-                break  # the same numbers mean other rows now
-            size = reply.size
-            if reply.total or not reply.missing:
-                totals.add(reply.total)
+            page = fetch(requested, number)
+            if size not in (None, page.size):
+                break  # the same numbers stand for other rows now
+            size = page.size
+            if page.total or not page.missing:
+                totals.add(page.total or 0)
             before = len(found) + missing
-            found.update(map(identify, reply.records))
-            missing += reply.missing
-            stamps = (s for s in (latest, *reply.timestamps) if s is not None and s in wanted)
-            latest = max(stamps, default=None)
-            yield reply.page(seen, wanted=wanted)
-            seen.update(map(digest, reply.records))
+            found.update(map(identify, page.records))
+            missing += page.missing
+            timestamps = (one for one in (latest, *page.timestamps) if one and one in keep)
+            latest = max(timestamps, default=None)
+            yield page.within(keep).unseen(seen)
             # A page without anything new may be the same one for ever.
-            number, more = number + 1, reply.has_next and len(found) + missing > before
+            number, more = number + 1, page.has_next and len(found) + missing > before
         count = len(found) + missing
         if totals == {count} and not more:
-            yield Page((), (), latest)
+            yield Page((), bookmark=latest)
             return
         is_short = len(totals) == 1 and count < min(totals)
-        reason = end_before_total(count, min(totals)) if is_short else KEPT_CHANGING
+        reason = ends_before_total(count, min(totals)) if is_short else KEPT_CHANGING
     raise PartitionFailed(reason)
 
 
-def check_page(reply: Reply, asked: TimeRange, number: int) -> Reply:
-    """Refuse an answer that contradicts the question or itself.
+def check_page(page: Page, requested: TimeRange, number: int) -> Page:
+    """Reject a page that contradicts its request or itself.
 
     Args:
-        reply: The answer.
-        asked: The range asked for.
-        number: The page asked for.
+        page: The page, with its `total`, `size` and `has_next`.
+        requested: The requested range.
+        number: The requested page.
 
     Returns:
-        The same answer.
+        The same page.
 
     Raises:
-        InvalidResponse: It is not the answer to this question.
-        IncompletePage: Rows are missing from it.
+        InvalidResponse: It is not the response to this request.
+        IncompletePage: It lacks rows.
     """
-    if not asked.holds(reply.timestamps):
+    if not requested.includes_all(page.timestamps):
         msg = f"the answer contradicts itself: page {number} has records that were not asked for"
         raise InvalidResponse(msg)
-    end = (number - 1) * reply.size + len(reply.records)
-    if reply.total < 0:
-        msg = f"page {number} announces {reply.total} records"
-    elif reply.size < 1 or len(reply.records) > reply.size:
-        msg = f"page {number} has {len(reply.records)} records at a page size of {reply.size}"
-    elif reply.has_next and len(reply.records) < reply.size:
-        msg = f"page {number} has only {len(reply.records)} of {reply.size} records"
-    elif reply.has_next and end >= reply.total:
-        msg = f"page {number} is followed by another although {reply.total} records are announced"
-    elif not reply.has_next and reply.records and end != reply.total:
-        msg = f"page {number} ends the list at {end} of {reply.total} records"
-    elif not reply.has_next and not reply.records and end < reply.total:
-        msg = f"page {number} is empty although {reply.total} records are announced"
+    count, total, size = len(page.records), page.total or 0, page.size or 0
+    end = (number - 1) * size + count
+    if total < 0:
+        msg = f"page {number} announces {total} records"
+    elif size < 1 or count > size:
+        msg = f"page {number} has {count} records at a page size of {size}"
+    elif page.has_next and count < size:
+        msg = f"page {number} has only {count} of {size} records"
+    elif page.has_next and end >= total:
+        msg = f"page {number} is followed by another although {total} records are announced"
+    elif not page.has_next and count and end != total:
+        msg = f"page {number} ends the list at {end} of {total} records"
+    elif not page.has_next and not count and end < total:
+        msg = f"page {number} is empty although {total} records are announced"
     else:
-        return reply
+        return page
     msg = f"the answer contradicts itself: {msg}"
-    raise IncompletePage(msg, reply.page())
+    raise IncompletePage(msg, page)

@@ -1,9 +1,24 @@
-"""Reads a list that the API filters and sorts by its replication key."""
+"""Reads a list that the API filters and sorts by its replication key.
+
+Use it wherever the API can do both: it costs least, and a bookmark is safe after every page.
+
+Why no row slips: page numbers over a list that changes while it is read lose rows, because a row
+that is updated moves to the end of the order and the row behind it slides over the border between
+two pages unseen. So each request begins at the last value seen, inclusive, and records that came
+before are left out. Page numbers are used only among the rows of one second, from the last page to
+the first: once the second is over, rows can only leave such a set, and the others slide towards the
+pages still to come.
+
+No range finds rows without a value; where there are any, the list is read with `counted_pages` for
+these. So is a list whose pages turn out not to be in order.
+"""
 
 from __future__ import annotations
 
 import typing as t
 from bisect import bisect_left
+
+from msgspec.structs import replace
 
 from commerce_taps.errors import PartitionFailed, RequestTooLarge
 from commerce_taps.pagination.counted import counted_pages
@@ -15,10 +30,9 @@ from commerce_taps.pagination.page import (
     FetchPage,
     Identify,
     Page,
-    Reply,
     TimeRange,
     digest,
-    unmarked,
+    without_bookmarks,
 )
 from commerce_taps.records import dates
 
@@ -28,19 +42,20 @@ if t.TYPE_CHECKING:
 
 
 def keyset(
-    ask: FetchPage,
+    fetch: FetchPage,
     identify: Identify,
     start: datetime | None,
     *,
-    first: Callable[[TimeRange], Reply] | None = None,
+    first: Callable[[TimeRange], Page] | None = None,
 ) -> Iterator[Page]:
     """Read a list that the API filters and sorts by the replication key.
 
     Args:
-        ask: Asks for a range in ascending order of the replication key.
-        identify: Gives a record's identity within the list.
+        fetch: Fetches a range in ascending order of the replication key; `check_page` has accepted
+            each page.
+        identify: Returns a record's identity within the list.
         start: The bookmark, inclusive; `None` for everything.
-        first: Asks for the first page of a range, which may be smaller than those `ask` counts.
+        first: Fetches the first page of a range, which may be smaller than those `fetch` counts.
 
     Yields:
         The pages, ascending, each with a bookmark.
@@ -48,85 +63,98 @@ def keyset(
     Raises:
         PartitionFailed: The list kept changing while it was read.
     """
-    fetch = first or (lambda asked: ask(asked, 1))
-    asked = whole = TimeRange(dates.floor(start) if start else None)
+    fetch_first = first or (lambda requested: fetch(requested, 1))
+    requested = whole = TimeRange(dates.floor(start) if start else None)
     announced = count = spent = limit = 0
     seen: set[bytes] = set()
     new_from: datetime | None = None
     while True:
         try:
-            reply = fetch(asked)
+            page = fetch_first(requested)
         except RequestTooLarge:
-            whole = asked  # its first row cannot be read, and only a number leads past it
+            whole = requested  # its first row cannot be read, and only a number leads past it
             break
-        if asked == UNBOUNDED and _has_unstamped(ask, reply):
-            yield from unmarked(counted_pages(ask, identify, wanted=EMPTY_RANGE))
-            asked = whole = TimeRange(dates.FIRST)
+        if requested == UNBOUNDED and _has_undated(fetch, page):
+            yield from without_bookmarks(counted_pages(fetch, identify, keep=EMPTY_RANGE))
+            requested = whole = TimeRange(dates.FIRST)
             continue
-        announced = announced or reply.total
-        limit = limit or (MAX_PASSES * reply.pages + MAX_EXTRA_PAGES) * reply.size
-        spent += reply.size
+        size = page.size or 0
+        announced = announced or page.total or 0
+        limit = limit or (MAX_PASSES * page.page_count + MAX_EXTRA_PAGES) * size
+        spent += size
         if spent > limit:
             msg = "the list grew as fast as it was read: run again, it goes on from there"
             raise PartitionFailed(msg)
-        if not _ascending(reply.timestamps):
+        timestamps = _ascending(page.timestamps)
+        if timestamps is None:
             break
-        edge = reply.timestamps[-1] if reply.timestamps else None
-        yield reply.page(seen, new_from=new_from, bookmark=edge)
-        if not reply.has_next or edge is None:
-            count += len(reply.records)
-            if count >= announced or count >= fetch(whole).total:  # or else rows were deleted
-                return
+        edge = timestamps[-1] if timestamps else None
+        yield replace(_unseen(page, timestamps, seen, new_from), bookmark=edge)
+        if not page.has_next or edge is None:
+            count += len(page.records)
+            if count >= announced or count >= (fetch_first(whole).total or 0):
+                return  # or else rows were deleted
             break  # the pages were in order by chance
         begin = dates.floor(edge)
         second = TimeRange(begin, dates.shift(begin, dates.ONE_SECOND))
-        if reply.timestamps[0] in second:
+        if timestamps[0] in second:
             # The whole page is of one second, and there may be more of it.
-            seen.update(map(digest, reply.records))
-            count += yield from _within_one_second(ask, fetch, identify, second, seen)
-            asked, seen, new_from = TimeRange(second.end), set(), None
+            seen.update(map(digest, page.records))
+            count += yield from _within_one_second(fetch, fetch_first, identify, second, seen)
+            requested, seen, new_from = TimeRange(second.end), set(), None
         else:
-            asked, new_from = TimeRange(begin), second.end
-            edges = bisect_left(t.cast("Sequence[datetime]", reply.timestamps), begin)
-            seen = set(map(digest, reply.records[edges:]))
+            requested, new_from = TimeRange(begin), second.end
+            edges = bisect_left(timestamps, begin)
+            seen = set(map(digest, page.records[edges:]))
             count += edges
     # Without an order there is no last value to go on from, nor one to keep as a bookmark.
-    yield from unmarked(counted_pages(ask, identify, asked=whole))
+    yield from without_bookmarks(counted_pages(fetch, identify, requested=whole))
 
 
-def _ascending(stamps: Sequence[datetime | None]) -> bool:
-    """Tell whether every record has a replication value and none is less than the one before."""
-    known = [stamp for stamp in stamps if stamp is not None]
-    return len(known) == len(stamps) and known == sorted(known)
+def _ascending(timestamps: Sequence[datetime | None]) -> Sequence[datetime] | None:
+    """Return the timestamps if every record has one and none is less than the one before."""
+    known = [timestamp for timestamp in timestamps if timestamp is not None]
+    return known if len(known) == len(timestamps) and known == sorted(known) else None
 
 
-def _has_unstamped(ask: FetchPage, reply: Reply) -> bool:
-    """Tell whether a list has rows without a replication value, which no range finds.
+def _unseen(
+    page: Page, timestamps: Sequence[datetime], seen: set[bytes], new_from: datetime | None
+) -> Page:
+    """Leave out records that came before; those from `new_from` on cannot have."""
+    if not seen:
+        return page
+    old = bisect_left(timestamps, new_from) if new_from else len(page.records)
+    known = [digest(raw) in seen for raw in page.records[:old]]
+    return page.only([not one for one in known] + [True] * (len(page.records) - old))
+
+
+def _has_undated(fetch: FetchPage, page: Page) -> bool:
+    """Whether a list has rows without a replication value, which no range finds.
 
     They are on its first page, which is given, or on its last.
     """
     number = 1
     for _ in range(MAX_PASSES):
-        if None in reply.timestamps:
+        if None in page.timestamps:
             return True
-        if number == reply.pages:
+        if number == page.page_count:
             return False
-        number = reply.pages
-        reply = ask(UNBOUNDED, number)
-    return True  # nobody can tell, while the last page is another one each time
+        number = page.page_count
+        page = fetch(UNBOUNDED, number)
+    return True  # unknown, as long as the last page is another one each time
 
 
-def _has_rows(first: Callable[[TimeRange], Reply], asked: TimeRange) -> bool:
-    """Tell whether there are rows in a range."""
+def _has_rows(fetch_first: Callable[[TimeRange], Page], requested: TimeRange) -> bool:
+    """Whether there are rows in a range."""
     try:
-        return bool(first(asked).records)
+        return bool(fetch_first(requested).records)
     except RequestTooLarge:
         return True  # one that cannot be read
 
 
 def _within_one_second(
-    ask: FetchPage,
-    first: Callable[[TimeRange], Reply],
+    fetch: FetchPage,
+    fetch_first: Callable[[TimeRange], Page],
     identify: Identify,
     second: TimeRange,
     seen: set[bytes],
@@ -134,18 +162,18 @@ def _within_one_second(
     """Read the rows of one second, from the last page to the first. Returns their number."""
     later = TimeRange(second.end)
     for _ in range(MAX_PASSES):
-        over = _has_rows(first, later)
-        reply = ask(second, 1)
+        is_over = _has_rows(fetch_first, later)
+        page = fetch(second, 1)
         found: set[Hashable] = set()
         missing = 0
-        for number in range(reply.pages, 0, -1):
-            reply = ask(second, number)
-            found.update(map(identify, reply.records))
-            missing += reply.missing
-            yield reply.page(seen, bookmark=second.start)
-            seen.update(map(digest, reply.records))
+        for number in range(page.page_count, 0, -1):
+            page = fetch(second, number)
+            found.update(map(identify, page.records))
+            missing += page.missing
+            yield replace(page.unseen(seen), bookmark=second.start)
         # As long as nothing is later, rows may still arrive; then no bookmark passes them either.
-        if len(found) + missing >= reply.total and (over or not _has_rows(first, later)):
-            return len(found) + missing
+        count = len(found) + missing
+        if count >= (page.total or 0) and (is_over or not _has_rows(fetch_first, later)):
+            return count
     msg = "rows kept arriving in the same second while it was read"
     raise PartitionFailed(msg)

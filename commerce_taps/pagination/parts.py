@@ -51,11 +51,11 @@ row was read: then it is the list that cannot be."""
 class Fetch(t.Protocol[Page_co]):
     """Fetches a page once."""
 
-    def __call__(self, asked: t.Any, number: int, size: int, *, divisible: bool) -> Page_co:  # noqa: ANN401
+    def __call__(self, requested: t.Any, number: int, size: int, /, *, divisible: bool) -> Page_co:  # noqa: ANN401
         """Fetch a page.
 
         Args:
-            asked: The part of the list that is counted, such as a range.
+            requested: The part of the list that is counted, such as a range.
             number: Which page, counted from 1.
             size: How many rows it is to have.
             divisible: As `Request` has it.

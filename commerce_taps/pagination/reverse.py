@@ -10,10 +10,9 @@ from commerce_taps.pagination.page import (
     MAX_EXTRA_PAGES,
     MAX_PASSES,
     Identify,
-    Loose,
-    Rows,
+    Page,
     digest,
-    end_before_total,
+    ends_before_total,
 )
 
 if t.TYPE_CHECKING:
@@ -21,13 +20,13 @@ if t.TYPE_CHECKING:
 
 
 def reverse_pages(
-    ask: Callable[[int], Loose],
+    ask: Callable[[int], Page],
     identify: Identify,
     size: int,
     *,
     ascending: bool = False,
     stays: bool = False,
-) -> Iterator[Rows]:
+) -> Iterator[Page]:
     """Read a list whose page numbers and totals cannot be relied on.
 
     There may be no total, or one that is too low or that of the page; the last page may come again
@@ -58,12 +57,12 @@ def reverse_pages(
         known = len(walk.keys)
         walk.begin()
         pages = walk.backward() if ascending and not reading else walk.forward(1)
-        yield from (rows for rows in pages if rows.records)
+        yield from (page for page in pages if page.records)
         stood_still = len(walk.totals) <= 1
         if walk.count >= walk.total and (stood_still or walk.slides_back):
             return
         if reading and stood_still and len(walk.keys) == known:
-            raise PartitionFailed(end_before_total(walk.count, walk.total))
+            raise PartitionFailed(ends_before_total(walk.count, walk.total))
     raise PartitionFailed(KEPT_CHANGING)
 
 
@@ -80,7 +79,7 @@ class _Walk:
     """
 
     def __init__(
-        self, ask: Callable[[int], Loose], identify: Identify, size: int, *, stays: bool
+        self, ask: Callable[[int], Page], identify: Identify, size: int, *, stays: bool
     ) -> None:
         self._ask = ask
         self._identify = identify
@@ -98,7 +97,7 @@ class _Walk:
         self.totals: set[int] = set()
         self.slides_back = False
 
-    def _take(self, number: int) -> tuple[Loose, Rows]:
+    def _take(self, number: int) -> tuple[Page, Page]:
         """Ask for a page. Returns it, and of it what is new."""
         reply = self._ask(number)
         if reply.total is not None and reply.total > len(reply.records):
@@ -108,12 +107,9 @@ class _Walk:
         self.missing[number] = reply.missing
         self.found.update(keys)
         self.keys.update(keys)
-        marks = list(map(digest, reply.records))
-        fresh = reply.only([mark not in self._seen for mark in marks])
-        self._seen.update(marks)
-        return reply, fresh
+        return reply, reply.unseen(self._seen)
 
-    def forward(self, number: int) -> Iterator[Rows]:
+    def forward(self, number: int) -> Iterator[Page]:
         """Read from a page to the end."""
         announced = self.total
         while not announced or number <= MAX_PASSES * -(-announced // self._size) + MAX_EXTRA_PAGES:
@@ -130,7 +126,7 @@ class _Walk:
             number += 1
         raise PartitionFailed(KEPT_CHANGING)
 
-    def backward(self) -> Iterator[Rows]:
+    def backward(self) -> Iterator[Page]:
         """Read from the last page to the first, then what has come to the end meanwhile."""
         reply, fresh = self._take(1)
         yield fresh
@@ -163,7 +159,7 @@ class _Walk:
         self.total = total  # what has come to the end since is for the next run
         self.slides_back = True
 
-    def _tail(self) -> Generator[Rows, None, bool]:
+    def _tail(self) -> Generator[Page, None, bool]:
         """Read from the last page back to one that is known, so as to find what came behind it.
 
         Returns:
@@ -201,6 +197,6 @@ class _Walk:
         """How many pages there are, as far as that can be believed."""
         return -(-self.total // self._size)
 
-    def _is(self, reply: Loose, number: int) -> bool:
+    def _is(self, reply: Page, number: int) -> bool:
         """Tell whether a page is one of the list, and not the last one once more."""
         return bool(reply.records) and reply.number in (None, number)

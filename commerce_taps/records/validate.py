@@ -21,6 +21,7 @@ import msgspec
 from msgspec import UNSET
 
 from commerce_taps.errors import RecordFailed
+from commerce_taps.pagination.page import Page
 from commerce_taps.records import dates
 from commerce_taps.records.columns import EXTRA, SCHEMAS, json_type
 from commerce_taps.records.conform import (
@@ -140,9 +141,7 @@ class Shape:
 
     # --- fast path ------------------------------------------------------------------------------
 
-    def validate(
-        self, records: Sequence[msgspec.Raw]
-    ) -> tuple[list[msgspec.Raw], list[bool], list[datetime | None]]:
+    def validate(self, records: Sequence[msgspec.Raw]) -> Page:
         """Validate the records of a page, in C.
 
         The decoded values are not kept: keeping them would cost more than everything else.
@@ -151,8 +150,8 @@ class Shape:
             records: The records' bytes.
 
         Returns:
-            The records, with timestamps in the canonical form if nothing else is wrong with them;
-            whether the bytes of each can be emitted unchanged; and their replication values.
+            A page of the records, with timestamps in the canonical form if nothing else is wrong
+            with them; `valid` and `timestamps` are filled in.
         """
         out, found = list(records), [self._check(raw) for raw in records]
         texts = _texts(found)
@@ -166,7 +165,8 @@ class Shape:
                 None if one is not None and not dates.are_timestamps(_texts([one])) else one
                 for one in found
             ]
-        return out, [one is not None for one in found], self._replication_values(out, found)
+        valid = [one is not None for one in found]
+        return Page(out, valid, self._replication_values(out, found))
 
     def _check(self, raw: msgspec.Raw) -> Timestamps | None:
         """Validate a record, except the form of its timestamps.

@@ -27,7 +27,7 @@ from commerce_taps.pagination.page import (
     UNBOUNDED,
     TimeRange,
     digest,
-    end_before_total,
+    ends_before_total,
 )
 from commerce_taps.records import dates
 
@@ -145,7 +145,7 @@ def _is_beside(stamp: datetime | None, window: TimeRange) -> bool:
     """Tell whether a row came only because more was asked for than is wanted."""
     if stamp is None or stamp in window:
         return False
-    start, end = window
+    start, end = window.start, window.end
     return bool(
         (start and dates.shift(start, -WIDER) <= stamp < start)
         or (end and end <= stamp <= dates.shift(end, WIDER))
@@ -176,7 +176,7 @@ def keyset(ask: Ask, start: datetime | None, end: datetime = dates.LAST) -> Page
         rows = ask(PageRequest(window, in_time=True))
         known = [stamp for stamp in rows.timestamps if stamp is not None]
         asked = TimeRange(begin and dates.shift(begin, -WIDER), dates.shift(end, WIDER))
-        is_sorted = known == sorted(known) and (not known or asked.holds(known))
+        is_sorted = known == sorted(known) and (not known or asked.includes_all(known))
         unread = rows.more and rows.records[-1] is None  # it lies behind the last one known
         unordered = not known or (rows.timestamps[-1] is None and not unread)
         if not is_sorted or (rows.more and unordered):
@@ -283,5 +283,5 @@ def cursor_pages(ask: Ask, window: TimeRange = UNBOUNDED) -> Pages:
                 raise PartitionFailed(msg)
             cursors.add(cursor)
         if reading and len(seen) == known:
-            raise PartitionFailed(end_before_total(count, rows.total or 0))
+            raise PartitionFailed(ends_before_total(count, rows.total or 0))
     raise PartitionFailed(KEPT_CHANGING)

@@ -193,7 +193,7 @@ class Reading:
 
     def _where(self, question: PageRequest) -> dict[str, t.Any] | None:
         """Write the filter."""
-        start, end = question.window
+        start, end = question.window.start, question.window.end
         if end is None and question.in_time:
             end = self._live.until
         if not self.root.filters or (start is None and end is None):

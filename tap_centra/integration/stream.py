@@ -10,7 +10,7 @@ from singer_sdk import StreamSchema
 from typing_extensions import override
 
 from commerce_taps.lazy import cached_property
-from commerce_taps.pagination.page import UNBOUNDED, Rows, TimeRange
+from commerce_taps.pagination.page import UNBOUNDED, TimeRange
 from commerce_taps.records.conform import encode
 from commerce_taps.records.envelope import open_object
 from commerce_taps.records.selection import breadcrumb_of
@@ -166,11 +166,11 @@ class IntegrationStream(HTTPStream, abc.ABC):
         latest = Latest(self.api.live.began)
         begin = look_back(start, self.config) if self.looks_back else start
         for rows, is_safe in reading.pages(begin):
-            found = Rows(*self.shape.validate(self._records(rows, reading)))
-            latest.add(found.timestamps)
-            wanted = TimeRange(begin) if begin and not reading.root.filters else UNBOUNDED
-            bookmark = latest.value if is_safe and not reading.faults else None
-            yield found.page(wanted=wanted, bookmark=bookmark)
+            page = self.shape.validate(self._records(rows, reading))
+            latest.add(page.timestamps)
+            page.bookmark = latest.value if is_safe and not reading.faults else None
+            keep = TimeRange(begin) if begin and not reading.root.filters else UNBOUNDED
+            yield page.within(keep)
         reading.faults.raise_if_any()
 
     def _records(self, rows: Sequence[Raw], reading: Reading) -> Sequence[Raw]:

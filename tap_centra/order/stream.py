@@ -267,12 +267,12 @@ class OrderStream(HTTPStream, abc.ABC):
         faults, latest = Faults(), None
         for rows in self.lists(start, faults):
             latest = latest or Latest(self._tap.client.now)
-            records, fits, stamps = self.shape.validate(rows)
-            latest.add(stamps)
-            yield self.completed(Page(records, fits), faults)
+            page = self.shape.validate(rows)
+            latest.add(page.timestamps)
+            yield self.completed(page, faults)
         faults.raise_if_any()
         if latest:
-            yield Page((), (), latest.value)
+            yield Page((), bookmark=latest.value)
 
     def completed(self, page: Page, faults: Faults) -> Page:  # noqa: ARG002
         """Add to a page what comes inside of its records.

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from commerce_taps.errors import InvalidResponse, PartitionSkipped
 from commerce_taps.http import where
+from commerce_taps.pagination.page import Page
 from commerce_taps.records import dates
 from commerce_taps.records.conform import decode_object
 from tap_cscart.responses import collection
@@ -23,7 +24,6 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from commerce_taps.pagination.page import Page, Rows
     from tap_cscart.responses import Params
     from tap_cscart.stream import Id
 
@@ -111,7 +111,7 @@ class Products(CSCartStream):
         return found
 
     @override
-    def completed(self, context: Context | None, rows: Rows) -> Rows:
+    def completed(self, context: Context | None, rows: Page) -> Page:
         """Ask for each product alone where the list has no texts. See the base class."""
         if not self._tap.store.extends_products and any(map(self._emits, EXTENDED)):
             return self.detailed(context, rows)
@@ -189,7 +189,7 @@ class OfProductStream(CSCartStream, abc.ABC):
             ),
         )
 
-    def _of_product(self, id_: Id, body: bytes) -> Rows:
+    def _of_product(self, id_: Id, body: bytes) -> Page:
         """Open what belongs to a product."""
         rows = self.rows(collection(body), {self.adds_product: id_} if self.adds_product else None)
         if not rows.records:
@@ -309,7 +309,7 @@ class Features(CSCartStream):
         return {"updated_in_days": since(start, self.client.latest, 86_400)}
 
     @override
-    def completed(self, context: Context | None, rows: Rows) -> Rows:
+    def completed(self, context: Context | None, rows: Page) -> Page:
         """Ask for the variants that were too many for the list. See the base class."""
         features = [decode_object(raw) for raw in rows.records]
         # Groups have a stream of their own, also where the store does not know `exclude_group`.
@@ -320,7 +320,7 @@ class Features(CSCartStream):
             return rows
         whole = self.detailed(context, rows.only(short))
         kept = rows.only([not one for one in short])
-        return type(rows)(
+        return Page(
             [*kept.records, *whole.records],
             [*kept.valid, *whole.valid],
             [*kept.timestamps, *whole.timestamps],

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from commerce_taps.pagination.page import Page, Rows
+    from commerce_taps.pagination.page import Page
     from tap_cscart.stream import Id
 
 OF_ACCOUNTS: t.Final = ("password", "salt", "last_passwords", "api_key")
@@ -71,7 +71,7 @@ class UserUsergroups(CSCartStream):
             ),
         )
 
-    def _groups(self, id_: Id, body: bytes) -> Rows:
+    def _groups(self, id_: Id, body: bytes) -> Page:
         """Open the groups of an account."""
         return self.rows(collection(body), {"user_id": id_})
 

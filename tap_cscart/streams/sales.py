@@ -16,7 +16,7 @@ from commerce_taps.errors import (
     TapStopped,
 )
 from commerce_taps.http import where
-from commerce_taps.pagination.page import Page, Rows
+from commerce_taps.pagination.page import Page
 from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS
 from commerce_taps.records.conform import decode_object, encode
 from tap_cscart.requests import COMPANY
@@ -105,7 +105,7 @@ class Orders(CSCartStream):
         return {**found, **period(start)}
 
     @override
-    def completed(self, context: Context | None, rows: Rows) -> Rows:
+    def completed(self, context: Context | None, rows: Page) -> Page:
         """Add the details to orders, or to details what only lists have. See the base class."""
         if not self._tap.store.embeds_orders:
             return self.detailed(context, rows)
@@ -121,7 +121,7 @@ class Orders(CSCartStream):
             raw if id_ is None else Raw(encode({**plain.get(id_, {}), **order}))
             for raw, id_, order in zip(rows.records, known, orders, strict=True)
         ]
-        return Rows(*self.shape.validate(whole))
+        return self.shape.validate(whole)
 
     def _plain(self, context: Context | None, ids: Sequence[Id]) -> dict[Id, Record]:
         """Ask for orders as a list has them, for fewer at once where the store does not manage.
@@ -247,7 +247,7 @@ class Carts(CSCartStream):
         yield from ()
 
     @override
-    def with_derived(self, context: Context | None, rows: Rows) -> Page:
+    def with_derived(self, context: Context | None, rows: Page) -> Page:
         """Ask for the lines of each cart, if they are wanted. See the base class."""
         page = Page(rows.records, rows.valid)
         if self.children:

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from commerce_taps.pagination.page import Page, Rows
+    from commerce_taps.pagination.page import Page
 
 
 class CompanyStream(CSCartStream, abc.ABC):
@@ -54,7 +54,7 @@ class CompanyStream(CSCartStream, abc.ABC):
             raise PartitionSkipped(msg, where(self.name, context)) from error
 
     @override
-    def completed(self, context: Context | None, rows: Rows) -> Rows:
+    def completed(self, context: Context | None, rows: Page) -> Page:
         """Leave out what is of the other edition or not in `company_ids`. See the base class."""
         ids, is_known = self._tap.company_ids, bool(self._tap.store.edition)
         wanted = []

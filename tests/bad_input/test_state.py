@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from commerce_taps.pagination.keyset import keyset
-from commerce_taps.pagination.page import Reply, TimeRange
+from commerce_taps.pagination.page import Page, TimeRange
 from commerce_taps.records import dates
 from tests.bad_input.conftest import of_one_tap
 from tests.contract import bookmarks
@@ -171,10 +171,10 @@ def test_rows_stamped_at_the_end_of_the_calendar_are_read() -> None:
     rows = [msgspec.Raw(b'{"id":%d}' % number) for number in range(5)]
     stamps = [dates.parse("2024-01-31"), *[dates.parse("9999-12-31T23:59:59Z")] * 4]
 
-    def ask(asked: TimeRange, number: int) -> Reply:
+    def ask(asked: TimeRange, number: int) -> Page:
         found = [(row, at) for row, at in zip(rows, stamps, strict=True) if at in asked]
         page = found[2 * number - 2 : 2 * number]
-        return Reply(
+        return Page(
             records=[row for row, _ in page],
             valid=[True] * len(page),
             timestamps=[at for _, at in page],

@@ -57,7 +57,7 @@ class Api:
             self.acts[self.asked](self.rows)
         self.asked += 1
         assert self.asked < 500, "it never ends"
-        start, end = question.window
+        start, end = question.window.start, question.window.end
         low = start - timedelta(seconds=1) if start else None
         found = [
             one

@@ -13,7 +13,7 @@ import pytest
 from commerce_sandbox import FaultOptions, Sandbox
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.pagination.keyset import keyset
-from commerce_taps.pagination.page import Reply, TimeRange
+from commerce_taps.pagination.page import Page, TimeRange
 from tests.chaos.harness import Run, Tap
 from tests.chaos.taps import CODAT
 from tests.chaos.tested import CANARY
@@ -99,14 +99,14 @@ def test_a_redirect_to_another_address_is_not_followed(
 def test_a_list_that_grows_as_fast_as_it_is_read_is_given_up() -> None:
     now = datetime(2024, 6, 1, tzinfo=timezone.utc)
 
-    def ask(asked: TimeRange, _number: int) -> Reply:
+    def ask(asked: TimeRange, _number: int) -> Page:
         """Ten rows were there at first; two more come with each question, a second apart."""
         nonlocal now
         now += timedelta(seconds=2)
         first = asked.start or now
         stamps = [first, first + timedelta(seconds=1)]
         records = [msgspec.Raw(b'{"id":"%b"}' % str(stamp).encode()) for stamp in stamps]
-        return Reply(records, [True, True], stamps, total=10, size=2, has_next=True)
+        return Page(records, [True, True], stamps, total=10, size=2, has_next=True)
 
     pages = keyset(ask, bytes, datetime(2024, 1, 1, tzinfo=timezone.utc))
     with pytest.raises(PartitionFailed, match="grew as fast as it was read"):

@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 def is_valid(shape: Shape, raw: msgspec.Raw) -> bool:
     """Check whether a record's bytes can be emitted unchanged."""
-    records, valid, _ = shape.validate([raw])
-    return valid[0] and records[0] is raw
+    page = shape.validate([raw])
+    return page.valid[0] and page.records[0] is raw

@@ -55,7 +55,8 @@ def shape_of(
 def emitted(shape: Shape, record: dict[str, Any]) -> dict[str, Any]:
     """Emit a record as a stream does, on the fast path where that takes it."""
     raw = msgspec.Raw(json.dumps({"id": "1", **record}).encode())
-    (found,), (fits,), _ = shape.validate([raw])
+    page = shape.validate([raw])
+    (found,), (fits,) = page.records, page.valid
     line = b"{" + bytes(shape.splice(found)) if fits else encode(shape.conform([found], {})[0])
     made: dict[str, Any] = json.loads(line)
     return made

@@ -277,7 +277,8 @@ def easy_cases(draw: DrawFn) -> Case:
 
 def fast(shape: Shape, raw: msgspec.Raw) -> bytes | None:
     """Emit a record on the fast path; `None` if it has to take the slow one."""
-    (found,), (fits,), _ = shape.validate([raw])
+    page = shape.validate([raw])
+    (found,), (fits,) = page.records, page.valid
     return record_of(LINES.spliced([shape.splice(found)])) if fits else None
 
 
@@ -544,7 +545,8 @@ def test_what_is_no_record_fails_its_partition_and_nothing_else(text: bytes) -> 
 def test_a_page_with_what_is_no_record_names_it_when_it_is_emitted(text: bytes) -> None:
     shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
     good = msgspec.Raw(b'{"id":"1"}')
-    assert shape.validate([good, msgspec.Raw(text)])[1:] == ([True, False], [None, None])
+    page = shape.validate([good, msgspec.Raw(text)])
+    assert (page.valid, page.timestamps) == ([True, False], [None, None])
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
@@ -599,7 +601,7 @@ def test_a_replication_value_is_the_instant_that_is_emitted(value: object, style
         expected = datetime.fromisoformat(normal[:19]).replace(
             microsecond=micro, tzinfo=timezone.utc
         )
-    assert shape.validate([raw])[2] == [expected]
+    assert shape.validate([raw]).timestamps == [expected]
 
 
 @given(st.lists(st.tuples(scalars, scalars), max_size=6))
@@ -608,22 +610,23 @@ def test_a_replication_value_is_the_instant_that_is_emitted(value: object, style
 def test_a_page_is_examined_as_its_records_one_by_one_are(values: list[tuple[Any, Any]]) -> None:
     columns = {"createdDate": STAMP, "modifiedDate": STAMP}
     shape = Case(columns, {}).shape(replication_key="modifiedDate")
-    page = [
+    raws = [
         Case({}, {"id": "1", "createdDate": created, "modifiedDate": modified}).raw
         for created, modified in values
     ]
-    found, fits, stamps = shape.validate(page)
-    alone = [shape.validate([raw]) for raw in page]
-    assert [bytes(raw) for raw in found] == [bytes(raw) for (raw,), _, _ in alone]
-    assert fits == [fit for _, (fit,), _ in alone]
-    assert stamps == [stamp for _, _, (stamp,) in alone] == [shape.timestamp(raw) for raw in page]
+    page = shape.validate(raws)
+    alone = [shape.validate([raw]) for raw in raws]
+    assert [bytes(raw) for raw in page.records] == [bytes(one.records[0]) for one in alone]
+    assert page.valid == [one.valid[0] for one in alone]
+    assert page.timestamps == [one.timestamps[0] for one in alone]
+    assert page.timestamps == [shape.timestamp(raw) for raw in raws]
 
 
 @given(cases())
 @example(Case({"at": {"type": "string"}}, {"id": "1", "at": "2024-03-01T09:30:00Z"}))
 def test_a_replication_value_is_read_whatever_its_column_is(case: Case) -> None:
     shape = case.shape()
-    assert shape.validate([case.raw])[-1] == [shape.timestamp(case.raw)]
+    assert shape.validate([case.raw]).timestamps == [shape.timestamp(case.raw)]
 
 
 @pytest.mark.parametrize("keys", [["companyId", "id"], ["companyId"], []], ids="-".join)

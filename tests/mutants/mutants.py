@@ -39,23 +39,23 @@ MUTANTS = (
     Mutant(
         "the range of rows is not checked",
         "commerce_taps/pagination/counted.py",
-        "    if not asked.holds(reply.timestamps):\n",
+        "    if not requested.includes_all(page.timestamps):\n",
         "    if False:\n",
-        "tests/core/pagination/test_keyset.py::test_a_row_outside_of_the_range_asked_for_is_refused",
+        "tests/core/pagination/test_page.py::test_row_outside_range_is_rejected",
     ),
     Mutant(
         "a page that is too short is believed",
         "commerce_taps/pagination/counted.py",
-        "    elif reply.has_next and len(reply.records) < reply.size:\n",
+        "    elif page.has_next and count < size:\n",
         "    elif False:\n",
-        "tests/core/pagination/test_keyset.py::test_an_answer_that_contradicts_itself_is_refused",
+        "tests/core/pagination/test_page.py::test_contradictory_page_is_rejected",
     ),
     Mutant(
         "the last page is not held against the total",
         "commerce_taps/pagination/counted.py",
-        "    elif not reply.has_next and reply.records and end != reply.total:\n",
+        "    elif not page.has_next and count and end != total:\n",
         "    elif False:\n",
-        "tests/core/pagination/test_keyset.py::test_an_answer_that_contradicts_itself_is_refused",
+        "tests/core/pagination/test_page.py::test_contradictory_page_is_rejected",
     ),
     Mutant(
         "the number of Codat's page is not checked",
@@ -95,10 +95,9 @@ MUTANTS = (
     Mutant(
         "a total that is not reached is believed",
         "commerce_taps/pagination/reverse.py",
-        "            raise PartitionFailed(end_before_total(walk.count, walk.total))\n",
+        "            raise PartitionFailed(ends_before_total(walk.count, walk.total))\n",
         "            return\n",
-        "tests/core/pagination/test_reverse.py"
-        "::test_a_list_that_ends_before_its_total_fails_and_its_rows_are_handed_on",
+        "tests/core/pagination/test_reverse.py::test_reverse_list_ending_before_total_fails",
     ),
     Mutant(
         "a refusal in a foreign form is ordinary",
@@ -155,7 +154,7 @@ MUTANTS = (
     Mutant(
         "the order of Centra's lists is relied on whatever the values are",
         "tap_centra/integration/pagination.py",
-        " and (not known or asked.holds(known))\n",
+        " and (not known or asked.includes_all(known))\n",
         "\n",
         "tests/centra/test_paging.py::test_keyset_relies_on_no_value_beyond_what_was_asked_for",
     ),
@@ -233,23 +232,23 @@ MUTANTS = (
     Mutant(
         "keyset goes on behind the last value",
         PAGING,
-        "            asked, new_from = TimeRange(begin), second.end\n",
-        "            asked, new_from = Range(second.end), second.end\n",
-        "tests/core/pagination/test_keyset.py::test_keyset_hands_each_row_of_a_quiet_list_on_once",
+        "            requested, new_from = TimeRange(begin), second.end\n",
+        "            requested, new_from = TimeRange(second.end), second.end\n",
+        "tests/core/pagination/test_keyset.py::test_keyset_quiet_list_yields_rows_once",
     ),
     Mutant(
         "keyset is a second ahead of what it handed on",
         PAGING,
-        "            yield reply.page(seen, bookmark=second.start)\n",
-        "            yield reply.page(seen, bookmark=second.end)\n",
-        "tests/core/pagination/test_keyset.py::test_keyset_is_never_ahead_of_what_it_handed_on",
+        "            yield replace(page.unseen(seen), bookmark=second.start)\n",
+        "            yield replace(page.unseen(seen), bookmark=second.end)\n",
+        "tests/core/pagination/test_keyset.py::test_keyset_bookmark_never_passes_unread_rows",
     ),
     Mutant(
         "counted_pages believes its first reading",
         "commerce_taps/pagination/counted.py",
         "        if totals == {count} and not more:\n",
         "        if not more:\n",
-        "tests/core/pagination/test_keyset.py::test_counted_is_whole_or_fails",
+        "tests/core/pagination/test_counted.py::test_counted_under_churn_is_complete_or_fails",
     ),
     Mutant(
         "reverse_pages reads from the first page to the last",
@@ -257,7 +256,7 @@ MUTANTS = (
         "        pages = walk.backward() if ascending and not reading else walk.forward(1)\n",
         "        pages = walk.forward(1)\n",
         "tests/core/pagination/test_reverse.py"
-        "::test_of_a_list_in_ascending_order_no_row_is_missed_unless_it_goes",
+        "::test_reverse_ascending_list_under_churn_is_complete",
     ),
     # --- one bad record costs nothing but itself, and a column stays as it is -------------------
     Mutant(
@@ -404,7 +403,7 @@ MUTANTS = (
         "commerce_taps/pagination/parts.py",
         "            raise PartitionFailed(msg, self._where) from error\n",
         "            return\n",
-        "tests/core/pagination/test_parts.py::test_rows_of_a_weak_server_come_but_for_those_that_fail_alone",
+        "tests/core/pagination/test_parts.py::test_parts_of_weak_server_yield_readable_rows",
     ),
     # --- a column that was sent stays as it is --------------------------------------------------
     Mutant(

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from commerce_taps.errors import PartitionFailed, RequestTooLarge
 from commerce_taps.pagination.counted import counted_pages
 from commerce_taps.pagination.keyset import keyset
-from commerce_taps.pagination.page import Reply, TimeRange
+from commerce_taps.pagination.page import Page
 from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS, Parts
-from tests.core.pagination.test_keyset import START, Server, identify
+from tests.core.pagination.support import START, Server, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from commerce_taps.pagination.page import Page
+    from commerce_taps.pagination.page import TimeRange
+
 
 SIZE = 12
 readers = pytest.mark.parametrize("reader", [keyset, counted_pages])
@@ -31,9 +32,9 @@ class Weak:
     def __init__(self, server: Server, most: int, bad: set[int]) -> None:
         self.server, self.most, self.bad = server, most, bad
         self.sizes: list[int] = []
-        self.parts = Parts(self.fetch, Reply.join, SIZE, "orders", logging.getLogger("test"))
+        self.parts = Parts(self.fetch, Page.join, SIZE, "orders", logging.getLogger("test"))
 
-    def fetch(self, asked: TimeRange, number: int, size: int, *, divisible: bool) -> Reply:
+    def fetch(self, asked: TimeRange, number: int, size: int, *, divisible: bool) -> Page:
         assert divisible or size == 1
         self.sizes.append(size)
         self.server.size = size
@@ -60,7 +61,7 @@ def server(seconds: list[int]) -> Server:
     most=st.sampled_from([1, 2, 3, 6, 12]),
     bad=st.sets(st.integers(0, 39), max_size=3),
 )
-def test_rows_of_a_weak_server_come_but_for_those_that_fail_alone(
+def test_parts_of_weak_server_yield_readable_rows(
     reader: Callable[..., Iterator[Page]], seconds: list[int], most: int, bad: set[int]
 ) -> None:
     weak = Weak(server(seconds), most, bad)
@@ -87,7 +88,7 @@ def test_rows_of_a_weak_server_come_but_for_those_that_fail_alone(
 
 
 @readers
-def test_list_of_which_nothing_can_be_read_is_given_up_early(
+def test_parts_of_unreadable_list_fail_early(
     reader: Callable[..., Iterator[Page]],
 ) -> None:
     weak = Weak(server(list(range(40))), 0, set())
@@ -97,7 +98,7 @@ def test_list_of_which_nothing_can_be_read_is_given_up_early(
 
 
 @readers
-def test_many_rows_that_fail_alone_end_the_list(reader: Callable[..., Iterator[Page]]) -> None:
+def test_parts_with_many_unreadable_rows_fail(reader: Callable[..., Iterator[Page]]) -> None:
     weak = Weak(server(list(range(40))), SIZE, set(range(5, 6 + MAX_UNREADABLE_ROWS)))
     with pytest.raises(PartitionFailed, match="too much"):
         list(weak.read(reader))
@@ -116,7 +117,7 @@ def test_many_rows_that_fail_alone_end_the_list(reader: Callable[..., Iterator[P
         max_size=12,
     )
 )
-def test_page_in_parts_loses_no_row_that_stays(
+def test_parts_under_churn_lose_no_row(
     script: list[list[tuple[str, int, object]]],
 ) -> None:
     """Rows that go let the others slide, from one part to the one before."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from commerce_taps.errors import PartitionFailed
-from commerce_taps.pagination.page import Loose
+from commerce_taps.pagination.page import Page
 from commerce_taps.pagination.reverse import reverse_pages
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Pager:
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(10_000))
     more: int = 3
 
-    def __call__(self, number: int) -> Loose:
+    def __call__(self, number: int) -> Page:
         assert len(self.asked) < 10_000, "it never ends"
         self.asked.append(number)
         for change in self.changes:
@@ -68,11 +68,11 @@ class Pager:
             "too low": count // 2,
         }[self.total]
         raws = [Raw(b"[%d,%d]" % row) for row in shown]
-        return Loose(
+        return Page(
             raws,
             [True] * len(raws),
             [None] * len(raws),
-            page if self.tells else None,
+            number=page if self.tells else None,
             total=total,
         )
 
@@ -105,7 +105,7 @@ sizes = st.integers(1, 7)
     tells=st.booleans(),
     ascending=st.booleans(),
 )
-def test_of_a_list_that_stays_the_same_each_row_comes_once(
+def test_reverse_quiet_list_yields_rows_once(
     *, count: int, size: int, total: str, repeats: bool, tells: bool, ascending: bool
 ) -> None:
     pager = Pager(rows_of(count), size, total, repeats=repeats, tells=tells)
@@ -120,7 +120,7 @@ def test_of_a_list_that_stays_the_same_each_row_comes_once(
     tells=st.booleans(),
     ascending=st.booleans(),
 )
-def test_a_list_that_ends_before_its_total_fails_and_its_rows_are_handed_on(
+def test_reverse_list_ending_before_total_fails(
     *, count: int, size: int, more: int, repeats: bool, tells: bool, ascending: bool
 ) -> None:
     pager = Pager(rows_of(count), size, "too high", repeats=repeats, tells=tells, more=more)
@@ -132,9 +132,7 @@ def test_a_list_that_ends_before_its_total_fails_and_its_rows_are_handed_on(
 
 
 @given(count=counts, size=sizes, repeats=st.booleans())
-def test_a_true_total_costs_few_requests_more_than_pages(
-    *, count: int, size: int, repeats: bool
-) -> None:
+def test_reverse_true_total_costs_few_requests(*, count: int, size: int, repeats: bool) -> None:
     pager = Pager(rows_of(count), size, repeats=repeats)
     pager.read(ascending=True)
     assert len(pager.asked) <= -(-count // size) + 3
@@ -197,7 +195,7 @@ def at_once(them: Sequence[Change]) -> Change:
     what=st.lists(st.lists(change, max_size=4).map(at_once), max_size=40),
     repeats=st.booleans(),
 )
-def test_of_a_list_in_ascending_order_no_row_is_missed_unless_it_goes(
+def test_reverse_ascending_list_under_churn_is_complete(
     *, count: int, size: int, what: list[Change], repeats: bool
 ) -> None:
     """Whatever moves to the end meanwhile, be it again and again."""
@@ -223,7 +221,7 @@ def test_of_a_list_in_ascending_order_no_row_is_missed_unless_it_goes(
         max_size=40,
     ),
 )
-def test_of_a_list_whose_rows_stay_in_place_no_row_is_missed_unless_it_goes(
+def test_reverse_list_with_fixed_places_is_complete(
     *, count: int, size: int, what: list[Change]
 ) -> None:
     pager = Pager(rows_of(count), size, changes=iter(what))

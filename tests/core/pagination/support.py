@@ -1,0 +1,177 @@
+"""Servers whose lists change while they are read, and what a reader made of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import msgspec
+from hypothesis import strategies as st
+
+from commerce_taps.errors import InvalidResponse, PartitionFailed
+from commerce_taps.pagination.counted import check_page
+from commerce_taps.pagination.page import UNBOUNDED, Page, TimeRange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from hypothesis.strategies import DrawFn
+
+Change = tuple[str, int, timedelta]
+"""What happens to which row, and how much later than what happened before."""
+
+Version = tuple[int, int]
+"""A row's id and how often it was changed."""
+
+START = datetime(2024, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
+NOW, LATER = timedelta(0), timedelta(seconds=1)
+MOST_ASKS = 2000
+
+
+def identify(raw: msgspec.Raw) -> int:
+    return int(json.loads(bytes(raw))["id"])
+
+
+@dataclass
+class Server:
+    """An API's list: sorted, filtered and paged, and changed a little before each answer."""
+
+    stamps: Sequence[datetime | None]
+    size: int
+    script: list[list[Change]] = field(default_factory=list)
+    unstamped_first: bool = True
+    order: str = "stamp"
+    lie: Callable[[Page, int], Page] = lambda reply, _: reply
+    filters: bool = True
+
+    def __post_init__(self) -> None:
+        self.rows = {number: (stamp, 0) for number, stamp in enumerate(self.stamps)}
+        self.clock = max((stamp for stamp in self.stamps if stamp), default=START)
+        self.asks = 0
+
+    def change(self, kind: str, which: int, later: timedelta) -> None:
+        self.clock += later
+        ids = sorted(self.rows)
+        if kind == "insert":
+            # Ids come in any order: a new row may sort before all others of its instant.
+            self.rows[-which if -which not in self.rows else 1000 + len(self.rows) * 7 + which] = (
+                self.clock,
+                0,
+            )
+        elif ids and kind == "delete":
+            del self.rows[ids[which % len(ids)]]
+        elif ids:
+            row = ids[which % len(ids)]
+            self.rows[row] = (self.clock, self.rows[row][1] + 1)
+
+    def selected(self, asked: TimeRange) -> list[int]:
+        def place(row: int) -> tuple[object, ...]:
+            stamp = self.rows[row][0]
+            if self.order == "id":
+                return (row,)
+            at = stamp.timestamp() if stamp else 0
+            return ((stamp is None) != self.unstamped_first, at * self.direction, row)
+
+        every = self.rows if asked == UNBOUNDED or not self.filters else [
+            row for row, (stamp, _) in self.rows.items() if stamp is not None and stamp in asked
+        ]  # fmt: skip
+        return sorted(every, key=place)
+
+    @property
+    def direction(self) -> int:
+        return -1 if self.order == "descending" else 1
+
+    def ask(self, asked: TimeRange, number: int) -> Page:
+        assert self.asks < MOST_ASKS, "asks without end"
+        for change in self.script[self.asks] if self.asks < len(self.script) else ():
+            self.change(*change)
+        self.asks += 1
+        rows = self.selected(asked)
+        page = rows[(number - 1) * self.size : number * self.size]
+        reply = Page(
+            records=[self.raw(row) for row in page],
+            valid=[False] * len(page),
+            timestamps=[self.rows[row][0] for row in page],
+            total=len(rows),
+            size=self.size,
+            has_next=number * self.size < len(rows),
+        )
+        return check_page(self.lie(reply, number), asked, number)
+
+    def raw(self, row: int) -> msgspec.Raw:
+        stamp, version = self.rows[row]
+        text = stamp.isoformat() if stamp else None
+        return msgspec.Raw(json.dumps({"id": row, "version": version, "stamp": text}).encode())
+
+    @property
+    def versions(self) -> dict[Version, datetime | None]:
+        return {(row, version): stamp for row, (stamp, version) in self.rows.items()}
+
+
+@dataclass
+class Reading:
+    """What a reader handed on, page by page, and how it ended."""
+
+    pages: list[tuple[list[Version], datetime | None]] = field(default_factory=list)
+    error: Exception | None = None
+
+    @classmethod
+    def of(cls, pages: Iterator[Page]) -> Reading:
+        reading = cls()
+        try:
+            for page in pages:
+                assert len(page.records) == len(page.valid)
+                rows = [json.loads(bytes(raw)) for raw in page.records]
+                reading.pages.append(([(r["id"], r["version"]) for r in rows], page.bookmark))
+        except (PartitionFailed, InvalidResponse) as error:
+            reading.error = error
+        return reading
+
+    @property
+    def rows(self) -> list[Version]:
+        return [row for rows, _ in self.pages for row in rows]
+
+    @property
+    def prefixes(self) -> Iterator[tuple[set[Version], datetime | None]]:
+        """What was handed on, and the bookmark, had the run been killed after each page."""
+        handed: set[Version] = set()
+        kept: datetime | None = None
+        yield handed, kept
+        for rows, bookmark in self.pages:
+            handed = handed | set(rows)
+            kept = max((b for b in (kept, bookmark) if b is not None), default=None)
+            yield handed, kept
+
+    @property
+    def bookmark(self) -> datetime | None:
+        return list(self.prefixes)[-1][1]
+
+
+OFFSETS = [0, 0, 0, 250, 500, 999, 1000, 1000, 1500, 2000, 60_000]
+stamps = st.sampled_from(OFFSETS).map(lambda ms: START + timedelta(milliseconds=ms))
+waits = st.sampled_from([0, 0, 250, 1000, 1000, 5000]).map(lambda ms: timedelta(milliseconds=ms))
+
+
+@st.composite
+def servers(
+    draw: DrawFn, *, kinds: tuple[str, ...] = ("update", "insert", "delete"), nulls: bool = True
+) -> Server:
+    values = stamps | st.none() if nulls else stamps
+    change = st.tuples(st.sampled_from(kinds), st.integers(0, 20), waits)
+    return Server(
+        draw(st.lists(values, max_size=14)),
+        draw(st.sampled_from([1, 2, 3, 4, 20])),
+        draw(st.lists(st.lists(change, max_size=4), max_size=25)) if kinds else [],
+        draw(st.booleans()),
+    )
+
+
+def forgotten(server: Server, handed: set[Version], bookmark: datetime | None) -> list[Version]:
+    """List the rows that a run from this bookmark would not bring, and no run has brought."""
+    return [
+        row
+        for row, stamp in server.versions.items()
+        if row not in handed and bookmark is not None and (stamp is None or stamp < bookmark)
+    ]
