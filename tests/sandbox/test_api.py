@@ -1,4 +1,4 @@
-"""Codat's double over HTTP: paging, order, and what it refuses."""
+"""The fake Codat over HTTP: paging, order, errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from commerce_sandbox.codat import dates
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.sandbox.conftest import Client
+    from tests.sandbox.support import Client
 
 MALFORMED = "Error parsing query - Malformed query."
 
@@ -33,7 +33,7 @@ def _raw(sandbox: Sandbox, target: str, method: str = "GET", **headers: str) -> 
     return response.status, body
 
 
-def test_companies_come_by_the_hundred_unless_asked_otherwise(client: Client) -> None:
+def test_companies_default_page_size_is_100(client: Client) -> None:
     page = client.json("/companies")
     assert page["pageNumber"] == 1
     assert page["pageSize"] == 100
@@ -44,7 +44,7 @@ def test_companies_come_by_the_hundred_unless_asked_otherwise(client: Client) ->
     }
 
 
-def test_pages_lead_to_each_other(client: Client) -> None:
+def test_pages_link_to_neighbours(client: Client) -> None:
     pages = list(client.pages("/companies", page=1, pageSize=5))
     assert [len(page["results"]) for page in pages] == [5, 5, 2]
     assert [page["pageNumber"] for page in pages] == [1, 2, 3]
@@ -56,20 +56,20 @@ def test_pages_lead_to_each_other(client: Client) -> None:
     assert len(set(ids)) == 12
 
 
-def test_a_page_that_ends_with_the_list_is_the_last(client: Client) -> None:
+def test_full_last_page_has_no_next(client: Client) -> None:
     page = client.json("/companies", page=2, pageSize=6)
     assert len(page["results"]) == 6
     assert "next" not in page["_links"]
 
 
-def test_past_the_end_there_is_nothing_and_no_next(client: Client) -> None:
+def test_page_past_end_is_empty_without_next(client: Client) -> None:
     page = client.json("/companies", page=9, pageSize=5)
     assert page["results"] == []
     assert page["totalResults"] == 12
     assert "next" not in page["_links"]
 
 
-def test_links_carry_query_and_order_encoded(client: Client, big_shop: str) -> None:
+def test_links_carry_encoded_query_and_order(client: Client, big_shop: str) -> None:
     query = "modifiedDate>=2024-01-01&&currency!=X Y"
     page = client.json(
         f"{big_shop}/commerce-orders", page=1, pageSize=5, query=query, orderBy="-modifiedDate"
@@ -85,43 +85,41 @@ def test_links_carry_query_and_order_encoded(client: Client, big_shop: str) -> N
     assert client.json(href)["results"]
 
 
-def test_a_page_has_2000_rows_at_most_and_says_so(client: Client) -> None:
+def test_page_size_is_capped_at_2000(client: Client) -> None:
     assert client.json("/companies", pageSize=2000)["pageSize"] == 2000
     assert client.json("/companies", pageSize=5000)["pageSize"] == 2000
 
 
 @pytest.mark.parametrize("name", ["page", "pageSize"])
 @pytest.mark.parametrize("value", ["0", "-1", "1.0", "one", "", " 1", "٣", "5001e9"])
-def test_numbers_of_paging_must_be_numbers(client: Client, name: str, value: str) -> None:
+def test_non_numeric_paging_responds_400(client: Client, name: str, value: str) -> None:
     assert client.error("/companies", **{name: value})[0] == 400
 
 
-def test_page_size_ends_at_5000(client: Client) -> None:
+def test_page_size_above_5000_responds_400(client: Client) -> None:
     assert client.error("/companies", pageSize=5001)[0] == 400
 
 
-def test_order_is_by_instant_and_ties_are_stable_but_not_by_id(
-    client: Client, big_shop: str
-) -> None:
+def test_order_by_date_keeps_ties_stable(client: Client, big_shop: str) -> None:
     path = f"{big_shop}/commerce-orders"
     rows = client.rows(path, pageSize=50, orderBy="modifiedDate")
-    stamps = [dates.parse(row["modifiedDate"]) for row in rows]
-    assert stamps == sorted(stamps)
+    timestamps = [dates.parse(row["modifiedDate"]) for row in rows]
+    assert timestamps == sorted(timestamps)
     assert [row["modifiedDate"] for row in rows] != sorted(row["modifiedDate"] for row in rows)
     assert rows == client.rows(path, pageSize=7, orderBy="modifiedDate")
 
-    largest = max(set(stamps), key=stamps.count)
-    tied = [row["id"] for row, stamp in zip(rows, stamps, strict=True) if stamp == largest]
+    largest = max(set(timestamps), key=timestamps.count)
+    tied = [
+        row["id"] for row, timestamp in zip(rows, timestamps, strict=True) if timestamp == largest
+    ]
     assert len(tied) > 100
     assert tied != sorted(tied)
 
     down = client.rows(path, pageSize=50, orderBy="-modifiedDate")
-    assert [dates.parse(row["modifiedDate"]) for row in down] == stamps[::-1]
+    assert [dates.parse(row["modifiedDate"]) for row in down] == timestamps[::-1]
 
 
-def test_nulls_come_first_when_ascending_and_last_when_descending(
-    client: Client, big_shop: str
-) -> None:
+def test_order_by_puts_nulls_first_ascending(client: Client, big_shop: str) -> None:
     path = f"{big_shop}/commerce-orders"
     up = [row.get("closedDate") for row in client.rows(path, orderBy="closedDate")]
     nothing = up.count(None)
@@ -131,13 +129,13 @@ def test_nulls_come_first_when_ascending_and_last_when_descending(
     assert down[-nothing:] == [None] * nothing
 
 
-def test_filter_is_inclusive_and_counts(client: Client, big_shop: str) -> None:
+def test_date_filter_is_inclusive_and_counted(client: Client, big_shop: str) -> None:
     path = f"{big_shop}/commerce-orders"
     rows = client.rows(path)
-    stamps = sorted(dates.parse(row["modifiedDate"]) for row in rows)
-    bound = f"{stamps[len(stamps) * 2 // 3][0].isoformat()}Z"
+    timestamps = sorted(dates.parse(row["modifiedDate"]) for row in rows)
+    bound = f"{timestamps[len(timestamps) * 2 // 3][0].isoformat()}Z"
     page = client.json(path, query=f"modifiedDate>={bound}", orderBy="modifiedDate", pageSize=1)
-    assert page["totalResults"] == sum(stamp >= dates.parse(bound) for stamp in stamps)
+    assert page["totalResults"] == sum(timestamp >= dates.parse(bound) for timestamp in timestamps)
     assert dates.parse(page["results"][0]["modifiedDate"]) == dates.parse(bound)
 
 
@@ -152,7 +150,7 @@ def test_filter_is_inclusive_and_counts(client: Client, big_shop: str) -> None:
         ("payments=1", "Could not resolve property payments on Dataset"),
     ],
 )
-def test_queries_that_cannot_be_answered(
+def test_invalid_query_responds_400(
     client: Client, big_shop: str, query: str, message: str
 ) -> None:
     status, error = client.error(f"{big_shop}/commerce-orders", query=query)
@@ -163,7 +161,7 @@ def test_queries_that_cannot_be_answered(
 @pytest.mark.parametrize(
     "order", ["nothing", "-nothing", "modifiedDate desc", "--id", "", "id,-id"]
 )
-def test_orders_that_cannot_be_answered(client: Client, big_shop: str, order: str) -> None:
+def test_invalid_order_by_responds_400(client: Client, big_shop: str, order: str) -> None:
     assert client.error(f"{big_shop}/commerce-orders", orderBy=order)[0] == 400
 
 
@@ -178,16 +176,14 @@ def test_orders_that_cannot_be_answered(client: Client, big_shop: str, order: st
         ("/companies/{}/push", "requestedOnUtc>2024-01-01"),
     ],
 )
-def test_what_is_not_promised_cannot_be_queried(client: Client, path: str, query: str) -> None:
+def test_query_on_undocumented_property_responds_400(client: Client, path: str, query: str) -> None:
     path = path.format(client.rows("/companies")[0]["id"])
     status, error = client.error(path, query=query)
     assert status == 400
     assert "Could not resolve property" in error
 
 
-def test_the_history_can_be_queried_by_status_and_sorted_by_time(
-    client: Client, sandbox: Sandbox
-) -> None:
+def test_history_filters_by_status_and_sorts(client: Client, sandbox: Sandbox) -> None:
     pulls = sandbox.truth("pull_operations")
     company = max(
         pulls, key=lambda row: [one["companyId"] for one in pulls].count(row["companyId"])
@@ -213,7 +209,7 @@ def test_tags_filter_companies(client: Client) -> None:
     assert client.error("/companies", tags="region")[0] == 400
 
 
-def test_locations_take_a_page_and_its_size_alone(client: Client, big_shop: str) -> None:
+def test_locations_refuse_query_and_order(client: Client, big_shop: str) -> None:
     path = f"{big_shop}/commerce-locations"
     rows = client.rows(path)
     assert len(rows) > 20
@@ -223,7 +219,7 @@ def test_locations_take_a_page_and_its_size_alone(client: Client, big_shop: str)
         assert client.error(path, **parameters)[0] == 400
 
 
-def test_unknown_parameters_are_refused(client: Client, big_shop: str) -> None:
+def test_unknown_parameter_responds_400(client: Client, big_shop: str) -> None:
     for path in ("/companies", f"{big_shop}/commerce-orders", f"{big_shop}/commerce-info"):
         for name in ("modifiedAfter", "orderby", "Page", "limit"):
             status, error = client.error(path, **{name: "1"})
@@ -231,7 +227,7 @@ def test_unknown_parameters_are_refused(client: Client, big_shop: str) -> None:
             assert name in error
 
 
-def test_every_record_can_be_asked_for_by_its_quoted_id(client: Client, big_shop: str) -> None:
+def test_record_is_found_by_quoted_id(client: Client, big_shop: str) -> None:
     for name in ("commerce-orders", "commerce-customers", "commerce-products"):
         rows = client.rows(f"{big_shop}/{name}", pageSize=2000)
         awkward = [row for row in rows if quote(row["id"], safe="") != row["id"]]
@@ -261,13 +257,11 @@ def test_every_record_can_be_asked_for_by_its_quoted_id(client: Client, big_shop
         "/companies/{x}",
     ],
 )
-def test_what_is_not_escaped_is_refused(sandbox: Sandbox, target: str) -> None:
+def test_unescaped_target_responds_400(sandbox: Sandbox, target: str) -> None:
     assert _raw(sandbox, target)[0] == 400
 
 
-def test_a_plus_is_a_space_so_an_offset_must_be_escaped(
-    sandbox: Sandbox, client: Client, big_shop: str
-) -> None:
+def test_plus_in_query_is_a_space(sandbox: Sandbox, client: Client, big_shop: str) -> None:
     path = f"{big_shop}/commerce-orders"
     query = "modifiedDate%3E%3D2024-01-01T00%3A00%3A00+01:00"
     assert _raw(sandbox, f"{path}?query={query}")[0] == 400
@@ -287,7 +281,7 @@ def test_a_plus_is_a_space_so_an_offset_must_be_escaped(
         "Basic  {encoded}",
     ],
 )
-def test_only_the_documented_header_is_taken(sandbox: Sandbox, value: str | None) -> None:
+def test_undocumented_authorization_responds_401(sandbox: Sandbox, value: str | None) -> None:
     def encode(text: str) -> str:
         return base64.b64encode(text.encode()).decode()
 
@@ -314,7 +308,7 @@ def test_only_the_documented_header_is_taken(sandbox: Sandbox, value: str | None
         }
 
 
-def test_only_json_is_served(sandbox: Sandbox) -> None:
+def test_accept_without_json_responds_406(sandbox: Sandbox) -> None:
     assert _raw(sandbox, "/companies", Accept="text/csv")[0] == 406
     assert _raw(sandbox, "/companies", Accept="text/csv, application/json;q=0.5")[0] == 200
 
@@ -333,7 +327,7 @@ def test_only_json_is_served(sandbox: Sandbox) -> None:
         "/companies/{company}/data",
     ],
 )
-def test_unknown_paths_are_not_found(sandbox: Sandbox, client: Client, path: str) -> None:
+def test_unknown_path_responds_404(sandbox: Sandbox, client: Client, path: str) -> None:
     company = client.rows("/companies")[0]["id"]
     status, body = _raw(sandbox, path.format(company=company))
     assert status == 404
@@ -341,11 +335,11 @@ def test_unknown_paths_are_not_found(sandbox: Sandbox, client: Client, path: str
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD"])
-def test_only_reading_is_allowed(sandbox: Sandbox, method: str) -> None:
+def test_writing_method_responds_405(sandbox: Sandbox, method: str) -> None:
     assert _raw(sandbox, "/companies", method)[0] == 405
 
 
-def test_quota_headers_come_with_every_answer(client: Client, sandbox: Sandbox) -> None:
+def test_every_response_has_quota_headers(client: Client, sandbox: Sandbox) -> None:
     active = {
         company["id"]
         for company in sandbox.truth("companies")
@@ -361,7 +355,7 @@ def test_quota_headers_come_with_every_answer(client: Client, sandbox: Sandbox) 
     assert remaining == [remaining[0], remaining[0] - 1, remaining[0] - 2]
 
 
-def test_what_a_connection_does_not_hold(client: Client, sandbox: Sandbox) -> None:
+def test_unsupported_or_unread_type_responds_404_or_409(client: Client, sandbox: Sandbox) -> None:
     """404 where the platform lacks the type, 409 where it was never read, 200 for the rest."""
     features = {
         one["key"]: {
@@ -394,7 +388,7 @@ def test_what_a_connection_does_not_hold(client: Client, sandbox: Sandbox) -> No
     assert sandbox.truth("commerce_orders")
 
 
-def test_what_is_gone_is_named(client: Client, big_shop: str) -> None:
+def test_missing_company_or_connection_is_named(client: Client, big_shop: str) -> None:
     company, connection = big_shop.split("/")[2], big_shop.split("/")[4]
     other = next(one["id"] for one in client.rows("/companies") if one["id"] != company)
     assert client.error("/companies/7/connections") == (404, "No company was found with ID 7")
@@ -406,6 +400,6 @@ def test_what_is_gone_is_named(client: Client, big_shop: str) -> None:
     assert client.error(f"/companies/{company}/sync/commerce/syncs/none/status")[0] == 404
 
 
-def test_the_url_of_a_list_is_not_that_of_another_double(sandbox: Sandbox) -> None:
+def test_path_without_api_prefix_responds_404(sandbox: Sandbox) -> None:
     response = requests.get(f"{sandbox.url}/companies", timeout=30)
     assert response.status_code == 404

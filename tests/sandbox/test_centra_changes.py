@@ -35,14 +35,14 @@ KEYS = {
     "order.supplier_orders": ("orderId",),
     "order.supplier_order_details": ("orderId",),
 }
-# The queue of events, and the names of goods in what suppliers deliver, follow from changes.
+# The queue of events and the names of goods in deliveries follow from changes.
 FOLLOWING = {"integration.events", "order.supplier_order_details"}
 FOLLOWING |= {f"order.supplier_delivery_{part}" for part in ("items", "details")}
 
 
 @pytest.fixture
 def own() -> Iterator[Sandbox]:
-    """As small a sandbox as can be, for a test that changes it."""
+    """The smallest sandbox, for a test that changes it."""
     with Sandbox(scale=0.01) as running:
         yield running
 
@@ -59,37 +59,37 @@ def _snapshot(sandbox: Sandbox) -> Rows:
     }
 
 
-def _said(touched: list[ChangedRow]) -> Iterator[tuple[str, str, str]]:
-    for one in touched:
+def _said(changed_rows: list[ChangedRow]) -> Iterator[tuple[str, str, str]]:
+    for one in changed_rows:
         yield one.stream, _key(one.stream, one.key), one.change
 
 
-def test_a_mutation_touches_exactly_what_it_says(own: Sandbox) -> None:
+def test_mutation_changes_exactly_reported_rows(own: Sandbox) -> None:
     before = _snapshot(own)
-    touched = own.mutate(changes=42, inserts=9, deletes=2, stream="centra")
+    changed_rows = own.mutate(changes=42, inserts=9, deletes=2, stream="centra")
     after = _snapshot(own)
 
-    said: dict[str, dict[str, set[str]]] = {}
-    for stream, key, change in _said(touched):
-        said.setdefault(stream, {}).setdefault(change, set()).add(key)
+    reported: dict[str, dict[str, set[str]]] = {}
+    for stream, key, change in _said(changed_rows):
+        reported.setdefault(stream, {}).setdefault(change, set()).add(key)
     for stream, rows in after.items():
-        old, told = before[stream], said.get(stream, {})
-        assert rows.keys() - old.keys() == told.get("inserted", set()), stream
-        assert old.keys() - rows.keys() == told.get("deleted", set()), stream
+        old, changes = before[stream], reported.get(stream, {})
+        assert rows.keys() - old.keys() == changes.get("inserted", set()), stream
+        assert old.keys() - rows.keys() == changes.get("deleted", set()), stream
         differ = {key for key in old.keys() & rows.keys() if old[key] != rows[key]}
-        named = told.get("changed", set()) | told.get("unmarked", set())
+        named = changes.get("changed", set()) | changes.get("unmarked", set())
         assert differ <= named, stream
         if stream.startswith("integration."):
-            for key in told.get("changed", set()):
-                stamp = "orderUpdatedAt" if "orderId" in rows[key] else "updatedAt"
-                assert rows[key][stamp] > (old[key][stamp] or ""), stream
-            for key in told.get("unmarked", set()):
+            for key in changes.get("changed", set()):
+                timestamp = "orderUpdatedAt" if "orderId" in rows[key] else "updatedAt"
+                assert rows[key][timestamp] > (old[key][timestamp] or ""), stream
+            for key in changes.get("unmarked", set()):
                 assert rows[key].get("updatedAt") == old[key].get("updatedAt")
 
 
-def test_no_stamp_is_ahead_of_the_round_it_was_made_in(own: Sandbox) -> None:
-    """Or a bookmark would stand where later changes never come to."""
-    stamped = {
+def test_mutation_timestamps_precede_store_time(own: Sandbox) -> None:
+    """A later timestamp would move a bookmark past changes to come."""
+    dated = {
         stream: next(name for name in ("updatedAt", "createdAt") if name in row)
         for stream, rows in _snapshot(own).items()
         if stream.startswith("integration.")
@@ -99,15 +99,15 @@ def test_no_stamp_is_ahead_of_the_round_it_was_made_in(own: Sandbox) -> None:
     for number in range(1, 4):
         own.mutate(changes=14, inserts=6, stream="centra")
         end = f"2024-06-0{1 + number}T00:00:00Z"
-        for stream, stamp in stamped.items():
-            latest = max(row[stamp] for row in own.truth(f"{PREFIX}{stream}"))
+        for stream, timestamp in dated.items():
+            latest = max(row[timestamp] for row in own.truth(f"{PREFIX}{stream}"))
             assert latest <= end, stream
 
 
-def test_a_round_is_of_the_kind_that_is_asked_for(own: Sandbox) -> None:
-    touched = own.mutate(changes=3, stream="centra.integration.returns")
-    assert {one.change for one in touched} == {"unmarked"}
-    assert {one.stream for one in touched} == {"integration.returns", "order.returns"}
+def test_mutation_of_stream_changes_its_kind(own: Sandbox) -> None:
+    changed_rows = own.mutate(changes=3, stream="centra.integration.returns")
+    assert {one.change for one in changed_rows} == {"unmarked"}
+    assert {one.stream for one in changed_rows} == {"integration.returns", "order.returns"}
     (new,) = [
         one
         for one in own.mutate(inserts=1, stream="centra.order.stock")
@@ -117,19 +117,19 @@ def test_a_round_is_of_the_kind_that_is_asked_for(own: Sandbox) -> None:
     assert max(row["id"] for row in rows) == new.key["id"]
 
 
-def test_the_first_row_added_ties_with_the_latest_before(own: Sandbox) -> None:
+def test_first_inserted_row_ties_with_latest(own: Sandbox) -> None:
     stream = "centra.integration.orders"
     latest = max(row["updatedAt"] for row in own.truth(stream))
-    touched = own.mutate(inserts=1, stream=stream)
-    (key,) = [one.key["id"] for one in touched if one.stream == "integration.orders"]
+    changed_rows = own.mutate(inserts=1, stream=stream)
+    (key,) = [one.key["id"] for one in changed_rows if one.stream == "integration.orders"]
     (row,) = [row for row in own.truth(stream) if row["id"] == key]
     assert row["updatedAt"] == latest
 
 
-def test_deleted_customers_stay_in_their_orders(own: Sandbox) -> None:
+def test_deleted_customer_stays_in_orders(own: Sandbox) -> None:
     orders = own.truth("centra.integration.orders")
-    touched = own.mutate(deletes=5, stream="centra.integration.customers")
-    gone = {one.key["id"] for one in touched if one.stream == "integration.customers"}
+    changed_rows = own.mutate(deletes=5, stream="centra.integration.customers")
+    gone = {one.key["id"] for one in changed_rows if one.stream == "integration.customers"}
     left = {row["id"] for row in own.truth("centra.integration.customers")}
     assert len(gone) == 5
     assert not gone & left
@@ -146,7 +146,7 @@ def test_deleted_customers_stay_in_their_orders(own: Sandbox) -> None:
         ("centra", {"changes": -1}),
     ],
 )
-def test_what_cannot_be_done_is_refused(
+def test_impossible_mutation_raises_and_changes_nothing(
     stream: str, wanted: dict[str, int], sandbox: Sandbox
 ) -> None:
     before = sandbox.truth("centra.integration.campaigns")
@@ -155,18 +155,18 @@ def test_what_cannot_be_done_is_refused(
     assert sandbox.truth("centra.integration.campaigns") == before
 
 
-def test_the_same_seed_makes_and_changes_the_same() -> None:
+def test_same_seed_makes_and_changes_same_rows() -> None:
     seen = []
     for _ in range(2):
         with Sandbox(scale=0.01) as sandbox:
-            touched = sandbox.mutate(changes=20, inserts=3, stream="centra")
-            seen.append((touched, sandbox.truth_lines("centra.order.orders")))
+            changed_rows = sandbox.mutate(changes=20, inserts=3, stream="centra")
+            seen.append((changed_rows, sandbox.truth_lines("centra.order.orders")))
     assert seen[0] == seen[1]
     with Sandbox(scale=0.01, seed=8) as sandbox:
         assert sandbox.truth_lines("centra.order.orders") != seen[0][1]
 
 
-def test_rows_change_while_they_are_read() -> None:
+def test_churn_changes_rows_between_requests() -> None:
     churn = ChurnOptions(rate=10, per_request=3)
     with Sandbox(scale=0.01, churn=churn) as sandbox:
         before = _snapshot(sandbox)
@@ -189,7 +189,7 @@ def test_rows_change_while_they_are_read() -> None:
     assert before["integration.customers"].keys() != after["integration.customers"].keys()
 
 
-def test_the_command_line_knows_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_accepts_centra_settings(capsys: pytest.CaptureFixture[str]) -> None:
     older = ("--scale", "0.01", "--centra-schema", "older")
     assert run_command_line("truth", "centra.integration.products", *older) == 0
     assert "seasonCode" in json.loads(capsys.readouterr().out.splitlines()[0])
@@ -197,7 +197,7 @@ def test_the_command_line_knows_its_settings(capsys: pytest.CaptureFixture[str])
     assert "'--centra-schema'" in capsys.readouterr().err
 
 
-def test_the_environment_leads_to_both_apis(sandbox: Sandbox) -> None:
+def test_environment_has_both_apis(sandbox: Sandbox) -> None:
     found = sandbox.environment
     assert found["TAP_CENTRA_BASE_URL"] == sandbox.url_of("centra")
     assert found["TAP_CENTRA_ORDER_BASE_URL"] == f"{sandbox.url_of('centra')}/api/order-api"

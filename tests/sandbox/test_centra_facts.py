@@ -1,4 +1,4 @@
-"""Centra's schema and store against what is known of the real ones."""
+"""Centra's schema and store against the documented facts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from commerce_sandbox.centra.schema import schema
 from commerce_sandbox.centra.store import Store
 from tests.fixtures import FIXTURES
 
-# Told of by name alone, or with a type that is only described.
+# Documented by name alone, or with a type that is only described.
 VAGUE: Final = {("Affiliate", "id"), ("Counters", "graphQLAccess"), ("Weight", "unit")}
 
 
-def test_every_known_field_is_there_with_its_type() -> None:
+def test_schema_has_every_documented_field() -> None:
     facts = FIXTURES / "centra" / "integration_api.graphql"
     known = build_schema(facts.read_text(encoding="utf-8"))
     ours = schema()
@@ -34,7 +34,7 @@ def test_every_known_field_is_there_with_its_type() -> None:
     assert compared > 700
 
 
-def test_the_size_of_the_demonstration() -> None:
+def test_default_scale_has_demonstration_size() -> None:
     store = Store(7, 1.0)
     counts = {name: len(rows) for name, rows in store.tables.items()}
     assert counts["products"] == 2000
@@ -49,7 +49,7 @@ def test_the_size_of_the_demonstration() -> None:
     }
 
 
-def test_what_is_in_stock_is_what_its_movements_add_up_to() -> None:
+def test_stock_equals_sum_of_movements() -> None:
     store = Store(7, 0.01)
     sums: dict[tuple[int, int], int] = {}
     for line in store.tables["stockChangeLines"]:
@@ -61,7 +61,7 @@ def test_what_is_in_stock_is_what_its_movements_add_up_to() -> None:
         assert size["quantity"] == free
 
 
-def test_what_was_sent_has_left_the_warehouse_it_was_allocated_in_and_none_owes_pieces() -> None:
+def test_shipped_pieces_leave_their_warehouse() -> None:
     store = Store(7, 0.1)
     left: dict[int, int] = {}
     level: dict[tuple[int, int], int] = {}
@@ -83,7 +83,7 @@ def test_what_was_sent_has_left_the_warehouse_it_was_allocated_in_and_none_owes_
         assert min(row["freeToAllocateQuantity"], row["allocatedQuantity"]) >= 0
 
 
-def test_tax_is_in_consumers_prices_and_added_to_retailers() -> None:
+def test_tax_is_included_for_consumers_only() -> None:
     for order in Store(7, 0.1).orders.orders:
         totals = {
             name: one["valueInCents"] for name, one in order["totals"].items() if name != "quantity"
@@ -97,7 +97,7 @@ def test_tax_is_in_consumers_prices_and_added_to_retailers() -> None:
         assert net == priced - totals["taxIncluded"]
 
 
-def test_orders_agree_with_what_hangs_on_them() -> None:
+def test_order_totals_agree_with_parts() -> None:
     store = Store(7, 0.05)
     for order in store.orders.orders:
         lines = sum(line["lineValue"]["valueInCents"] for line in order["lines"])

@@ -18,7 +18,7 @@ START = 1_700_000_000.0
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = START
@@ -33,7 +33,7 @@ def _limits(plan: str = "growth", speed: float = 1.0, form: str = "unix") -> tup
 
 
 def _drain(limits: Limits, **amounts: int) -> tuple[int, str]:
-    """Take until nothing is left; gives how often, and what is said then."""
+    """Take until nothing is left; returns how often, and the `Retry-After`."""
     for times in range(100_000):
         try:
             limits.take(**amounts)
@@ -42,7 +42,7 @@ def _drain(limits: Limits, **amounts: int) -> tuple[int, str]:
     raise AssertionError
 
 
-def test_a_bucket_empties_and_fills_again() -> None:
+def test_bucket_empties_and_refills() -> None:
     limits, clock = _limits()
     assert _drain(limits, REQUEST_COUNT=1)[0] == 60
     clock.now += 5
@@ -51,7 +51,7 @@ def test_a_bucket_empties_and_fills_again() -> None:
     assert _drain(limits, REQUEST_COUNT=1)[0] == 60
 
 
-def test_an_hour_has_its_own_bucket() -> None:
+def test_hourly_quota_limits_requests() -> None:
     limits, clock = _limits()
     taken = 0
     while clock.now < START + 3600:
@@ -62,19 +62,19 @@ def test_an_hour_has_its_own_bucket() -> None:
     assert taken < 360 * 60
 
 
-def test_complexity_is_counted_beside_requests() -> None:
+def test_complexity_has_its_own_bucket() -> None:
     limits, _ = _limits()
     assert _drain(limits, REQUEST_COUNT=1, QUERY_COMPLEXITY=100_000)[0] == 2
     report = {(row["type"], row["intervalSeconds"]): row for row in limits.report()}
     assert len(report) == 6
     row = report["QUERY_COMPLEXITY", "TEN_SECONDS"]
     assert (row["quota"], row["usedQuota"], row["remainingQuota"]) == (250_000, 200_000, 50_000)
-    # What is refused costs nothing.
+    # A refused request costs nothing.
     assert report["REQUEST_COUNT", "TEN_SECONDS"]["usedQuota"] == 2
     assert report["MUTATION_COUNT", "ONE_HOUR"]["usedQuota"] == 0
 
 
-def test_who_comes_early_is_turned_away_anew() -> None:
+def test_early_retry_extends_the_refusal() -> None:
     limits, clock = _limits()
     _, until = _drain(limits, REQUEST_COUNT=1)
     assert int(until) == START + 1
@@ -87,7 +87,7 @@ def test_who_comes_early_is_turned_away_anew() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_tells_a_moment_that_will_do(form: str) -> None:
+def test_retry_after_form_gives_sufficient_time(form: str) -> None:
     limits, clock = _limits(form=form)
     seen = set()
     for _ in range(5):
@@ -107,20 +107,20 @@ def test_every_form_tells_a_moment_that_will_do(form: str) -> None:
     assert seen == (set(FORMS) - {"mixed"} if form == "mixed" else {form})
 
 
-def test_speed_shortens_the_windows() -> None:
+def test_speed_shortens_windows() -> None:
     limits, clock = _limits(speed=100)
     assert _drain(limits, REQUEST_COUNT=1)[0] == 60
     clock.now += 0.2
     assert _drain(limits, REQUEST_COUNT=1)[0] == 60
 
 
-def test_plans_differ() -> None:
+def test_plans_have_different_quotas() -> None:
     found = [_drain(_limits(plan)[0], REQUEST_COUNT=1)[0] for plan in PLANS]
     assert found == [60, 150, 450, 1500]
 
 
-def test_limits_hold_over_http() -> None:
-    """All tokens of a client share them, and asking for them costs a request as well."""
+def test_limits_are_shared_over_http() -> None:
+    """All tokens of a client share them, and a query of them costs a request as well."""
     query = {"query": "{ rateLimits { type intervalSeconds quota usedQuota remainingQuota } }"}
     with (
         Sandbox(scale=0.01, centra_plan="growth", centra_retry_after="iso") as sandbox,
@@ -133,9 +133,9 @@ def test_limits_hold_over_http() -> None:
             headers = {"Authorization": f"Bearer {tokens[number % 2]}"}
             return session.post(url, json=query, headers=headers, timeout=30)
 
-        answer = post(0).json()
-        assert answer["extensions"]["complexity"] == 10
-        first: dict[str, Any] = answer["data"]["rateLimits"][0]
+        response = post(0).json()
+        assert response["extensions"]["complexity"] == 10
+        first: dict[str, Any] = response["data"]["rateLimits"][0]
         assert first["type"] == "REQUEST_COUNT"
         assert first["quota"] == 60 == first["usedQuota"] + first["remainingQuota"]
         refused = None

@@ -27,7 +27,7 @@ FLAGS = {
 
 
 class OrderClient:
-    """Reads the Order API as the documentation says."""
+    """Reads the Order API as documented."""
 
     def __init__(self, sandbox: Sandbox, key: str = API_KEY) -> None:
         self.url = f"{sandbox.url_of('centra')}/api/order-api/"
@@ -105,7 +105,7 @@ def orders(sandbox: Sandbox, order_client: Callable[..., OrderClient]) -> OrderC
 
 
 def _read(client: OrderClient, stream: str) -> list[Record]:  # noqa: PLR0911 (one for each scheme)
-    """Read a stream as its scheme of paging asks for."""
+    """Read a stream with its scheme of paging."""
     if stream in {"customers", "orders"}:
         return client.by_offset(stream, 70)
     if stream == "shipments":
@@ -137,7 +137,7 @@ def _read(client: OrderClient, stream: str) -> list[Record]:  # noqa: PLR0911 (o
 
 
 def _neutral(name: str, value: Any, like: Any) -> Any:  # noqa: ANN401, PLR0911
-    """Undo the quirks of a value, whose type truth tells."""
+    """Undo the quirks of a value, given the value in truth."""
     if isinstance(value, str) and value.startswith("0000-00-00"):
         return None
     if like is None and value == "":
@@ -153,18 +153,18 @@ def _neutral(name: str, value: Any, like: Any) -> Any:  # noqa: ANN401, PLR0911
         assert type(value) is int
         return bool(value)
     if isinstance(value, str) and LOCAL.fullmatch(value):
-        moment = datetime.fromisoformat(value).replace(tzinfo=ZONE)
-        return moment.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
+        timestamp = datetime.fromisoformat(value).replace(tzinfo=ZONE)
+        return timestamp.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, str) and isinstance(like, str) and like.endswith("Z") and "T" in like:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
+        timestamp = datetime.fromisoformat(value)
+        return timestamp.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(like, (int, float)) and isinstance(value, str):
         return float(value) if "." in value else int(value)
     return value
 
 
 @pytest.mark.parametrize("stream", order_truth.STREAMS)
-def test_what_is_served_is_what_truth_says(
+def test_served_rows_equal_truth(
     stream: str, small: Sandbox, order_client: Callable[..., OrderClient]
 ) -> None:
     truth = small.truth(f"centra.order.{stream}")
@@ -179,7 +179,7 @@ def test_what_is_served_is_what_truth_says(
         assert _neutral("", row, meant) == meant
 
 
-def test_the_header_has_no_scheme_word(sandbox: Sandbox) -> None:
+def test_authorization_header_takes_bare_key(sandbox: Sandbox) -> None:
     url = f"{sandbox.url_of('centra')}/api/order-api/orders"
     wrong: tuple[dict[str, str], ...] = (
         {},
@@ -194,7 +194,7 @@ def test_the_header_has_no_scheme_word(sandbox: Sandbox) -> None:
     assert response.json()["status"] == "ok"
 
 
-def test_ids_are_text_here_and_numbers_there(orders: OrderClient) -> None:
+def test_ids_are_text_or_number_by_list(orders: OrderClient) -> None:
     (returned, *_) = orders.rows("returns")
     (order,) = orders.rows("orders", order=str(returned["orderId"]))
     assert type(returned["orderId"]) is int
@@ -210,7 +210,7 @@ def test_ids_are_text_here_and_numbers_there(orders: OrderClient) -> None:
     }
 
 
-def test_numbers_are_text_now_and_then(orders: OrderClient) -> None:
+def test_some_numbers_are_text(orders: OrderClient) -> None:
     rows = orders.rows("products", stockItemId=1)
     prices = {type(one["price"]) for row in rows for one in row["prices"]}
     assert prices == {str, float}
@@ -218,7 +218,7 @@ def test_numbers_are_text_now_and_then(orders: OrderClient) -> None:
     assert {type(one["itemQty"]) for line in lines for one in line["warehouses"]} == {int, str}
 
 
-def test_fields_of_plugins_are_there(orders: OrderClient) -> None:
+def test_some_orders_have_plugin_fields(orders: OrderClient) -> None:
     extra = ["shipwallet_sessionId" in row for row in orders.rows("orders", limit=20)]
     assert any(extra)
     assert not all(extra)
@@ -227,13 +227,13 @@ def test_fields_of_plugins_are_there(orders: OrderClient) -> None:
 # --- paging
 
 
-def test_orders_have_a_default_of_twenty(orders: OrderClient) -> None:
+def test_orders_default_limit_is_20(orders: OrderClient) -> None:
     assert len(orders.rows("orders")) == 20
     first, second = orders.rows("orders"), orders.rows("orders", offset=20)
     assert not {row["orderId"] for row in first} & {row["orderId"] for row in second}
 
 
-def test_shipments_come_by_status_oldest_first(sandbox: Sandbox, orders: OrderClient) -> None:
+def test_shipments_list_one_status_oldest_first(sandbox: Sandbox, orders: OrderClient) -> None:
     counts = {}
     for status in ("goodtogo", "inprogress", "completed"):
         rows = orders.by_offset("shipments", 100, status=status)
@@ -251,16 +251,14 @@ def test_returns_come_newest_first(orders: OrderClient) -> None:
     assert dates == sorted(dates, reverse=True)
 
 
-def test_without_a_limit_the_whole_catalogue_comes(sandbox: Sandbox, orders: OrderClient) -> None:
+def test_stock_without_limit_is_whole(sandbox: Sandbox, orders: OrderClient) -> None:
     body = orders.json("stock")
     assert set(body) == {"products"}
     assert len(body["products"]) == len(sandbox.truth("centra.order.stock"))
 
 
 @pytest.mark.parametrize("form", ["query", "relative", "absolute"])
-def test_links_are_written_in_three_forms(
-    form: str, order_client: Callable[..., OrderClient]
-) -> None:
+def test_next_link_has_configured_form(form: str, order_client: Callable[..., OrderClient]) -> None:
     with Sandbox(scale=0.01, centra_next=form) as sandbox:
         client = order_client(sandbox)
         body = client.json("products", limit=10, modified="2000-01-01")
@@ -273,7 +271,9 @@ def test_links_are_written_in_three_forms(
 
 
 @pytest.mark.parametrize("stream", ["orders", "customers"])
-def test_the_newest_may_come_first(stream: str, order_client: Callable[..., OrderClient]) -> None:
+def test_newest_setting_reverses_list(
+    stream: str, order_client: Callable[..., OrderClient]
+) -> None:
     with Sandbox(scale=0.01, centra_first="newest") as sandbox:
         key = f"{stream.rstrip('s')}Id"
         ids = [int(row[key]) for row in order_client(sandbox).by_offset(stream, 7)]
@@ -283,7 +283,7 @@ def test_the_newest_may_come_first(stream: str, order_client: Callable[..., Orde
 # --- filters
 
 
-def test_stamps_are_compared_on_the_merchants_clocks(sandbox: Sandbox, orders: OrderClient) -> None:
+def test_date_filter_uses_merchant_timezone(sandbox: Sandbox, orders: OrderClient) -> None:
     truth = sorted(sandbox.truth("centra.order.customers"), key=lambda row: row["modified"])
     middle = truth[len(truth) // 2]["modified"]
     local = datetime.fromisoformat(middle.replace("Z", "+00:00")).astimezone(ZONE)
@@ -297,16 +297,14 @@ def test_stamps_are_compared_on_the_merchants_clocks(sandbox: Sandbox, orders: O
 @pytest.mark.parametrize(
     ("stream", "column"), [("orders", "orderDate"), ("returns", "date"), ("shipments", "orderDate")]
 )
-def test_a_range_has_its_beginning_and_not_its_end(
-    stream: str, column: str, orders: OrderClient
-) -> None:
+def test_date_range_is_half_open(stream: str, column: str, orders: OrderClient) -> None:
     status = {"status": "completed"} if stream == "shipments" else {}
     rows = orders.rows(stream, limit=100, **status)
-    stamp = "shipmentDate" if stream == "shipments" else column
-    stamps = sorted({row[stamp] for row in rows})
-    low, high = stamps[0], stamps[-1]
+    timestamp = "shipmentDate" if stream == "shipments" else column
+    timestamps = sorted({row[timestamp] for row in rows})
+    low, high = timestamps[0], timestamps[-1]
     found = {
-        row[stamp]
+        row[timestamp]
         for row in orders.rows(stream, limit=100, newer_than=low, older_than=high, **status)
     }
     assert low in found
@@ -314,7 +312,7 @@ def test_a_range_has_its_beginning_and_not_its_end(
 
 
 @pytest.mark.parametrize("by", ["sent", "ordered"])
-def test_a_range_of_shipments_is_of_either_date(
+def test_shipment_range_uses_configured_date(
     by: str, order_client: Callable[..., OrderClient]
 ) -> None:
     column = {"sent": "shipmentDate", "ordered": "orderDate"}[by]
@@ -327,7 +325,7 @@ def test_a_range_of_shipments_is_of_either_date(
         assert any(row["orderDate"] < since for row in found) == (by == "sent")
 
 
-def test_single_things_are_found(sandbox: Sandbox, orders: OrderClient) -> None:
+def test_single_rows_are_found_by_id(sandbox: Sandbox, orders: OrderClient) -> None:
     (first, *_) = sandbox.truth("centra.order.products")
     (row,) = orders.rows("products", stockItemId=first["stockItemId"])
     assert row["ean"] == first["ean"]
@@ -342,7 +340,7 @@ def test_single_things_are_found(sandbox: Sandbox, orders: OrderClient) -> None:
     assert by_name == orders.json(f"supplier-deliveries/{row['id']}")
 
 
-# --- what is not ok
+# --- errors
 
 
 @pytest.mark.parametrize(
@@ -359,7 +357,9 @@ def test_single_things_are_found(sandbox: Sandbox, orders: OrderClient) -> None:
         ("supplier-orders?page=2", "page"),
     ],
 )
-def test_a_bad_parameter_is_told_in_a_200(path: str, parameter: str, orders: OrderClient) -> None:
+def test_bad_parameter_responds_200_with_error(
+    path: str, parameter: str, orders: OrderClient
+) -> None:
     response = orders.get(path)
     assert response.status_code == 200
     body = response.json()
@@ -368,14 +368,14 @@ def test_a_bad_parameter_is_told_in_a_200(path: str, parameter: str, orders: Ord
 
 
 @pytest.mark.parametrize("path", ["vouchers/99", "customers/0", "supplier-orders/9999"])
-def test_what_does_not_exist_is_told_in_a_200(path: str, orders: OrderClient) -> None:
+def test_unknown_id_responds_200_with_status_no(path: str, orders: OrderClient) -> None:
     response = orders.get(path)
     assert response.status_code == 200
     assert response.json()["status"] == "no"
     assert response.json()["msg"]
 
 
-def test_a_plugin_shows_what_its_settings_say(
+def test_plugin_settings_limit_endpoints(
     sandbox: Sandbox, orders: OrderClient, order_client: Callable[..., OrderClient]
 ) -> None:
     narrow = order_client(sandbox, NARROW_API_KEY)

@@ -1,4 +1,4 @@
-"""Data that changes while it is read, and what is told of it."""
+"""Data that changes while clients read it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from commerce_sandbox import ChurnOptions, Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.sandbox.conftest import Client
+    from tests.sandbox.support import Client
 
 STREAM = "commerce_orders"
 KEY = ("companyId", "connectionId", "id")
@@ -26,7 +26,7 @@ def _rows(sandbox: Sandbox) -> dict[tuple[str, ...], dict[str, Any]]:
     return {tuple(row[name] for name in KEY): row for row in sandbox.truth(STREAM)}
 
 
-def test_rows_change_with_every_request_and_all_is_noted(
+def test_churn_per_request_logs_every_change(
     client_of: Callable[[Sandbox], Client],
 ) -> None:
     with Sandbox(scale=0.1, churn=PER_REQUEST) as sandbox:
@@ -51,11 +51,11 @@ def test_rows_change_with_every_request_and_all_is_noted(
         changes = Counter(one.changed.change for one in log)
         assert changes["changed"] > changes["inserted"] > changes["deleted"] > 0
         # Twenty-one seconds of the sandbox's own time have gone by.
-        stamps = {json.loads(one.row)["modifiedDate"] for one in log if one.row}
-        assert len(stamps) == 21
+        timestamps = {json.loads(one.row)["modifiedDate"] for one in log if one.row}
+        assert len(timestamps) == 21
 
 
-def test_the_same_seed_changes_the_same(client_of: Callable[[Sandbox], Client]) -> None:
+def test_same_seed_changes_same_rows(client_of: Callable[[Sandbox], Client]) -> None:
     logs = []
     for _ in range(2):
         with Sandbox(scale=0.1, churn=PER_REQUEST) as sandbox:
@@ -66,7 +66,7 @@ def test_the_same_seed_changes_the_same(client_of: Callable[[Sandbox], Client]) 
     assert logs[0] == logs[1]
 
 
-def test_a_sync_is_under_way_until_all_has_settled(client_of: Callable[[Sandbox], Client]) -> None:
+def test_sync_is_running_until_settled(client_of: Callable[[Sandbox], Client]) -> None:
     with Sandbox(scale=0.1, churn=PER_REQUEST) as sandbox:
         client = client_of(sandbox)
         client.get("/companies")
@@ -79,7 +79,7 @@ def test_a_sync_is_under_way_until_all_has_settled(client_of: Callable[[Sandbox]
         assert len(sandbox.churned) == settled
 
 
-def test_rows_change_by_the_clock_from_the_first_request_on(
+def test_churn_by_clock_starts_with_first_request(
     client_of: Callable[[Sandbox], Client],
 ) -> None:
     with Sandbox(scale=0.1, churn=500) as sandbox:
@@ -90,8 +90,8 @@ def test_rows_change_by_the_clock_from_the_first_request_on(
                 break
             time.sleep(0.01)
         assert len(sandbox.churned) >= 20
-        answer = requests.post(f"{sandbox.url}/_control/settle", timeout=30)
-        assert answer.status_code == 204
+        response = requests.post(f"{sandbox.url}/_control/settle", timeout=30)
+        assert response.status_code == 204
         settled = sandbox.churned
         time.sleep(0.05)
         assert sandbox.churned == settled
@@ -99,9 +99,9 @@ def test_rows_change_by_the_clock_from_the_first_request_on(
 
 def test_deleted_rows_leave_no_trace(own_sandbox: Sandbox) -> None:
     before = _rows(own_sandbox)
-    touched = own_sandbox.mutate(changes=10, deletes=25, stream=STREAM)
+    changed_rows = own_sandbox.mutate(changes=10, deletes=25, stream=STREAM)
     changed, deleted = (
-        {tuple(one.key.values()) for one in touched if one.change == change}
+        {tuple(one.key.values()) for one in changed_rows if one.change == change}
         for change in ("changed", "deleted")
     )
     assert (len(changed), len(deleted)) == (10, 25)
@@ -111,12 +111,12 @@ def test_deleted_rows_leave_no_trace(own_sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("deletes", [-1, 10**6])
-def test_a_deletion_that_cannot_be(own_sandbox: Sandbox, deletes: int) -> None:
+def test_impossible_deletion_raises_value_error(own_sandbox: Sandbox, deletes: int) -> None:
     with pytest.raises(ValueError, match=r"."):
         own_sandbox.mutate(deletes=deletes)
 
 
-def test_another_key_and_hostile_ids(client_of: Callable[[Sandbox], Client]) -> None:
+def test_hostile_ids_need_quoting_in_paths(client_of: Callable[[Sandbox], Client]) -> None:
     with Sandbox(scale=0.1, api_key='k/+" 1', hostile_ids=True) as sandbox:
         client = client_of(sandbox)
         assert sandbox.environment["TAP_CODAT_API_KEY"] == sandbox.api_key == 'k/+" 1'

@@ -1,4 +1,4 @@
-"""The command line, as processes of their own."""
+"""The command line, in processes of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SANDBOX = (sys.executable, "-m", "commerce_sandbox")
 SMALL = ("--scale", "0.1")
-# Prints what it was given, then waits to be told to end.
+# Prints that it is ready, then waits for a signal.
 CHILD = """
 import signal, sys
 def end(number, frame):
@@ -162,7 +162,7 @@ def test_serve_port_in_use_is_reported(sandbox: Sandbox) -> None:
 
 
 def test_truth_is_same_in_every_process() -> None:
-    """Neither the hash seed nor what was asked for before may matter."""
+    """Neither the hash seed nor earlier reads change it."""
     one = _run("truth", "commerce_orders", *SMALL, PYTHONHASHSEED="1")
     other = _run("truth", "commerce_orders", *SMALL, PYTHONHASHSEED="2")
     assert one.stdout == other.stdout
@@ -173,12 +173,12 @@ def test_truth_is_same_in_every_process() -> None:
 
 
 def test_seed_and_scale_change_data(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    worlds = []
+    outputs = []
     for arguments in (SMALL, (*SMALL, "--seed", "8"), ("--scale", "0.2")):
         assert run_command_line("truth", "companies", *arguments) == 0
-        worlds.append(capfdbinary.readouterr().out.splitlines())
-    assert [len(world) for world in worlds] == [12, 12, 24]
-    assert not set(worlds[0]) & set(worlds[1])
+        outputs.append(capfdbinary.readouterr().out.splitlines())
+    assert [len(truths) for truths in outputs] == [12, 12, 24]
+    assert not set(outputs[0]) & set(outputs[1])
 
 
 def test_streams_prints_every_name(capsys: pytest.CaptureFixture[str], sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Codat's double tells the truth: what its specification says of signs, sums and dates holds.
+"""The data of the fake Codat keeps the specification's rules on signs, sums and dates.
 
 The sentences in quotation marks are those of the OpenAPI specification of the Commerce API; where
 it says nothing, the relation is the one that all orders of its examples have.
@@ -29,7 +29,7 @@ OUTGOING = {"Refund", "PaymentFee", "Payout", "Transfer"}
 
 @pytest.fixture(scope="module")
 def changed() -> Iterator[Sandbox]:
-    """A sandbox after a few rounds of changes, in which the same has to hold."""
+    """A sandbox after a few rounds of changes, which keeps the same rules."""
     with Sandbox(scale=0.2) as running:
         for _ in range(3):
             running.mutate(changes=600, inserts=60)
@@ -38,23 +38,23 @@ def changed() -> Iterator[Sandbox]:
 
 @pytest.fixture(params=["as made", "changed"])
 def rows_of(request: pytest.FixtureRequest, sandbox: Sandbox, changed: Sandbox) -> Rows:
-    world = sandbox if request.param == "as made" else changed
+    truths = sandbox if request.param == "as made" else changed
     decoder = msgspec.json.Decoder(float_hook=Decimal)
-    return lambda stream: [decoder.decode(line) for line in world.truth_lines(stream)]
+    return lambda stream: [decoder.decode(line) for line in truths.truth_lines(stream)]
 
 
 def total(rows: list[Record], name: str) -> Decimal:
     return sum((Decimal(row[name]) for row in rows), Decimal(0))
 
 
-def test_refunds_of_an_order_are_never_positive_and_some_are_negative(rows_of: Rows) -> None:
+def test_order_refunds_are_never_positive(rows_of: Rows) -> None:
     """totalRefund: "This is always negative"."""
     refunds = [Decimal(order["totalRefund"]) for order in rows_of("commerce_orders")]
     assert max(refunds) == 0
     assert 0 < sum(refund < 0 for refund in refunds) < len(refunds) / 4
 
 
-def test_an_order_is_worth_its_lines_and_its_charges(rows_of: Rows) -> None:
+def test_order_total_equals_lines_and_charges(rows_of: Rows) -> None:
     """totalAmount: "including discounts, refunds, and tax, but excluding gratuities"."""
     for order in rows_of("commerce_orders"):
         lines, charges = order["orderLineItems"], order["serviceCharges"]
@@ -70,7 +70,7 @@ def test_an_order_is_worth_its_lines_and_its_charges(rows_of: Rows) -> None:
             assert total(paid, "amount") == order["totalAmount"]
 
 
-def test_a_line_includes_discounts_and_tax_and_what_comes_back_is_negative(rows_of: Rows) -> None:
+def test_line_total_includes_discounts_and_tax(rows_of: Rows) -> None:
     """quantity: "For refunds, quantity is negative"; totalAmount: "including discounts and tax"."""
     for order in rows_of("commerce_orders"):
         for line in order["orderLineItems"]:
@@ -81,7 +81,7 @@ def test_a_line_includes_discounts_and_tax_and_what_comes_back_is_negative(rows_
             assert signs == {line["quantity"] > 0}
 
 
-def test_refunds_are_negative_payments_of_what_is_paid(rows_of: Rows) -> None:
+def test_refund_is_negative_payment(rows_of: Rows) -> None:
     """Payment: "Refunds are recorded as separate, negative payments"."""
     payments = rows_of("commerce_payments")
     inside = [one for order in rows_of("commerce_orders") for one in order["payments"]]
@@ -91,7 +91,7 @@ def test_refunds_are_negative_payments_of_what_is_paid(rows_of: Rows) -> None:
     assert 0 < sum(payment["amount"] < 0 for payment in payments) < len(payments) / 4
 
 
-def test_a_transaction_has_the_sign_of_its_type(rows_of: Rows) -> None:
+def test_transaction_sign_follows_type(rows_of: Rows) -> None:
     transactions = rows_of("commerce_transactions")
     for transaction in transactions:
         kind = transaction["type"]
@@ -101,7 +101,7 @@ def test_a_transaction_has_the_sign_of_its_type(rows_of: Rows) -> None:
 
 
 @pytest.mark.parametrize("stream", [*map(stream_name, COMMERCE_LISTS)])
-def test_nothing_changes_before_it_is_created(rows_of: Rows, stream: str) -> None:
+def test_modified_date_follows_created_date(rows_of: Rows, stream: str) -> None:
     names = ("createdDate", "sourceModifiedDate", "modifiedDate")
     found = 0
     for row in rows_of(stream):
@@ -117,7 +117,7 @@ def test_nothing_changes_before_it_is_created(rows_of: Rows, stream: str) -> Non
     assert found
 
 
-def test_what_happens_on_the_platform_goes_forward(rows_of: Rows) -> None:
+def test_platform_timestamps_go_forward(rows_of: Rows) -> None:
     pairs = [
         ("companies", "created", "lastSync"),
         ("connections", "created", "lastSync"),

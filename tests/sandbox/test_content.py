@@ -1,4 +1,4 @@
-"""What the generated data has in it, so that a reader of it meets the hard cases."""
+"""The hard cases that the generated data contains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from commerce_sandbox import Sandbox
-    from tests.sandbox.conftest import Client
+    from tests.sandbox.support import Client
 
     Rows = dict[str, list[dict[str, Any]]]
 
@@ -41,22 +41,22 @@ IN_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
 @pytest.fixture(scope="module")
-def world() -> Rows:
+def truths() -> Rows:
     """All streams at the size of the demonstration."""
     store = Store(Generated(7, 1.0), 7)
     return {stream: [json.loads(row) for row in rows(store, stream)] for stream in STREAMS}
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_keys_are_unique_and_never_null(world: Rows, stream: str) -> None:
+def test_keys_are_unique_and_not_null(truths: Rows, stream: str) -> None:
     names = KEYS.get(stream, DATA_KEY)
-    keys = [tuple(row[name] for name in names) for row in world[stream]]
+    keys = [tuple(row[name] for name in names) for row in truths[stream]]
     assert keys
     assert len(set(keys)) == len(keys)
     assert all(isinstance(value, str) and value for key in keys for value in key)
 
 
-def test_stream_names() -> None:
+def test_data_streams_have_expected_names() -> None:
     assert DATA_STREAMS == [
         "commerce_customers",
         "commerce_disputes",
@@ -71,12 +71,12 @@ def test_stream_names() -> None:
     ]
 
 
-def test_the_world_has_the_size_of_a_demonstration(world: Rows) -> None:
-    assert len(world["companies"]) == 120
-    holding = {(row["companyId"], row["connectionId"]) for row in world["commerce_orders"]}
+def test_default_scale_has_demonstration_size(truths: Rows) -> None:
+    assert len(truths["companies"]) == 120
+    holding = {(row["companyId"], row["connectionId"]) for row in truths["commerce_orders"]}
     commerce = [
         one
-        for one in world["connections"]
+        for one in truths["connections"]
         if one["sourceType"] == "Commerce" and one["status"] != "PendingAuth"
     ]
     assert len(commerce) >= 45
@@ -87,71 +87,71 @@ def test_the_world_has_the_size_of_a_demonstration(world: Rows) -> None:
         ("commerce_customers", 2000),
         ("commerce_products", 1500),
     ):
-        assert about * 0.8 < len(world[stream]) < about * 1.2
-    per_connection = Counter(row["connectionId"] for row in world["commerce_orders"])
+        assert about * 0.8 < len(truths[stream]) < about * 1.2
+    per_connection = Counter(row["connectionId"] for row in truths["commerce_orders"])
     assert per_connection.most_common(1)[0][1] > 2000
 
 
-def test_all_kinds_of_companies_and_connections_occur(world: Rows) -> None:
-    counts = Counter(len(company["dataConnections"]) for company in world["companies"])
+def test_default_scale_has_every_kind(truths: Rows) -> None:
+    counts = Counter(len(company["dataConnections"]) for company in truths["companies"])
     assert set(counts) == {0, 1, 2, 3}
-    assert {one["sourceType"] for one in world["connections"]} == {
+    assert {one["sourceType"] for one in truths["connections"]} == {
         *("Accounting", "Banking", "BankFeed", "Commerce", "Expense", "Other", "Unknown"),
     }
-    assert {one["status"] for one in world["connections"]} == {
+    assert {one["status"] for one in truths["connections"]} == {
         *("PendingAuth", "Linked", "Deauthorized", "Unlinked"),
     }
     assert any(
         sum(one["sourceType"] == "Commerce" for one in company["dataConnections"]) > 1
-        for company in world["companies"]
+        for company in truths["companies"]
     )
 
 
-def test_the_smallest_world_has_all_kinds_as_well(sandbox: Sandbox) -> None:
+def test_smallest_scale_has_every_kind(sandbox: Sandbox) -> None:
     connections = sandbox.truth("connections")
     assert len({one["sourceType"] for one in connections}) == 7
     assert len({one["status"] for one in connections}) == 4
     assert all(sandbox.truth(stream) for stream in STREAMS)
 
 
-def test_stamps_tie(world: Rows) -> None:
+def test_timestamps_tie(truths: Rows) -> None:
     ties = Counter(
-        (row["connectionId"], row["modifiedDate"]) for row in world["commerce_orders"]
+        (row["connectionId"], row["modifiedDate"]) for row in truths["commerce_orders"]
     ).values()
     assert max(ties) > 100
     assert sum(count > 1 for count in ties) > 100
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_top_level_stamps_are_in_utc_and_nested_ones_as_served(world: Rows, stream: str) -> None:
-    stamps = [
+def test_truth_top_level_timestamps_are_utc(truths: Rows, stream: str) -> None:
+    timestamps = [
         value
-        for row in world[stream]
+        for row in truths[stream]
         for name, value in row.items()
         if re.search(
             r"Date$|Utc$|^(created|lastSync|requested|completed|lastSuccessfulSync)$", name
         )
         and value is not None
     ]
-    assert all(IN_UTC.fullmatch(stamp) for stamp in stamps)
+    assert all(IN_UTC.fullmatch(timestamp) for timestamp in timestamps)
     has_none = {"integrations", "webhook_consumers", "commerce_sync_configurations"}
-    assert bool(stamps) == (stream not in has_none)
+    assert bool(timestamps) == (stream not in has_none)
 
 
-def test_nested_stamps_stay_without_zone(world: Rows) -> None:
-    nested = [one["createdDate"] for row in world["commerce_orders"] for one in row["payments"]]
+def test_truth_nested_timestamps_have_no_zone(truths: Rows) -> None:
+    nested = [one["createdDate"] for row in truths["commerce_orders"] for one in row["payments"]]
     assert nested
-    assert not any(stamp.endswith("Z") for stamp in nested)
+    assert not any(timestamp.endswith("Z") for timestamp in nested)
 
 
-def test_served_stamps_come_in_all_forms(client: Client, big_shop: str) -> None:
-    stamps = [row["modifiedDate"] for row in client.rows(f"{big_shop}/commerce-orders")]
-    forms = Counter(re.sub(r"\d", "9", stamp[19:]) for stamp in stamps)
+def test_served_timestamps_have_every_form(client: Client, big_shop: str) -> None:
+    timestamps = [row["modifiedDate"] for row in client.rows(f"{big_shop}/commerce-orders")]
+    forms = Counter(re.sub(r"\d", "9", timestamp[19:]) for timestamp in timestamps)
     assert set(forms) == {"Z", "", "+99:99", "-99:99"}
-    assert forms["Z"] > 0.85 * len(stamps)
+    assert forms["Z"] > 0.85 * len(timestamps)
 
 
-def test_truth_is_what_is_served_but_for_stamps_and_ids(sandbox: Sandbox, client: Client) -> None:
+def test_truth_equals_served_rows_except_timestamps(sandbox: Sandbox, client: Client) -> None:
     served = {}
     for company in client.rows("/companies"):
         for connection in company["dataConnections"]:
@@ -170,11 +170,11 @@ def test_truth_is_what_is_served_but_for_stamps_and_ids(sandbox: Sandbox, client
     assert not served
 
 
-def test_ids_need_quoting(world: Rows) -> None:
+def test_some_ids_need_quoting(truths: Rows) -> None:
     for stream in DATA_STREAMS:
-        awkward = [row for row in world[stream] if quote(row["id"], safe="") != row["id"]]
+        awkward = [row for row in truths[stream] if quote(row["id"], safe="") != row["id"]]
         assert awkward, stream
-        assert len(awkward) < 0.3 * len(world[stream])
+        assert len(awkward) < 0.3 * len(truths[stream])
 
 
 def _nulls(value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 (JSON)
@@ -188,8 +188,8 @@ def _nulls(value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 (JSON)
             yield from _nulls(inner, path)
 
 
-def test_what_may_be_null_is_null_somewhere(world: Rows) -> None:
-    seen = {path for stream in STREAMS for row in world[stream] for path in _nulls(row, stream)}
+def test_nullable_fields_are_null_somewhere(truths: Rows) -> None:
+    seen = {path for stream in STREAMS for row in truths[stream] for path in _nulls(row, stream)}
     assert {
         "companies.description",
         "companies.lastSync",
@@ -217,34 +217,34 @@ def test_what_may_be_null_is_null_somewhere(world: Rows) -> None:
     } <= seen
 
 
-def test_a_data_status_is_null_where_nothing_was_read(client: Client) -> None:
+def test_unread_company_has_null_data_status(client: Client) -> None:
     company = next(one for one in client.rows("/companies") if not one["dataConnections"])
     status = client.json(f"/companies/{company['id']}/dataStatus")
     assert len(status) == 43
     assert set(status.values()) == {None}
 
 
-def test_no_row_is_younger_than_the_last_good_read(world: Rows) -> None:
+def test_rows_precede_last_successful_sync(truths: Rows) -> None:
     read = {
         (row["companyId"], row["dataType"]): row["lastSuccessfulSync"]
-        for row in world["data_statuses"]
+        for row in truths["data_statuses"]
     }
     for name in fields.COMMERCE_LISTS:
-        for row in world[stream_name(name)]:
+        for row in truths[stream_name(name)]:
             assert row["modifiedDate"] < read[row["companyId"], name]
 
 
-def test_fields_that_the_schema_forgot_are_there(world: Rows) -> None:
-    product = world["commerce_products"][0]
+def test_products_have_undocumented_fields(truths: Rows) -> None:
+    product = truths["commerce_products"][0]
     assert {"createdDate", "modifiedDate", "sourceModifiedDate", "status"} & product.keys()
-    assert any(row["productCategoryRefs"] for row in world["commerce_products"])
+    assert any(row["productCategoryRefs"] for row in truths["commerce_products"])
     assert "quantity" in product["variants"][0]
-    assert {row["type"] for row in world["commerce_payments"]} > {"Card", None}
-    assert "taxAmount" in world["commerce_orders"][0]["orderLineItems"][0]["taxes"][0]
-    assert "platform" in world["companies"][0]
+    assert {row["type"] for row in truths["commerce_payments"]} > {"Card", None}
+    assert "taxAmount" in truths["commerce_orders"][0]["orderLineItems"][0]["taxes"][0]
+    assert "platform" in truths["companies"][0]
 
 
-def test_amounts_keep_their_digits() -> None:
+def test_amounts_keep_trailing_zeros() -> None:
     store = Store(Generated(7, 0.1), 7)
     text = b"".join(rows(store, "commerce_orders"))
     amounts = re.findall(rb'"totalAmount":(-?[0-9.]+)', text)
@@ -253,14 +253,14 @@ def test_amounts_keep_their_digits() -> None:
     assert not any(b"e" in amount.lower() for amount in amounts)
 
 
-def test_the_only_webhook_consumer_is_all_text(world: Rows) -> None:
-    (consumer,) = world["webhook_consumers"]
+def test_webhook_consumer_is_all_text(truths: Rows) -> None:
+    (consumer,) = truths["webhook_consumers"]
     assert {type(value) for value in consumer.values()} <= {str, list, type(None)}
 
 
-def test_some_connection_has_one_location_of_nothing_but_text(world: Rows) -> None:
-    counts = Counter(row["connectionId"] for row in world["commerce_locations"])
-    alone = [row for row in world["commerce_locations"] if counts[row["connectionId"]] == 1]
+def test_single_location_is_all_text(truths: Rows) -> None:
+    counts = Counter(row["connectionId"] for row in truths["commerce_locations"])
+    alone = [row for row in truths["commerce_locations"] if counts[row["connectionId"]] == 1]
     assert alone
     for row in alone:
         assert all(isinstance(value, (str, type(None))) for value in row.values())

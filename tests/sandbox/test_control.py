@@ -1,4 +1,4 @@
-"""Steering the sandbox: changes between runs, the log of requests, answers on order."""
+"""Controlling the sandbox: changes between runs, the log of requests, overridden responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from commerce_sandbox.codat.truth import stream_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.sandbox.conftest import Client
+    from tests.sandbox.support import Client
 
 DATASETS = {stream_name(name): name for name in fields.COMMERCE_LISTS}
 KEY = ("companyId", "connectionId", "id")
@@ -32,65 +32,67 @@ def _snapshot(sandbox: Sandbox) -> dict[tuple[str, ...], dict[str, Any]]:
     }
 
 
-def test_a_mutation_touches_exactly_what_it_says(own_sandbox: Sandbox) -> None:
+def test_mutation_changes_exactly_reported_rows(own_sandbox: Sandbox) -> None:
     before = _snapshot(own_sandbox)
-    touched = own_sandbox.mutate(changes=20, inserts=10)
+    changed_rows = own_sandbox.mutate(changes=20, inserts=10)
     after = _snapshot(own_sandbox)
 
-    said = {(one.stream, *(one.key[name] for name in KEY)): one.change for one in touched}
-    assert Counter(said.values()) == {"changed": 20, "inserted": 10}
+    reported = {(one.stream, *(one.key[name] for name in KEY)): one.change for one in changed_rows}
+    assert Counter(reported.values()) == {"changed": 20, "inserted": 10}
     assert {key for key in after if key not in before} == {
-        key for key, change in said.items() if change == "inserted"
+        key for key, change in reported.items() if change == "inserted"
     }
     assert {key for key in before if before[key] != after[key]} == {
-        key for key, change in said.items() if change == "changed"
+        key for key, change in reported.items() if change == "changed"
     }
-    for key, change in said.items():
+    for key, change in reported.items():
         if change == "changed":
             assert after[key]["modifiedDate"] > before[key]["modifiedDate"]
             assert set(before[key]) <= set(after[key])
 
 
-def test_a_second_mutation_is_later_and_different(own_sandbox: Sandbox) -> None:
+def test_second_mutation_is_later_and_different(own_sandbox: Sandbox) -> None:
     first = own_sandbox.mutate(changes=5, stream="commerce_orders")
     orders = own_sandbox.truth("commerce_orders")
     latest = max(row["modifiedDate"] for row in orders)
     second = own_sandbox.mutate(changes=5, stream="commerce_orders")
     assert first != second
-    touched = {one.key["id"] for one in second}
+    changed_rows = {one.key["id"] for one in second}
     later = [row for row in own_sandbox.truth("commerce_orders") if row["modifiedDate"] > latest]
-    assert touched <= {row["id"] for row in later}
+    assert changed_rows <= {row["id"] for row in later}
     assert {one.stream for one in first + second} == {"commerce_orders"}
 
 
-def test_the_first_row_added_ties_with_the_latest_before(own_sandbox: Sandbox) -> None:
+def test_first_inserted_row_ties_with_latest(own_sandbox: Sandbox) -> None:
     before = own_sandbox.truth("commerce_orders")
-    touched = own_sandbox.mutate(changes=200, inserts=1, stream="commerce_orders")
-    (added,) = [one for one in touched if one.change == "inserted"]
+    changed_rows = own_sandbox.mutate(changes=200, inserts=1, stream="commerce_orders")
+    (added,) = [one for one in changed_rows if one.change == "inserted"]
     connection = added.key["connectionId"]
     latest = max(row["modifiedDate"] for row in before if row["connectionId"] == connection)
     (row,) = [row for row in own_sandbox.truth("commerce_orders") if row["id"] == added.key["id"]]
     assert row["modifiedDate"] == latest
 
 
-def test_changed_rows_tie_among_themselves(own_sandbox: Sandbox) -> None:
-    touched = {one.key["id"] for one in own_sandbox.mutate(changes=30, stream="commerce_payments")}
-    stamps = {
+def test_changed_rows_share_timestamps(own_sandbox: Sandbox) -> None:
+    changed_rows = {
+        one.key["id"] for one in own_sandbox.mutate(changes=30, stream="commerce_payments")
+    }
+    timestamps = {
         row["modifiedDate"]
         for row in own_sandbox.truth("commerce_payments")
-        if row["id"] in touched
+        if row["id"] in changed_rows
     }
-    assert len(stamps) <= 3
+    assert len(timestamps) <= 3
 
 
-def test_a_filter_finds_exactly_the_changes(
+def test_modified_filter_finds_exactly_changes(
     own_sandbox: Sandbox, client_of: Callable[[Sandbox], Client]
 ) -> None:
     client = client_of(own_sandbox)
     bound = max(row["modifiedDate"] for row in own_sandbox.truth("commerce_orders"))
-    touched = own_sandbox.mutate(changes=8, stream="commerce_orders")
+    changed_rows = own_sandbox.mutate(changes=8, stream="commerce_orders")
     by_path: dict[str, set[str]] = {}
-    for one in touched:
+    for one in changed_rows:
         path = f"/companies/{one.key['companyId']}/connections/{one.key['connectionId']}"
         by_path.setdefault(f"{path}/data/commerce-orders", set()).add(one.key["id"])
     for path, ids in by_path.items():
@@ -98,16 +100,16 @@ def test_a_filter_finds_exactly_the_changes(
         assert {row["id"] for row in rows} == ids
 
 
-def test_what_follows_from_a_change_moves_too(
+def test_mutation_moves_history_and_status(
     own_sandbox: Sandbox, client_of: Callable[[Sandbox], Client]
 ) -> None:
     client = client_of(own_sandbox)
     connections = {row["id"]: row for row in own_sandbox.truth("connections")}
     pulls = len(own_sandbox.truth("pull_operations"))
-    (touched,) = own_sandbox.mutate(changes=1, stream="commerce_orders")
-    company, connection = touched.key["companyId"], touched.key["connectionId"]
+    (changed_rows,) = own_sandbox.mutate(changes=1, stream="commerce_orders")
+    company, connection = changed_rows.key["companyId"], changed_rows.key["connectionId"]
 
-    (row,) = [r for r in own_sandbox.truth("commerce_orders") if r["id"] == touched.key["id"]]
+    (row,) = [r for r in own_sandbox.truth("commerce_orders") if r["id"] == changed_rows.key["id"]]
     status = client.json(f"/companies/{company}/dataStatus")["commerce-orders"]
     assert dates.parse(status["lastSuccessfulSync"]) >= dates.parse(row["modifiedDate"])
     history = client.json(f"/companies/{company}/data/history/{status['latestSyncId']}")
@@ -121,9 +123,9 @@ def test_what_follows_from_a_change_moves_too(
     assert now["lastSync"] in [one.get("lastSync") for one in listed["dataConnections"]]
 
 
-def test_the_same_seed_mutates_the_same(own_sandbox: Sandbox) -> None:
+def test_same_seed_mutates_same_rows(own_sandbox: Sandbox) -> None:
     with Sandbox(scale=0.1) as other:
-        other.truth("commerce_payments")  # asking for other rows first must not matter
+        other.truth("commerce_payments")  # reading other rows first must not matter
         for _ in range(2):
             assert other.mutate(changes=9, inserts=9) == own_sandbox.mutate(changes=9, inserts=9)
         assert other.truth("commerce_orders") == own_sandbox.truth("commerce_orders")
@@ -132,7 +134,9 @@ def test_the_same_seed_mutates_the_same(own_sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("changes", "stream"), [(1, "companies"), (1, "nothing"), (10**6, None), (-1, None)]
 )
-def test_a_mutation_that_cannot_be(own_sandbox: Sandbox, changes: int, stream: str | None) -> None:
+def test_impossible_mutation_raises_and_changes_nothing(
+    own_sandbox: Sandbox, changes: int, stream: str | None
+) -> None:
     before = _snapshot(own_sandbox)
     with pytest.raises(ValueError, match=r"."):
         own_sandbox.mutate(changes=changes, stream=stream)
@@ -159,7 +163,9 @@ def test_requests_are_logged_in_order(
     assert own_sandbox.requests == []
 
 
-def test_an_answer_on_order(own_sandbox: Sandbox, client_of: Callable[[Sandbox], Client]) -> None:
+def test_override_replaces_given_number_of_responses(
+    own_sandbox: Sandbox, client_of: Callable[[Sandbox], Client]
+) -> None:
     client = client_of(own_sandbox)
     own_sandbox.override("/companies", status=429, headers={"Retry-After": "7"}, times=2)
     for _ in range(2):
@@ -172,7 +178,7 @@ def test_an_answer_on_order(own_sandbox: Sandbox, client_of: Callable[[Sandbox],
     assert [one.status for one in own_sandbox.requests] == [429, 200, 429, 200, 200]
 
 
-def test_answers_on_order_may_be_anything(
+def test_override_body_may_be_anything(
     own_sandbox: Sandbox, client_of: Callable[[Sandbox], Client]
 ) -> None:
     client = client_of(own_sandbox)
@@ -190,7 +196,7 @@ def test_answers_on_order_may_be_anything(
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds the gate has waited, without waiting."""
+    """The seconds the middleware would have waited."""
     waited: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -200,7 +206,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def test_an_override_without_status_only_delays(
+def test_override_without_status_only_delays(
     own_sandbox: Sandbox, client_of: Callable[[Sandbox], Client], waits: list[float]
 ) -> None:
     client = client_of(own_sandbox)
@@ -210,7 +216,7 @@ def test_an_override_without_status_only_delays(
     assert waits == [30]
 
 
-def test_latency_holds_every_answer_back(
+def test_latency_delays_every_response(
     client_of: Callable[[Sandbox], Client], waits: list[float]
 ) -> None:
     with Sandbox(scale=0.1, latency_ms=50) as sandbox:
@@ -223,16 +229,16 @@ def test_latency_holds_every_answer_back(
     assert waits == [0.05, 0.05, 1.05]
 
 
-def test_all_of_it_over_http(own_sandbox: Sandbox) -> None:
+def test_control_endpoints_work_over_http(own_sandbox: Sandbox) -> None:
     control = f"{own_sandbox.url}/_control"
     with requests.Session() as session:
         lines = session.get(f"{control}/truth/companies", timeout=30).content.splitlines()
         assert lines == own_sandbox.truth_lines("companies")
 
         body = {"changes": 2, "inserts": 1, "stream": "commerce_orders"}
-        touched = session.post(f"{control}/mutate", json=body, timeout=30).json()
-        assert [one["change"] for one in touched] == ["inserted", "changed", "changed"]
-        assert set(touched[0]["key"]) == set(KEY)
+        changed_rows = session.post(f"{control}/mutate", json=body, timeout=30).json()
+        assert [one["change"] for one in changed_rows] == ["inserted", "changed", "changed"]
+        assert set(changed_rows[0]["key"]) == set(KEY)
 
         rule = {"path": "/companies", "status": 503, "times": 1}
         assert session.post(f"{control}/overrides", json=rule, timeout=30).status_code == 204
@@ -256,7 +262,7 @@ def test_all_of_it_over_http(own_sandbox: Sandbox) -> None:
         ("GET", "mutate", None, 405),
     ],
 )
-def test_control_refuses_what_it_does_not_know(
+def test_control_refuses_unknown_requests(
     sandbox: Sandbox,
     method: str,
     path: str,
@@ -290,7 +296,7 @@ REFUSED = {
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "overrides"), ("DELETE", "requests"), ("GET", "truth/companies")]
 )
-def test_control_answers_no_page_of_another_origin(
+def test_control_refuses_other_origins(
     own_sandbox: Sandbox, method: str, path: str, headers: dict[str, str]
 ) -> None:
     host = own_sandbox.url.removeprefix("http://")
@@ -314,14 +320,14 @@ def test_control_answers_no_page_of_another_origin(
         {"Sec-Fetch-Site": "none"},
     ],
 )
-def test_control_answers_this_machine(sandbox: Sandbox, headers: dict[str, str]) -> None:
+def test_control_accepts_this_machine(sandbox: Sandbox, headers: dict[str, str]) -> None:
     host = sandbox.url.removeprefix("http://")
     sent = {name: value.replace("{host}", host) for name, value in headers.items()}
     url = f"{sandbox.url}/_control/truth/companies"
     assert requests.get(url, headers=sent, timeout=30).status_code == 200
 
 
-def test_only_this_machine_is_listened_to_unless_told_otherwise(own_sandbox: Sandbox) -> None:
+def test_default_host_is_loopback(own_sandbox: Sandbox) -> None:
     address = urlsplit(own_sandbox.url).hostname
     assert address is not None
     assert ipaddress.ip_address(address).is_loopback

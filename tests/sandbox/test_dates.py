@@ -24,7 +24,7 @@ from commerce_sandbox.seeded import rng
         ("0001-01-01T00:00:00", "0001-01-01T00:00:00Z"),
     ],
 )
-def test_to_utc(served: str, in_utc: str) -> None:
+def test_to_utc_converts_every_form(served: str, in_utc: str) -> None:
     assert dates.to_utc(served) == in_utc
 
 
@@ -41,22 +41,22 @@ def test_to_utc(served: str, in_utc: str) -> None:
         "2022-10-27T10:00:00+1",
     ],
 )
-def test_what_is_no_date_time(text: str) -> None:
+def test_parse_invalid_date_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         dates.parse(text)
 
 
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)), st.integers())  # noqa: DTZ001
-def test_the_form_on_the_wire_does_not_change_the_moment(moment: datetime, seed: int) -> None:
-    moment = moment.replace(microsecond=0)
-    written = dates.format_date(moment, rng(seed))
-    assert dates.parse(written) == (moment, 0)
+def test_format_date_round_trips(timestamp: datetime, seed: int) -> None:
+    timestamp = timestamp.replace(microsecond=0)
+    written = dates.format_date(timestamp, rng(seed))
+    assert dates.parse(written) == (timestamp, 0)
 
 
-def test_all_forms_occur() -> None:
-    moment = datetime(2024, 5, 1, 12)  # noqa: DTZ001 (UTC)
+def test_format_date_produces_every_form() -> None:
+    timestamp = datetime(2024, 5, 1, 12)  # noqa: DTZ001 (UTC)
     random = rng(1)
-    forms = {dates.format_date(moment, random) for _ in range(1000)}
+    forms = {dates.format_date(timestamp, random) for _ in range(1000)}
     assert forms == {
         "2024-05-01T12:00:00Z",
         "2024-05-01T12:00:00",

@@ -1,4 +1,4 @@
-"""The official example payloads, served as if Codat had them."""
+"""The official example payloads, served as data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.sandbox.conftest import Client
+    from tests.sandbox.support import Client
 
 DATA = "/companies/{companyId}/connections/{connectionId}/data/"
 
 
 def _pages(path: Path) -> list[tuple[str, str, dict[str, Any]]]:
-    """Give dataset, name and value of every example page, read in another way than the double's."""
+    """Return dataset, name and value of every example page, without code of the sandbox."""
     document = json.loads(path.read_text(encoding="utf-8"))
     return [
         (name, platform, example["value"])
@@ -32,7 +32,7 @@ def _pages(path: Path) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-def test_every_record_of_every_page_is_served_as_it_is(
+def test_examples_are_served_unchanged(
     official_spec: Callable[[str], Path], client_of: Callable[[Sandbox], Client]
 ) -> None:
     spec = official_spec("Codat-Commerce")
@@ -58,7 +58,7 @@ def test_every_record_of_every_page_is_served_as_it_is(
         assert len(sandbox.truth("commerce_company_info")) == 1
 
 
-def test_what_a_platform_has_no_example_of_is_not_supported(
+def test_type_without_example_is_unsupported(
     official_spec: Callable[[str], Path], client_of: Callable[[Sandbox], Client]
 ) -> None:
     with Sandbox(codat_spec=official_spec("Codat-Commerce")) as sandbox:
@@ -74,15 +74,17 @@ def test_what_a_platform_has_no_example_of_is_not_supported(
         assert status == 400
 
 
-def test_examples_can_be_changed_too(official_spec: Callable[[str], Path]) -> None:
+def test_examples_can_be_mutated(official_spec: Callable[[str], Path]) -> None:
     with Sandbox(codat_spec=official_spec("Codat-Commerce")) as sandbox:
         before = len(sandbox.truth("commerce_orders"))
-        touched = sandbox.mutate(changes=5, inserts=3, stream="commerce_orders")
-        assert len(touched) == 8
+        changed_rows = sandbox.mutate(changes=5, inserts=3, stream="commerce_orders")
+        assert len(changed_rows) == 8
         assert len(sandbox.truth("commerce_orders")) == before + 3
 
 
-def test_a_small_specification(tmp_path: Path, client_of: Callable[[Sandbox], Client]) -> None:
+def test_small_specification_serves_pages_and_records(
+    tmp_path: Path, client_of: Callable[[Sandbox], Client]
+) -> None:
     """Works without the official files: pages first, single records only where they add a row."""
 
     def operation(**examples: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON)
@@ -110,7 +112,7 @@ def test_a_small_specification(tmp_path: Path, client_of: Callable[[Sandbox], Cl
 
 
 @pytest.mark.parametrize("content", ["not JSON", "[]", "{}", '{"paths": {"/companies": {}}}'])
-def test_a_file_without_examples_is_refused(tmp_path: Path, content: str) -> None:
+def test_specification_without_examples_raises_value_error(tmp_path: Path, content: str) -> None:
     spec = tmp_path / "spec.json"
     spec.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=r"spec\.json"), Sandbox(codat_spec=spec):

@@ -1,4 +1,4 @@
-"""Faults as they come over the wire, read with a plain socket: no client hides anything."""
+"""Faults as bytes, read with a plain socket: no client hides anything."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 LIST = "/companies?page=1&pageSize=5"
 TRIES = 60
-"""Enough for each variant of a fault to be drawn."""
+"""Enough requests to draw each variant of a fault."""
 
 
 class Reply:
-    """What came over the wire in answer to one request, to the end of the connection."""
+    """The bytes of the response to one request, to the end of the connection."""
 
     def __init__(self, raw: bytes, *, was_reset: bool) -> None:
         self.raw = raw
@@ -79,7 +79,7 @@ def request(sandbox: Sandbox, target: str = LIST) -> Reply:
 
 @pytest.fixture
 def faulty() -> Iterator[Callable[..., Sandbox]]:
-    """Starts a sandbox in which every request is struck."""
+    """Starts a sandbox in which every request meets a fault."""
     running: list[Sandbox] = []
 
     def start(profile: str, **measures: Any) -> Sandbox:  # noqa: ANN401
@@ -97,7 +97,7 @@ def replies(sandbox: Sandbox, target: str = LIST, tries: int = TRIES) -> list[Re
 
 
 def right(target: str = LIST) -> bytes:
-    """The answer as it would be without faults."""
+    """The response without faults."""
     with Sandbox(scale=0.1) as honest:
         return request(honest, target).body
 
@@ -114,7 +114,9 @@ def right(target: str = LIST) -> bytes:
         ("unavailable", 503, "application/json"),
     ],
 )
-def test_a_status(faulty: Callable[..., Sandbox], profile: str, status: int, kind: str) -> None:
+def test_status_fault_sends_status_and_type(
+    faulty: Callable[..., Sandbox], profile: str, status: int, kind: str
+) -> None:
     sandbox = faulty(profile)
     reply = request(sandbox)
     assert (reply.status, reply.headers["content-type"]) == (status, kind)
@@ -123,7 +125,7 @@ def test_a_status(faulty: Callable[..., Sandbox], profile: str, status: int, kin
     assert (logged.status, logged.fault) == (status, profile)
 
 
-def test_retry_after_comes_in_all_forms(faulty: Callable[..., Sandbox]) -> None:
+def test_too_many_requests_varies_retry_after(faulty: Callable[..., Sandbox]) -> None:
     found = replies(faulty("too-many-requests"))
     assert {reply.status for reply in found} == {429}
     values = {reply.headers.get("retry-after") for reply in found}
@@ -131,7 +133,7 @@ def test_retry_after_comes_in_all_forms(faulty: Callable[..., Sandbox]) -> None:
     assert any(value and email.utils.parsedate_tz(value) for value in values)
 
 
-def test_a_token_expires_in_the_middle_and_once(faulty: Callable[..., Sandbox]) -> None:
+def test_expired_token_strikes_once_after_success(faulty: Callable[..., Sandbox]) -> None:
     sandbox = faulty("expired-token")
     key = base64.b64encode(sandbox.api_key.encode()).decode()
     with requests.Session() as session:
@@ -141,7 +143,7 @@ def test_a_token_expires_in_the_middle_and_once(faulty: Callable[..., Sandbox]) 
     assert found == [200, 401, 200, 200]
 
 
-def test_a_redirect_leads_to_another_host_that_notes_who_comes(
+def test_redirect_leads_to_other_host(
     faulty: Callable[..., Sandbox],
 ) -> None:
     sandbox = faulty("redirect")
@@ -158,7 +160,7 @@ def test_a_redirect_leads_to_another_host_that_notes_who_comes(
 # --- connections --------------------------------------------------------------------------------
 
 
-def test_nobody_listens_for_a_while(faulty: Callable[..., Sandbox]) -> None:
+def test_refused_stops_listening_for_a_while(faulty: Callable[..., Sandbox]) -> None:
     sandbox = faulty("refused", wait=0.5)
     assert request(sandbox).was_reset
     with pytest.raises(ConnectionRefusedError):
@@ -172,18 +174,18 @@ def test_nobody_listens_for_a_while(faulty: Callable[..., Sandbox]) -> None:
         pytest.fail("nobody listens any more")
 
 
-def test_closed_instead_of_an_answer(faulty: Callable[..., Sandbox]) -> None:
+def test_closed_sends_no_bytes(faulty: Callable[..., Sandbox]) -> None:
     reply = request(faulty("closed"))
     assert (reply.raw, reply.was_reset) == (b"", False)
 
 
-def test_reset_before_the_headers(faulty: Callable[..., Sandbox]) -> None:
+def test_reset_sends_no_bytes(faulty: Callable[..., Sandbox]) -> None:
     reply = request(faulty("reset"))
     assert (reply.raw, reply.was_reset) == (b"", True)
 
 
 @pytest.mark.parametrize(("profile", "was_reset"), [("reset-in-body", True), ("cut-short", False)])
-def test_the_body_ends_before_its_announced_end(
+def test_cut_body_ends_before_announced_length(
     faulty: Callable[..., Sandbox], profile: str, *, was_reset: bool
 ) -> None:
     sandbox = faulty(profile)
@@ -195,7 +197,7 @@ def test_the_body_ends_before_its_announced_end(
         assert whole.startswith(reply.body)
 
 
-def test_broken_chunks(faulty: Callable[..., Sandbox]) -> None:
+def test_broken_chunks_lack_last_chunk(faulty: Callable[..., Sandbox]) -> None:
     sandbox = faulty("broken-chunks")
     for reply in replies(sandbox):
         assert reply.headers["transfer-encoding"] == "chunked"
@@ -205,7 +207,7 @@ def test_broken_chunks(faulty: Callable[..., Sandbox]) -> None:
         requests.get(f"{sandbox.codat_url}/companies", timeout=20)
 
 
-def test_broken_gzip(faulty: Callable[..., Sandbox]) -> None:
+def test_broken_gzip_cannot_be_decompressed(faulty: Callable[..., Sandbox]) -> None:
     sandbox = faulty("broken-gzip")
     for reply in replies(sandbox):
         assert reply.headers["content-encoding"] == "gzip"
@@ -214,8 +216,8 @@ def test_broken_gzip(faulty: Callable[..., Sandbox]) -> None:
             gzip.decompress(reply.body)
 
 
-def test_a_stall_comes_before_the_answer_or_in_the_middle(faulty: Callable[..., Sandbox]) -> None:
-    """With a stall of no length the whole answer comes; with a long one only what is before it."""
+def test_stall_precedes_or_splits_response(faulty: Callable[..., Sandbox]) -> None:
+    """A stall of no length delays nothing; a long one ends the response before it."""
     brief, long = faulty("stall", stall=0.0), faulty("stall", stall=600.0)
     whole = right()
     assert [json.loads(reply.body) for reply in replies(brief, tries=10)] == [
@@ -234,12 +236,12 @@ def test_a_stall_comes_before_the_answer_or_in_the_middle(faulty: Callable[..., 
 # --- bodies -------------------------------------------------------------------------------------
 
 
-def test_an_empty_body(faulty: Callable[..., Sandbox]) -> None:
+def test_empty_sends_200_without_body(faulty: Callable[..., Sandbox]) -> None:
     reply = request(faulty("empty"))
     assert (reply.status, reply.body, reply.announced) == (200, b"", 0)
 
 
-def test_json_cut_short(faulty: Callable[..., Sandbox]) -> None:
+def test_cut_json_has_matching_length(faulty: Callable[..., Sandbox]) -> None:
     for reply in replies(faulty("cut-json"), tries=10):
         assert reply.announced == len(reply.body) > 0
         with pytest.raises(ValueError, match=r"."):
@@ -247,7 +249,7 @@ def test_json_cut_short(faulty: Callable[..., Sandbox]) -> None:
 
 
 @pytest.mark.parametrize("target", [LIST, "/companies/{company}/dataStatus"])
-def test_another_shape(faulty: Callable[..., Sandbox], target: str) -> None:
+def test_wrong_shape_is_valid_json(faulty: Callable[..., Sandbox], target: str) -> None:
     sandbox = faulty("wrong-shape")
     target = target.format(company=sandbox.truth("companies")[0]["id"])
     whole = json.loads(right(target))
@@ -260,7 +262,7 @@ def test_another_shape(faulty: Callable[..., Sandbox], target: str) -> None:
             assert not isinstance(rows, list) or all(not isinstance(row, dict) for row in rows)
 
 
-def test_null_results(faulty: Callable[..., Sandbox]) -> None:
+def test_null_results_keep_total(faulty: Callable[..., Sandbox]) -> None:
     sandbox = faulty("null-results")
     reply = request(sandbox)
     assert reply.json["results"] is None
@@ -269,7 +271,7 @@ def test_null_results(faulty: Callable[..., Sandbox]) -> None:
     assert request(sandbox, f"/companies/{company}/dataStatus").body == b"null"
 
 
-def test_a_page_is_repeated(faulty: Callable[..., Sandbox]) -> None:
+def test_repeated_page_sends_previous_page(faulty: Callable[..., Sandbox]) -> None:
     sandbox = faulty("repeated-page")
     first = request(sandbox).json
     second = request(sandbox, "/companies?page=2&pageSize=5").json
@@ -278,7 +280,7 @@ def test_a_page_is_repeated(faulty: Callable[..., Sandbox]) -> None:
     assert second == first
 
 
-def test_there_is_always_a_next_page(faulty: Callable[..., Sandbox]) -> None:
+def test_endless_always_links_next(faulty: Callable[..., Sandbox]) -> None:
     sandbox = faulty("endless")
     for number in (1, 2, 3):
         for reply in replies(sandbox, f"/companies?page={number}&pageSize=5", tries=10):
@@ -286,24 +288,24 @@ def test_there_is_always_a_next_page(faulty: Callable[..., Sandbox]) -> None:
             assert reply.json["pageNumber"] == number
 
 
-def test_a_false_total(faulty: Callable[..., Sandbox]) -> None:
+def test_false_total_varies_total(faulty: Callable[..., Sandbox]) -> None:
     totals = {reply.json["totalResults"] for reply in replies(faulty("false-total"))}
     assert totals == {0, 11, 13, 1012, -1}
 
 
-def test_bad_numbers(faulty: Callable[..., Sandbox]) -> None:
+def test_bad_numbers_are_no_json(faulty: Callable[..., Sandbox]) -> None:
     bodies = b"".join(reply.body for reply in replies(faulty("bad-numbers")))
     for number in (b":NaN", b":Infinity", b":-1e999", b":" + b"9" * 400, b":0x1F"):
         assert number in bodies
 
 
-def test_bad_utf8(faulty: Callable[..., Sandbox]) -> None:
+def test_bad_utf8_cannot_be_decoded(faulty: Callable[..., Sandbox]) -> None:
     for reply in replies(faulty("bad-utf8"), tries=20):
         with pytest.raises(UnicodeDecodeError):
             reply.body.decode()
 
 
-def test_a_huge_answer_is_a_right_one(faulty: Callable[..., Sandbox]) -> None:
+def test_huge_body_holds_correct_page(faulty: Callable[..., Sandbox]) -> None:
     sandbox = faulty("huge", size=3_000_000)
     whole, fillings = json.loads(right()), set()
     for reply in replies(sandbox, tries=10):
@@ -314,7 +316,7 @@ def test_a_huge_answer_is_a_right_one(faulty: Callable[..., Sandbox]) -> None:
     assert fillings == {"", "."}
 
 
-def test_deep_nesting(faulty: Callable[..., Sandbox]) -> None:
+def test_deep_body_is_nested(faulty: Callable[..., Sandbox]) -> None:
     reply = request(faulty("deep"))
     assert b"[" * 2000 + b"]" * 2000 in reply.body
     assert reply.announced == len(reply.body)
@@ -335,8 +337,8 @@ def _faults(profile: str, seed: int, paths: list[str]) -> dict[str, list[str]]:
         return met
 
 
-def test_what_a_request_meets_depends_on_seed_and_question_alone() -> None:
-    """Asked in another order, each question meets the same, the first time and again."""
+def test_fault_depends_on_seed_and_request_only() -> None:
+    """In another order, each request meets the same fault, the first time and again."""
     paths = [f"/companies?page=1&pageSize={size}" for size in range(1, 41)] * 2
     one = _faults("hostile", 1, paths)
     assert one == _faults("hostile", 1, paths[::-1])
@@ -346,21 +348,21 @@ def test_what_a_request_meets_depends_on_seed_and_question_alone() -> None:
     assert len(set(met)) > 8
 
 
-def test_no_profile_means_no_fault(sandbox: Sandbox) -> None:
+def test_no_profile_injects_no_fault(sandbox: Sandbox) -> None:
     before = len(sandbox.requests)
     assert all(reply.status == 200 for reply in replies(sandbox, tries=5))
     assert {one.fault for one in sandbox.requests[before:]} == {""}
 
 
-def test_profiles_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_faults_command_lists_profiles(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line("faults") == 0
-    told = capsys.readouterr().out
-    assert [line.split()[0] for line in told.splitlines()] == list(PROFILES)
+    output = capsys.readouterr().out
+    assert [line.split()[0] for line in output.splitlines()] == list(PROFILES)
     assert set(FAULTS) | {"none", "flaky", "hostile"} == set(PROFILES)
-    assert all(len(line.split()) > 3 for line in told.splitlines())
+    assert all(len(line.split()) > 3 for line in output.splitlines())
 
 
-def test_the_command_line_takes_profile_and_seed(tmp_path: Path) -> None:
+def test_command_line_takes_profile_and_seed(tmp_path: Path) -> None:
     script = tmp_path / "ask.py"
     script.write_text("""
 import os, urllib.error, urllib.request
@@ -382,15 +384,15 @@ for _ in range(30):
     assert set(ran.stdout.split()) == {"401", "500"}
 
 
-def test_what_is_posted_outlasts_a_stall(faulty: Callable[..., Sandbox]) -> None:
+def test_posted_body_survives_stall(faulty: Callable[..., Sandbox]) -> None:
     sandbox = faulty("stall", share=1.0, stall=0.1)
-    answer = requests.post(
+    response = requests.post(
         f"{sandbox.url}/centra/graphql",
         json={"query": "{ stores { id } }"},
         headers={"Authorization": "Bearer centra-token-full"},
         timeout=5,
     )
-    assert answer.json()["data"]["stores"]
+    assert response.json()["data"]["stores"]
     logged = sandbox.requests[-1]
     assert "stores" in logged.body
     assert "centra-token" not in repr(logged)

@@ -1,4 +1,4 @@
-"""The vendor's own clients read the double: what they refuse to parse, Codat would not send."""
+"""The vendor's own clients read the fake Codat: they refuse to parse what Codat would not send."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PLATFORM_LISTS = {
     "push_data.list_operations": "push_operations",
     "webhooks.list_consumers": "webhook_consumers",
 }
-# Live keys, and types a client configures for itself: no stream, no endpoint of the double.
+# Live keys, and types a client configures for itself: no stream, no endpoint of the fake Codat.
 PLATFORM_LISTS_NOT_SERVED = {"settings.list_api_keys", "custom_data_type.list"}
 
 
@@ -111,11 +111,11 @@ def _rows(method: Callable[..., Any], **request: Any) -> list[Any]:  # noqa: ANN
     found: list[Any] = []
     for page in range(1, 1000):
         paging = {} if "Location" in str(method.__annotations__) else {"page": page, "page_size": 7}
-        answer = method(request={**request, **paging})
-        if isinstance(answer, list):
-            return answer
-        found += answer.results
-        if not paging or answer.links.next is None:
+        response = method(request={**request, **paging})
+        if isinstance(response, list):
+            return response
+        found += response.results
+        if not paging or response.links.next is None:
             return found
     raise AssertionError("the list does not end")
 
@@ -139,7 +139,7 @@ def _by_parent(rows: list[dict[str, Any]], *names: str) -> dict[tuple[str, ...],
     return parents
 
 
-def test_all_lists_of_the_clients_are_read(
+def test_every_client_list_is_covered(
     commerce: Any,  # noqa: ANN401 (generated client)
     sync: Any,  # noqa: ANN401 (generated client)
     platform: Any,  # noqa: ANN401 (generated client)
@@ -150,7 +150,12 @@ def test_all_lists_of_the_clients_are_read(
 
 
 @pytest.mark.parametrize(("name", "stream"), COMMERCE_LISTS.items())
-def test_commerce_lists(sandbox: Sandbox, commerce: Any, name: str, stream: str) -> None:  # noqa: ANN401
+def test_commerce_client_reads_lists(
+    sandbox: Sandbox,
+    commerce: Any,  # noqa: ANN401 (generated)
+    name: str,
+    stream: str,
+) -> None:
     method = _method(commerce, name)
     parents = _by_parent(sandbox.truth(stream), "companyId", "connectionId")
     assert parents
@@ -160,14 +165,14 @@ def test_commerce_lists(sandbox: Sandbox, commerce: Any, name: str, stream: str)
 
 
 @pytest.mark.parametrize(("name", "stream", "key"), [(n, *s) for n, s in COMMERCE_RECORDS.items()])
-def test_commerce_records(
+def test_commerce_client_reads_records(
     sandbox: Sandbox,
     commerce: Any,  # noqa: ANN401 (generated client)
     name: str,
     stream: str,
     key: str,
 ) -> None:
-    # The client does not quote what it puts into a path, so only plain ids can be asked for.
+    # The client does not quote what it puts into a path, so only plain ids can be requested.
     plain = [row for row in sandbox.truth(stream) if re.fullmatch(r"[\w-]+", row["id"], re.ASCII)]
     method = _method(commerce, name)
     assert plain
@@ -176,7 +181,7 @@ def test_commerce_records(
         assert _id(method(request={**ids, key: row["id"]})) == row["id"]
 
 
-def test_commerce_company_info(sandbox: Sandbox, commerce: Any) -> None:  # noqa: ANN401
+def test_commerce_client_reads_company_info(sandbox: Sandbox, commerce: Any) -> None:  # noqa: ANN401
     rows = sandbox.truth("commerce_company_info")
     assert rows
     for row in rows:
@@ -189,18 +194,23 @@ def test_commerce_company_info(sandbox: Sandbox, commerce: Any) -> None:  # noqa
 
 
 @pytest.mark.parametrize(("name", "stream"), SYNC_LISTS.items())
-def test_sync_lists(sandbox: Sandbox, sync: Any, name: str, stream: str) -> None:  # noqa: ANN401
+def test_sync_client_reads_lists(sandbox: Sandbox, sync: Any, name: str, stream: str) -> None:  # noqa: ANN401
     _check_platform_list(sandbox, _method(sync, name), stream)
 
 
-def test_sync_integrations_are_some_of_all(sandbox: Sandbox, sync: Any) -> None:  # noqa: ANN401
+def test_sync_client_reads_some_integrations(sandbox: Sandbox, sync: Any) -> None:  # noqa: ANN401
     read = [_id(row) for row in _rows(_method(sync, "integrations.list"))]
     assert read
     assert [key for key in _ids(sandbox.truth("integrations")) if key in read] == read
 
 
 @pytest.mark.parametrize(("name", "stream"), PLATFORM_LISTS.items())
-def test_platform_lists(sandbox: Sandbox, platform: Any, name: str, stream: str) -> None:  # noqa: ANN401
+def test_platform_client_reads_lists(
+    sandbox: Sandbox,
+    platform: Any,  # noqa: ANN401 (generated)
+    name: str,
+    stream: str,
+) -> None:
     _check_platform_list(sandbox, _method(platform, name), stream)
 
 
@@ -215,7 +225,7 @@ def _check_platform_list(sandbox: Sandbox, method: Callable[..., Any], stream: s
         assert [_id(row) for row in read] == _ids(of_company)
 
 
-def test_sync_for_commerce_records(sandbox: Sandbox, sync: Any) -> None:  # noqa: ANN401
+def test_sync_client_reads_records(sandbox: Sandbox, sync: Any) -> None:  # noqa: ANN401
     configurations = sandbox.truth("commerce_sync_configurations")
     assert configurations
     for row in configurations:
@@ -229,7 +239,7 @@ def test_sync_for_commerce_records(sandbox: Sandbox, sync: Any) -> None:  # noqa
         assert sync.sync.get_status(request=company).sync_id == latest["syncId"]
 
 
-def test_data_status_and_settings(sandbox: Sandbox, platform: Any) -> None:  # noqa: ANN401
+def test_platform_client_reads_status_and_settings(sandbox: Sandbox, platform: Any) -> None:  # noqa: ANN401
     parents = _by_parent(sandbox.truth("data_statuses"), "companyId")
     settings = _by_parent(sandbox.truth("company_sync_settings"), "companyId")
     assert parents

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.sandbox.conftest import Client
+    from tests.sandbox.support import Client
 
 Schema = dict[str, Any]
 
 DATA = "/companies/{companyId}/connections/{connectionId}/data"
 
-# Places where the specifications contradict themselves or the documentation, and what is meant.
+# Places where the specifications contradict themselves or the documentation, and the correction.
 SLIPS: dict[str, Callable[[Schema], Schema]] = {
     # Requires `datatype` and defines `dataType`.
     "#/components/schemas/Integration/definitions/dataTypeFeature": lambda schema: {
@@ -105,7 +105,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _requests(client: Client) -> Iterator[tuple[str, str]]:
-    """Give every path that answers: as the endpoint has it, and filled in."""
+    """Return every path with a response: its template, and the path filled in."""
     for path in ("/companies", "/integrations", "/webhooks", "/config/integrations"):
         yield path, path
     for platform in client.rows("/integrations"):
@@ -167,28 +167,28 @@ def _validate_everything(client: Client, specs: list[Spec]) -> Counter[str]:
     seen: Counter[str] = Counter()
     for path, filled in _requests(client):
         response = client.get(filled)
-        answer = response.json()
+        body = response.json()
         found = validators(path, response.status_code)
         assert found, f"no specification has {path}"
         for validator in found:
             errors = [
-                f"{error.json_path}: {error.message}" for error in validator.iter_errors(answer)
+                f"{error.json_path}: {error.message}" for error in validator.iter_errors(body)
             ]
             assert not errors, f"{response.status_code} {filled}: {errors[:3]}"
         seen[f"{path} {response.status_code}"] += 1
     return seen
 
 
-def test_every_answer_is_valid_by_the_official_specs(client: Client, specs: list[Spec]) -> None:
+def test_every_response_matches_official_specs(client: Client, specs: list[Spec]) -> None:
     seen = _validate_everything(client, specs)
 
-    answered = {key.partition(" ")[0] for key in seen if key.endswith(" 200")}
-    assert answered == {"/" + "/".join(endpoint.path) for endpoint in ENDPOINTS}
+    responded = {key.partition(" ")[0] for key in seen if key.endswith(" 200")}
+    assert responded == {"/" + "/".join(endpoint.path) for endpoint in ENDPOINTS}
     assert any(key.endswith(" 404") for key in seen)
     assert any(key.endswith(" 409") for key in seen)
 
 
-def test_every_example_is_served_valid(
+def test_every_example_matches_official_specs(
     official_spec: Callable[[str], Path],
     client_of: Callable[[Sandbox], Client],
     specs: list[Spec],
@@ -206,7 +206,7 @@ def test_every_example_is_served_valid(
         ("/companies", {"pageSize": 0}, 400),
     ],
 )
-def test_a_refusal_is_valid_by_the_official_specs(
+def test_error_response_matches_official_specs(
     client: Client, specs: list[Spec], path: str, parameters: dict[str, Any], status: int
 ) -> None:
     response = client.get(path, **parameters)
@@ -216,8 +216,8 @@ def test_a_refusal_is_valid_by_the_official_specs(
             assert spec.validator(path, status).is_valid(response.json())
 
 
-def test_the_validation_would_notice(client: Client, specs: list[Spec], big_shop: str) -> None:
-    """Guards the conversion: a schema that accepts all would prove nothing."""
+def test_validator_rejects_wrong_page(client: Client, specs: list[Spec], big_shop: str) -> None:
+    """The conversion of the specification keeps its constraints."""
     page = client.json(f"{big_shop}/commerce-orders", pageSize=5)
     validator = specs[0].validator(f"{DATA}/commerce-orders", 200)
     assert validator.is_valid(page)

@@ -58,7 +58,7 @@ ROW = {
         "id~61||total>99&&paid=false",
     ],
 )
-def test_a_query_that_holds(query: str) -> None:
+def test_matching_query_holds(query: str) -> None:
     assert compile_query(query, FIELDS)(ROW)
 
 
@@ -78,12 +78,12 @@ def test_a_query_that_holds(query: str) -> None:
         "total>99&&{paid=true||id~61}",
     ],
 )
-def test_a_query_that_does_not_hold(query: str) -> None:
+def test_other_query_does_not_hold(query: str) -> None:
     assert not compile_query(query, FIELDS)(ROW)
 
 
 @pytest.mark.parametrize("name", ["id", "total", "modifiedDate", "customerRef.id"])
-def test_what_is_absent_or_null_is_only_ever_unequal(name: str) -> None:
+def test_absent_or_null_is_only_unequal(name: str) -> None:
     literal = {"total": "1", "modifiedDate": "2024-01-01"}.get(name, "1")
     for row in ({}, {name.partition(".")[0]: None}):
         assert compile_query(f"{name}!={literal}", FIELDS)(row)
@@ -128,25 +128,25 @@ def test_what_is_absent_or_null_is_only_ever_unequal(name: str) -> None:
         "id=" + "a" * 2045,
     ],
 )
-def test_malformed(query: str) -> None:
+def test_malformed_query_raises_error(query: str) -> None:
     with pytest.raises(MalformedError, match=r"^Error parsing query - Malformed query\.$"):
         compile_query(query, FIELDS)
 
 
-def test_the_longest_query_is_2047_characters() -> None:
+def test_query_of_2047_characters_is_accepted() -> None:
     assert compile_query("id!=" + "a" * 2043, FIELDS)(ROW)
 
 
 @pytest.mark.parametrize(
     "name", ["isCompleted", "customerRef", "customerRef.name", "ID", "lines.id"]
 )
-def test_unresolved(name: str) -> None:
+def test_unknown_property_raises_error(name: str) -> None:
     with pytest.raises(UnresolvedError, match=f"Could not resolve property {name} on Dataset"):
         compile_query(f"id=1&&{name}=1", FIELDS)
 
 
-_MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1)).map(  # noqa: DTZ001 (UTC)
-    lambda moment: moment.replace(microsecond=0)
+_TIMESTAMPS = st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1)).map(  # noqa: DTZ001 (UTC)
+    lambda timestamp: timestamp.replace(microsecond=0)
 )
 _SIGNS = {
     "=": operator.eq,
@@ -158,8 +158,10 @@ _SIGNS = {
 }
 
 
-@given(_MOMENTS, _MOMENTS, st.integers(-14 * 60, 14 * 60), st.sampled_from(sorted(_SIGNS)))
-def test_dates_compare_as_instants(one: datetime, other: datetime, offset: int, sign: str) -> None:
+@given(_TIMESTAMPS, _TIMESTAMPS, st.integers(-14 * 60, 14 * 60), st.sampled_from(sorted(_SIGNS)))
+def test_dates_compare_as_timestamps(
+    one: datetime, other: datetime, offset: int, sign: str
+) -> None:
     local = one + timedelta(minutes=offset)
     hours, minutes = divmod(abs(offset), 60)
     row = {
@@ -174,7 +176,7 @@ _NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=2, min_valu
 
 @st.composite
 def _expressions(draw: st.DrawFn, depth: int = 3) -> tuple[str, Any]:
-    """Give a query and the function it should be."""
+    """Return a query and the equivalent function."""
     if depth == 0 or draw(st.booleans()):
         sign, number = draw(st.sampled_from(sorted(_SIGNS))), draw(_NUMBERS)
         return f"total{sign}{number:f}", lambda row: _SIGNS[sign](row["total"], number)
@@ -189,14 +191,14 @@ def _expressions(draw: st.DrawFn, depth: int = 3) -> tuple[str, Any]:
 
 
 @given(_expressions(), _NUMBERS)
-def test_logic(expression: tuple[str, Any], number: Decimal) -> None:
+def test_operators_combine_with_precedence(expression: tuple[str, Any], number: Decimal) -> None:
     query, holds = expression
     row = {"total": number}
     assert compile_query(query, FIELDS)(row) == holds(row)
 
 
 @given(st.text(st.sampled_from("id=total<>!~{}&| .1a-:TZ\"'"), max_size=40) | st.text(max_size=30))
-def test_any_text_is_a_query_or_refused(text: str) -> None:
+def test_any_text_compiles_or_raises_error(text: str) -> None:
     try:
         predicate = compile_query(text, FIELDS)
     except QueryError:

@@ -1,4 +1,4 @@
-"""Changes of the store: what happens, and what each release lets a client see of it."""
+"""Changes of the store, and how each release shows them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 
 from commerce_sandbox.cscart.mutation import KEYS
 from commerce_sandbox.fake_api import ChurnOptions
-from tests.sandbox.cscart.conftest import RELEASES
+from tests.sandbox.cscart.support import RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from commerce_sandbox import Sandbox
-    from tests.sandbox.cscart.conftest import Client, Record
+    from tests.sandbox.cscart.support import Client, Record
 
 Key = tuple[Any, ...]
 
@@ -29,27 +29,27 @@ def _snapshot(sandbox: Sandbox) -> dict[Key, Record]:
 
 
 @pytest.mark.parametrize("edition", ["cscart", "multivendor"])
-def test_a_mutation_touches_exactly_what_it_says(
+def test_mutation_changes_exactly_reported_rows(
     own_client: Callable[..., Client], edition: str
 ) -> None:
     sandbox = own_client(cscart_edition=edition).sandbox
     before = _snapshot(sandbox)
-    touched = sandbox.mutate(changes=24, inserts=8, deletes=8, stream="cscart")
+    changed_rows = sandbox.mutate(changes=24, inserts=8, deletes=8, stream="cscart")
     after = _snapshot(sandbox)
-    said = {(one.stream, *one.key.values()): one.change for one in touched}
-    assert len(said) == 40
-    assert {one.stream for one in touched} == set(KEYS)
+    reported = {(one.stream, *one.key.values()): one.change for one in changed_rows}
+    assert len(reported) == 40
+    assert {one.stream for one in changed_rows} == set(KEYS)
     for change, keys in {
         "inserted": after.keys() - before.keys(),
         "deleted": before.keys() - after.keys(),
     }.items():
-        assert keys == {key for key, what in said.items() if what == change}
+        assert keys == {key for key, what in reported.items() if what == change}
     both = before.keys() & after.keys()
     changed = {key for key in both if before[key] != after[key]}
-    assert changed == {key for key, what in said.items() if what in {"changed", "unmarked"}}
+    assert changed == {key for key, what in reported.items() if what in {"changed", "unmarked"}}
 
 
-def test_a_stream_alone_and_again(own_client: Callable[..., Client]) -> None:
+def test_mutation_of_one_stream_differs_each_round(own_client: Callable[..., Client]) -> None:
     sandbox = own_client().sandbox
     first = sandbox.mutate(changes=3, stream="cscart.orders")
     second = sandbox.mutate(changes=3, stream="cscart.orders")
@@ -61,26 +61,26 @@ def test_a_stream_alone_and_again(own_client: Callable[..., Client]) -> None:
         sandbox.mutate(deletes=9999, stream="cscart.products")
 
 
-def test_the_same_seed_changes_the_same(own_client: Callable[..., Client]) -> None:
+def test_same_seed_changes_same_rows(own_client: Callable[..., Client]) -> None:
     one, other = own_client().sandbox, own_client().sandbox
-    asked: dict[str, Any] = {"changes": 8, "inserts": 4, "deletes": 4, "stream": "cscart"}
-    assert one.mutate(**asked) == other.mutate(**asked)
+    parameters: dict[str, Any] = {"changes": 8, "inserts": 4, "deletes": 4, "stream": "cscart"}
+    assert one.mutate(**parameters) == other.mutate(**parameters)
     assert _snapshot(one) == _snapshot(other)
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_what_a_release_tells_of_changed_orders(
+def test_changed_order_timestamp_depends_on_release(
     own_client: Callable[..., Client], release: str
 ) -> None:
     client = own_client(cscart_release=release)
     before = {row["order_id"]: row for row in client.sandbox.truth("cscart.orders")}
     bound = max(row.get("updated_at", row["timestamp"]) for row in before.values())
-    touched = client.sandbox.mutate(changes=9, stream="cscart.orders")
+    changed_rows = client.sandbox.mutate(changes=9, stream="cscart.orders")
     after = {row["order_id"]: row for row in client.sandbox.truth("cscart.orders")}
-    kinds = Counter(one.change for one in touched)
+    kinds = Counter(one.change for one in changed_rows)
     assert kinds == ({"unmarked": 9} if release == "4.9" else {"changed": 6, "unmarked": 3})
     differences = Counter[str]()
-    for one in touched:
+    for one in changed_rows:
         old, new = before[one.key["order_id"]], after[one.key["order_id"]]
         assert (new.get("updated_at", "") > bound) is (one.change == "changed")
         assert new["timestamp"] == old["timestamp"]
@@ -89,20 +89,20 @@ def test_what_a_release_tells_of_changed_orders(
     assert differences == {"total": 3, "status": 3, "notes": 3}
 
 
-def test_selling_leaves_no_stamp(own_client: Callable[..., Client]) -> None:
+def test_sold_product_keeps_timestamp(own_client: Callable[..., Client]) -> None:
     client = own_client()
     before = {row["product_id"]: row for row in client.sandbox.truth("cscart.products")}
-    touched = client.sandbox.mutate(changes=10, stream="cscart.products")
-    for one in touched:
+    changed_rows = client.sandbox.mutate(changes=10, stream="cscart.products")
+    for one in changed_rows:
         row = client.json(f"products/{one.key['product_id']}")
         old = before[one.key["product_id"]]
         sold = int(row["amount"]) != old["amount"]
         assert sold is (one.change == "unmarked")
         assert (row["product"] != old["product"]) is (one.change == "changed")
-    assert Counter(one.change for one in touched) == {"changed": 5, "unmarked": 5}
+    assert Counter(one.change for one in changed_rows) == {"changed": 5, "unmarked": 5}
 
 
-def test_the_first_row_added_ties_with_the_latest_before(own_client: Callable[..., Client]) -> None:
+def test_first_inserted_row_ties_with_latest(own_client: Callable[..., Client]) -> None:
     sandbox = own_client().sandbox
     latest = max(row["updated_at"] for row in sandbox.truth("cscart.orders"))
     first, second = sandbox.mutate(inserts=2, stream="cscart.orders")
@@ -110,7 +110,7 @@ def test_the_first_row_added_ties_with_the_latest_before(own_client: Callable[..
     assert rows[first.key["order_id"]] == latest < rows[second.key["order_id"]]
 
 
-def test_what_is_deleted_is_gone(own_client: Callable[..., Client]) -> None:
+def test_deleted_row_responds_404(own_client: Callable[..., Client]) -> None:
     client = own_client()
     for one in client.sandbox.mutate(deletes=8, stream="cscart"):
         path = f"{one.stream}/{one.key[KEYS[one.stream][0]]}"
@@ -122,7 +122,7 @@ def test_what_is_deleted_is_gone(own_client: Callable[..., Client]) -> None:
             assert client.status(path) == 404
 
 
-def test_churn_changes_what_it_logs(own_client: Callable[..., Client]) -> None:
+def test_churn_changes_exactly_logged_rows(own_client: Callable[..., Client]) -> None:
     client = own_client(churn=ChurnOptions(rate=5, per_request=3))
     before = _snapshot(client.sandbox)
     for page in range(1, 21):
@@ -132,15 +132,15 @@ def test_churn_changes_what_it_logs(own_client: Callable[..., Client]) -> None:
     assert len(log) == 60
     assert {one.changed.stream for one in log} >= {"orders", "products", "users"}
     now = _snapshot(client.sandbox)
-    touched = {(one.changed.stream, *one.changed.key.values()): one for one in log}
+    changed_rows = {(one.changed.stream, *one.changed.key.values()): one for one in log}
     assert {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)} <= (
-        touched.keys()
+        changed_rows.keys()
     )
-    for key, last in touched.items():
+    for key, last in changed_rows.items():
         assert (key in now) is bool(last.row)
 
 
-def test_streams_of_two_doubles_are_told_apart(client_of: Callable[..., Client]) -> None:
+def test_ambiguous_stream_needs_api_prefix(client_of: Callable[..., Client]) -> None:
     sandbox = client_of().sandbox
     assert sandbox.truth("carts") == sandbox.truth("cscart.carts")
     with pytest.raises(KeyError):

@@ -1,4 +1,4 @@
-"""A public client of the API reads the double."""
+"""A public client of the API reads the fake CS-Cart."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import cscart  # type: ignore[import-untyped]
 import pytest
 
 from commerce_sandbox.cscart import API_KEY, EMAIL
-from tests.sandbox.cscart.conftest import RELEASES
+from tests.sandbox.cscart.support import RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.sandbox.cscart.conftest import Client
+    from tests.sandbox.cscart.support import Client
 
 # Method of the client, the property with the rows, the stream and its key.
 METHODS = {
@@ -30,7 +30,7 @@ METHODS = {
     "get_taxes": ("taxes", "taxes", "tax_id"),
     "get_users": ("users", "users", "user_id"),
 }
-_ASKED: dict[str, dict[str, Any]] = {
+_PARAMETERS: dict[str, dict[str, Any]] = {
     "get_product_features": {"exclude_group": 1},
     "get_users": {"user_type": "C"},
 }
@@ -40,19 +40,21 @@ def _client(client: Client) -> Any:  # noqa: ANN401 (a client without types)
     return cscart.Client(f"{client.url}/api/2.0/", EMAIL, API_KEY)
 
 
-def test_all_methods_are_called() -> None:
+def test_every_client_method_is_called() -> None:
     public = {name for name in dir(cscart.Client) if name.startswith("get_")}
     assert public == METHODS.keys() | {"get_usergroups"}
 
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("method", METHODS)
-def test_lists_and_single_rows(client_of: Callable[..., Client], release: str, method: str) -> None:
+def test_client_reads_lists_and_rows(
+    client_of: Callable[..., Client], release: str, method: str
+) -> None:
     client = client_of(release)
     name, stream, key = METHODS[method]
     call = getattr(_client(client), method)
-    asked = {"items_per_page": 10_000, **_ASKED.get(method, {})}
-    rows = call(params=asked).json()[name]
+    parameters = {"items_per_page": 10_000, **_PARAMETERS.get(method, {})}
+    rows = call(params=parameters).json()[name]
     held = {str(row[key]) for row in client.sandbox.truth(f"cscart.{stream}")}
     read = {row[key] for row in rows}
     assert read
@@ -61,7 +63,7 @@ def test_lists_and_single_rows(client_of: Callable[..., Client], release: str, m
     assert str(one[key]) == rows[0][key]
 
 
-def test_groups_of_accounts(client_of: Callable[..., Client]) -> None:
+def test_client_reads_usergroups(client_of: Callable[..., Client]) -> None:
     client = client_of()
     public = _client(client)
     held = client.sandbox.truth("cscart.usergroups")
@@ -72,7 +74,9 @@ def test_groups_of_accounts(client_of: Callable[..., Client]) -> None:
     assert str(links[0]["link_id"]) in {one["link_id"] for one in found.values()}
 
 
-def test_below_a_category_and_a_product(client_of: Callable[..., Client]) -> None:
+def test_client_reads_category_products_and_product_features(
+    client_of: Callable[..., Client],
+) -> None:
     client = client_of()
     public = _client(client)
     rows = public.get_products(category_id=160, params={"items_per_page": 1000}).json()["products"]

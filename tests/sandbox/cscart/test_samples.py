@@ -1,4 +1,4 @@
-"""The shapes of the answers, against sample answers of the product."""
+"""The shapes of the responses, against samples of the product."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.fixtures import FIXTURES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.sandbox.cscart.conftest import Client
+    from tests.sandbox.cscart.support import Client
 
 Shape = dict[str, set[str]]
 
 SAMPLES = FIXTURES / "cscart"
 _SIZE = {"items_per_page": "300"}
 _TIME = {"shipment_period": "C", "shipment_time_from": "1"}
-# By the sample's name: release, edition, paths and parameters to ask for.
-ANSWERS: dict[str, tuple[str, str, Sequence[str], dict[str, str]]] = {
+# By the sample's name: release, edition, paths and parameters.
+REQUESTS: dict[str, tuple[str, str, Sequence[str], dict[str, str]]] = {
     "blocks": ("4.20", "cscart", ["blocks"], {}),
     "call_requests": ("4.20", "cscart", ["stores/1/call_requests"], _SIZE),
     "cart_detail": ("4.20", "cscart", ["carts/{}"], {}),
@@ -65,7 +65,7 @@ ANSWERS: dict[str, tuple[str, str, Sequence[str], dict[str, str]]] = {
     "vendors_4_9_and_older": ("4.9", "multivendor", ["vendors"], {}),
     "version": ("4.20", "cscart", ["version"], {}),
 }
-# Errors, and the API 1.0 of releases older than those of the double.
+# Errors, and the API 1.0 of releases older than those of the sandbox.
 OTHERS = {
     "error_400_users_without_user_type_4_20",
     "error_401",
@@ -88,28 +88,28 @@ def sample() -> Callable[[str], Any]:
     return read
 
 
-def test_every_sample_is_compared() -> None:
-    assert {path.stem for path in SAMPLES.glob("*.json")} == ANSWERS.keys() | OTHERS
+def test_every_sample_has_a_comparison() -> None:
+    assert {path.stem for path in SAMPLES.glob("*.json")} == REQUESTS.keys() | OTHERS
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-def test_answers_have_the_shape_of_the_sample(
+@pytest.mark.parametrize("name", REQUESTS)
+def test_responses_match_sample_shape(
     client_of: Callable[..., Client], sample: Callable[[str], Any], name: str
 ) -> None:
-    release, edition, paths, asked = ANSWERS[name]
+    release, edition, paths, parameters = REQUESTS[name]
     client = client_of(release, edition)
     expected: Shape = defaultdict(set)
     _look(sample(name), "", expected)
     found: Shape = defaultdict(set)
     for path in paths:
         for place in _filled(client, name, path):
-            answer = client.get(place, **asked)
-            if answer.status_code != 404:
-                _look(answer.json(), "", found)
+            response = client.get(place, **parameters)
+            if response.status_code != 404:
+                _look(response.json(), "", found)
     assert not {path: kinds for path, kinds in expected.items() if not kinds <= found[path]}
 
 
-def test_errors_have_the_shape_of_the_sample(
+def test_errors_match_sample_shape(
     client_of: Callable[..., Client], sample: Callable[[str], Any]
 ) -> None:
     error = client_of().get("users").json()
@@ -131,7 +131,7 @@ def _filled(client: Client, name: str, path: str) -> list[str]:
 
 
 def _look(value: Any, path: str, shape: Shape) -> None:  # noqa: ANN401 (JSON)
-    """Note what kinds of values stand where; ids as names of properties count as one name."""
+    """Collect the types of the values by path; ids as names of properties count as one name."""
     if isinstance(value, dict):
         shape[path].add("object")
         keyed = all(key in {"en", "de", "ar"} or key.strip("PS_0123456789") == "" for key in value)

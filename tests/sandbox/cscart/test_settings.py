@@ -1,4 +1,4 @@
-"""What the double alone can be told, as an argument and on the command line."""
+"""The settings of the fake CS-Cart, as arguments and on the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _truth(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_release_is_chosen_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_release_changes_rows(capsys: pytest.CaptureFixture[str]) -> None:
     newest = _truth(capsys, "cscart.orders")
     assert "updated_at" in newest[0]
     assert "updated_at" not in _truth(capsys, "cscart.orders", "--cscart-release", "4.9")[0]
@@ -25,7 +25,7 @@ def test_a_release_is_chosen_on_the_command_line(capsys: pytest.CaptureFixture[s
     assert _truth(capsys, "cscart.vendors", "--cscart-edition", "multivendor")
 
 
-def test_a_small_store_has_rows_of_every_stream() -> None:
+def test_small_store_fills_every_stream() -> None:
     with Sandbox(scale=0.02) as one, Sandbox(scale=0.02, cscart_edition="multivendor") as other:
         for stream in truth.STREAMS:
             name = f"cscart.{stream}"
@@ -34,7 +34,7 @@ def test_a_small_store_has_rows_of_every_stream() -> None:
             assert one.truth_lines(name) or other.truth_lines(name), stream
 
 
-def test_the_size_of_the_demonstration() -> None:
+def test_default_scale_has_demonstration_size() -> None:
     with Sandbox() as sandbox:
         sizes = {
             stream: len(sandbox.truth_lines(f"cscart.{stream}"))
@@ -47,17 +47,17 @@ def test_the_size_of_the_demonstration() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"cscart_release": "5.0"}, r"cscart_release cannot be '5\.0', only one of: 4\.9, 4\.12"),
         ({"cscart_releases": "4.9"}, r"no fake API has a setting 'cscart_releases'; there are: "),
     ],
 )
-def test_what_cannot_be_told(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said), Sandbox(**settings):
+def test_invalid_setting_raises_value_error(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message), Sandbox(**settings):
         pass
 
 
-def test_the_command_line_refuses_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_invalid_setting_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line("truth", "cscart.orders", "--cscart-release", "5.0") == 2
     assert "'--cscart-release': '5.0' is not one of '4.9'" in capsys.readouterr().err

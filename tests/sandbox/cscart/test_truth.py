@@ -1,4 +1,4 @@
-"""What the API shows, its quirks undone, is what truth says, in every release and edition."""
+"""The API's rows, with their quirks undone, equal truth in every release and edition."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commerce_sandbox.cscart import truth
-from tests.sandbox.cscart.conftest import EDITIONS, RELEASES
+from tests.sandbox.cscart.support import EDITIONS, RELEASES
 
 if TYPE_CHECKING:
-    from tests.sandbox.cscart.conftest import Client, Record
+    from tests.sandbox.cscart.support import Client, Record
 
 Read = Callable[["Client"], Iterator["Record"]]
 
@@ -55,7 +55,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "master_products": ("product_id",),
     "currencies": ("currency_code",),
 }
-# What an answer has and a store does not hold.
+# Columns of a response that a store does not hold.
 COMPUTED = {
     "products": {"product_options", "detailed_params"},
     "master_products": {"product_options", "detailed_params"},
@@ -72,17 +72,17 @@ def _lists_and_details(path: str, key: str) -> Read:
     return read
 
 
-def _list(path: str, **asked: Any) -> Read:  # noqa: ANN401
-    return lambda client: iter(client.rows(path, **asked))
+def _list(path: str, **parameters: Any) -> Read:  # noqa: ANN401
+    return lambda client: iter(client.rows(path, **parameters))
 
 
 def _of_products(path: str, key: str | None) -> Read:
     def read(client: Client) -> Iterator[Record]:
         for row in client.rows("products"):
-            answer = client.get(path, product_id=row["product_id"])
-            if answer.status_code == 404:
+            response = client.get(path, product_id=row["product_id"])
+            if response.status_code == 404:
                 continue
-            found = answer.json()
+            found = response.json()
             for one in found.values() if key else found:
                 yield one | ({key: row["product_id"]} if key else {})
 
@@ -97,8 +97,8 @@ def _feature_values(client: Client) -> Iterator[Record]:
 
 
 def _feature_variants(client: Client) -> Iterator[Record]:
-    asked = {"exclude_group": 1, "variants": 1, "skip_variants_threshould": 1}
-    for feature in client.rows("features", **asked):
+    parameters = {"exclude_group": 1, "variants": 1, "skip_variants_threshould": 1}
+    for feature in client.rows("features", **parameters):
         yield from (feature.get("variants") or {}).values()
 
 
@@ -113,7 +113,7 @@ def _order_items(client: Client) -> Iterator[Record]:
 
 
 def _carts(client: Client) -> Iterator[Record]:
-    # A list leaves one cart of an account, so each store is asked for its own.
+    # A list leaves one cart of an account, so each store is queried for its own.
     for company in (1, 2):
         for row in client.rows(f"stores/{company}/carts"):
             yield row | client.json(f"stores/{company}/carts/{row['user_id']}")
@@ -159,9 +159,9 @@ def _reviews(client: Client) -> Iterator[Record]:
     page, total = 1, 1
     seen = 0
     while seen < total:
-        answer = client.json("product_reviews", page=page, items_per_page=10)["product_reviews"]
-        yield from answer[0].values()
-        seen, total, page = seen + len(answer[0]), answer[1]["total_items"], page + 1
+        response = client.json("product_reviews", page=page, items_per_page=10)["product_reviews"]
+        yield from response[0].values()
+        seen, total, page = seen + len(response[0]), response[1]["total_items"], page + 1
 
 
 READERS: Mapping[str, Read] = {
@@ -203,37 +203,37 @@ READERS: Mapping[str, Read] = {
 }
 
 
-def _same(wire: Any, neutral: Any) -> bool:  # noqa: ANN401, PLR0911 (a case each)
-    """Tell whether a value of an answer means a value of truth."""
+def _same(served: Any, neutral: Any) -> bool:  # noqa: ANN401, PLR0911 (a case each)
+    """Return whether a value of a response means a value of truth."""
     if isinstance(neutral, bool):
-        return wire == neutral if isinstance(wire, bool) else wire == "NY"[neutral]
+        return served == neutral if isinstance(served, bool) else served == "NY"[neutral]
     if isinstance(neutral, int):
-        return str(wire) == str(neutral)
+        return str(served) == str(neutral)
     if neutral is None:
-        return wire in {None, "0"}
+        return served in {None, "0"}
     if isinstance(neutral, list):
-        if isinstance(wire, str):
-            return wire == ",".join(map(str, neutral))
-        return len(wire) == len(neutral) and all(map(_same, wire, neutral))
+        if isinstance(served, str):
+            return served == ",".join(map(str, neutral))
+        return len(served) == len(neutral) and all(map(_same, served, neutral))
     if isinstance(neutral, dict):
-        known = wire or {}
+        known = served or {}
         return known.keys() == neutral.keys() and all(
             _same(known[name], value) for name, value in neutral.items()
         )
-    return wire == neutral or _number(wire) == _number(neutral) != None  # noqa: E711
+    return served == neutral or _number(served) == _number(neutral) != None  # noqa: E711
 
 
 def _number(value: Any) -> Decimal | None:  # noqa: ANN401
-    """Read a number, or a moment as unix seconds."""
+    """Read a number, or a timestamp as unix seconds."""
     try:
         return Decimal(str(value))
     except InvalidOperation:
         pass
     try:
-        moment = datetime.strptime(str(value), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        timestamp = datetime.strptime(str(value), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
         return None
-    return Decimal(int(moment.timestamp()))
+    return Decimal(int(timestamp.timestamp()))
 
 
 def _key(row: Record, stream: str) -> tuple[str, ...]:
@@ -244,7 +244,7 @@ def test_every_stream_has_a_reader() -> None:
     assert set(READERS) == set(KEYS) == set(truth.STREAMS)
 
 
-# Those that differ between the editions.
+# Columns that differ between the editions.
 DEPENDING = {"products", "orders", "carts", "cart_items", "stores", "vendors", "master_products"}
 
 
@@ -257,7 +257,7 @@ COMBINATIONS = [
 
 
 @pytest.mark.parametrize(("release", "edition", "stream"), COMBINATIONS)
-def test_what_is_read_is_the_truth(
+def test_rows_read_equal_truth(
     client_of: Callable[..., Client], release: str, edition: str, stream: str
 ) -> None:
     client = client_of(release, edition)
@@ -282,7 +282,7 @@ def test_what_is_read_is_the_truth(
             assert not expected[key].keys() - columns
 
 
-# Where a release or an edition has no such rows.
+# Streams without rows, by release and edition.
 ABSENT = {
     ("4.9", "cscart"): {
         *("product_variation_groups", "product_reviews", "currencies"),
@@ -298,7 +298,7 @@ ABSENT = {
 
 
 @pytest.mark.parametrize(("release", "edition"), ABSENT)
-def test_streams_without_rows_are_those_the_release_does_not_have(
+def test_empty_streams_are_absent_from_release(
     client_of: Callable[..., Client], release: str, edition: str
 ) -> None:
     sandbox = client_of(release, edition).sandbox
@@ -306,7 +306,7 @@ def test_streams_without_rows_are_those_the_release_does_not_have(
     assert absent == ABSENT[release, edition]
 
 
-def test_secrets_are_in_the_data(client_of: Callable[..., Client]) -> None:
+def test_data_contains_secrets(client_of: Callable[..., Client]) -> None:
     sandbox = client_of().sandbox
     for stream, column in {
         "payments": "processor_params",
@@ -319,7 +319,7 @@ def test_secrets_are_in_the_data(client_of: Callable[..., Client]) -> None:
         assert any("sandbox-secret" in str(row[column]) for row in rows), stream
 
 
-def test_carts_count_pieces_of_an_account_and_some_have_become_orders(
+def test_cart_totals_sum_the_account(
     client_of: Callable[..., Client],
 ) -> None:
     sandbox = client_of("4.20").sandbox

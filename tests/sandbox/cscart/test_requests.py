@@ -1,4 +1,4 @@
-"""How the store is asked: addresses, credentials, privileges, filters, languages, errors."""
+"""Requests: addresses, credentials, privileges, filters, languages, errors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import requests
 from commerce_sandbox import Sandbox
 from commerce_sandbox.cscart import API_KEY, EMAIL
 from commerce_sandbox.cscart.accounts import accounts
-from tests.sandbox.cscart.conftest import RELEASES
+from tests.sandbox.cscart.support import RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.sandbox.cscart.conftest import Client
+    from tests.sandbox.cscart.support import Client
 
 ACCOUNTS = {email: (email, account.key) for email, account in accounts(API_KEY).items()}
 CATALOG, SALES = ACCOUNTS["catalog@shop.example"], ACCOUNTS["sales@shop.example"]
@@ -25,7 +25,7 @@ VENDOR, DISABLED = ACCOUNTS["vendor@shop.example"], ACCOUNTS["disabled@shop.exam
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_versions(client_of: Callable[..., Client], release: str) -> None:
+def test_version_prefix_selects_api_version(client_of: Callable[..., Client], release: str) -> None:
     client = client_of(release)
     assert client.json("version") == {"Version": "2.0"}
     assert client.json("version", version="") == {"Version": "2.1"}
@@ -34,7 +34,7 @@ def test_versions(client_of: Callable[..., Client], release: str) -> None:
     assert client.status("versions") == (200 if release == "4.20" else 404)
 
 
-def test_lists_of_1_0_are_bare_and_whole(client_of: Callable[..., Client]) -> None:
+def test_version_1_0_lists_are_bare_and_unpaged(client_of: Callable[..., Client]) -> None:
     client = client_of()
     orders = client.json("orders", version="1.0")
     assert len(orders) == len(client.sandbox.truth("cscart.orders"))
@@ -45,7 +45,7 @@ def test_lists_of_1_0_are_bare_and_whole(client_of: Callable[..., Client]) -> No
 
 
 @pytest.mark.parametrize("rewrite", ["on", "off"])
-def test_both_forms_of_an_address(client_of: Callable[..., Client], rewrite: str) -> None:
+def test_rest_path_and_api_php_both_respond(client_of: Callable[..., Client], rewrite: str) -> None:
     client = client_of(cscart_rewrite=rewrite)
     php = requests.get(
         f"{client.url}/api.php",
@@ -62,20 +62,20 @@ def test_both_forms_of_an_address(client_of: Callable[..., Client], rewrite: str
         assert rewritten.headers["content-type"].startswith("text/html")
 
 
-def test_the_php_form_echoes_what_it_does_not_read(client_of: Callable[..., Client]) -> None:
+def test_api_php_echoes_unknown_parameters(client_of: Callable[..., Client]) -> None:
     client = client_of()
-    answer = requests.get(
+    response = requests.get(
         f"{client.url}/api.php",
         params={"_d": "2.0/orders", "ajax_custom": "1", "items_per_page": "2"},
         auth=(EMAIL, API_KEY),
         timeout=30,
     ).json()
-    assert len(answer["orders"]) == 2
-    assert answer["params"]["ajax_custom"] == "1"
-    assert "_d" not in answer["params"]
+    assert len(response["orders"]) == 2
+    assert response["params"]["ajax_custom"] == "1"
+    assert "_d" not in response["params"]
 
 
-def test_slashes(client_of: Callable[..., Client]) -> None:
+def test_path_extra_slashes_respond_404(client_of: Callable[..., Client]) -> None:
     client = client_of()
     assert client.status("orders/") == 200
     assert client.status("orders//1001") == 404
@@ -87,24 +87,24 @@ def test_slashes(client_of: Callable[..., Client]) -> None:
 @pytest.mark.parametrize(
     "account", [DISABLED, (EMAIL, "wrong"), ("", ""), (EMAIL.upper(), API_KEY)]
 )
-def test_credentials_that_are_not_taken(
+def test_wrong_credentials_respond_401(
     client_of: Callable[..., Client], account: tuple[str, str]
 ) -> None:
-    answer = client_of(account=account).get("version")
-    assert answer.json() == {"message": "Unauthorized", "status": 401}
-    assert "Basic" in answer.headers["www-authenticate"]
+    response = client_of(account=account).get("version")
+    assert response.json() == {"message": "Unauthorized", "status": 401}
+    assert "Basic" in response.headers["www-authenticate"]
 
 
-def test_a_key_of_its_own() -> None:
+def test_sandbox_api_key_replaces_default() -> None:
     with Sandbox(scale=0.02, api_key="another") as sandbox:
         url = f"{sandbox.url_of('cscart')}/api/2.0/version"
-        told = sandbox.environment
-        account = (told["TAP_CSCART_EMAIL"], told["TAP_CSCART_API_KEY"])
+        environment = sandbox.environment
+        account = (environment["TAP_CSCART_EMAIL"], environment["TAP_CSCART_API_KEY"])
         assert requests.get(url, auth=account, timeout=30).status_code == 200
         assert requests.get(url, auth=(EMAIL, API_KEY), timeout=30).status_code == 401
 
 
-def test_privileges(client_of: Callable[..., Client]) -> None:
+def test_account_privileges_limit_entities(client_of: Callable[..., Client]) -> None:
     catalog, sales = client_of(account=CATALOG), client_of(account=SALES)
     for path in ("products", "categories/160/products", "features", "options?product_id=402"):
         assert (catalog.status(path), sales.status(path)) == (200, 403)
@@ -116,7 +116,7 @@ def test_privileges(client_of: Callable[..., Client]) -> None:
     assert catalog.get("orders").json() == {"message": "Forbidden", "status": 403}
 
 
-def test_a_vendor_sees_less_since_4_20(client_of: Callable[..., Client]) -> None:
+def test_vendor_account_since_4_20_is_forbidden(client_of: Callable[..., Client]) -> None:
     old = client_of("4.12", "multivendor", account=VENDOR)
     new = client_of("4.20", "multivendor", account=VENDOR)
     for path in ("orders", "features", "shipments"):
@@ -127,7 +127,7 @@ def test_a_vendor_sees_less_since_4_20(client_of: Callable[..., Client]) -> None
         assert client.status("vendors/1/products") == 403
 
 
-def test_inside_a_company(client_of: Callable[..., Client]) -> None:
+def test_company_prefix_limits_rows(client_of: Callable[..., Client]) -> None:
     client = client_of()
     whole = client.rows("orders")
     parts = [client.rows(f"stores/{company}/orders") for company in (1, 2)]
@@ -139,35 +139,37 @@ def test_inside_a_company(client_of: Callable[..., Client]) -> None:
     assert client.status("stores/77/orders") == 404
 
 
-def test_unknown_parameters_filter_nothing(client_of: Callable[..., Client]) -> None:
+def test_unknown_parameter_filters_nothing(client_of: Callable[..., Client]) -> None:
     client = client_of()
-    answer = client.json("orders", updated_since="2030-01-01", items_per_page=1)
-    assert answer["params"]["updated_since"] == "2030-01-01"
-    total = int(answer["params"]["total_items"])
+    response = client.json("orders", updated_since="2030-01-01", items_per_page=1)
+    assert response["params"]["updated_since"] == "2030-01-01"
+    total = int(response["params"]["total_items"])
     assert total == len(client.sandbox.truth("cscart.orders"))
     times = {"time_from": "1", "time_to": "2", "items_per_page": 1}
     assert client.json("orders", **times)["params"]["total_items"] == str(total)
-    asked = client.json("orders", period="C", **times)["params"]
-    assert asked["total_items"] == "0"
+    parameters = client.json("orders", period="C", **times)["params"]
+    assert parameters["total_items"] == "0"
 
 
-def test_a_period(client_of: Callable[..., Client]) -> None:
+def test_period_filters_orders_by_time(client_of: Callable[..., Client]) -> None:
     client = client_of()
-    stamps = sorted(int(row["timestamp"]) for row in client.rows("orders"))
-    bounds = {"time_from": stamps[5], "time_to": stamps[9]}
+    timestamps = sorted(int(row["timestamp"]) for row in client.rows("orders"))
+    bounds = {"time_from": timestamps[5], "time_to": timestamps[9]}
     rows = client.rows("orders", period="C", **bounds)
-    assert sorted(int(row["timestamp"]) for row in rows) == stamps[5:10]
-    open_end = client.json("orders", period="C", time_from=stamps[5], items_per_page=1)["params"]
-    assert open_end["total_items"] == str(len(stamps) - 5)
+    assert sorted(int(row["timestamp"]) for row in rows) == timestamps[5:10]
+    open_end = client.json("orders", period="C", time_from=timestamps[5], items_per_page=1)[
+        "params"
+    ]
+    assert open_end["total_items"] == str(len(timestamps) - 5)
     assert abs(open_end["time_to"] - time.time()) < 3600
     everything = client.json("orders", period="A", **bounds, items_per_page=1)["params"]
-    assert everything["total_items"] == str(len(stamps))
+    assert everything["total_items"] == str(len(timestamps))
     recent = client.json("orders", period="HH", items_per_page=1)["params"]["total_items"]
     assert recent == "0"
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_which_release_knows_when_orders_were_updated(
+def test_updated_at_filter_depends_on_release(
     client_of: Callable[..., Client], release: str
 ) -> None:
     client = client_of(release)
@@ -180,20 +182,20 @@ def test_which_release_knows_when_orders_were_updated(
     assert "updated_at" not in client.json("orders", items_per_page=1)["orders"][0]
 
 
-def test_updated_orders_are_found_by_their_stamp(client_of: Callable[..., Client]) -> None:
+def test_updated_at_filter_finds_updated_orders(client_of: Callable[..., Client]) -> None:
     client = client_of()
-    asked = {"get_orders_data": 1, "items_per_page": 1000}
-    stamps = {
-        row["order_id"]: row["updated_at"] for row in client.json("orders", **asked)["orders"]
+    parameters = {"get_orders_data": 1, "items_per_page": 1000}
+    timestamps = {
+        row["order_id"]: row["updated_at"] for row in client.json("orders", **parameters)["orders"]
     }
-    bound = sorted(stamps.values())[-20]
+    bound = sorted(timestamps.values())[-20]
     found = client.json("orders", updated_at_from=bound, items_per_page=1000)["orders"]
     assert {row["order_id"] for row in found} == {
-        key for key, stamp in stamps.items() if stamp >= bound
+        key for key, timestamp in timestamps.items() if timestamp >= bound
     }
 
 
-def test_incomplete_orders_are_shown_if_asked_for(client_of: Callable[..., Client]) -> None:
+def test_incomplete_orders_need_include_parameter(client_of: Callable[..., Client]) -> None:
     client = client_of()
     assert "N" not in {row["status"] for row in client.rows("orders", size=1000)}
     rows = client.rows("orders", size=1000, include_incompleted="Y")
@@ -201,35 +203,35 @@ def test_incomplete_orders_are_shown_if_asked_for(client_of: Callable[..., Clien
     assert client.json("orders", status="N")["params"]["total_items"] == "0"
 
 
-def test_products_updated_lately(client_of: Callable[..., Client]) -> None:
+def test_updated_in_hours_finds_recent_products(client_of: Callable[..., Client]) -> None:
     client = client_of()
-    stamps = sorted(int(row["updated_timestamp"]) for row in client.rows("products"))
-    hours = int((time.time() - stamps[-5]) // 3600) + 1
+    timestamps = sorted(int(row["updated_timestamp"]) for row in client.rows("products"))
+    hours = int((time.time() - timestamps[-5]) // 3600) + 1
     found = client.rows("products", updated_in_hours=hours)
-    assert len(found) < len(stamps)
-    assert {str(one) for one in stamps[-5:]} <= {row["updated_timestamp"] for row in found}
+    assert len(found) < len(timestamps)
+    assert {str(one) for one in timestamps[-5:]} <= {row["updated_timestamp"] for row in found}
     order: dict[str, Any] = {"sort_by": "updated_timestamp", "sort_order": "asc"}
     rows = [int(row["updated_timestamp"]) for row in client.rows("products", **order)]
-    assert rows == stamps
+    assert rows == timestamps
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_accounts_need_a_type_in_4_20(client_of: Callable[..., Client], release: str) -> None:
+def test_users_in_4_20_require_user_type(client_of: Callable[..., Client], release: str) -> None:
     client = client_of(release)
-    answer = client.get("users")
+    response = client.get("users")
     if release != "4.20":
         kinds = {row["user_type"] for row in client.rows("users", size=1000)}
         assert kinds == {"A", "C", "V"}
         assert client.status("users/999999") == 404
         return
-    body = answer.json()
-    assert (answer.status_code, body["status"]) == (400, 400)
+    body = response.json()
+    assert (response.status_code, body["status"]) == (400, 400)
     assert body["message"] == f"Bad Request: {body['messages'][0]}"
     assert client.json("users/999999")["users"] == []
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_options_and_what_goes_with_them(client_of: Callable[..., Client], release: str) -> None:
+def test_options_follow_product_and_release(client_of: Callable[..., Client], release: str) -> None:
     client = client_of(release)
     assert client.status("options") == (200 if release == "4.20" else 400)
     without = next(row for row in client.rows("products") if not row["has_options"])
@@ -239,7 +241,7 @@ def test_options_and_what_goes_with_them(client_of: Callable[..., Client], relea
     assert client.status("combinations", product_id=402) == (200 if release == "4.9" else 404)
 
 
-def test_products_can_be_asked_for_more(client_of: Callable[..., Client]) -> None:
+def test_extend_parameter_adds_product_columns(client_of: Callable[..., Client]) -> None:
     client = client_of()
     plain = client.json("products", items_per_page=100)["products"]
     assert not {"full_description", "meta_keywords", "company_name"} & plain[0].keys()
@@ -257,7 +259,7 @@ def test_products_can_be_asked_for_more(client_of: Callable[..., Client]) -> Non
     assert any(row["product_options"] for row in options)
 
 
-def test_prices_have_the_digits_of_the_release(client_of: Callable[..., Client]) -> None:
+def test_price_digits_follow_release(client_of: Callable[..., Client]) -> None:
     for release, digits in (("4.9", 6), ("4.12", 8), ("4.20", 2)):
         client = client_of(release)
         assert len(client.json("products")["products"][0]["price"].partition(".")[2]) == digits
@@ -267,7 +269,7 @@ def test_prices_have_the_digits_of_the_release(client_of: Callable[..., Client])
         assert "has_options" in client.json("products/402", version="2.1")
 
 
-def test_a_promotion_is_in_the_price_of_a_list_and_not_of_a_plain_product(
+def test_promotion_lowers_price_in_list_only(
     client_of: Callable[..., Client],
 ) -> None:
     client = client_of()
@@ -279,7 +281,7 @@ def test_a_promotion_is_in_the_price_of_a_list_and_not_of_a_plain_product(
     assert whole["price"] == row["price"]
 
 
-def test_languages(client_of: Callable[..., Client]) -> None:
+def test_lang_code_selects_language(client_of: Callable[..., Client]) -> None:
     new, old = client_of(), client_of("4.9")
     english, german = (new.json("products/402", lang_code=code)["product"] for code in ("en", "de"))
     assert english != german
@@ -299,7 +301,7 @@ def test_languages(client_of: Callable[..., Client]) -> None:
     assert new.json("languages", lang_code="de")["lang_code"] == "de"
 
 
-def test_columns_of_the_releases(client_of: Callable[..., Client]) -> None:
+def test_columns_follow_release(client_of: Callable[..., Client]) -> None:
     old, middle, new = (client_of(release) for release in RELEASES)
     for path, column, having in (
         ("users/7", "last_login", {new}),
@@ -316,7 +318,7 @@ def test_columns_of_the_releases(client_of: Callable[..., Client]) -> None:
     assert ["updated_timestamp" in row for row in feature] == [False, True]
 
 
-def test_without_add_ons(client_of: Callable[..., Client]) -> None:
+def test_addons_off_removes_their_entities(client_of: Callable[..., Client]) -> None:
     client = client_of(cscart_addons="off")
     paths = ("discussions", "product_reviews", "call_requests", "subscribers")
     variations = ("product_variations", "product_variations_groups")
@@ -327,7 +329,7 @@ def test_without_add_ons(client_of: Callable[..., Client]) -> None:
     assert client_of().status("sra_currencies", version="2.0") == 404
 
 
-def test_other_methods_and_types(client_of: Callable[..., Client]) -> None:
+def test_wrong_method_or_accept_is_refused(client_of: Callable[..., Client]) -> None:
     client = client_of()
     url = f"{client.url}/api/2.0/orders"
     assert requests.post(url, auth=(EMAIL, API_KEY), json={}, timeout=30).status_code == 405
@@ -336,13 +338,13 @@ def test_other_methods_and_types(client_of: Callable[..., Client]) -> None:
     assert client.status("orders", headers={"Accept": "application/json"}) == 200
 
 
-def test_what_nobody_has(client_of: Callable[..., Client]) -> None:
+def test_unknown_entities_and_rows_respond_404(client_of: Callable[..., Client]) -> None:
     client = client_of()
     paths = ("promotions", "currencies", "returns", "carts/58/items", "orders/1", "products/x")
     assert {client.status(path) for path in paths} == {404}
 
 
-def test_bytes_are_php_s(client_of: Callable[..., Client]) -> None:
+def test_json_is_escaped_like_php(client_of: Callable[..., Client]) -> None:
     client = client_of()
     body = client.get("products", items_per_page=100, **{"extend[]": "full_description"}).content
     assert body.isascii()
