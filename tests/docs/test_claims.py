@@ -143,6 +143,34 @@ def test_the_demo_has_the_rows_the_readme_shows() -> None:
         assert f"{rows:,}" == expected == loaded, stream
 
 
+def test_readme_repeats_the_measured_ratios() -> None:
+    table = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w-]+) \| ([^|]+) \| ([\d.]+) \|", table, re.MULTILINE)
+    median = {(part, ratio): value for part, ratio, value in rows}
+    for quoted in (
+        f"takes {median['records', 'tap ÷ raw loop']} of its time for 100,000 orders",
+        f"{median['million', 'tap ÷ raw loop']} for 1,000,000",
+        f"{float(median['plain', 'plain SDK stream ÷ tap']):.0f} times as long as `tap-codat`",
+        f"{float(median['million-plain', 'plain SDK stream ÷ tap']):.0f} times for 1,000,000",
+        f"take {median['load', 'tap + target-duckdb ÷ dlt rest_api → duckdb']} of its time",
+        f"equally fast ({median['latency', 'tap ÷ dlt']})",
+    ):
+        assert quoted in README, quoted
+
+
+def test_readme_repeats_the_counts_of_chaos() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^tap-codat: (.+?) {2,}(\d+) +([\d,]+) +([\d,]+) ", page, re.MULTILINE)
+    found = {name: [int(n.replace(",", "")) for n in counts] for name, *counts in rows}
+    _, slipped, lost = found["(the same, by page number)"]
+    _, churned, none = found["churn"]
+    faults = [counts for name, counts in found.items() if name.startswith("faults: ")]
+    runs, rows_read, rows_lost = (sum(column) for column in zip(*faults, strict=True))
+    text = " ".join(README.split())
+    assert f"it lost {lost:,} of {slipped:,} rows; `tap-codat` lost {none} of {churned:,}" in text
+    assert f"{runs} runs of `tap-codat` lost {rows_lost} of {rows_read:,} rows" in text
+
+
 # --- SQL ----------------------------------------------------------------------------------------
 
 
