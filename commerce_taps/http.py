@@ -173,7 +173,7 @@ class Client:
         self._errors = errors
         self._headers = dict(headers)
         self._message = message
-        self._limiter = limiter
+        self.limiter = limiter
         self._workers = workers
         self._logger = logger
         self._timeout = timeout
@@ -214,7 +214,7 @@ class Client:
             status, headers, body = 0, t.cast("Mapping[str, str]", {}), b""
             cause: InvalidResponse | None = None
             try:
-                with self._limiter.slot(request.concurrency_key, request.costs):
+                with self.limiter.slot(request.concurrency_key, request.costs):
                     status, headers, body = self._send(request)
                 return self._parse(status, body, parse)
             except ErrorResponse:
@@ -398,7 +398,7 @@ class Client:
                 )
                 raise TapStopped(msg, request.where)
             wait = max(wait, asked)
-            self._limiter.pause(asked)
+            self.limiter.pause(asked)
         self._logger.warning(
             "%s; try %d of %d in %.1f s.",
             TapError(why, request.where),
@@ -406,7 +406,7 @@ class Client:
             retries + 1,
             wait,
         )
-        self._limiter.sleep(wait)
+        self.limiter.sleep(wait)
 
 
 def server_time(date: str | None) -> datetime | None:

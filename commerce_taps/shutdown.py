@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import signal
 import sys
 import threading
 import time
 import typing as t
 
+from commerce_taps.errors import TapStopped
 from commerce_taps.output import bytes_written
 from commerce_taps.rate_limit import TICK
 
@@ -22,6 +24,35 @@ if t.TYPE_CHECKING:
 
 GRACE: t.Final = 4.0
 """Seconds a run has to end by itself; as long as its output is taken they begin anew."""
+
+
+class Interrupt:
+    """The signal that ends one run. A handler notes it; the run acts on it between two pages.
+
+    Attributes:
+        exit_code: 128 plus the number of the signal; 0 as long as none has come.
+    """
+
+    exit_code = 0
+
+    def note(self, number: int) -> None:
+        """Note a signal. Safe in a signal handler: it does not block.
+
+        Args:
+            number: The signal.
+        """
+        self.exit_code = 128 + number
+        DEADLINE.note(number)
+
+    def check(self) -> None:
+        """End the run if a signal has come.
+
+        Raises:
+            TapStopped: One has.
+        """
+        if self.exit_code:
+            name = signal.Signals(self.exit_code - 128).name
+            raise TapStopped(f"the run was interrupted by {name}")
 
 
 class Deadline:

@@ -6,14 +6,16 @@ import abc
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cached_property
 
 from singer_sdk import Stream
 from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib import Metadata, MetadataMapping, StreamMetadata
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
-from typing_extensions import override
+from typing_extensions import TypeVar, override
 
+from commerce_taps.bookmarks import Bookmarks
 from commerce_taps.errors import (
     PartitionFailed,
     PartitionRefused,
@@ -25,7 +27,6 @@ from commerce_taps.errors import (
 )
 from commerce_taps.http import where
 from commerce_taps.input.state import can_resume
-from commerce_taps.lazy import cached_property
 from commerce_taps.output import RECORDS_PER_WRITE, RecordLines
 from commerce_taps.pagination.page import IncompletePage, Page
 from commerce_taps.records import dates
@@ -41,14 +42,14 @@ if t.TYPE_CHECKING:
     import msgspec
     from singer_sdk.helpers.types import Context, Record
 
+    from commerce_taps.api import Api
+    from commerce_taps.output import PageWriter
     from commerce_taps.records.columns import Kind
     from commerce_taps.records.mapping import Mapper, Output
     from commerce_taps.records.selection import Path
-    from commerce_taps.tap import HTTPTap
+    from commerce_taps.run import Run
 
-
-CHANGE_TOKEN = "synced"  # noqa: S105 - the key of a bookmark, no password
-"""Key of a bookmark's mark."""
+ApiT_co = TypeVar("ApiT_co", bound="Api", default="Api", covariant=True)
 
 COLUMNS = "columns"
 """Key of the columns that were met at run time, in the state of their stream."""
@@ -80,7 +81,15 @@ class _Emitted:
         self.keeps_bookmark = True
 
 
-class HTTPStream(Stream, abc.ABC):
+class _Host(t.Protocol):
+    """The tap a stream belongs to."""
+
+    @property
+    def run(self) -> Run:
+        """Its run."""
+
+
+class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     """A stream read page by page and partition by partition.
 
     A stream is a declaration: `name`, `primary_keys`, `replication_key` and what its tap's base
@@ -114,8 +123,32 @@ class HTTPStream(Stream, abc.ABC):
     cost_of_columns: t.ClassVar[str] = ""
     """What each run costs with one of `unselected_columns`, if that is why those are off."""
 
-    _tap: HTTPTap
     _schema_written = False
+
+    @property
+    def run(self) -> Run:
+        """The run: client, limits, report, state."""
+        return t.cast("_Host", self._tap).run
+
+    @property
+    def api(self) -> ApiT_co:
+        """The API the stream is of."""
+        return t.cast("ApiT_co", self.run.api)
+
+    @property
+    def siblings(self) -> Mapping[str, HTTPStream[ApiT_co]]:
+        """All streams of the tap, by name."""
+        return t.cast("Mapping[str, HTTPStream[ApiT_co]]", self._tap.streams)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether a run requests it: for its own rows, or for those of its children."""
+        return self.parent is self and bool(self.outputs)
+
+    def prepare(self) -> None:
+        """Make what all threads share. The main thread calls it before any other is started."""
+        for stream in self.outputs:
+            _ = stream.shape
 
     @property
     @override
@@ -165,13 +198,13 @@ class HTTPStream(Stream, abc.ABC):
             PartitionFailed: There is, and not all of it could be read.
         """
         # Taken first: what changes while the partition is read shows the next time.
-        mark = self.change_token(context)
+        token = self.change_token(context)
         # What could be read by its changes and is read as a full table is read whatever the mark.
         forced = self.replication_key and self.replication_method != REPLICATION_INCREMENTAL
         if (
-            mark is not None
+            token is not None
             and not forced
-            and all(mark == stream.bookmark(context).get(CHANGE_TOKEN) for stream in self.outputs)
+            and all(token == stream.bookmarks.change_token(context) for stream in self.outputs)
         ):
             raise PartitionSkipped(UNCHANGED, where(self.name, context))
         has_begun = False
@@ -188,7 +221,7 @@ class HTTPStream(Stream, abc.ABC):
             if isinstance(error.__cause__, IncompletePage):
                 yield error.__cause__.page
             raise
-        yield Page((), change_token=mark)
+        yield Page((), change_token=token)
 
     # --- selection ------------------------------------------------------------------------------
 
@@ -275,22 +308,23 @@ class HTTPStream(Stream, abc.ABC):
         return self.selection.schema(self.shape.schema)
 
     @cached_property
-    def children(self) -> list[HTTPStream]:
+    def children(self) -> list[HTTPStream[ApiT_co]]:
         """The selected streams whose rows come inside of this one's."""
-        children = t.cast("list[HTTPStream]", self.child_streams)
+        children = t.cast("list[HTTPStream[ApiT_co]]", self.child_streams)
         return [stream for stream in children if stream.selected]
 
     @cached_property
-    def outputs(self) -> list[HTTPStream]:
+    def outputs(self) -> list[HTTPStream[ApiT_co]]:
         """The selected ones of this stream and of those derived from it."""
         return [self, *self.children] if self.selected else self.children
 
     @cached_property
-    def parent(self) -> HTTPStream:
+    def parent(self) -> HTTPStream[ApiT_co]:
         """The stream that is asked for: this one, or the one whose rows these come inside of."""
         parent = self.parent_stream_type
-        streams = t.cast("Iterable[HTTPStream]", self._tap.streams.values())
-        return self if parent is None else next(one for one in streams if type(one) is parent)
+        if parent is None:
+            return self
+        return next(one for one in self.siblings.values() if type(one) is parent)
 
     # --- shape ----------------------------------------------------------------------------------
 
@@ -412,44 +446,14 @@ class HTTPStream(Stream, abc.ABC):
     # --- state ----------------------------------------------------------------------------------
 
     @cached_property
-    def _partition_states(self) -> dict[tuple[tuple[str, t.Any], ...], dict[str, t.Any]]:
-        """The bookmarks by partition: thousands are looked up, so not by walking the list."""
-        return {
-            tuple(sorted(state["context"].items())): state
-            for state in self.stream_state.get("partitions", [])
-        }
+    def bookmarks(self) -> Bookmarks:
+        """The stream's bookmarks."""
+        return Bookmarks(self.stream_state)
 
     @override
     def get_context_state(self, context: Context | None) -> dict[str, t.Any]:
-        """Find the writable bookmark of a partition, made if there is none yet.
-
-        Args:
-            context: The partition.
-
-        Returns:
-            The state's own dict, in the SDK's form.
-        """
-        if not context:
-            return self.stream_state
-        key = tuple(sorted(context.items()))
-        state = self._partition_states.get(key)
-        if state is None:
-            state = self._partition_states[key] = {"context": dict(context)}
-            self.stream_state.setdefault("partitions", []).append(state)
-        return state
-
-    def bookmark(self, context: Context | None) -> Mapping[str, t.Any]:
-        """Find the bookmark of a partition, to be read only.
-
-        Args:
-            context: The partition.
-
-        Returns:
-            The state's own dict; an empty one if there is none.
-        """
-        if not context:
-            return self.stream_state
-        return self._partition_states.get(tuple(sorted(context.items())), {})
+        """Find the writable bookmark of a partition, made if there is none yet."""
+        return self.bookmarks.open(context)
 
     def starting_value(self, context: Context | None) -> datetime | None:
         """Tell where a partition's reading begins.
@@ -475,31 +479,26 @@ class HTTPStream(Stream, abc.ABC):
         Returns:
             The later of bookmark and `start_date`, if there is any.
         """
-        known, source = self.bookmark(context), self.parent
-        if source.replication_method != REPLICATION_INCREMENTAL:
+        if self.parent.replication_method != REPLICATION_INCREMENTAL:
             return None
-        values = [self.config.get("start_date")]
-        if known.get("replication_key") == source.replication_key:
-            values.append(known.get("replication_key_value"))
-        return max((dates.parse(value) for value in values if value), default=None)
+        start_date = self.config.get("start_date")
+        starts = (
+            self.bookmarks.value(context, self.parent.replication_key),
+            dates.parse(start_date) if start_date else None,
+        )
+        return max((start for start in starts if start is not None), default=None)
 
     def _move_bookmark(self, context: Context | None, value: datetime | None) -> None:
-        """Keep the value up to which a partition is emitted. Bookmarks never move back."""
-        source = self.parent
-        if value is None or source.replication_method != REPLICATION_INCREMENTAL:
+        """Keep the value up to which a partition is emitted."""
+        parent = self.parent
+        if value is None or parent.replication_method != REPLICATION_INCREMENTAL:
             return
-        client = self._tap.client
+        client = self.run.client
         if value > client.now:
-            # A row that is stamped in the future must not keep those from being read that follow:
-            # all that is stamped before the run began has been read.
+            # A row with a timestamp in the future must not hide those that follow: all rows with
+            # one before the run began have been read.
             value = min(value, client.began or client.now)
-        state = self.get_context_state(context)
-        known = state.get("replication_key_value")
-        if state.get("replication_key") != source.replication_key:
-            known = None
-        if known is None or dates.parse(known) < value:
-            state["replication_key"] = source.replication_key
-            state["replication_key_value"] = dates.render(value)
+        self.bookmarks.move(context, t.cast("str", parent.replication_key), value)
 
     @override
     def finalize_state_progress_markers(self, state: dict[str, t.Any] | None = None) -> None:
@@ -572,29 +571,29 @@ class HTTPStream(Stream, abc.ABC):
                     stream.write_schema()
                 for stream in self.outputs:
                     stream.fail_if_refused()
-            self._tap.write_state()
+            self.run.write_state()
         except TapStopped as error:
-            self._tap.stop(error)
+            self.run.stop(error)
         finally:
             for stream in self.outputs:
                 stream.end()
         yield from ()
 
     def _partitions(self, context: Context | None) -> Sequence[Context] | None:
-        """List what to read: the given partition, or all.
+        """Start the run, and list what to read: the given partition, or all.
 
         Raises:
-            TapStopped: It cannot be told.
+            TapStopped: There is no telling.
         """
-        if context is not None:
-            return [context]
         try:
-            return self.partitions
+            self.run.start()
+            partitions = self.partitions if context is None else [context]
         except TapError:
             raise
         except Exception as error:
             self.logger.debug("The fault in the tap:", exc_info=error)
             raise TapStopped(UnexpectedError(error).reason, self.name) from error
+        return partitions
 
     def begin(self, partitions: int) -> None:
         """Open this stream's figures, before the first record.
@@ -602,7 +601,7 @@ class HTTPStream(Stream, abc.ABC):
         Args:
             partitions: How many partitions will be read.
         """
-        self._tap.begin(self, partitions)
+        self.run.start_stream(self.name, partitions)
         key = self.parent.replication_key
         if not can_resume(key, self.stream_state):
             self.logger.warning(
@@ -614,7 +613,7 @@ class HTTPStream(Stream, abc.ABC):
     def end(self) -> None:
         """Close this stream's figures and name the fields that were left out, if there are any."""
         with self.get_record_counter() as counter:
-            counter.increment(self._tap.end(self))
+            counter.increment(self.run.finish_stream(self.name))
         if self.shape.dropped:
             self.logger.warning(
                 "%s: fields %s were left out, because `new_fields` is `drop`.",
@@ -630,15 +629,15 @@ class HTTPStream(Stream, abc.ABC):
 
     def _sync_partition(self, context: Context | None) -> None:
         """Emit one partition."""
-        mark, error = None, None
+        token, error = None, None
         for stream in self.outputs:
             stream.start_partition()
         try:
-            for page in self._tap.pages(self, context):
+            for page in self.run.pages(self, context):
                 for stream in self.outputs:
                     stream.write_page(page, context)
-                mark = page.change_token or mark
-                self._tap.tick()
+                token = page.change_token or token
+                self.run.tick()
         except TapStopped:
             raise
         except TapError as caught:
@@ -646,7 +645,7 @@ class HTTPStream(Stream, abc.ABC):
         failures = [
             failure
             for stream in self.outputs
-            for failure in stream.finish_partition(context, mark, error)
+            for failure in stream.finish_partition(context, token, error)
         ]
         if isinstance(error, PartitionSkipped):
             self.logger.debug("Skipped %s", error)
@@ -678,19 +677,19 @@ class HTTPStream(Stream, abc.ABC):
             self._move_bookmark(context, page.bookmark)
 
     def finish_partition(
-        self, context: Context | None, mark: str | None, error: TapError | None
+        self, context: Context | None, token: str | None, error: TapError | None
     ) -> list[TapError]:
         """Count how a partition ended.
 
         Args:
             context: The partition.
-            mark: Its mark, kept only if the partition was read to its end.
+            token: Its change token, kept only if the partition was read to its end.
             error: What its reading ended in, if not well.
 
         Returns:
             What failed, if anything did; then it is read again even at the same mark.
         """
-        report = self._tap.report[self.name]
+        report = self.run.report[self.name]
         skipped = isinstance(error, PartitionSkipped)
         failures = [] if error is None or skipped else [error]
         if self._emitted.faults:
@@ -704,10 +703,9 @@ class HTTPStream(Stream, abc.ABC):
         if isinstance(error, PartitionRefused):
             report.refused[without_ids(error.reason, context)] += 1
         if failures or self._emitted.keeps_bookmark:
-            if CHANGE_TOKEN in self.bookmark(context):
-                del self.get_context_state(context)[CHANGE_TOKEN]
-        elif error is None and mark is not None:
-            self.get_context_state(context)[CHANGE_TOKEN] = mark
+            self.bookmarks.set_change_token(context, None)
+        elif error is None and token is not None:
+            self.bookmarks.set_change_token(context, token)
         return failures
 
     def _record_failures(
@@ -726,7 +724,7 @@ class HTTPStream(Stream, abc.ABC):
         Raises:
             TapStopped: It is failed, and the setting `strict` is on.
         """
-        report = self._tap.report[self.name]
+        report = self.run.report[self.name]
         if self.optional or not report.is_refused:
             return
         (reason, _), *_ = report.refused.most_common(1)
@@ -741,7 +739,7 @@ class HTTPStream(Stream, abc.ABC):
 
     def _write_records(self, page: Page, context: Mapping[str, t.Any]) -> None:
         """Emit this stream's own records of a page."""
-        report, records = self._tap.report[self.name], page.records
+        report, records = self.run.report[self.name], page.records
         limit = self.ABORT_AT_RECORD_COUNT
         if limit is not None:
             records = records[: max(limit - report.records, 0)]
@@ -753,7 +751,7 @@ class HTTPStream(Stream, abc.ABC):
         )
         self._count_records(len(records), context)
         self.write_schema()
-        self._tap.message_writer.write_records(lines)
+        t.cast("PageWriter", self._tap.message_writer).write_records(lines)
         report.records += written
         self.state_manager.is_flushed = False
         if len(records) < len(page.records):

@@ -1,12 +1,11 @@
-"""The base of every tap: settings, one client for all streams, the run's report and its end."""
+"""The base of every tap: settings, discovery, command line."""
 
 from __future__ import annotations
 
 import abc
-import signal
 import sys
-import time
 import typing as t
+from functools import cached_property
 
 import click
 from singer_sdk import Tap
@@ -25,7 +24,6 @@ from commerce_taps.errors import (
     TapError,
     TapStopped,
 )
-from commerce_taps.http import Client
 from commerce_taps.input.catalog import check_catalog, fit_catalog
 from commerce_taps.input.cli import Command, load_config, load_object
 from commerce_taps.input.settings import (
@@ -39,33 +37,20 @@ from commerce_taps.input.settings import (
     warnings,
 )
 from commerce_taps.input.state import check_state
-from commerce_taps.lazy import cached_property
 from commerce_taps.output import PageStateWriter, PageWriter
-from commerce_taps.prefetch import PartitionPages, Prefetch, next_page
-from commerce_taps.rate_limit import RateLimiter
+from commerce_taps.prefetch import next_page
 from commerce_taps.records.mapping import Mapper, check_maps
-from commerce_taps.report import Report, StreamReport
-from commerce_taps.shutdown import DEADLINE
-from commerce_taps.threads import DaemonPool
+from commerce_taps.run import Run
+from commerce_taps.shutdown import Interrupt
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import FrameType
 
-    from requests.auth import AuthBase
     from singer_sdk import Stream
-    from singer_sdk.helpers.types import Context
 
-    from commerce_taps.errors import ErrorTable, Message
-    from commerce_taps.pagination.page import Page
+    from commerce_taps.api import Api
     from commerce_taps.stream import HTTPStream
-
-STATE_INTERVAL = 10.0
-"""Seconds between two STATE messages while a stream is read. With thousands of partitions a
-state is megabytes, so it is written by time and at the end of a stream, not per partition."""
-
-PROGRESS_INTERVAL = 10.0
-"""Seconds between two lines on the progress of the stream that is being read."""
 
 PROBED_PARTITIONS = 5
 """How many partitions `--test` tries to find one that has the stream's data."""
@@ -87,15 +72,6 @@ class HTTPTap(Tap, abc.ABC):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
-    errors: t.ClassVar[ErrorTable]
-    """What to do about which failed answer."""
-
-    quota_header: t.ClassVar[str] = ""
-    """Where the API tells how many requests are left of its quota."""
-
-    requests_per_key: t.ClassVar[int] = 10
-    """Requests the vendor allows under way at once in one lane."""
-
     def __init__(self, **kwargs: t.Any) -> None:  # noqa: ANN401
         """Validate the settings; nothing is sent yet.
 
@@ -103,38 +79,29 @@ class HTTPTap(Tap, abc.ABC):
             **kwargs: As for the SDK's tap.
         """
         redact.install()
-        self.report = Report()
-        self._signal: int | None = None
-        self._running = ""
-        self._state_written = self._progress_logged = time.monotonic()
+        self._interrupt = Interrupt()
         if type(kwargs.get("catalog")) is dict:
             kwargs["catalog"] = check_catalog(kwargs["catalog"])
         super().__init__(**kwargs)
         self.message_writer.replaces_nul = self.config["replace_nul"]
         self._state_writer = PageStateWriter(self.message_writer)
 
-    # --- what a tap says of its API -------------------------------------------------------------
-
-    @property
     @abc.abstractmethod
-    def base_url(self) -> str:
-        """Address of the API, without a slash at its end."""
+    def make_api(self) -> Api:
+        """Make the API that the settings choose."""
 
-    @property
-    @abc.abstractmethod
-    def auth(self) -> AuthBase:
-        """Adds the credential to a request."""
-
-    @abc.abstractmethod
-    def api_message(self, body: bytes) -> Message:
-        """Find the API's own words in the body of a failed answer.
-
-        Args:
-            body: The body, of any kind.
-
-        Returns:
-            The API's own words, if there are any.
-        """
+    @cached_property
+    def run(self) -> Run:
+        """The run. Its first use, in the main thread, makes it: discovery needs none."""
+        return Run(
+            self.make_api(),
+            lambda: t.cast("Iterable[HTTPStream]", self.streams.values()),
+            user_agent=f"{self.name}/{self.plugin_version} (commerce-taps)",
+            state=lambda: self.state,
+            state_writer=self.state_writer,
+            interrupt=self._interrupt,
+            logger=self.logger,
+        )
 
     def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
         """Check what a JSON Schema cannot. Taps add to it.
@@ -239,164 +206,9 @@ class HTTPTap(Tap, abc.ABC):
             yield "Setting `stream_maps` leaves out all that is selected: nothing would be read."
 
     @override
-    def _set_compatible_replication_methods(self) -> None:
-        """Tell at the start of a run what costs more than a user may know."""
-        super()._set_compatible_replication_methods()
-        for stream in t.cast("dict[str, HTTPStream]", self.streams).values():
-            for sentence in stream.costs():
-                self.logger.warning("%s: %s.", stream.name, sentence)
-
-    # --- requests -------------------------------------------------------------------------------
-
-    @cached_property
-    def limiter(self) -> RateLimiter:
-        """Paces every request of this tap."""
-        return RateLimiter(
-            per_minute=self.config["requests_per_minute"],
-            at_once=self.config["concurrency"],
-            per_key=self.requests_per_key,
-            check=self.check_signal,
-        )
-
-    @cached_property
-    def client(self) -> Client:
-        """Makes every request of this tap."""
-        agent = f"{self.name}/{self.plugin_version} (commerce-taps)"
-        return Client(
-            self.base_url,
-            auth=self.auth,
-            errors=self.errors,
-            headers={
-                "Accept": "application/json",
-                "User-Agent": self.config.get("user_agent", agent),
-            },
-            message=self.api_message,
-            limiter=self.limiter,
-            workers=DaemonPool(self.config["concurrency"]),
-            logger=self.logger,
-            timeout=float(self.config["request_timeout"]),
-            total_timeout=float(self.config["response_timeout"]),
-            max_retries=self.config["max_retries"],
-            max_wait=float(self.config["max_wait"]),
-            max_bytes=self.config["max_response_mb"] << 20,
-            quota_header=self.quota_header,
-        )
-
-    @cached_property
-    def _prefetch(self) -> Prefetch:
-        return Prefetch(self._plan(), self.config["concurrency"], self.tick)
-
-    def _plan(self) -> Iterator[PartitionPages]:
-        """List the partitions of all selected streams, in the order the SDK syncs them."""
-        streams = t.cast("dict[str, HTTPStream]", self.streams)
-        for stream in streams.values():
-            if stream.parent is stream and (stream.selected or stream.children):
-                partitions = stream.partitions
-                for context in [None] if partitions is None else partitions:
-                    pages = stream.read_if_changed(context, stream.starting_value(context))
-                    yield PartitionPages(_key(stream, context), pages)
-
-    def pages(self, stream: HTTPStream, context: Context | None) -> Iterator[Page]:
-        """Hand on a partition's pages, which may have been read ahead.
-
-        Args:
-            stream: The stream.
-            context: The partition.
-
-        Returns:
-            The pages in order.
-        """
-        return self._prefetch.pages(_key(stream, context))
-
-    # --- the run --------------------------------------------------------------------------------
-
-    def begin(self, stream: HTTPStream, partitions: int) -> StreamReport:
-        """Open a stream's figures.
-
-        Args:
-            stream: The stream about to be synced.
-            partitions: How many partitions it has.
-
-        Returns:
-            The figures, to be counted up.
-        """
-        self._running = stream.name
-        report = self.report[stream.name] = StreamReport(partitions)
-        return report
-
-    def end(self, stream: HTTPStream) -> int:
-        """Close a stream's figures.
-
-        Args:
-            stream: The stream.
-
-        Returns:
-            How many records were emitted.
-        """
-        report = self.report.get(stream.name)
-        if report is None:  # it ended before it had begun
-            return 0
-        report.seconds = time.monotonic() - report.started
-        return report.records
-
-    def tick(self) -> None:
-        """Do what is due by time. Called after every page and while one is waited for.
-
-        Raises:
-            TapStopped: A signal asked the run to end.
-        """
-        self.check_signal()
-        now = time.monotonic()
-        if now - self._state_written > STATE_INTERVAL:
-            self.write_state()
-        if self._running and now - self._progress_logged > PROGRESS_INTERVAL:
-            self._progress_logged = now
-            requests = self.client.requests[self._running]
-            waiting = self.limiter.waiting
-            self.logger.info("%s", self.report.progress(self._running, requests, waiting))
-
-    def check_signal(self) -> None:
-        """End the run if a signal asked for it.
-
-        Raises:
-            TapStopped: One did.
-        """
-        if self._signal is not None:
-            msg = f"the run was interrupted by {signal.Signals(self._signal).name}"
-            raise TapStopped(msg)
-
-    def write_state(self) -> None:
-        """Write a STATE message, unless nothing has changed since the last one."""
-        if self.state:
-            self.state_writer.write_state(self.state)
-        self._state_written = time.monotonic()
-
-    def stop(self, error: TapStopped) -> t.NoReturn:
-        """End the run early: what was read is in the state.
-
-        Args:
-            error: Why.
-
-        Raises:
-            SystemExit: With 1, or with 128 + the number of the signal that ended the run.
-        """
-        self.logger.error("Stopped: %s", error)
-        self.write_state()
-        self.log_report()
-        raise SystemExit(1 if self._signal is None else 128 + self._signal) from None
-
-    def log_report(self) -> None:
-        """Log the summary of the run."""
-        for line in self.report.lines(self.client.requests):
-            self.logger.info("%s", line)
-        if self.client.quota_left is not None:
-            self.logger.info("Requests left of the API's quota: %s", self.client.quota_left)
-
-    @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Note a signal. Acting on it here could tear a line that is being written."""
-        self._signal = signum
-        DEADLINE.note(signum)
+        self._interrupt.note(signum)
 
     # --- command line ---------------------------------------------------------------------------
 
@@ -500,8 +312,8 @@ class HTTPTap(Tap, abc.ABC):
         )
         tap.sync_all()
         sys.stdout.flush()
-        tap.log_report()
-        if not tap.report.complete:
+        tap.run.log_report()
+        if not tap.run.report.complete:
             raise SystemExit(1)
 
     @override
@@ -534,7 +346,7 @@ class HTTPTap(Tap, abc.ABC):
                 stream.write_schema()
             ctx.exit()
         reachable = True
-        for line in tap.check_access():
+        for line in tap.run.api.describe_access():
             click.echo(line)
         for stream in t.cast("dict[str, HTTPStream]", tap.streams).values():
             if stream.parent is not stream:
@@ -544,14 +356,6 @@ class HTTPTap(Tap, abc.ABC):
             click.echo(f"{stream.name:<32}  {outcome}")
             reachable = reachable and ok
         raise SystemExit(0 if reachable else 1)
-
-    def check_access(self) -> Iterator[str]:
-        """Make the first request. Taps tell here what the credential opens.
-
-        Yields:
-            Lines for the user.
-        """
-        yield f"{self.name}: {self.base_url}"
 
     def check_stream(self, stream: HTTPStream) -> tuple[str, bool]:
         """Try a stream on the first partition that has its data.
@@ -602,7 +406,3 @@ class HTTPTap(Tap, abc.ABC):
             context_settings=command.context_settings,
             logger=cls.logger,
         )
-
-
-def _key(stream: HTTPStream, context: Context | None) -> tuple[t.Any, ...]:
-    return (stream.name, *sorted((context or {}).items()))

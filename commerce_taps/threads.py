@@ -7,6 +7,7 @@ import typing as t
 from collections import deque
 from concurrent.futures import Future, wait
 
+from commerce_taps.errors import TapError
 from commerce_taps.rate_limit import TICK
 
 if t.TYPE_CHECKING:
@@ -119,3 +120,35 @@ def run_interruptibly(work: Callable[[], Result], tick: Callable[[], None]) -> R
     future = workers.submit(work)
     workers.end()
     return wait_for(future, tick)
+
+
+class Once(t.Generic[Result]):
+    """A value that is fetched once, by whichever thread needs it first."""
+
+    def __init__(self, fetch: Callable[[], Result]) -> None:
+        """Fetch nothing yet.
+
+        Args:
+            fetch: Fetches the value. A `TapError` that it raises is kept and raised each time.
+        """
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._values: list[Result] = []
+        self._error: TapError | None = None
+
+    def __call__(self) -> Result:
+        """Return the value.
+
+        Raises:
+            TapError: As the first time.
+        """
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            if not self._values:
+                try:
+                    self._values.append(self._fetch())
+                except TapError as error:
+                    self._error = error
+                    raise
+            return self._values[0]

@@ -8,20 +8,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from commerce_taps.auth import HeaderAuth
 from commerce_taps.input.settings import COMMON, check_url
-from commerce_taps.lazy import cached_property
 from commerce_taps.tap import HTTPTap
-from tap_centra.integration import errors as integration
-from tap_centra.integration.api import Api
+from tap_centra.integration.api import IntegrationApi
 from tap_centra.integration.streams import STREAMS as INTEGRATION_STREAMS
-from tap_centra.order import errors as order
+from tap_centra.order.api import OrderApi
 from tap_centra.order.streams import STREAMS as ORDER_STREAMS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from commerce_taps.errors import Message
+    from commerce_taps.api import Api
     from commerce_taps.stream import HTTPStream
 
 INTEGRATION: t.Final = "integration"
@@ -33,6 +30,12 @@ OWN: t.Final = {
 }
 """Settings that one of the two APIs has no use for."""
 
+APIS: t.Final[Mapping[str, type[Api]]] = {INTEGRATION: IntegrationApi, ORDER: OrderApi}
+STREAMS: t.Final[Mapping[str, Sequence[type[HTTPStream]]]] = {
+    INTEGRATION: INTEGRATION_STREAMS,
+    ORDER: ORDER_STREAMS,
+}
+
 NAMES: t.Final = {INTEGRATION: "Integration API", ORDER: "Order API"}
 
 
@@ -40,7 +43,6 @@ class TapCentra(HTTPTap):
     """Reads a Centra environment through the Integration API, or through the Order API."""
 
     name = "tap-centra"
-    errors = integration.ERRORS
 
     config_jsonschema = th.PropertiesList(
         th.Property(
@@ -128,12 +130,6 @@ class TapCentra(HTTPTap):
     ).to_dict()
 
     @override
-    def __init__(self, **kwargs: t.Any) -> None:
-        super().__init__(**kwargs)
-        if not self.is_integration:
-            self.errors = order.ERRORS  # type: ignore[misc] # each API has its own
-
-    @override
     def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
         """Check what a JSON Schema cannot. See the base class."""
         yield from super().check_config(config)
@@ -170,63 +166,14 @@ class TapCentra(HTTPTap):
                 "the IANA database, such as Europe/Stockholm."
             )
 
-    @property
-    def is_integration(self) -> bool:
-        """Whether the Integration API is read."""
-        return bool(self.config.get("api", INTEGRATION) == INTEGRATION)
-
     @override
-    @property
-    def base_url(self) -> str:
-        """Address of the API: of its one endpoint, or of what is below. See the base class."""
-        address = str(self.config["base_url"]).rstrip("/")
-        if not self.is_integration or address.endswith("/graphql"):
-            return address
-        return f"{address}/graphql"
-
-    @override
-    @property
-    def auth(self) -> HeaderAuth:
-        """A bearer token, or the bare secret. See the base class."""
-        if self.is_integration:
-            return HeaderAuth(f"Bearer {self.config['token'].removeprefix('Bearer ')}")
-        return HeaderAuth(self.config["api_key"], "API-Authorization")
-
-    @override
-    def api_message(self, body: bytes) -> Message:
-        """Find Centra's own words. See the base class."""
-        return integration.api_message(body) if self.is_integration else order.api_message(body)
+    def make_api(self) -> Api:
+        return APIS[self.config["api"]](self.config, self.logger)
 
     @override
     def discover_streams(self) -> Sequence[HTTPStream]:
-        """List the streams of the API that is chosen. Nothing is asked of it.
-
-        Returns:
-            One object a stream.
-        """
-        kinds: Sequence[type[HTTPStream]] = INTEGRATION_STREAMS
-        if not self.is_integration:
-            kinds = ORDER_STREAMS
-        return [stream(self) for stream in kinds]
-
-    @override
-    def log_report(self) -> None:
-        """Log the summary of the run, and what its queries have cost. See the base class."""
-        super().log_report()
-        costs = self.api.complexity if self.is_integration else None
-        if costs:
-            told = ", ".join(f"{name or 'schema'} {cost:,}" for name, cost in costs.most_common())
-            self.logger.info("Complexity of the queries: %s in all; %s", f"{costs.total():,}", told)
-
-    @cached_property
-    def api(self) -> Api:
-        """The Integration API, as this run sees it."""
-        return Api(self.client, self.limiter, self.logger)
-
-    @cached_property
-    def zone(self) -> ZoneInfo:
-        """The zone of the Order API's times."""
-        return ZoneInfo(self.config["timezone"])
+        """List the streams of the API that the settings choose. Nothing is sent."""
+        return [stream(self) for stream in STREAMS[self.config.get("api", INTEGRATION)]]
 
 
 def _zone(name: str) -> ZoneInfo | None:

@@ -1,38 +1,29 @@
-"""Requests that need not be made: what a platform never has, and what has not changed.
+"""Which requests the tap can save: for data a platform never has, or that has not changed.
 
-Codat syncs each data type of a connection from time to time, and tells per company what it did
-(`dataStatus`). A partition's bookmark keeps a mark of what Codat told before the partition was
-read. As long as Codat tells the same, nothing was synced since, so nothing can have changed:
+Codat syncs each data type of a connection from time to time, and reports per company when and how
+(`dataStatus`). A partition's bookmark keeps a token of what Codat reported before the partition was
+read. As long as Codat reports the same, nothing was synced since, so nothing can have changed:
 
-- the mark is compared for equality only, so no clock matters;
-- it is taken before the partition is read, so a sync that ends meanwhile shows the next time;
-- there is no mark, and the partition is read, while a sync is under way or nothing is told: what
-  was never synced may have rows all the same;
+- the token is compared for equality only, so no clock matters;
+- it is taken before the partition is read, so a sync that ends during the reading shows next time;
+- there is no token, and the partition is read, while a sync is under way or nothing is reported: a
+  data type that was never synced may have rows all the same;
 - `dataStatus` does not tell a company's connections apart, so where several have the data type,
-  the mark holds the connection's own `lastSync` as well.
+  the token covers the connection's own `lastSync` as well.
 """
 
 from __future__ import annotations
 
 import hashlib
-import threading
 import typing as t
 from collections import defaultdict
 
 from msgspec import Raw
 
-from commerce_taps.errors import TapError, TapStopped
-from commerce_taps.http import Request
-from commerce_taps.lazy import cached_property
-from commerce_taps.records.envelope import NULL, open_envelope, open_list, open_object, open_text
+from commerce_taps.records.envelope import NULL, open_list, open_object, open_text
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from singer_sdk.helpers.types import Context
-
-    from tap_codat.streams.platform import Integrations
-    from tap_codat.tap import TapCodat
+    from collections.abc import Iterable, Mapping
 
 ENDED: t.Final = frozenset(
     {
@@ -47,115 +38,61 @@ NEVER: t.Final = frozenset({"NotSupported", "NotImplemented"})
 """States of a feature that a platform does not have (the same, Integration)."""
 
 Statuses = dict[str, Raw]
+"""A company's statuses by data type, each as it came; `null` for one that was never synced."""
+
+States = t.Mapping[tuple[str, str], set[str]]
+"""How well the data types of platforms can be read, by the platform's key and the data type's."""
 
 
-class Freshness:
-    """What Codat tells of its own syncs, asked at most once a run and company."""
+def change_token(
+    statuses: Statuses, data_type: str | None, *, last_sync: str, start_date: str | None
+) -> str | None:
+    """Digest what Codat reports of a data type, to be compared by the next run.
 
-    def __init__(self, tap: TapCodat) -> None:
-        """Ask nothing yet.
+    Args:
+        statuses: The company's statuses.
+        data_type: Codat's key of the data type; `None` for all of the company.
+        last_sync: When the connection was last synced, where the company has several that have the
+            data type; else "".
+        start_date: The setting: where nothing has changed since a later one, not all was read.
 
-        Args:
-            tap: The tap whose client asks.
-        """
-        self._tap = tap
-        self._statuses: dict[str, Statuses | TapError] = {}
-        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+    Returns:
+        A short text; `None` where it could not show that something has changed.
+    """
+    types = sorted(statuses) if data_type is None else [data_type]
+    reported = [(name, bytes(statuses[name])) for name in types if name in statuses]
+    reported = [(name, status) for name, status in reported if status != b"null"]
+    if not reported or not all(_is_over(status) for _, status in reported):
+        return None
+    facts = (reported, last_sync, start_date)
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
-    def statuses(self, context: Context) -> Statuses:
-        """Ask for a company's statuses, the first time.
 
-        Args:
-            context: Any partition of the company.
+def read_states(integrations: Iterable[Raw]) -> States:
+    """Collect how well platforms' data types can be read.
 
-        Returns:
-            The record of each data type, as it came; `null` for one that was never synced.
+    Args:
+        integrations: Records of the list of integrations.
+    """
+    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for raw in integrations:
+        _add_states(found, open_object(raw))
+    return found
 
-        Raises:
-            TapError: They could not be read, as in the first try.
-        """
-        company = str(context["companyId"])
-        with self._locks[company]:
-            if company not in self._statuses:
-                request = Request(
-                    ("companies", company, "dataStatus"),
-                    stream="data_statuses",
-                    context={"companyId": company},
-                    concurrency_key=company,
-                )
-                try:
-                    self._statuses[company] = self._tap.client.get(
-                        request, lambda body: open_envelope(body, Statuses)
-                    )
-                except TapStopped:
-                    raise
-                except TapError as error:
-                    self._statuses[company] = error
-            found = self._statuses[company]
-        if isinstance(found, TapError):
-            raise found
-        return found
 
-    def mark(self, context: Context, data_type: str | None) -> str | None:
-        """Mark what Codat tells now of a data type.
+def is_supported(states: States, integration: str, data_type: str) -> bool:
+    """Decide whether a platform may have a data type.
 
-        Args:
-            context: The partition.
-            data_type: Codat's key of the data type; `None` for all of the company.
+    Args:
+        states: What is known of platforms.
+        integration: The platform's key; "" where it is not known.
+        data_type: Codat's key of the data type.
 
-        Returns:
-            A short text; `None` where it could not tell that something has changed.
-        """
-        try:
-            statuses = self.statuses(context)
-        except TapStopped:
-            raise
-        except TapError:
-            return None
-        types = sorted(statuses) if data_type is None else [data_type]
-        told = [(name, bytes(statuses[name])) for name in types if name in statuses]
-        told = [(name, status) for name, status in told if status != b"null"]
-        if not told or not all(_is_over(status) for _, status in told):
-            return None
-        own = ""
-        if data_type is not None:
-            connection, alike = self._tap.connection(context)
-            if alike > 1 and not connection.last_sync:
-                return None
-            own = connection.last_sync if alike > 1 else ""
-        # Where nothing has changed since a later `start_date`, not all was read.
-        start = self._tap.config.get("start_date")
-        return hashlib.blake2b(repr((told, own, start)).encode(), digest_size=8).hexdigest()
-
-    def supported(self, integration: str, data_type: str) -> bool:
-        """Tell whether a platform may have a data type.
-
-        Args:
-            integration: The platform's key.
-            data_type: Codat's key of the data type.
-
-        Returns:
-            False only where Codat says that the platform does not have it.
-        """
-        with self._locks[""]:
-            states = self._states.get((integration, data_type)) if integration else None
-        return not states or not NEVER.issuperset(states)
-
-    @cached_property
-    def _states(self) -> Mapping[tuple[str, str], set[str]]:
-        """How well each platform's data types can be read, by its key and that of the type."""
-        stream = t.cast("Integrations", self._tap.streams["integrations"])
-        found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        try:
-            for page in stream.counted(None):
-                for raw in page.records:
-                    _add_states(found, open_object(raw))
-        except TapStopped:
-            raise
-        except TapError as error:
-            stream.logger.info("Platforms are not looked up: %s", error)
-            return {}
-        return found
+    Returns:
+        False only where Codat reports that the platform does not have it.
+    """
+    found = states.get((integration, data_type)) if integration else None
+    return not found or not NEVER.issuperset(found)
 
 
 def _add_states(found: Mapping[tuple[str, str], set[str]], integration: Mapping[str, Raw]) -> None:

@@ -41,6 +41,18 @@ FAR: t.Final = 2_147_000_000
 """An instant in 2038 that no order is stamped with, and that fits into 32 bits."""
 
 
+EXTENSIONS: t.Final = (
+    "description",
+    "full_description",
+    "meta_data",
+    "search_words",
+    "page_title",
+    "promo_text",
+    "popularity",
+    "companies",
+)
+"""What a list of products can be told to bring along."""
+
 SIZE: t.Final = 1000
 """Rows of a list asked for at once."""
 
@@ -129,11 +141,10 @@ class Probe:
         self._client = client
         self._config = config
 
-    def store(self, extensions: Sequence[str], companies: Sequence[int]) -> Store:
+    def store(self, companies: Sequence[int]) -> Store:
         """Find it out: a handful of requests for one row each.
 
         Args:
-            extensions: What lists of products are to be extended by.
             companies: The stores or vendors to be read.
 
         Returns:
@@ -162,7 +173,7 @@ class Probe:
             faults, "orders", partial(self._one, "orders", {"updated_at_from": FAR})
         )
         products = self._look_up(
-            faults, "products", partial(self._one, "products", {"extend[]": extensions})
+            faults, "products", partial(self._one, "products", {"extend[]": EXTENSIONS})
         )
         knows_orders = bool(whole) and "orders" not in faults
         found = Store(

@@ -11,16 +11,17 @@ from functools import partial
 from singer_sdk import SchemaDirectory, StreamSchema
 from typing_extensions import override
 
+from commerce_taps.bookmarks import look_back
 from commerce_taps.errors import PartitionFailed, PartitionForbidden, PartitionSkipped
 from commerce_taps.http import where
 from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS
-from commerce_taps.records import dates
 from commerce_taps.stream import HTTPStream
 from tap_cscart import schemas
+from tap_cscart.api import CSCartApi, company_ids
 from tap_cscart.responses import api_request
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.tap_base import Tap
@@ -28,7 +29,6 @@ if t.TYPE_CHECKING:
     from commerce_taps.http import Client, Request
     from commerce_taps.pagination.page import Page
     from tap_cscart.responses import Params
-    from tap_cscart.tap import TapCSCart
 
 T = t.TypeVar("T")
 
@@ -43,12 +43,11 @@ SAMPLE: t.Final = 10
 """How many rows are looked at for columns that only this store has."""
 
 
-class StoreStream(HTTPStream, abc.ABC):
+class StoreStream(HTTPStream[CSCartApi], abc.ABC):
     """Something that can be asked of a store, declared by class attributes."""
 
     schema = StreamSchema(SchemaDirectory(schemas))
     primary_keys: t.ClassVar[tuple[str, ...]]
-    _tap: TapCSCart
 
     path: str
     """Path below the API's address."""
@@ -90,12 +89,16 @@ class StoreStream(HTTPStream, abc.ABC):
     """Columns that only a row's own answer has: it is asked for if one of them is selected."""
 
     @override
-    def __init__(self, tap: Tap) -> None:
-        super().__init__(tap)
+    def __init__(self, tap: Tap, sampled: Mapping[str, dict[str, t.Any]] = {}) -> None:
+        """Take the columns of the settings in.
+
+        Args:
+            tap: The tap.
+            sampled: Schemas with the columns that were seen in the store, by stream.
+        """
+        super().__init__(tap, sampled.get(self.name))
         self._faults: dict[str, list[PartitionFailed]] = defaultdict(list)
-        if sampled := self._tap.sampled.get(self.name):
-            vars(self)["schema"] = sampled
-        if self.of_company and self._tap.company_ids:
+        if self.of_company and company_ids(self.config):
             schema = self.schema
             properties = {COMPANY: _COMPANY_SCHEMA, **schema["properties"]}
             vars(self).update(
@@ -110,18 +113,17 @@ class StoreStream(HTTPStream, abc.ABC):
     @override
     def partitions(self) -> list[dict[str, t.Any]] | None:
         """One partition, or one for each of `company_ids`."""
-        ids = self._tap.company_ids if self.of_company else []
+        ids = company_ids(self.config) if self.of_company else []
         return [{COMPANY: id_} for id_ in ids] or None
 
     @override
     def own_start(self, context: Context | None) -> datetime | None:
         """Tell where to begin: `lookback` before the bookmark, at `start_date` at the earliest."""
         start = super().own_start(context)
-        if start is None or not self.bookmark(context).get("replication_key_value"):
+        if self.bookmarks.find(context).get("replication_key_value") is None:
             return start
-        begin = dates.parse(self.config.get("start_date", "0001-01-01"))
         overlap = timedelta(seconds=self.config["lookback"])
-        return start if start <= begin else max(dates.shift(start, -overlap), begin)
+        return look_back(start, overlap, self.config.get("start_date"))
 
     def request(
         self,
@@ -143,8 +145,8 @@ class StoreStream(HTTPStream, abc.ABC):
         """
         company = (context or {}).get(COMPANY)
         if company:
-            self.require(f"{self._tap.store.companies}/{company}", context)
-        segments = (self._tap.store.companies, str(company), *path) if company else path
+            self.require(f"{self.api.store.companies}/{company}", context)
+        segments = (self.api.store.companies, str(company), *path) if company else path
         language = self.config.get("lang_code") if self.speaks else None
         # Some texts follow the one, some the other.
         languages = {"lang_code": language, "sl": language} if language else {}
@@ -161,7 +163,7 @@ class StoreStream(HTTPStream, abc.ABC):
     @property
     def client(self) -> Client:
         """What makes the requests."""
-        return self._tap.client
+        return self.run.client
 
     @property
     def is_bare(self) -> bool:
@@ -171,7 +173,7 @@ class StoreStream(HTTPStream, abc.ABC):
     @property
     def page_size(self) -> int:
         """How many rows are asked for at once."""
-        return SAMPLE if self._tap.sampling else int(self.config.get("page_size", self.size))
+        return SAMPLE if self.api.sampling else int(self.config.get("page_size", self.size))
 
     @override
     def read_if_changed(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
@@ -254,6 +256,6 @@ class StoreStream(HTTPStream, abc.ABC):
         Raises:
             PartitionFailed: It could not be read, so that this stream cannot be read either.
         """
-        if fault := self._tap.store.faults.get(name):
+        if fault := self.api.store.faults.get(name):
             msg = f"{fault}, when `{name}` was looked up at the start"
             raise PartitionFailed(msg, where(self.name, context))

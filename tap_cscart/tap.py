@@ -5,29 +5,21 @@ from __future__ import annotations
 import re
 import typing as t
 
-from requests.auth import HTTPBasicAuth
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import _ConfigInput
 from typing_extensions import override
 
 from commerce_taps.errors import PartitionSkipped, TapError, TapStopped
 from commerce_taps.input.settings import COMMON, check_url
-from commerce_taps.lazy import cached_property
 from commerce_taps.tap import HTTPTap
-from commerce_taps.threads import run_interruptibly
-from tap_cscart.capabilities import NAME, Probe, Store
-from tap_cscart.responses import ERRORS, api_message, store_address
+from tap_cscart.api import CSCartApi
 from tap_cscart.streams import STREAMS
-from tap_cscart.streams.catalog import EXTENSIONS, Products
-from tap_cscart.streams.sales import Orders
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import click
-    from requests.auth import AuthBase
 
-    from commerce_taps.errors import Message
     from tap_cscart.stream import CSCartStream
 
 REQUIRED: t.Final = ("store_url", "email", "api_key")
@@ -128,7 +120,6 @@ class TapCSCart(HTTPTap):
     """Reads a whole CS-Cart or Multi-Vendor store, whatever its version."""
 
     name = "tap-cscart"
-    errors = ERRORS
     config_jsonschema = th.PropertiesList(
         *OWN, *(one for one in COMMON if one.name != "page_size")
     ).to_dict()
@@ -145,8 +136,7 @@ class TapCSCart(HTTPTap):
             sampled: Schemas with the columns that were seen in the store, by stream.
             **kwargs: As for the base class.
         """
-        self.sampled = sampled or {}
-        self.sampling = False
+        self._sampled = sampled or {}
         super().__init__(**kwargs)
 
     @override
@@ -175,31 +165,8 @@ class TapCSCart(HTTPTap):
                     yield f"Setting `{name}`: {one!r} is not {what}."
 
     @override
-    @property
-    def base_url(self) -> str:
-        """Address of the store. See the base class."""
-        return store_address(self.config["store_url"])
-
-    @override
-    @property
-    def auth(self) -> AuthBase:
-        """The account's e-mail and key."""
-        return HTTPBasicAuth(self.config["email"].encode(), self.config["api_key"].encode())
-
-    @override
-    def api_message(self, body: bytes) -> Message:
-        """Find the store's own words. See the base class."""
-        return api_message(body)
-
-    @property
-    def company_ids(self) -> list[int]:
-        """The stores or vendors to read, each once; none for the store as a whole."""
-        return list(dict.fromkeys(map(int, self.config.get("company_ids", []))))
-
-    @property
-    def user_types(self) -> list[str]:
-        """The types of accounts to read, each once."""
-        return list(dict.fromkeys(self.config["user_types"]))
+    def make_api(self) -> CSCartApi:
+        return CSCartApi(self.config, self.logger)
 
     @override
     def discover_streams(self) -> Sequence[CSCartStream]:
@@ -208,55 +175,7 @@ class TapCSCart(HTTPTap):
         Returns:
             One object a stream.
         """
-        return [stream(self) for stream in STREAMS]
-
-    # --- the store ------------------------------------------------------------------------------
-
-    @cached_property
-    def store(self) -> Store:
-        """What the store can do, found out by whoever needs it first.
-
-        Raises:
-            TapStopped: The store cannot be asked.
-        """
-        store = Probe(self.client, self.config, self.logger).store(EXTENSIONS, self.company_ids)
-        self.logger.info("The store: %s.", store)
-        return store
-
-    @override
-    def _set_compatible_replication_methods(self) -> None:
-        """Find out what the store can do, before the first SCHEMA tells by what orders are read."""
-        super()._set_compatible_replication_methods()
-        try:
-            run_interruptibly(lambda: self.store, self.tick)
-        except TapStopped as error:
-            self.stop(TapStopped(error.reason, error.where or NAME))
-        self._adapt()
-
-    def _adapt(self) -> None:
-        """Choose how orders are read by what the store can do, and say so where that costs."""
-        orders, products = self.streams[Orders.name], self.streams[Products.name]
-        is_old = self.store.shows_orders and not self.store.filters_orders
-        if orders.replication_key in ("updated_at", "timestamp"):
-            orders.replication_key = "timestamp" if is_old else "updated_at"
-        if self.store.shows_orders and (orders.selected or orders.has_selected_descendents):
-            if is_old:
-                self.logger.warning(
-                    "orders: the store cannot tell what has changed, only what is new: an older "
-                    "order that changes is read again within `lookback`, or with a full refresh."
-                )
-            if not self.store.embeds_orders:
-                self.logger.info("orders: the details are asked for order by order.")
-        if not self.store.extends_products and (
-            products.selected or products.has_selected_descendents
-        ):
-            self.logger.info("products: the texts are asked for product by product.")
-
-    @override
-    def check_access(self) -> Iterator[str]:
-        """Tell what the store can do. See the base class."""
-        yield from super().check_access()
-        yield f"The key is accepted. The store: {self.store}."
+        return [stream(self, self._sampled) for stream in STREAMS]
 
     # --- discovery ------------------------------------------------------------------------------
 
@@ -293,8 +212,9 @@ class TapCSCart(HTTPTap):
         Raises:
             TapStopped: The store cannot be asked.
         """
-        self.sampling = True
-        edition = self.store.edition or "store"
+        api = t.cast("CSCartApi", self.run.api)
+        api.sampling = True
+        edition = api.store.edition or "store"
         self.logger.info("Looking for the columns of this %s in a few rows of each list.", edition)
         found: dict[str, dict[str, t.Any]] = {}
         for stream in t.cast("Sequence[CSCartStream]", list(self.streams.values())):

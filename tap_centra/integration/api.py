@@ -17,7 +17,10 @@ from collections import Counter
 
 import msgspec
 from msgspec import Raw
+from typing_extensions import override
 
+from commerce_taps.api import Api
+from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import (
     ErrorResponse,
     InvalidResponse,
@@ -28,14 +31,15 @@ from commerce_taps.errors import (
 from commerce_taps.http import Request
 from commerce_taps.rate_limit import TokenBucket
 from commerce_taps.records.envelope import open_envelope
-from tap_centra.integration.errors import read_errors
+from commerce_taps.threads import Once
+from tap_centra.integration.errors import ERRORS, api_message, read_errors
 from tap_centra.integration.introspection import QUERY, LiveSchema, Look
 
 if t.TYPE_CHECKING:
     import logging
+    from collections.abc import Iterator, Mapping
 
-    from commerce_taps.http import Client
-    from commerce_taps.rate_limit import RateLimiter
+    from commerce_taps.errors import Message
     from tap_centra.integration.introspection import Field
 
 Data = t.TypeVar("Data")
@@ -122,57 +126,66 @@ class _Answer(msgspec.Struct):
         return None
 
 
-class Api:
-    """The API as one run sees it.
+class IntegrationApi(Api):
+    """The Integration API, as one token opens it.
 
     Attributes:
         complexity: What the queries have cost, by stream.
     """
 
-    def __init__(self, client: Client, governor: RateLimiter, logger: logging.Logger) -> None:
-        """Ask nothing yet.
+    errors = ERRORS
 
-        Args:
-            client: Makes the requests.
-            governor: Paces them.
-            logger: Where it is told that the limits are not known.
-        """
+    @override
+    def __init__(self, config: Mapping[str, t.Any], logger: logging.Logger) -> None:
+        super().__init__(config, logger)
         self.complexity: Counter[str] = Counter()
-        self._client = client
-        self._governor = governor
-        self._logger = logger
-        self._lock = threading.Lock()
         self._counting = threading.Lock()
-        self._live: LiveSchema | TapStopped | None = None
+        self._live = Once(self._fetch_schema)
         self._costs: dict[tuple[str, int], float] = {}
-        self._emptied = 0
+        self._exhausted = 0
         self._largest = math.inf  # what a query can have cost
+
+    @override
+    @property
+    def base_url(self) -> str:
+        """Address of the one endpoint."""
+        return f"{str(self.config['base_url']).rstrip('/').removesuffix('/graphql')}/graphql"
+
+    @override
+    @property
+    def auth(self) -> HeaderAuth:
+        return HeaderAuth(f"Bearer {self.config['token'].removeprefix('Bearer ')}")
+
+    @override
+    def message(self, body: bytes) -> Message:
+        return api_message(body)
+
+    @override
+    def summarize(self) -> Iterator[str]:
+        """Add what the queries have cost."""
+        yield from super().summarize()
+        if costs := self.complexity:
+            listed = ", ".join(f"{name or 'schema'} {cost:,}" for name, cost in costs.most_common())
+            yield f"Complexity of the queries: {costs.total():,} in all; {listed}"
 
     @property
     def live(self) -> LiveSchema:
-        """What the environment has, looked up once.
+        """The schema of the environment, fetched once a run.
 
         Raises:
-            TapStopped: It could not be looked up; nothing can be asked for without.
+            TapStopped: It could not be fetched; nothing can be queried without.
         """
-        with self._lock:
-            if self._live is None:
-                self._live = self._look()
-        if isinstance(self._live, TapStopped):
-            raise self._live
-        return self._live
+        return self._live()
 
-    def _look(self) -> LiveSchema | TapStopped:
-        """Look the schema up, and what is left of the limits."""
+    def _fetch_schema(self) -> LiveSchema:
+        """Fetch the schema, and what is left of the limits."""
         try:
-            look = self.post(Look, QUERY)
-            live = LiveSchema(look, self._client.now, self._client.latest)
+            live = LiveSchema(self.post(Look, QUERY), self.client.now, self.client.latest)
             if "rateLimits" in live.roots:
                 self._measure()
-        except TapStopped as error:
-            return error
         except (PartitionFailed, PartitionSkipped) as error:
-            return TapStopped(f"the schema of the environment is not known: {error.reason}")
+            msg = f"the schema of the environment is not known: {error.reason}"
+            raise TapStopped(msg) from error
         return live
 
     def _measure_again(self) -> None:
@@ -181,8 +194,8 @@ class Api:
         Centra does not say which it was, and the hour's would be empty for long.
         """
         with self._counting:
-            emptied, self._emptied = self._emptied, self._governor.exhausted
-        if emptied != self._emptied:
+            exhausted, self._exhausted = self._exhausted, self.client.limiter.exhausted
+        if exhausted != self._exhausted:
             self._measure()
 
     def _measure(self) -> None:
@@ -190,7 +203,7 @@ class Api:
         try:
             limits = self.post(_RateLimits, RATE_LIMITS).rate_limits
         except PartitionFailed as error:
-            self._logger.warning(
+            self.logger.warning(
                 "The rate limits are not known, and kept only as far as the API asks to wait: %s",
                 error.reason,
             )
@@ -204,7 +217,7 @@ class Api:
         ]
         costs = [limit.quota for limit in known if UNITS[limit.type] == "complexity"]
         self._largest = min(costs, default=math.inf)
-        self._governor.buckets = [
+        self.client.limiter.buckets = [
             TokenBucket(
                 UNITS[limit.type],
                 limit.quota * SHARE,
@@ -292,7 +305,7 @@ class Api:
             answer = open_envelope(body, _Answer)
             cost = answer.complexity
             if cost is not None and 0 <= cost <= self._largest:  # or else it is no cost
-                self._governor.charge({"complexity": cost - thought["complexity"]})
+                self.client.limiter.charge({"complexity": cost - thought["complexity"]})
                 with self._counting:
                     self._costs[query, size] = cost
                     self.complexity[stream] += int(cost)
@@ -302,7 +315,7 @@ class Api:
 
         request = Request((), body=body, stream=stream, costs=thought, divisible=divisible)
         try:
-            return self._client.get(request, parse), None
+            return self.client.get(request, parse), None
         except PartitionFailed as failure:
             with contextlib.suppress(InvalidResponse):
                 return data_of(open_envelope(failure.body, _Answer)), failure

@@ -8,10 +8,9 @@ looks once a run, and asks for nothing that is not there. Introspection is open 
 from __future__ import annotations
 
 import typing as t
+from functools import cached_property
 
 import msgspec
-
-from commerce_taps.lazy import cached_property
 
 if t.TYPE_CHECKING:
     from datetime import datetime

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import typing as t
+from functools import cached_property
 
 from commerce_taps.errors import PartitionSkipped
-from commerce_taps.lazy import cached_property
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable

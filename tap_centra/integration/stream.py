@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import abc
 import typing as t
+from datetime import timedelta
+from functools import cached_property
 
 from msgspec import Raw
 from singer_sdk import StreamSchema
 from typing_extensions import override
 
-from commerce_taps.lazy import cached_property
+from commerce_taps.bookmarks import SafeBookmark, look_back
 from commerce_taps.pagination.page import UNBOUNDED, TimeRange
 from commerce_taps.records.conform import encode
 from commerce_taps.records.envelope import open_object
 from commerce_taps.records.selection import breadcrumb_of
 from commerce_taps.stream import HTTPStream
-from tap_centra.bookmarks import Latest, look_back
 from tap_centra.declarations import Declarations
 from tap_centra.entries import entries_of, is_object
 from tap_centra.integration import schemas
+from tap_centra.integration.api import IntegrationApi
 from tap_centra.integration.query import LONGEST
 from tap_centra.integration.reading import Reading, id_of
 from tap_centra.integration.sources import Place
@@ -31,12 +33,10 @@ if t.TYPE_CHECKING:
 
     from commerce_taps.pagination.page import Page
     from commerce_taps.records.columns import Schema
-    from tap_centra.integration.api import Api
     from tap_centra.integration.query import Path
-    from tap_centra.tap import TapCentra
 
 
-class IntegrationStream(HTTPStream, abc.ABC):
+class IntegrationStream(HTTPStream[IntegrationApi], abc.ABC):
     """A list of the Integration API.
 
     What its schema declares is what is asked for, as far as it is selected and there.
@@ -44,7 +44,6 @@ class IntegrationStream(HTTPStream, abc.ABC):
 
     schema = StreamSchema(Declarations(schemas))
     primary_keys: t.ClassVar[tuple[str, ...]] = ("id",)
-    _tap: TapCentra
 
     root: str
     """The field of the query; a connection takes its place where that is safer."""
@@ -89,11 +88,6 @@ class IntegrationStream(HTTPStream, abc.ABC):
     def path(self) -> str:
         """Where the records are, for the documentation."""
         return f"graphql: {self.root}" + (f".{self.nested}" if self.nested else "")
-
-    @property
-    def api(self) -> Api:
-        """The API, as this run sees it."""
-        return self._tap.api
 
     # --- what is wanted -------------------------------------------------------------------------
 
@@ -163,8 +157,11 @@ class IntegrationStream(HTTPStream, abc.ABC):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the list. See the base class."""
         reading = Reading(self)
-        latest = Latest(self.api.live.began)
-        begin = look_back(start, self.config) if self.looks_back else start
+        latest = SafeBookmark(self.api.live.began)
+        begin = start
+        if self.looks_back:
+            overlap = timedelta(days=self.config["lookback_days"])
+            begin = look_back(start, overlap, self.config.get("start_date"))
         for rows, is_safe in reading.pages(begin):
             page = self.shape.validate(self._records(rows, reading))
             latest.add(page.timestamps)

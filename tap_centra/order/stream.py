@@ -10,27 +10,27 @@ import abc
 import re
 import typing as t
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
 from msgspec import Raw
 from singer_sdk import StreamSchema
 from typing_extensions import override
 
+from commerce_taps.bookmarks import LEEWAY, SafeBookmark, look_back
 from commerce_taps.errors import ErrorResponse, InvalidResponse, PartitionFailed, RequestTooLarge
 from commerce_taps.http import Request
-from commerce_taps.lazy import cached_property
 from commerce_taps.pagination.page import Page
 from commerce_taps.pagination.parts import Parts
 from commerce_taps.records import dates
 from commerce_taps.records.conform import UNREADABLE, decode, encode
 from commerce_taps.records.envelope import open_envelope, open_object
 from commerce_taps.stream import HTTPStream
-from tap_centra.bookmarks import LEEWAY, Latest, look_back
 from tap_centra.declarations import Declarations
 from tap_centra.entries import NOTHING, entries_of, is_object, value_of
 from tap_centra.faults import Faults
 from tap_centra.order import schemas
+from tap_centra.order.api import OrderApi
 from tap_centra.order.normalize import compile_undo, on_the_wall
 from tap_centra.order.pagination import Sheet, fresh, overlapping_pages
 
@@ -40,7 +40,6 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_centra.order.pagination import Params
-    from tap_centra.tap import TapCentra
 
 REPEATED_HOUR: t.Final = timedelta(hours=1)
 """In autumn an hour of the wall clock comes twice, and its times do not say which one they are of:
@@ -89,11 +88,10 @@ class Answer(t.NamedTuple):
         )
 
 
-class OrderStream(HTTPStream, abc.ABC):
+class OrderStream(HTTPStream[OrderApi], abc.ABC):
     """A list of the Order API."""
 
     schema = StreamSchema(Declarations(schemas))
-    _tap: TapCentra
 
     path: str
     """Path below the API's address; `{id}` is filled in by those that have one."""
@@ -114,7 +112,7 @@ class OrderStream(HTTPStream, abc.ABC):
 
     @cached_property
     def _undo(self) -> t.Any:  # noqa: ANN401 (a function on JSON)
-        return compile_undo(self.schema, self._tap.zone)
+        return compile_undo(self.schema, self.api.zone)
 
     def answer(self, params: Params, one: str = "", *, divisible: bool = False) -> Answer:
         """Ask once.
@@ -130,7 +128,7 @@ class OrderStream(HTTPStream, abc.ABC):
         path = tuple(part.format(id=one) for part in self.path.split("/"))
         context = {"id": one} if one else {}
         request = Request(path, params, stream=self.name, context=context, divisible=divisible)
-        return self._tap.client.get(request, partial(self._open, one=one))
+        return self.run.client.get(request, partial(self._open, one=one))
 
     def parts(self, params: Params, faults: Faults) -> Parts[Answer]:
         """Open a list whose rows can be asked for by their place, in any number at once.
@@ -227,7 +225,10 @@ class OrderStream(HTTPStream, abc.ABC):
 
     def _begin(self, start: datetime | None) -> datetime | None:
         """Tell where the filter by time begins."""
-        begin = look_back(start, self.config) if self.looks_back else start
+        begin = start
+        if self.looks_back:
+            overlap = timedelta(days=self.config["lookback_days"])
+            begin = look_back(start, overlap, self.config.get("start_date"))
         return None if begin is None else dates.shift(begin, -REPEATED_HOUR)
 
     def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
@@ -244,7 +245,7 @@ class OrderStream(HTTPStream, abc.ABC):
         if begin is None or not self.filter_names:
             yield from self.pages({}, faults)
             return
-        since, seen = on_the_wall(begin, self._tap.zone), set[bytes]()
+        since, seen = on_the_wall(begin, self.api.zone), set[bytes]()
         for name in self.filter_names:
             for rows in self.pages({name: since}, faults):
                 yield fresh(rows, seen)
@@ -266,7 +267,7 @@ class OrderStream(HTTPStream, abc.ABC):
         """Read the list; a bookmark is safe at its end. See the base class."""
         faults, latest = Faults(), None
         for rows in self.lists(start, faults):
-            latest = latest or Latest(self._tap.client.now)
+            latest = latest or SafeBookmark(self.run.client.now)
             page = self.shape.validate(rows)
             latest.add(page.timestamps)
             yield self.completed(page, faults)
@@ -375,7 +376,7 @@ class LinkStream(OrderStream, abc.ABC):
 
     def _follow(self, link: str) -> dict[str, str]:
         """Read the parameters of a link, which must not lead elsewhere."""
-        here = f"{self._tap.base_url}/{self.path}"
+        here = f"{self.api.base_url}/{self.path}"
         try:
             there = urlsplit(urljoin(here, link))
         except ValueError:  # such as a bracket that is not closed
@@ -392,7 +393,7 @@ class LinkStream(OrderStream, abc.ABC):
         given: dict[str, Raw] = {}
         for rows in super().lists(start, faults):
             if not given:
-                moment = dates.render(dates.floor(dates.shift(self._tap.client.now, -LEEWAY)))
+                moment = dates.render(dates.floor(dates.shift(self.run.client.now, -LEEWAY)))
                 given = {"readAt": Raw(encode(moment))}
             yield [Raw(encode(open_object(raw) | given)) if is_object(raw) else raw for raw in rows]
 
@@ -421,7 +422,7 @@ class DetailStream(OrderStream, abc.ABC):
             asked = (
                 partial(self._find, one, start, faults) for one in ids[first : first + self._limit]
             )
-            yield [raw for found in self._tap.client.run_all(asked) for raw in found]
+            yield [raw for found in self.run.client.run_all(asked) for raw in found]
 
     def _find(self, one: str, start: datetime | None, faults: Faults) -> list[Raw]:
         """Read the record of an id, unless it has gone meanwhile."""

@@ -30,9 +30,14 @@ class Companies(PagedStream):
     secret_columns = ("redirect", "dataConnections.linkUrl")
 
     @override
+    def prepare(self) -> None:
+        self.api.fetch_companies()
+        super().prepare()
+
+    @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Hand on the companies the run has listed. See the base class."""
-        return iter([self.page_of([company.raw for company in self._tap.companies.values()])])
+        return iter([self.page_of([company.raw for company in self.api.companies.values()])])
 
 
 class Connections(CompanyStream):
@@ -46,7 +51,7 @@ class Connections(CompanyStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Hand on one company's connections. See the base class."""
-        company = self._tap.companies[t.cast("Context", context)["companyId"]]
+        company = self.api.companies[t.cast("Context", context)["companyId"]]
         yield self.page_of([raw for _, raw in company.connections])
 
 
@@ -60,7 +65,7 @@ class DataStatuses(CompanyStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Take the statuses out of the object keyed by data type. See the base class."""
-        statuses = self._tap.freshness.statuses(t.cast("Context", context)).values()
+        statuses = self.api.statuses(t.cast("Context", context)).values()
         yield self.page_of([status for status in statuses if bytes(status) != b"null"])
 
 
@@ -77,7 +82,7 @@ class PullOperations(OperationStream):
         """Mark what Codat tells of all data types, where each operation shows."""
         if not self.config["skip_unchanged"]:
             return None
-        return self._tap.freshness.mark(t.cast("Context", context), None)
+        return self.api.change_token(t.cast("Context", context), None)
 
 
 class PushOperations(OperationStream):

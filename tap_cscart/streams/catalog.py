@@ -15,6 +15,7 @@ from commerce_taps.http import where
 from commerce_taps.pagination.page import Page
 from commerce_taps.records import dates
 from commerce_taps.records.conform import decode_object
+from tap_cscart.capabilities import EXTENSIONS
 from tap_cscart.responses import collection
 from tap_cscart.stream import CSCartStream, id_of, inside
 
@@ -27,17 +28,6 @@ if t.TYPE_CHECKING:
     from tap_cscart.responses import Params
     from tap_cscart.stream import Id
 
-EXTENSIONS: t.Final = (
-    "description",
-    "full_description",
-    "meta_data",
-    "search_words",
-    "page_title",
-    "promo_text",
-    "popularity",
-    "companies",
-)
-"""What a list of products can be told to bring along."""
 EXTENDED: t.Final = (
     "short_description",
     "full_description",
@@ -99,12 +89,18 @@ class Products(CSCartStream):
     cost_of_columns = "a request a product"
 
     @override
+    def prepare(self) -> None:
+        if not self.api.store.extends_products:
+            self.logger.info("products: the texts are asked for product by product.")
+        super().prepare()
+
+    @override
     def filters(self, start: datetime | None) -> Params:
         """Ask for what was edited of late, and for texts, if the store can. See the base class."""
         found: dict[str, t.Any] = {}
         if start is not None and start > dates.FIRST:
             found["updated_in_hours"] = since(start, self.client.latest, 3600)
-        if self._tap.store.extends_products:
+        if self.api.store.extends_products:
             found["extend[]"] = EXTENSIONS
         if not self.children and not self._emits("product_features"):
             found["get_features"] = 0  # they cost the store a query for each product
@@ -113,7 +109,7 @@ class Products(CSCartStream):
     @override
     def completed(self, context: Context | None, rows: Page) -> Page:
         """Ask for each product alone where the list has no texts. See the base class."""
-        if not self._tap.store.extends_products and any(map(self._emits, EXTENDED)):
+        if not self.api.store.extends_products and any(map(self._emits, EXTENDED)):
             return self.detailed(context, rows)
         return super().completed(context, rows)
 
@@ -171,7 +167,7 @@ class OfProductStream(CSCartStream, abc.ABC):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the rows of one page of products after the other. See the base class."""
-        products = t.cast("Products", self._tap.streams[Products.name])
+        products = t.cast("Products", self.siblings[Products.name])
         listed = products.listed(context, {"get_features": 0})
         return self.read_each(
             context,
@@ -231,7 +227,7 @@ class ProductOptionCombinations(OfProductStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read them, unless the release is known to have none. See the base class."""
-        if self._tap.store.filters_orders:
+        if self.api.store.filters_orders:
             msg = "releases from 4.12 on have none: a variation is a product there"
             raise PartitionSkipped(msg, where(self.name, context))
         yield from super().read(context, start)
@@ -288,7 +284,7 @@ class Categories(CSCartStream):
     @override
     def page_size(self) -> int:
         """All at once: 4.9 has no second page where a size is given. See the base class."""
-        return super().page_size if self._tap.sampling else 100_000
+        return super().page_size if self.api.sampling else 100_000
 
 
 class Features(CSCartStream):

@@ -37,7 +37,7 @@ class Users(CSCartStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read one type after the other: 4.20 refuses to list all. See the base class."""
-        types = self._tap.user_types
+        types = self.api.user_types
         return self.several(self.pages(context, start, {"user_type": one}) for one in types)
 
 
@@ -54,10 +54,10 @@ class UserUsergroups(CSCartStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Ask for the groups of each account, type by type. See the base class."""
-        return self.several(self._of_type(context, one) for one in self._tap.user_types)
+        return self.several(self._of_type(context, one) for one in self.api.user_types)
 
     def _of_type(self, context: Context | None, user_type: str) -> Iterator[Page]:
-        users = t.cast("Users", self._tap.streams[Users.name])
+        users = t.cast("Users", self.siblings[Users.name])
         listed = users.listed(context, {"user_type": user_type})
         return self.read_each(
             context,

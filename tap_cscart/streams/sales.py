@@ -57,7 +57,7 @@ class Orders(CSCartStream):
     name = "orders"
     path = "orders"
     primary_keys = ("order_id",)
-    replication_key = "updated_at"  # before 4.12 there is none: see `TapCSCart._adapt`
+    replication_key = "updated_at"  # before 4.12 there is none: see `prepare`
     privilege = "view_orders"
     size = 100
     sort_by = "order_id"
@@ -79,12 +79,28 @@ class Orders(CSCartStream):
     )
     """Columns that a list has, and neither the answer of an order nor a list of those."""
 
+    @override
+    def prepare(self) -> None:
+        """Choose how orders are read by what the store can do, and log it where that costs."""
+        store = self.api.store
+        is_old = store.shows_orders and not store.filters_orders
+        if self.replication_key in {"updated_at", "timestamp"}:
+            self.replication_key = "timestamp" if is_old else "updated_at"
+        if is_old:
+            self.logger.warning(
+                "orders: the store cannot tell what has changed, only what is new: an older order "
+                "that changes is read again within `lookback`, or with a full refresh."
+            )
+        if store.shows_orders and not store.embeds_orders:
+            self.logger.info("orders: the details are asked for order by order.")
+        super().prepare()
+
     @property
     @override
     def page_size(self) -> int:
         """Half as many where each order comes whole, which costs the store many queries."""
         size = super().page_size
-        whole = "page_size" not in self.config and self._tap.store.embeds_orders
+        whole = "page_size" not in self.config and self.api.store.embeds_orders
         return min(size, 50) if whole else size
 
     @property
@@ -96,7 +112,7 @@ class Orders(CSCartStream):
     @override
     def filters(self, start: datetime | None) -> Params:
         """Ask for whole orders that changed of late, as far as it can. See the base class."""
-        store = self._tap.store
+        store = self.api.store
         found: dict[str, str | int] = {"get_orders_data": 1} if store.embeds_orders else {}
         if start is None or not store.shows_orders:
             return found
@@ -107,7 +123,7 @@ class Orders(CSCartStream):
     @override
     def completed(self, context: Context | None, rows: Page) -> Page:
         """Add the details to orders, or to details what only lists have. See the base class."""
-        if not self._tap.store.embeds_orders:
+        if not self.api.store.embeds_orders:
             return self.detailed(context, rows)
         if not rows.records or not any(map(self._emits, self.list_columns)):
             return rows
@@ -229,8 +245,8 @@ class Carts(CSCartStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read each storefront's: a list of all has but one cart of a customer."""
-        stores = self._tap.store.storefronts
-        if not context and not self._tap.store.edition:
+        stores = self.api.store.storefronts
+        if not context and not self.api.store.edition:
             self.logger.warning(
                 "carts: the storefronts cannot be seen: if there are several, but one cart of each "
                 "customer is read; give the account the privilege `view_stores` or `view_vendors`."

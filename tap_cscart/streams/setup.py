@@ -10,6 +10,7 @@ from typing_extensions import override
 from commerce_taps.errors import PartitionFailed, PartitionRefused, PartitionSkipped
 from commerce_taps.http import where
 from commerce_taps.records.conform import decode_object
+from tap_cscart.api import company_ids
 from tap_cscart.capabilities import CSCART, MULTIVENDOR, edition_of
 from tap_cscart.stream import CSCartStream, id_of
 
@@ -40,15 +41,15 @@ class CompanyStream(CSCartStream, abc.ABC):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read them, unless the edition has none: it answers with its own. See the base class."""
-        if not self._tap.store.edition:
+        if not self.api.store.edition:
             self.require("stores", context)
-        elif self._tap.store.edition != self.edition:
-            msg = f"the store is a {self._tap.store.edition} and has none"
+        elif self.api.store.edition != self.edition:
+            msg = f"the store is a {self.api.store.edition} and has none"
             raise PartitionSkipped(msg, where(self.name, context))
         try:
             yield from super().read(context, start)
         except PartitionRefused as error:
-            if self._tap.store.edition:
+            if self.api.store.edition:
                 raise
             msg = "the store, whose edition cannot be seen, has none"
             raise PartitionSkipped(msg, where(self.name, context)) from error
@@ -56,7 +57,7 @@ class CompanyStream(CSCartStream, abc.ABC):
     @override
     def completed(self, context: Context | None, rows: Page) -> Page:
         """Leave out what is of the other edition or not in `company_ids`. See the base class."""
-        ids, is_known = self._tap.company_ids, bool(self._tap.store.edition)
+        ids, is_known = company_ids(self.config), bool(self.api.store.edition)
         wanted = []
         for row in map(decode_object, rows.records):
             is_own = is_known or edition_of([row]) in {self.edition, ""}
@@ -188,7 +189,7 @@ class Langvars(CSCartStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read one language after the other, or that of `lang_code`. See the base class."""
         wanted = self.config.get("lang_code")
-        codes = [wanted] if wanted else self._tap.store.languages
+        codes = [wanted] if wanted else self.api.store.languages
         lists = [
             self.pages(context, start, {"lang_code": code, "sl": code}, {"lang_code": code})
             for code in codes
@@ -198,7 +199,7 @@ class Langvars(CSCartStream):
     def _all(self, context: Context | None) -> Iterator[Page]:
         """Make sure that all languages are known: a text without one could not be told apart."""
         self.require("languages", context)
-        if not self._tap.store.languages:
+        if not self.api.store.languages:
             next(
                 self.listed(context, {}, {"lang_code": ""}), None
             )  # unless this account may not see these either

@@ -116,7 +116,7 @@ def make(subject: Subject, **given: Any) -> HTTPTap | None:  # noqa: ANN401 (JSO
                 assert stream.shape  # type: ignore[attr-defined]
                 stream.starting_value(None)  # type: ignore[attr-defined]
                 stream.starting_value({"id": "x"})  # type: ignore[attr-defined]
-        assert tap.client.base_url
+        assert tap.run.client.base_url
         return tap
     assert told
     for sentence in told:

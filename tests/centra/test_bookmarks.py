@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from tap_centra.bookmarks import LEEWAY, Latest
+from commerce_taps.bookmarks import LEEWAY, SafeBookmark
 
 BEGAN = datetime(2024, 1, 31, 12, tzinfo=timezone.utc)
 
 
 def test_a_bookmark_keeps_its_distance_from_the_beginning_of_the_run() -> None:
     assert timedelta(minutes=5) <= LEEWAY
-    latest = Latest(BEGAN)
+    latest = SafeBookmark(BEGAN)
     safe = BEGAN - timedelta(minutes=5)
     latest.add([safe - timedelta(days=1), None, safe])
     latest.add([safe + timedelta(seconds=1), BEGAN, BEGAN + timedelta(days=1)])

@@ -99,17 +99,21 @@ def test_what_a_query_really_costs_is_charged_after_it(clock: Clock) -> None:
     assert seconds(clock, made, 1, complexity=500) == 0
 
 
-def asking(made: RateLimiter, complexity: float, **data: Any) -> api.Api:  # noqa: ANN401
+def asking(made: RateLimiter, complexity: float, **data: Any) -> api.IntegrationApi:  # noqa: ANN401
     """The API, which gives the same answer to each query."""
 
     class Answering:
+        limiter = made
+
         def get(self, request: Request, parse: Callable[[bytes], Any]) -> Any:  # noqa: ANN401
             with made.slot("", request.costs):
                 mark = msgspec.json.decode(request.body or b"")["query"].split()[1].rstrip(":")
             answer = {"data": {mark: "Query"} | data, "extensions": {"complexity": complexity}}
             return parse(msgspec.json.encode(answer))
 
-    return api.Api(cast("Client", Answering()), made, getLogger())
+    found = api.IntegrationApi({}, getLogger())
+    found.connect(cast("Client", Answering()), lambda: None)
+    return found
 
 
 def test_a_query_whose_cost_is_not_known_yet_is_paid_for_when_it_is(clock: Clock) -> None:
@@ -268,7 +272,7 @@ def test_who_is_turned_away_comes_back_when_told(
     run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     """Buckets that the tap does not know of, such as those others have emptied."""
-    monkeypatch.setattr(api.Api, "_measure", lambda *_: None)
+    monkeypatch.setattr(api.IntegrationApi, "_measure", lambda *_: None)
     with limited(monkeypatch, form) as sandbox:
         spend(monkeypatch, before=3)
         some = catalog(INTEGRATION, stock_changes=None)

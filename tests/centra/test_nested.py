@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -16,6 +16,10 @@ from graphql import build_schema, graphql_sync
 from commerce_taps.errors import PartitionFailed
 from tap_centra.integration.introspection import QUERY, LiveSchema, Look
 from tap_centra.tap import TapCentra
+
+if TYPE_CHECKING:
+    from commerce_taps.threads import Once
+    from tap_centra.integration.api import IntegrationApi
 from tests.centra.test_queries import CONFIG, NOW
 
 if TYPE_CHECKING:
@@ -133,8 +137,10 @@ class Environment:
         """Read a stream."""
         made = TapCentra(config=CONFIG | config)
         schema = graphql_sync(self._schema, QUERY).data
-        made.api._live = LiveSchema(msgspec.convert(schema, Look), NOW)
-        made.api.ask = self._ask  # type: ignore[assignment, method-assign]
+        live = LiveSchema(msgspec.convert(schema, Look), NOW)
+        api = cast("IntegrationApi", made.run.api)
+        api._live = cast("Once[LiveSchema]", lambda: live)
+        api.ask = self._ask  # type: ignore[assignment, method-assign]
         pages = made.streams[stream].read(None, None)  # type: ignore[attr-defined]
         return [json.loads(bytes(raw)) for page in pages for raw in page.records]
 

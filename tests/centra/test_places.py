@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import tap_centra.bookmarks
+import commerce_taps.bookmarks
 from commerce_sandbox import Sandbox
 from commerce_sandbox.centra import lists
 from tests.centra.conftest import INTEGRATION, SCALE, amiss, differences, truth
@@ -59,7 +59,7 @@ def test_what_is_as_new_as_the_run_is_read_and_no_bookmark_passes_it(
     """Here, as new as the run is whatever changed in the last months."""
     streams = {"orders": "updatedAt", "stock_changes": "createdAt", "order_lines": "orderUpdatedAt"}
     edge = datetime(2024, 1, 1, tzinfo=timezone.utc)
-    monkeypatch.setattr(tap_centra.bookmarks, "LEEWAY", datetime.now(timezone.utc) - edge)
+    monkeypatch.setattr(commerce_taps.bookmarks, "LEEWAY", datetime.now(timezone.utc) - edge)
     output = run(sandbox, catalog=catalog(**dict.fromkeys(streams))).output
     for stream, key in streams.items():
         values = sorted(row[key] for row in output.records[stream])

@@ -33,6 +33,10 @@ from tap_centra.integration.introspection import QUERY, LiveSchema, Look
 from tap_centra.integration.pagination import Id, PageRequest
 from tap_centra.integration.reading import ENVELOPE, Reading
 from tap_centra.tap import TapCentra
+
+if TYPE_CHECKING:
+    from commerce_taps.threads import Once
+    from tap_centra.integration.api import IntegrationApi
 from tests.centra.conftest import INTEGRATION, KINDS, VARIANTS
 
 if TYPE_CHECKING:
@@ -72,7 +76,8 @@ def live(variant: str) -> LiveSchema:
 def tap(variant: str, catalog: Record | None = None, **config: Any) -> TapCentra:  # noqa: ANN401
     """A tap that knows the schema and has asked nothing."""
     made = TapCentra(config=CONFIG | config, catalog=catalog)
-    made.api._live = live(variant)
+    api = cast("IntegrationApi", made.run.api)
+    api._live = cast("Once[LiveSchema]", lambda: live(variant))
     return made
 
 
@@ -249,7 +254,8 @@ def facing(sdl: str) -> TapCentra:
     """A tap that faces a schema unlike any that was seen."""
     answer = graphql_sync(build_schema(sdl), QUERY)
     made = TapCentra(config=CONFIG)
-    made.api._live = LiveSchema(msgspec.convert(answer.data, Look), NOW)
+    schema = LiveSchema(msgspec.convert(answer.data, Look), NOW)
+    cast("IntegrationApi", made.run.api)._live = cast("Once[LiveSchema]", lambda: schema)
     return made
 
 

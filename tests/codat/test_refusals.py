@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from commerce_taps.stream import CHANGE_TOKEN
+from commerce_taps.bookmarks import CHANGE_TOKEN
 from tests.codat.conftest import catalog, settings_for, truth
 from tests.codat.test_errors import SKIPPED, Fault, an_error, of_others, table
 

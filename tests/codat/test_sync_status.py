@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from logging import getLogger
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tap_codat.sync_status import ENDED, Freshness
+from tap_codat.api import CodatApi, Connection
+from tap_codat.sync_status import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_codat.tap import TapCodat
+    from commerce_taps.http import Client
 
 TYPE = "commerce-orders"
 OVER = {"dataType": TYPE, "currentStatus": "Complete", "lastSuccessfulSync": "2024-01-31T00:00:00"}
@@ -26,12 +28,11 @@ def marked(status: dict[str, Any], last_sync: str = "", *, alike: int = 1) -> st
     def get(_request: object, parse: Callable[[bytes], Any]) -> Any:  # noqa: ANN401
         return parse(body)
 
-    tap = SimpleNamespace(
-        client=SimpleNamespace(get=get),
-        connection=lambda _context: (SimpleNamespace(last_sync=last_sync), alike),
-        config={},
-    )
-    return Freshness(cast("TapCodat", tap)).mark({"companyId": "c", "connectionId": "d"}, TYPE)
+    connection = Connection("d", "Linked", "Commerce", "shop", last_sync)
+    api = CodatApi({}, getLogger())
+    api.connect(cast("Client", SimpleNamespace(get=get)), lambda: None)
+    api._connections = cast("Any", lambda: {("c", "d"): (connection, alike)})
+    return api.change_token({"companyId": "c", "connectionId": "d"}, TYPE)
 
 
 @pytest.mark.parametrize("status", sorted(ENDED))

@@ -15,17 +15,15 @@ from jsonschema import Draft7Validator
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from commerce_taps.auth import HeaderAuth
-from commerce_taps.errors import ErrorTable, Message, TapError
+from commerce_taps.errors import TapError
 from commerce_taps.input.settings import COMMON
 from commerce_taps.records.columns import EXTRA, MAX_NAME_BYTES, SCHEMAS, column_name, infer
 from commerce_taps.stream import HTTPStream
-from commerce_taps.tap import HTTPTap
+from tests.core.no_api import NoApiTap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from requests.auth import AuthBase
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.pagination.page import Page
@@ -79,30 +77,15 @@ def _text(row: Any) -> bytes:  # noqa: ANN401 (JSON)
     return row if isinstance(row, bytes) else json.dumps(row).encode()
 
 
-class OrderTap(HTTPTap):
+class OrderTap(NoApiTap):
     """A tap without an API."""
 
     name = "tap-orders"
     config_jsonschema = th.PropertiesList(*COMMON).to_dict()
-    errors = ErrorTable()
     source: Source = {}  # noqa: RUF012
     sources: Mapping[str, Source] = {}
     """For streams that have one of their own."""
     mark: str | None = None
-
-    @override
-    @property
-    def base_url(self) -> str:
-        return "http://127.0.0.1:1"
-
-    @override
-    @property
-    def auth(self) -> AuthBase:
-        return HeaderAuth("")
-
-    @override
-    def api_message(self, body: bytes) -> Message:
-        return Message("")
 
     @override
     def discover_streams(self) -> list[HTTPStream]:
@@ -312,7 +295,7 @@ LATE = [[order(1)], [order(2)], [order(3, x=1)], [order(4, y=1)]]
 def test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are(run: Any) -> None:  # noqa: ANN401
     first = run({"s": LATE}, mark="m")
     assert len(first.records) == 4
-    assert first.tap.report.complete
+    assert first.tap.run.report.complete
     assert first.bookmark["replication_key_value"] == DAY.format(2)
     assert "synced" not in first.bookmark
     # The same mark again, and it is read all the same.
@@ -359,7 +342,7 @@ def test_a_record_that_cannot_be_written_is_named_and_all_others_come(
     assert [row["id"] for row in ran.records] == ["1", "2", "4", "5", "6"]
     assert said in ran.log
     assert "orders (shop=s)" in ran.log
-    report = ran.tap.report["orders"]
+    report = ran.tap.run.report["orders"]
     assert (report.failed.total(), report.read, report.records) == (1, 1, 5)
     failed, whole = ran.state["bookmarks"]["orders"]["partitions"]
     assert failed["replication_key_value"] == DAY.format(1)

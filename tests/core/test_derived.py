@@ -13,16 +13,14 @@ import pytest
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from commerce_taps.auth import HeaderAuth
-from commerce_taps.errors import ErrorTable, Message, PartitionFailed, TapError
+from commerce_taps.errors import PartitionFailed, TapError
 from commerce_taps.input.settings import COMMON
 from commerce_taps.stream import HTTPStream
-from commerce_taps.tap import HTTPTap
+from tests.core.no_api import NoApiTap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from requests.auth import AuthBase
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.pagination.page import Page
@@ -80,32 +78,17 @@ class Lines(HTTPStream):
         raise AssertionError
 
 
-class OrderTap(HTTPTap):
+class OrderTap(NoApiTap):
     """A tap without an API."""
 
     name = "tap-orders"
     config_jsonschema = th.PropertiesList(*COMMON).to_dict()
-    errors = ErrorTable()
     broken: TapError | None = None
 
     @override
     def __init__(self, **kwargs: Any) -> None:
         self.starts: list[datetime | None] = []
         super().__init__(**kwargs)
-
-    @override
-    @property
-    def base_url(self) -> str:
-        return "http://127.0.0.1:1"
-
-    @override
-    @property
-    def auth(self) -> AuthBase:
-        return HeaderAuth("")
-
-    @override
-    def api_message(self, body: bytes) -> Message:
-        return Message("")
 
     @override
     def discover_streams(self) -> list[HTTPStream]:
@@ -157,7 +140,7 @@ def test_parent_and_child_come_of_one_reading(capfd: pytest.CaptureFixture[str])
     assert len(tap.starts) == 1
     assert [row["id"] for row in records(messages, "orders")] == ["1", "2"]
     assert records(messages, "lines") == LINES
-    assert {name: report.records for name, report in tap.report.items()} == {
+    assert {name: report.records for name, report in tap.run.report.items()} == {
         "orders": 2,
         "lines": 3,
     }
@@ -175,7 +158,7 @@ def test_the_child_alone_is_read_through_its_parent(capfd: pytest.CaptureFixture
     tap, messages = run(capfd, orders=False)
     assert records(messages, "lines") == LINES
     assert {message.get("stream") for message in messages} == {"lines", None}
-    assert "orders" not in tap.report
+    assert "orders" not in tap.run.report
 
 
 def test_the_parent_alone_has_no_child_built(capfd: pytest.CaptureFixture[str]) -> None:
@@ -202,7 +185,7 @@ def test_a_child_selected_later_is_read_from_the_beginning(
 
 def test_a_failure_counts_for_all_that_were_to_be_read(capfd: pytest.CaptureFixture[str]) -> None:
     tap, messages = run(capfd, broken=PartitionFailed("broken"))
-    assert all(report.failed for report in tap.report.values())
+    assert all(report.failed for report in tap.run.report.values())
     bookmarks = messages[-1]["value"]["bookmarks"]
     # The page before the failure was emitted whole: its bookmark is safe for both.
     assert {one["replication_key_value"] for one in bookmarks.values()} == {"2024-03-01T00:00:00Z"}
@@ -210,7 +193,7 @@ def test_a_failure_counts_for_all_that_were_to_be_read(capfd: pytest.CaptureFixt
 
 def test_a_failure_of_a_lone_child_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
     tap, _ = run(capfd, orders=False, broken=PartitionFailed("broken"))
-    assert not tap.report.complete
+    assert not tap.run.report.complete
 
 
 def test_a_column_that_is_off_comes_only_if_it_is_selected(

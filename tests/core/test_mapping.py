@@ -37,7 +37,7 @@ def run(
     tap = MemoryTap(config=config, state=state)
     tap.sent = [json.dumps({**ORDER, **record}).encode() for record in sent]
     tap.sync_all()
-    assert tap.report.complete == complete
+    assert tap.run.report.complete == complete
     lines = capfd.readouterr().out.splitlines()
     schemas: dict[str, dict[str, Any]] = {}
     for line in lines:

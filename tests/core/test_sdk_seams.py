@@ -24,19 +24,17 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand, _ConfigInput
 from typing_extensions import override
 
-from commerce_taps.auth import HeaderAuth
-from commerce_taps.errors import ErrorTable, Message
 from commerce_taps.input.cli import Command
 from commerce_taps.input.settings import COMMON
 from commerce_taps.output import PageStateWriter, PageWriter
 from commerce_taps.stream import HTTPStream
 from commerce_taps.tap import HTTPTap
+from tests.core.no_api import NoApiTap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from requests.auth import AuthBase
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.pagination.page import Page
@@ -78,29 +76,14 @@ class Orders(HTTPStream):
         yield page
 
 
-class MemoryTap(HTTPTap):
+class MemoryTap(NoApiTap):
     """A tap without an API."""
 
     name = "tap-memory"
     config_jsonschema = th.PropertiesList(
         th.Property("api_key", th.StringType, secret=True), *COMMON
     ).to_dict()
-    errors = ErrorTable()
     sent: Sequence[bytes] = (SENT,)
-
-    @override
-    @property
-    def base_url(self) -> str:
-        return "http://127.0.0.1:1"
-
-    @override
-    @property
-    def auth(self) -> AuthBase:
-        return HeaderAuth("")
-
-    @override
-    def api_message(self, body: bytes) -> Message:
-        return Message("")
 
     @override
     def discover_streams(self) -> list[Stream]:
@@ -126,7 +109,7 @@ def synced(
     tap = MemoryTap(config=dict(config or {}), catalog=catalog, state=state)
     tap.sent = sent or (SENT,)
     tap.sync_all()
-    assert tap.report.complete
+    assert tap.run.report.complete
     return capfd.readouterr().out.splitlines()
 
 
@@ -187,12 +170,12 @@ def test_a_state_of_an_earlier_run_is_found_and_stays(capfd: pytest.CaptureFixtu
 
 def test_the_state_writer_writes_a_state_once(capfd: pytest.CaptureFixture[str]) -> None:
     tap = MemoryTap()
-    tap.write_state()
-    tap.write_state()
+    tap.run.write_state()
+    tap.run.write_state()
     assert len(messages(capfd.readouterr().out.splitlines(), "STATE")) <= 1
     tap.state["bookmarks"] = {"orders": {"x": 1}}
-    tap.write_state()
-    tap.write_state()
+    tap.run.write_state()
+    tap.run.write_state()
     assert len(messages(capfd.readouterr().out.splitlines(), "STATE")) == 1
 
 

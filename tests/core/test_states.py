@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-import commerce_taps.tap
+import commerce_taps.run
 from commerce_taps.output import PageStateWriter, PageWriter
 from tests.core.test_derived import LAST, run, undone
 
@@ -22,7 +22,7 @@ AHEAD = "2024-03-09T00:00:00Z"
 def test_a_state_is_written_while_a_stream_is_read(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commerce_taps.tap, "STATE_INTERVAL", -1.0)
+    monkeypatch.setattr(commerce_taps.run, "STATE_INTERVAL", -1.0)
     _, messages = run(capfd)
     kinds = [message["type"] for message in messages]
     last_record = max(number for number, kind in enumerate(kinds) if kind == "RECORD")

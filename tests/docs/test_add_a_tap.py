@@ -77,7 +77,8 @@ def package(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files of the page, from which they can be imported."""
     text = (root / "docs" / "add-a-tap.md").read_text(encoding="utf-8")
     files = re.findall(r"(?ms)^`(tap_shop/\w+\.py)`: .*?^```python\n(.*?)^```$", text)
-    assert [name for name, _ in files] == ["tap_shop/streams.py", "tap_shop/tap.py"]
+    names = ["tap_shop/streams.py", "tap_shop/api.py", "tap_shop/tap.py"]
+    assert [name for name, _ in files] == names
     folder = tmp_path_factory.mktemp("shop")
     (folder / "tap_shop").mkdir()
     for name, code in files:

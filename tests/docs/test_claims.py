@@ -14,9 +14,12 @@ import duckdb
 import pytest
 
 from commerce_taps.errors import Action
-from tap_centra.order.errors import ERRORS as ORDER_API_ERRORS
+from tap_centra.integration.api import IntegrationApi
+from tap_centra.order.api import OrderApi
 from tap_centra.tap import TapCentra
+from tap_codat.api import CodatApi
 from tap_codat.tap import TapCodat
+from tap_cscart.api import CSCartApi
 from tap_cscart.tap import TapCSCart
 
 if TYPE_CHECKING:
@@ -116,7 +119,12 @@ UNSEEN = (Action.DROP_FILTER, Action.REDUCE)
 
 ERROR_MESSAGES = {
     (tap, rule.message.replace("{message}", "…")): None
-    for tap, table in [*((tap, tap.errors) for tap in TAPS), (TapCentra, ORDER_API_ERRORS)]
+    for tap, table in [
+        (TapCodat, CodatApi.errors),
+        (TapCSCart, CSCartApi.errors),
+        (TapCentra, IntegrationApi.errors),
+        (TapCentra, OrderApi.errors),
+    ]
     for rule in (*table._rules, table.no_response)
     if rule.action not in UNSEEN
 }

@@ -118,7 +118,7 @@ class Shipments(OffsetStream):
             yield from self.pages(sent, faults)
             return
         ordered_before = False
-        since = {"newer_than": on_the_wall(begin, self._tap.zone)}
+        since = {"newer_than": on_the_wall(begin, self.api.zone)}
         for rows in self.pages({**sent, **since}, faults):
             yield rows
             ordered_before = ordered_before or any(
