@@ -27,7 +27,6 @@ class Churn:
 
     Args:
         api: The fake API whose rows change.
-        options: How many, and which.
     """
 
     def __init__(self, api: FakeApi, options: ChurnOptions) -> None:

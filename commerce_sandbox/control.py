@@ -53,7 +53,6 @@ class Guarded:
     cannot be made to lead elsewhere.
 
     Args:
-        app: What is guarded.
         host: The name or address the server listens at.
     """
 

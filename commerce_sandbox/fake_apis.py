@@ -25,9 +25,6 @@ class FakeApis:
 
     A stream is named `api.stream`, or by its bare name where only one fake API has such a stream.
 
-    Args:
-        options: Their data and behaviour.
-
     Raises:
         ValueError: A setting or its value is unknown.
     """

@@ -30,13 +30,11 @@ class LoggedRequest(msgspec.Struct, kw_only=True):
     """A request that came in.
 
     Attributes:
-        method: Its method.
         raw_path: Its path as it came, still percent-encoded.
         path: Its path, decoded.
         raw_query: Its query string as it came.
         query: Its parameters, decoded.
         headers: Its headers by lower-case name, without the credentials.
-        body: Its body.
         status: The status of the response; 0 while there is none.
         fault: The name of the fault it has met; empty if none.
     """
@@ -61,7 +59,6 @@ class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         status: The status of the response. None for the API's own response, after the delay.
         body: The body: text as it is, anything else as JSON. None gives the body the API documents
             for the status.
-        headers: Headers of the response.
         times: How many requests it applies to; all if none.
         delay: Seconds to wait before the response.
         holding: Replace only responses of the API that hold this text, such as every page with
@@ -96,12 +93,7 @@ class Override(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Middleware:
-    """Wraps a fake API with a log, latency, overrides, churn and faults.
-
-    Args:
-        api: The fake API.
-        options: Its behaviour.
-    """
+    """Wraps a fake API with a log, latency, overrides, churn and faults."""
 
     def __init__(self, api: FakeApi, options: Options) -> None:
         self._api = api

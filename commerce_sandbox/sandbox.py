@@ -205,7 +205,6 @@ class Sandbox:
             status: The status of the response. None for the API's own response, after the delay.
             body: The body: text as it is, anything else as JSON. None gives the body the API
                 documents for the status.
-            headers: Headers of the response.
             times: How many requests it applies to; all if none.
             delay: Seconds to wait before the response.
             holding: Replace only responses of the API that hold this text.

@@ -45,7 +45,6 @@ class Catalogue:
     The first variant has ten sizes, which the stock puts into every warehouse.
 
     Args:
-        random: What is drawn from.
         setup: What the client has set up.
         products: How many products to make.
     """

@@ -45,7 +45,6 @@ class Events:
             kind: The type of the object.
             change: `CREATED`, `UPDATED` or `DELETED`.
             row: The object; of a deleted one, only its id is given.
-            now: When.
         """
         self._now = now
         heard = {one["objectType"] for one in self.listeners if change in one["changeTypes"]}

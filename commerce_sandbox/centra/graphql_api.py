@@ -36,13 +36,7 @@ _COOKIE: Final = "graphql-access"
 
 
 class Refused(Exception):
-    """A request whose response is an error alone.
-
-    Attributes:
-        status: The HTTP status.
-        errors: The errors.
-        headers: The headers besides.
-    """
+    """A request whose response is an error alone."""
 
     def __init__(
         self, status: int, *errors: dict[str, Any], headers: dict[str, str] | None = None
@@ -68,8 +62,6 @@ class GraphQLApi:
     Args:
         store: The content of the fake API.
         variant: The variant of the schema, of `schema.VARIANTS`.
-        tokens: The tokens it takes.
-        limits: The limits it keeps.
     """
 
     def __init__(

@@ -47,7 +47,6 @@ def stock(size: Row, warehouses: frozenset[int] | None = None) -> Record:
     """Make the record of a size in the list of stock.
 
     Args:
-        size: The size.
         warehouses: The warehouses that count; all if none.
     """
     rows = [

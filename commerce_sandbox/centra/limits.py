@@ -48,10 +48,8 @@ class Bucket:
     """A bucket that fills again bit by bit.
 
     Args:
-        quota: What it holds.
         seconds: How long it takes from empty to full.
         least: The seconds one is turned away for at least.
-        now: The time.
     """
 
     def __init__(self, quota: int, seconds: float, least: float, now: float) -> None:

@@ -39,8 +39,6 @@ class Editor:
     """Changes rows.
 
     Args:
-        store: Whose rows.
-        random: What is drawn from.
         names: Makes its values unique.
     """
 
@@ -287,7 +285,6 @@ def mutate(
     was before: a reader that requests later rows only, not for equal ones, misses it.
 
     Args:
-        store: The store to change.
         number: The number of the round.
         changes: How many rows to change.
         inserts: How many rows to add.
@@ -369,10 +366,7 @@ def churn(
     """Change, add or delete one row. See `FakeApi.churn`.
 
     Args:
-        store: The store to change.
         number: How many rows were churned before.
-        timestamp: When it happens.
-        random: Chooses.
         stream: The stream to keep to; all that can change if none.
     """
     editor = Editor(store, random, f"churn-{number}")

@@ -11,12 +11,7 @@ if TYPE_CHECKING:
 
 
 class NotOk(Exception):
-    """The response has a status other than `ok`.
-
-    Attributes:
-        http: The HTTP status.
-        body: The body.
-    """
+    """The response has a status other than `ok`."""
 
     def __init__(self, http: int, **body: Any) -> None:  # noqa: ANN401 (JSON)
         super().__init__()
@@ -29,7 +24,6 @@ class Parameters:
 
     Args:
         given: The parameters as they came.
-        known: The names there are.
 
     Raises:
         NotOk: One of them is not known.

@@ -45,10 +45,7 @@ class Orders:
     """The rows of what was bought, linked to goods and people.
 
     Args:
-        random: What is drawn from.
         setup: What the client has set up.
-        catalogue: The goods.
-        people: Who buys.
         count: How many orders to make.
     """
 
@@ -85,7 +82,6 @@ class Orders:
 
         Args:
             place: Its place among all orders, from 1.
-            created: When it was placed.
             updated: When it was last changed.
         """
         random = self._random

@@ -26,7 +26,6 @@ class People:
     """The rows of those who buy.
 
     Args:
-        random: What is drawn from.
         setup: What the client has set up.
         customers: How many consumers to make; an account for every fifty of them.
     """

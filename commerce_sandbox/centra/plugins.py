@@ -19,7 +19,6 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a plugin.
 
     Attributes:
-        name: Its name.
         endpoints: The endpoints it allows; all if none.
         statuses: The statuses of the orders it shows; all if none.
         markets: The markets whose orders it shows, by id; all if none.

@@ -50,7 +50,6 @@ class MissingPermission(msgspec.Struct, frozen=True):
     """A permission that the token does not have.
 
     Attributes:
-        permission: Its name.
         field: The name of the field that needs it.
         path: Where the field stands in the response, without the numbers of elements.
         line: The line of the query it is on.
@@ -77,13 +76,11 @@ class QueryCost:
     """The cost of an operation.
 
     Attributes:
-        complexity: Its complexity.
         used: The permissions it needs.
         missing: Those of them that the token does not have.
         deprecated: The deprecated fields it names.
 
     Args:
-        schema: The schema.
         operation: The operation, which has been validated.
         fragments: The fragments of the document.
         variables: The values given to its variables.

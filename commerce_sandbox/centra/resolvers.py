@@ -59,7 +59,6 @@ def written(timestamp: int, form: str | None = None) -> str:
     """Write a timestamp in the merchant's zone, by default with its offset and a colon in it.
 
     Args:
-        timestamp: The timestamp.
         form: How, in the letters of PHP's `date`, of which the common ones are known.
     """
     shown = local(timestamp)

@@ -43,11 +43,7 @@ _SIZES: Final = {
 
 
 class Setup:
-    """The rows of the set-up, in tables named as the root fields.
-
-    Args:
-        random: What is drawn from.
-    """
+    """The rows of the set-up, in tables named as the root fields."""
 
     def __init__(self, random: Random) -> None:
         self._random = random

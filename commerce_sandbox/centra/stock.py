@@ -36,9 +36,7 @@ class StockRoom:
     from one of a shipment (reference of the Integration API, `StockChangeLine`).
 
     Args:
-        random: What is drawn from.
         setup: What the client has set up.
-        catalogue: The goods.
         shipments: What was shipped, or waits for it.
         changes: How many movements to make, if the shipments do not take more.
     """

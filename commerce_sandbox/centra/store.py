@@ -29,12 +29,7 @@ _STOCK_CHANGES = 20_000
 class Store:
     """The content of the fake API.
 
-    Attributes:
-        now: Its time.
-        events: The queue of events.
-
     Args:
-        seed: Names the content.
         scale: Its size; at 1.0 there are 2,000 products and 6,000 orders.
     """
 

@@ -82,7 +82,6 @@ class Money:
     """Makes amounts of one currency; equal amounts are one row.
 
     Args:
-        currency: The currency's row.
         rate: What one unit is worth in the base currency.
     """
 
@@ -152,7 +151,6 @@ def attribute(name: str, kind: str, elements: list[Row]) -> Row:
     Args:
         name: The name of the set.
         kind: The kind of object it is for.
-        elements: Its elements.
     """
     return {
         "type": {"name": name, "isMapped": False},

@@ -41,7 +41,6 @@ class Call(msgspec.Struct, frozen=True):
         store: The content of the fake API.
         path: The path as it came, below the root of the API.
         names: The decoded values of the path's variables.
-        parameters: The decoded parameters.
     """
 
     store: Store
@@ -91,7 +90,6 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     Attributes:
         path: Segments of the path; a variable's name stands in braces.
-        parameters: The parameters it takes.
         respond: Returns the body of a successful response.
     """
 

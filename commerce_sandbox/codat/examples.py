@@ -35,9 +35,6 @@ _KEYS: Final = {platform.name: platform.key for platform in COMMERCE}
 class Examples:
     """Content from the examples of a specification.
 
-    Args:
-        path: The specification, as JSON.
-
     Raises:
         ValueError: The file has no examples of commerce data.
     """

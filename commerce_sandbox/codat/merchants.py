@@ -85,7 +85,6 @@ class Connection(msgspec.Struct, kw_only=True):
     Attributes:
         record: The connection as the API serves it.
         company_id: The company it belongs to.
-        platform: The platform it reads.
         datasets: The path tails of the types it supports; true where they have been synced.
         counts: How many rows it holds, by dataset, where that is not left to chance.
     """
@@ -112,7 +111,6 @@ class Company(msgspec.Struct, kw_only=True):
 
     Attributes:
         record: The company as the API serves it; it embeds the connections' records.
-        connections: Its connections.
     """
 
     record: dict[str, Any]

@@ -102,7 +102,6 @@ class Mutation:
     for equal ones, misses it.
 
     Args:
-        store: The store to change.
         number: The number of the round.
     """
 
@@ -177,9 +176,6 @@ class Churner:
 
     The sync of a list is reported as under way from its first change on, and to be complete once
     all has settled.
-
-    Args:
-        store: The store to change.
     """
 
     def __init__(self, store: Store) -> None:

@@ -26,7 +26,6 @@ class Platform(msgspec.Struct, frozen=True):
 
     Attributes:
         key: The four letters Codat knows it by.
-        name: Its name.
         source_type: What it is read for, as in a connection's `sourceType`.
         datasets: Path tails of the data types that can be read from it.
     """

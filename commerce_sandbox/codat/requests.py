@@ -36,7 +36,6 @@ def read_parameters(raw: bytes, known: frozenset[str]) -> dict[str, str]:
 
     Args:
         raw: The query string as it came.
-        known: The parameters that exist.
 
     Raises:
         ApiError: A parameter is unknown, repeated or not escaped.

@@ -42,7 +42,6 @@ class ApiError(Exception):
     """A response other than success.
 
     Args:
-        status: The HTTP status.
         message: The message in the body; the documented one for the status if none.
     """
 
@@ -124,10 +123,8 @@ def page(table: Table, selected: Iterable[int], path: str, request: PageRequest)
     """Write a page of a list.
 
     Args:
-        table: The list.
         selected: The numbers of the rows meant, in order.
         path: Path of the list, below the root of the API.
-        request: Which page of them.
     """
     numbers = list(selected)
     total = len(numbers)

@@ -31,7 +31,6 @@ class Table:
     """Records in storage order, which is neither that of their ids nor that of their timestamps.
 
     Args:
-        rows: The records.
         fields: The properties that can be queried and sorted by.
         key: The property that identifies a record.
     """

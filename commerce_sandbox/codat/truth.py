@@ -130,7 +130,6 @@ def encoded(stream: str, row: Record) -> bytes:
     """Encode a row of a stream, its date-times in UTC.
 
     Args:
-        stream: The stream.
         row: The row with all its columns, as the API writes them.
     """
     _, known = _STREAMS[stream]

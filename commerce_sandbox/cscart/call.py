@@ -82,7 +82,6 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             entity: The table it is of.
-            row: The row.
             display: Whether its texts follow `sl`, not `lang_code`.
             without: Columns to leave out.
         """
@@ -116,7 +115,6 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             listing: How the list is read.
-            rows: Its rows.
             write: Gives a row as the API writes it.
             repeats: Whether the last page is sent instead of those beyond it.
             key: The column that breaks ties.
@@ -168,7 +166,6 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             name: The property with the rows.
-            rows: All rows.
             write: Gives a row as the API writes it.
             keyed: The column a page is keyed by; it is an array if none.
             key_without_size: The column the whole list is keyed by if no page is cut out of it.

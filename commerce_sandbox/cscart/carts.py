@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 
 
 class Carts:
-    """Makes carts from what the store has.
-
-    Args:
-        shop: The store.
-        products: Its products.
-        users: Its accounts.
-        orders: Its orders.
-    """
+    """Makes carts from what the store has."""
 
     def __init__(self, shop: Shop, products: Table, users: Table, orders: Table) -> None:
         self._shop = shop

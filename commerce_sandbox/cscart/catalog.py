@@ -101,12 +101,7 @@ def categories(shop: Shop) -> Table:
 
 
 def features(shop: Shop, of: Table) -> Table:
-    """Make groups of features and features, these with their variants inside.
-
-    Args:
-        shop: The store.
-        of: The categories.
-    """
+    """Make groups of features and features, these with their variants inside."""
     random = shop.rng("features")
     table: Table = {}
     groups = (30, 60, 90)
@@ -172,9 +167,6 @@ def products(shop: Shop, of: Table, known: Table, companies: Sequence[int]) -> T
     """Make the products.
 
     Args:
-        shop: The store.
-        of: The categories.
-        known: The features.
         companies: The companies they belong to.
     """
     random = shop.rng("products")
@@ -220,9 +212,7 @@ def product(
     Args:
         random: What its values are drawn from.
         key: Its id.
-        company: Whose it is.
         of: Its categories, the main one first.
-        features: The features there are.
         born: When it was made, in unix seconds.
         updated: When it was edited last.
         parent: The product it is a variation of, if any.

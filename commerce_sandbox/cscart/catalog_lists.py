@@ -209,8 +209,6 @@ def products_among(call: Call, rows: list[Row], category: str | None = None) -> 
     """List some products.
 
     Args:
-        call: The request.
-        rows: The products.
         category: The category they must be in, whatever the request.
     """
     if category is not None or "cid" in call.parameters:

@@ -157,7 +157,6 @@ class _Editor:
     """Changes rows, in each table every way of changing in turn.
 
     Args:
-        store: The store to change.
         random: What new values are drawn from.
         shortens: Whether an order that is edited loses a line, which leaves no trace.
     """
@@ -202,7 +201,6 @@ class Mutation:
     requests later rows only, not for equal ones, misses it.
 
     Args:
-        store: The store to change.
         number: The number of the round.
     """
 
@@ -273,11 +271,7 @@ def _latest(store: Store, stream: str) -> int:
 
 
 class Churner:
-    """Changes row by row, while clients read.
-
-    Args:
-        store: The store to change.
-    """
+    """Changes row by row, while clients read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -28,7 +28,6 @@ def options_of(product: Row, shared: Table) -> Table:
     """Return the options of a product.
 
     Args:
-        product: The product.
         shared: The options any product can be linked to.
     """
     if not product["has_options"].value:

@@ -133,9 +133,7 @@ def within(column: str, seconds: int, now: float) -> Filter:
     """Keep the rows with a timestamp of the last hours or days.
 
     Args:
-        column: The timestamp.
         seconds: How long one of them is.
-        now: The server's clock.
     """
 
     def make(value: Any) -> Predicate | None:  # noqa: ANN401
@@ -160,8 +158,6 @@ def period(parameters: Parameters, prefix: str, column: str, now: float) -> Pred
     Args:
         parameters: The parameters of the request.
         prefix: What the names of the parameters begin with.
-        column: The timestamp.
-        now: The server's clock.
     """
     name = str(parameters.get(f"{prefix}period"))
     if name == "C":

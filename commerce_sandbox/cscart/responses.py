@@ -33,7 +33,6 @@ class ApiError(Exception):
     """A response other than success.
 
     Args:
-        status: The HTTP status.
         text: What the store adds to the status, in its own language.
     """
 
@@ -114,9 +113,7 @@ def ordered(
     """Sort rows as requested, or by default if the name is unknown.
 
     Args:
-        rows: The rows.
         parameters: The parameters of the request.
-        listing: What can be requested.
         key: The column that breaks ties.
 
     Returns:

@@ -58,13 +58,7 @@ def buyers(users: Table) -> list[int]:
 
 
 class Sales:
-    """Makes orders from what the store has.
-
-    Args:
-        shop: The store.
-        products: Its products.
-        users: Its accounts.
-    """
+    """Makes orders from what the store has."""
 
     def __init__(self, shop: Shop, products: Table, users: Table) -> None:
         self._shop = shop

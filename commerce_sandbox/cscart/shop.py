@@ -46,8 +46,6 @@ class Shop:
     """The context in which rows are made.
 
     Args:
-        setup: Which store it is.
-        seed: Names the rows.
         scale: How many there are, against those of the demonstration.
     """
 
@@ -97,7 +95,6 @@ def image(kind: str, pair: int, owner: int, *, detailed: bool = True) -> Row:
     Args:
         kind: Type of the object the image belongs to.
         pair: Id of the pair of a picture and its icon.
-        owner: Id of the object.
         detailed: Whether it is the large picture, not the icon.
     """
     folder = "detailed" if detailed else "icon"

@@ -26,13 +26,7 @@ class Store:
     """The tables of a store, rows by their key.
 
     Attributes:
-        setup: Which store it is.
         now: The time of the last change, in unix seconds.
-
-    Args:
-        setup: Which store it is.
-        seed: Names the rows.
-        scale: How many there are.
     """
 
     def __init__(self, setup: Setup, seed: int, scale: float) -> None:

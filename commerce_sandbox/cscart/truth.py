@@ -194,8 +194,6 @@ def encoded(store: Store, stream: str, row: Row) -> bytes:
     """Encode a row of a stream, with the columns that the store has.
 
     Args:
-        store: The store.
-        stream: The stream.
         row: The row with all its columns.
     """
     held: dict[str, Any] = store.setup.held(_STREAMS[stream].table, row)

@@ -81,7 +81,6 @@ def serve(value: Any, language: str | None = LANGUAGE) -> Any:  # noqa: ANN401 (
     """Return a value as the API writes it.
 
     Args:
-        value: The value.
         language: The language of texts; none gives null for those that are translated.
     """
     return _SERVED[type(value)](value, language)

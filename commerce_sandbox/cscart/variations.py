@@ -13,11 +13,7 @@ if TYPE_CHECKING:
 
 
 def variation_groups(table: Table) -> Table:
-    """Make the groups of products that are variations of one another.
-
-    Args:
-        table: The products.
-    """
+    """Make the groups of products that are variations of one another."""
     members: dict[int, list[Row]] = {}
     for row in table.values():
         if row["parent_product_id"]:

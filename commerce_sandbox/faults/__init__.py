@@ -58,7 +58,6 @@ class Faults:
     """Wraps an API and injects the faults of a profile.
 
     Args:
-        api: The fake API.
         options: The profile, its seed and its measures.
     """
 

@@ -39,7 +39,6 @@ def again(body: bytes, receive: Receive) -> Receive:
     """Replay the body of a request to the next reader.
 
     Args:
-        body: The body.
         receive: Receives the messages that follow it.
 
     Returns:
@@ -54,13 +53,7 @@ def again(body: bytes, receive: Receive) -> Receive:
 
 
 class Response(msgspec.Struct):
-    """A whole response.
-
-    Attributes:
-        status: Its status.
-        headers: Its headers.
-        body: Its body.
-    """
+    """A whole response."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -106,12 +99,7 @@ class Exchange:
     """A request on its way to a fault.
 
     Args:
-        scope: The request.
-        receive: Gives the request's messages.
-        send: Takes the response's messages.
-        api: The fake API.
         options: The measures of the faults.
-        memory: What happened before.
         random: What the fault draws from.
     """
 
@@ -174,7 +162,6 @@ class Exchange:
         """Send a response with an error status.
 
         Args:
-            status: The status.
             body: The body; what the API documents for the status if none.
             headers: Headers, `_` standing for `-`; an empty one is left out.
         """
@@ -186,7 +173,6 @@ class Exchange:
         """Write bytes as they are, then end the connection.
 
         Args:
-            data: What to write.
             reset: Whether to break the connection off rather than to close it.
         """
         transport = self.connection.transport
