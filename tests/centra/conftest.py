@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.runs import Run
 
 FACTS = FIXTURES / "centra"
-SCALE = 0.05
+SCALE = 0.02
 VARIANTS = ("current", "older")
 
 INTEGRATION = "integration"

@@ -9,7 +9,7 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
-from tests.centra.conftest import INTEGRATION, KINDS, ORDER, SCALE, Taps, amiss, differences, truth
+from tests.centra.conftest import INTEGRATION, KINDS, ORDER, Taps, amiss, differences, truth
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Story:
 @pytest.fixture(scope="module")
 def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Story]]:
     """The story of each API."""
-    with Sandbox(scale=SCALE) as first, Sandbox(scale=SCALE) as second:
+    with Sandbox(scale=0.05) as first, Sandbox(scale=0.05) as second:
         yield {
             api: Story(api, Taps(tmp_path_factory.mktemp(api)), sandbox)
             for api, sandbox in ((INTEGRATION, first), (ORDER, second))

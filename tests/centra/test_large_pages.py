@@ -91,9 +91,9 @@ def test_page_of_the_order_api_that_fails_above_a_size_is_read_whole(
 @pytest.mark.parametrize(
     "case",
     [
-        *(("orders", "orderId", '"orderId":"{}"', place) for place in (0, 7, 11)),
-        *(("returns", "returnId", '"returnId":{},', place) for place in (0, 7, 11)),
-        ("products", "stockItemId", '"stockItemId":{},', 7),
+        *(("orders", "orderId", '"orderId":"{}"', place) for place in (0, 3, 5)),
+        *(("returns", "returnId", '"returnId":{},', place) for place in (0, 3, 5)),
+        ("products", "stockItemId", '"stockItemId":{},', 3),
     ],
 )
 def test_row_of_the_order_api_that_fails_alone_is_named_and_all_others_come(
@@ -104,7 +104,7 @@ def test_row_of_the_order_api_that_fails_alone_is_named_and_all_others_come(
     good = run(sandbox, ORDER, catalog=some).output
     bad = good.records[stream][place][name]
     sandbox.override(rf"/{stream}\?", **SERVER_ERROR, holding=mark.format(bad))
-    ended = run(sandbox, ORDER, catalog=some, page_size=8, max_retries=1)
+    ended = run(sandbox, ORDER, catalog=some, page_size=4, max_retries=1)
     assert ended.code == 1
     assert "even for a single row" in ended.log
     assert set(ended.output.rows(stream)) == set(good.rows(stream)) - {(bad,)}
