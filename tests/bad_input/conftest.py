@@ -287,7 +287,7 @@ of_one_tap = pytest.mark.parametrize("trial", SUBJECTS[:1], indirect=True, ids=s
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A small sandbox whose data no test changes."""
-    with Sandbox(scale=0.04) as running:
+    with Sandbox(scale=0.01) as running:
         yield running
 
 
