@@ -26,11 +26,10 @@ from commerce_taps.errors import (
 )
 from commerce_taps.input.catalog import check_catalog, fit_catalog
 from commerce_taps.input.cli import Command, load_config, load_object
+from commerce_taps.input.environment import clean, from_environment
 from commerce_taps.input.settings import (
     check_date,
     check_secrets,
-    clean,
-    from_environment,
     is_missing,
     unknown,
     validation_errors,

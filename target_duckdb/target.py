@@ -17,7 +17,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
 
-from commerce_taps.input.cli import Command, load_config
+from commerce_taps.input.cli import CommandLine
 from target_duckdb import columns as kinds
 from target_duckdb import lines
 from target_duckdb.columns import fold
@@ -27,9 +27,6 @@ from target_duckdb.settings import SETTINGS, check, number_type, place
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-
-    import click
-    from singer_sdk.plugin_base import _ConfigInput
 
     from target_duckdb.batch import Batches
     from target_duckdb.store import Store, Table
@@ -61,7 +58,7 @@ class _Stream(t.NamedTuple):
     batches: Batches
 
 
-class TargetDuckDB(Target):
+class TargetDuckDB(CommandLine, Target):
     """Singer target for DuckDB."""
 
     name = "target-duckdb-lines"
@@ -343,38 +340,3 @@ class TargetDuckDB(Target):
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
         """Add no setting of the SDK: none of them does anything here."""
-
-    @override
-    @classmethod
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        """Read the settings given on the command line.
-
-        Args:
-            ctx: Click context.
-            param: Click option.
-            value: What was given.
-
-        Returns:
-            The settings.
-        """
-        return load_config(value)
-
-    @override
-    @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """Build the command line.
-
-        Returns:
-            The SDK's command, which tells the user's mistakes in a sentence.
-        """
-        command = super().get_singer_command()
-        return Command(
-            name=command.name,
-            callback=command.callback,
-            params=command.params,
-            help=command.help,
-            context_settings=command.context_settings,
-            logger=cls.logger,
-        )

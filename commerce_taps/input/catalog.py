@@ -1,4 +1,4 @@
-"""Refuses a catalog that is not this tap's, and completes one that leaves things out."""
+"""Validates the catalog of a run, and completes it with what the tap knows of its streams."""
 
 from __future__ import annotations
 
@@ -11,22 +11,49 @@ from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, Schema, Stream
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
 from commerce_taps.errors import TapError
+from commerce_taps.report import list_names
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from commerce_taps.stream import HTTPStream
+    from singer_sdk.singerlib import MetadataMapping
 
 
 Kind = t.Literal["string", "boolean", "integer", "number", "array", "object", "null"]
 
-_LARGEST: t.Final = sys.float_info.max
-_Bound = t.Annotated[float, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
-"""A number, whole or not; not what only Python takes for one in JSON, such as NaN."""
+_MAX_FLOAT: t.Final = sys.float_info.max
+_Bound = t.Annotated[float, msgspec.Meta(ge=-_MAX_FLOAT, le=_MAX_FLOAT)]
+"""A number, but not NaN or infinity, which only Python accepts in JSON."""
+
+
+class KnownStream(t.Protocol):
+    """A stream as the tap discovers it."""
+
+    name: str
+
+    @property
+    def schema(self) -> dict[str, t.Any]:
+        """JSON Schema of its records."""
+
+    @property
+    def primary_keys(self) -> Sequence[str]:
+        """The columns that identify a record."""
+
+    @property
+    def context_keys(self) -> Sequence[str]:
+        """The columns that identify a partition."""
+
+    @property
+    def replication_key(self) -> str | None:
+        """The column of its bookmark, if it is incremental."""
+
+    @property
+    def metadata(self) -> MetadataMapping:
+        """Its metadata in a catalog."""
 
 
 class _Schema(msgspec.Struct):
-    """What has to hold of a schema, so that records can be shaped by it."""
+    """The parts of a schema that the tap uses."""
 
     type: Kind | t.Annotated[list[Kind], msgspec.Meta(min_length=1)] = "null"
     properties: dict[str, _Schema] = {}
@@ -36,8 +63,8 @@ class _Schema(msgspec.Struct):
     maximum: _Bound | None = None
 
 
-class _Facts(msgspec.Struct, rename="kebab"):
-    """What may be said of a stream or a column."""
+class _Values(msgspec.Struct, rename="kebab"):
+    """The metadata of a stream or a column."""
 
     selected: bool | None = None
     selected_by_default: bool | None = None
@@ -48,11 +75,11 @@ class _Facts(msgspec.Struct, rename="kebab"):
     forced_replication_method: str | None = None
 
 
-class _Place(msgspec.Struct):
-    """What is said of a stream, where the breadcrumb is empty, or of a column."""
+class _Metadata(msgspec.Struct):
+    """An entry of `metadata`: about the stream if the breadcrumb is empty, otherwise a column."""
 
     breadcrumb: list[str]
-    metadata: _Facts
+    metadata: _Values
 
 
 class _Entry(msgspec.Struct):
@@ -60,7 +87,7 @@ class _Entry(msgspec.Struct):
 
     tap_stream_id: str
     schema: _Schema = msgspec.field(default_factory=_Schema)
-    metadata: list[_Place] = []
+    metadata: list[_Metadata] = []
     key_properties: list[str] | None = None
     replication_key: str | None = None
     replication_method: str | None = None
@@ -74,58 +101,59 @@ def check_catalog(catalog: dict[str, t.Any]) -> Catalog:
     """Check the form of a catalog.
 
     Args:
-        catalog: What the run is given.
+        catalog: The content of `--catalog`.
 
     Returns:
-        The catalog as the SDK takes it. A replication method in a stream's metadata, where Singer
-        has it, goes before the one that discovery wrote beside it.
+        The catalog of the SDK. A replication method in a stream's metadata, where Singer defines
+        it, wins over the one beside it that discovery writes.
 
     Raises:
-        TapError: It is no catalog.
+        TapError: It is not a valid catalog.
     """
     try:
         entries = msgspec.convert(catalog, _Catalog).streams
     except (msgspec.ValidationError, RecursionError) as error:
-        msg = f"The catalog cannot be read ({error}). Discover it anew."
+        msg = f"The catalog cannot be read ({error}). Run `--discover` again."
         raise TapError(msg) from error
     found = Catalog.from_dict(catalog)
     if len(found) < len(entries):
-        msg = "The catalog has a stream twice. Discover it anew."
+        msg = "The catalog contains a stream twice. Run `--discover` again."
         raise TapError(msg)
     for entry in entries:
-        for place in entry.metadata:
-            method = place.metadata.replication_method or place.metadata.forced_replication_method
-            if method and not place.breadcrumb:
+        for one in entry.metadata:
+            method = one.metadata.replication_method or one.metadata.forced_replication_method
+            if method and not one.breadcrumb:
                 found[entry.tap_stream_id].replication_method = method
     return found
 
 
-def fit_catalog(catalog: Catalog, tap: str, streams: Mapping[str, HTTPStream]) -> Catalog:
-    """Check a catalog against what the tap has, and complete it.
+def fit_catalog(catalog: Catalog, tap: str, streams: Mapping[str, KnownStream]) -> Catalog:
+    """Check a catalog against the tap's streams, and complete it.
 
     Args:
-        catalog: What the run is given.
+        catalog: The catalog of the run.
         tap: The tap's name.
-        streams: The tap's streams by name, as they are without a catalog.
+        streams: The tap's streams by name, as discovered.
 
     Returns:
-        The tap's streams of the catalog, each with its keys.
+        The catalog's streams that the tap has, each with its keys.
 
     Raises:
-        TapError: It is not a catalog of this tap, asks for what the tap cannot do, or for nothing.
+        TapError: It is a catalog of another tap, selects nothing, or selects what the tap cannot
+            read.
     """
     selected = {name for name, entry in catalog.items() if _is_selected(entry)}
     if catalog and not catalog.keys() & streams.keys():
         msg = f"The catalog belongs to another tap: {tap} has no stream {', '.join(catalog)}."
         raise TapError(msg)
-    if strange := selected - streams.keys():
+    if unknown := selected - streams.keys():
         msg = (
-            f"The catalog selects what {tap} does not have: {', '.join(sorted(strange))}. "
-            "Discover it anew."
+            f"The catalog selects streams that {tap} does not have: {list_names(unknown)}. "
+            "Run `--discover` again."
         )
         raise TapError(msg)
     if not selected:
-        msg = "The catalog selects no stream, so nothing would be read: select some."
+        msg = "The catalog selects no stream. Select at least one."
         raise TapError(msg)
     fitted = Catalog((name, entry) for name, entry in catalog.items() if name in streams)
     for name, entry in fitted.items():
@@ -134,17 +162,18 @@ def fit_catalog(catalog: Catalog, tap: str, streams: Mapping[str, HTTPStream]) -
 
 
 def _is_selected(entry: CatalogEntry) -> bool:
-    """Tell whether a stream is selected; one of which nothing is said is."""
+    """Check whether a stream is selected. A stream without metadata is."""
     if entry.metadata:
         entry.metadata.setdefault((), StreamMetadata())
     return entry.metadata.resolve_selection()[()]
 
 
 def _fit(
-    entry: CatalogEntry, stream: HTTPStream, logger: logging.Logger, *, required: bool
+    entry: CatalogEntry, stream: KnownStream, logger: logging.Logger, *, required: bool
 ) -> None:
-    """Complete a stream's entry: its columns are the user's to choose, not what it is known by."""
+    """Complete a stream's entry. The catalog decides about all columns except keys."""
     if required:
+        _check_keys(entry, stream)
         _check_replication(entry, stream)
     if not entry.metadata:
         entry.metadata = stream.metadata
@@ -160,42 +189,45 @@ def _fit(
     fixed = {*stream.primary_keys, *stream.context_keys, stream.replication_key}
     restored = []
     for name in fixed & own.keys():
-        if any(given.get(name, {}).get(fact) != own[name].get(fact) for fact in ("type", "format")):
+        if any(given.get(name, {}).get(part) != own[name].get(part) for part in ("type", "format")):
             given[name] = own[name]
             restored.append(name)
         entry.metadata["properties", name] = Metadata(inclusion=Metadata.InclusionType.AUTOMATIC)
     if restored and required:
         logger.warning(
-            "%s: what the catalog makes of %s is not followed: rows are known by it.",
+            "%s: the catalog cannot change or remove %s: it identifies rows. The tap's own schema "
+            "is used.",
             stream.name,
-            ", ".join(f"`{name}`" for name in sorted(restored)),
+            list_names(restored),
         )
     entry.schema = Schema.from_dict(schema)
 
 
-def _check_replication(entry: CatalogEntry, stream: HTTPStream) -> None:
-    """Refuse another key or another way of reading than the stream has.
+# Discovery writes each of these values twice, in the metadata and beside it. A change counts in
+# either place.
 
-    Discovery writes each fact twice, beside the metadata and in it: whichever was changed counts.
-    """
-    root = t.cast("StreamMetadata", entry.metadata.get((), StreamMetadata()))
+
+def _check_keys(entry: CatalogEntry, stream: KnownStream) -> None:
+    """Check that the catalog does not change the key of a stream."""
+    root = _root(entry)
     for keys in filter(None, (entry.key_properties, root.table_key_properties)):
         if set(keys) != set(stream.primary_keys):
             msg = (
-                f"The catalog gives `{stream.name}` the key {', '.join(keys)}; its rows are known "
-                f"by {', '.join(stream.primary_keys)}. `__key_properties__` in `stream_maps` "
-                "changes what they are loaded by."
+                f"The catalog gives `{stream.name}` the key {', '.join(keys)}; its key is "
+                f"{', '.join(stream.primary_keys)}. To load it by another key, set "
+                "`__key_properties__` in `stream_maps`."
             )
             raise TapError(msg)
+
+
+def _check_replication(entry: CatalogEntry, stream: KnownStream) -> None:
+    """Check that the API can replicate a stream as the catalog wants it."""
+    root = _root(entry)
     for key in filter(None, (entry.replication_key, root.replication_key)):
         if key != stream.replication_key:
-            msg = (
-                f"The catalog has `{stream.name}` read by `{key}`, which the API cannot: "
-                f"it goes by `{stream.replication_key}`."
-                if stream.replication_key
-                else f"The catalog has `{stream.name}` read by `{key}`, but it is always read "
-                "whole."
-            )
+            own = stream.replication_key
+            reason = f"the API supports only `{own}`" if own else "the tap always reads it in full"
+            msg = f"The catalog gives `{stream.name}` the replication key `{key}`; {reason}."
             raise TapError(msg)
     method = entry.replication_method or root.forced_replication_method
     possible = [REPLICATION_FULL_TABLE]
@@ -203,6 +235,11 @@ def _check_replication(entry: CatalogEntry, stream: HTTPStream) -> None:
         possible.append(REPLICATION_INCREMENTAL)
     if method and method not in possible:
         msg = (
-            f"The catalog has `{stream.name}` read as {method}; it can be {' or '.join(possible)}."
+            f"The catalog gives `{stream.name}` the replication method {method}; "
+            f"possible: {', '.join(possible)}."
         )
         raise TapError(msg)
+
+
+def _root(entry: CatalogEntry) -> StreamMetadata:
+    return t.cast("StreamMetadata", entry.metadata.get((), StreamMetadata()))

@@ -1,4 +1,4 @@
-"""The command line: the SDK's, with the user's mistakes told in one sentence each."""
+"""The SDK's command line, which reports each mistake of the user in one message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.plugin_base import SingerCommand, _ConfigInput
+from singer_sdk.plugin_base import PluginBase, SingerCommand, _ConfigInput
 from typing_extensions import override
 
 from commerce_taps.errors import TapError
@@ -18,7 +18,7 @@ from commerce_taps.shutdown import DEADLINE
 
 
 class Command(SingerCommand):
-    """A command whose foreseen errors end in one sentence and exit code 1."""
+    """A command that ends expected errors with one message and exit code 1."""
 
     @override
     def main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
@@ -32,7 +32,7 @@ class Command(SingerCommand):
             except OutputLost as error:
                 self.logger.error("%s", error)  # noqa: TRY400
                 drop_output()
-        # Whoever sent a signal may have ended the program that reads, too.
+        # A signal may have ended the program that reads the output as well.
         sys.exit(DEADLINE.code or 1)
 
     def _main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:  # noqa: ANN401
@@ -54,16 +54,40 @@ class Command(SingerCommand):
             raise
 
 
-LARGEST: t.Final = 256 << 20
-"""Bytes of a file beyond which it is none that a tap reads."""
+class CommandLine(PluginBase):
+    """Mix-in for a tap or a target: its command line is a `Command`, and uses `load_config`."""
+
+    @override
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        return load_config(value)
+
+    @override
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        return Command(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            help=command.help,
+            context_settings=command.context_settings,
+            logger=cls.logger,
+        )
+
+
+MAX_FILE_BYTES: t.Final = 256 << 20
+"""No file that a tap reads is larger."""
 
 
 def load_config(paths: t.Iterable[str]) -> _ConfigInput:
-    """Read the settings given on the command line.
+    """Read the settings of the command line.
 
     Args:
-        paths: Files, of which the later win; `ENV` stands for the environment, which wins over
-            files. Without any, the environment is read.
+        paths: Files; later ones win. `ENV` is the environment, which wins over all files. Without
+            any path, the environment is read.
 
     Returns:
         The settings of all files.
@@ -89,15 +113,15 @@ def load_config(paths: t.Iterable[str]) -> _ConfigInput:
 def load_object(
     option: str, file: t.IO[str] | None, *, listing: str | None = None
 ) -> dict[str, t.Any] | None:
-    """Read a JSON object from a file given on the command line.
+    """Read a JSON object from a file of the command line.
 
     Args:
-        option: The option it was given with.
-        file: The file, if one was given.
-        listing: A list the object must have.
+        option: The option that has the file.
+        file: The file, if the option is used.
+        listing: The name of a list that the object must have.
 
     Returns:
-        The object, if a file was given.
+        The object; `None` without a file.
 
     Raises:
         TapError: The file holds no such object.
@@ -105,19 +129,19 @@ def load_object(
     if file is None:
         return None
     try:
-        # As bytes: JSON tells its encoding by itself, and some shells write UTF-16.
-        content = getattr(file, "buffer", file).read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise TapError(f"{option}: {file.name} is larger than {LARGEST >> 20} MB.")
+        # As bytes: some shells write UTF-16, and json.loads detects the encoding.
+        content = getattr(file, "buffer", file).read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise TapError(f"{option}: {file.name} is larger than {MAX_FILE_BYTES >> 20} MB.")
         value = json.loads(content, object_pairs_hook=_object)
-        json.dumps(value, ensure_ascii=False).encode()  # half a character is none
-    except _Twice as error:
+        json.dumps(value, ensure_ascii=False).encode()  # rejects lone surrogates
+    except _DuplicateName as error:
         raise TapError(f"{option}: {file.name} has `{error}` twice in one object.") from error
     except (ValueError, RecursionError) as error:
-        msg = f"{option}: {file.name} is not JSON ({error}). It may be empty or cut short."
+        msg = f"{option}: {file.name} is not JSON ({error}). It may be empty or truncated."
         raise TapError(msg) from error
     if not isinstance(value, dict):
-        msg = f"{option}: {file.name} holds no JSON object."
+        msg = f"{option}: {file.name} is not a JSON object."
         raise TapError(msg)
     if listing is not None and not isinstance(value.get(listing), list):
         msg = f"{option}: {file.name} has no list `{listing}`: is it another kind of file?"
@@ -125,14 +149,14 @@ def load_object(
     return value
 
 
-class _Twice(ValueError):
-    """An object of a file has a member of this name twice."""
+class _DuplicateName(ValueError):
+    """An object has two members of this name."""
 
 
 def _object(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
-    """Make an object of its members."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    """Make an object of its members, whose names must differ."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
         names = [name for name, _ in pairs]
-        raise _Twice(next(name for name in made if names.count(name) > 1))
-    return made
+        raise _DuplicateName(next(name for name in members if names.count(name) > 1))
+    return members

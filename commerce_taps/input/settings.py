@@ -1,21 +1,17 @@
-"""Settings every tap has, and what is said about a wrong one."""
+"""The settings that every tap has, and the messages about wrong ones."""
 
 from __future__ import annotations
 
 import difflib
-import json
 import math
-import os
 import re
 import typing as t
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
-from dotenv import load_dotenv
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from commerce_taps.errors import TapError
 from commerce_taps.records import dates
 from commerce_taps.redact import redact
 
@@ -163,140 +159,15 @@ COMMON: t.Final[tuple[th.Property[t.Any], ...]] = (
 )
 
 
-TRUTH: t.Final = {
-    **dict.fromkeys(("true", "1", "yes", "on"), True),
-    **dict.fromkeys(("false", "0", "no", "off"), False),
-}
-
-
-def from_environment(prefix: str, schema: dict[str, t.Any]) -> dict[str, str]:
-    """Read settings from the environment, and from `.env` in the working directory.
-
-    Args:
-        prefix: What the names of the tap's variables begin with.
-        schema: The tap's `config_jsonschema`.
-
-    Returns:
-        The settings as texts, see `tidy`.
-
-    Raises:
-        TapError: `.env` cannot be read, or a variable holds bytes that are no text.
-    """
-    _load_env_file()
-    variables = {name: prefix + name.upper().replace("-", "_") for name in schema["properties"]}
-    texts = {name: os.environ[one] for name, one in variables.items() if one in os.environ}
-    for name, text in texts.items():
-        if not text.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in text):
-            raise TapError(f"Setting `{name}` holds bytes that are not UTF-8.")
-    return texts
-
-
-def _load_env_file() -> None:
-    """Add what `.env` sets to the environment, in which a variable that is there already stays.
-
-    Only the working directory is looked at: a file further up may be that of another project.
-
-    Raises:
-        TapError: The file cannot be read.
-    """
-    try:
-        load_dotenv(".env", encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TapError(".env: it is not UTF-8. Save it so.") from error
-    except OSError as error:
-        raise TapError(f".env: it cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise TapError(f".env: it sets what no variable can hold ({error}).") from error
-
-
-def clean(config: dict[str, t.Any], schema: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Undo what shells, files and forms do to settings: each is given the type it is to have.
-
-    Args:
-        config: The settings as given.
-        schema: The tap's `config_jsonschema`.
-
-    Returns:
-        The settings without blanks around texts, and without those that are empty or null: an
-        empty variable of the environment is a setting that is not set. What can mean one value
-        only has become it: the text of a number, of true or false, or of JSON; a number that stands
-        for a text, such as an id; a single value in place of a list, or several with commas
-        between. Anything else stays as it is: `mistakes` names it.
-    """
-    found = {
-        name: _tidy_value(value, schema["properties"].get(name, {}))
-        for name, value in config.items()
-    }
-    return {name: value for name, value in found.items() if value is not None and value != ""}
-
-
-def _tidy_value(value: t.Any, schema: dict[str, t.Any]) -> t.Any:  # noqa: ANN401 (JSON)
-    kinds = schema.get("type", ())
-    if isinstance(value, str):
-        value = value.strip()
-    if not kinds or value is None or value == "":
-        return value
-    if "array" in kinds:
-        return _tidy_list(value, schema.get("items", {}))
-    if isinstance(value, str):
-        return value if "string" in kinds else _from_text(value, kinds)
-    if not _is_number(value):
-        return value
-    if "string" in kinds and "integer" not in kinds:
-        return str(value)
-    return bool(value) if "boolean" in kinds and value in (0, 1) else _whole(value)
-
-
-def _tidy_list(value: t.Any, items: dict[str, t.Any]) -> t.Any:  # noqa: ANN401 (JSON)
-    """Make a list of what is given in place of one."""
-    if isinstance(value, str):
-        parts = [part for part in value.split(",") if part.strip()]
-        value = _from_json(value) if value.startswith("[") else parts
-    elif _is_number(value):
-        value = [value]
-    if not isinstance(value, list):
-        return value
-    return [_tidy_value(_whole(one), items) for one in value]
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _whole(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-    """Take the fraction off a number that has none: a form may send 100 as 100.0."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _from_text(text: str, kinds: t.Sequence[str]) -> t.Any:  # noqa: ANN401 (JSON)
-    """Read a text that stands for another value."""
-    if "boolean" in kinds:
-        return TRUTH.get(text.lower(), text)
-    value = _from_json(text)
-    if isinstance(value, bool) or isinstance(value, dict) != ("object" in kinds):
-        return text
-    return _whole(value)
-
-
-def _from_json(text: str) -> t.Any:  # noqa: ANN401 (JSON)
-    """Read JSON; a text that is none stays a text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
 def validation_errors(config: dict[str, t.Any], schema: dict[str, t.Any]) -> list[str]:
-    """Check settings against their JSON Schema, which also fills in defaults.
+    """Validate settings against their JSON Schema, and fill in its defaults.
 
     Args:
         config: The settings.
         schema: The tap's `config_jsonschema`.
 
     Returns:
-        A sentence for each mistake, without any secret's value.
+        A message for each mistake, without the value of any secret.
     """
     missing = [name for name in schema.get("required", ()) if name not in config]
     found = [f"Setting `{name}` is missing." for name in missing]
@@ -305,90 +176,86 @@ def validation_errors(config: dict[str, t.Any], schema: dict[str, t.Any]) -> lis
         for name, value in config.items()
         if isinstance(value, float) and not math.isfinite(value)
     ]
-    for error in JSONSchemaValidator(_sound(schema)).iter_errors(config):
+    for error in JSONSchemaValidator(_valid_schema(schema)).iter_errors(config):
         if error.path:
             secret = schema["properties"].get(error.path[0], {}).get("secret")
-            found.append(_mistake(error, secret=bool(secret)))
+            found.append(_message(error, secret=bool(secret)))
     return found
 
 
-def is_missing(sentence: str) -> bool:
-    """Tell whether a sentence is about a setting that is not given, rather than wrong."""
-    return re.match("Setting `[a-z_]+` is missing[.:]", sentence) is not None
+def is_missing(message: str) -> bool:
+    """Check whether a message is about a setting that is missing, rather than wrong."""
+    return re.match("Setting `[a-z_]+` is missing[.:]", message) is not None
 
 
-def _sound(schema: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-    """Take out what is no schema: the SDK's for `stream_maps` names a type among its choices."""
+def _valid_schema(schema: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+    """Remove what is not a schema: the SDK's for `stream_maps` has a type name in its `anyOf`."""
     if isinstance(schema, list):
-        return [_sound(item) for item in schema]
+        return [_valid_schema(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    sound = {name: _sound(value) for name, value in schema.items()}
-    if "anyOf" in sound:
-        sound["anyOf"] = [choice for choice in sound["anyOf"] if isinstance(choice, dict)]
-    return sound
+    valid = {name: _valid_schema(value) for name, value in schema.items()}
+    if "anyOf" in valid:
+        valid["anyOf"] = [choice for choice in valid["anyOf"] if isinstance(choice, dict)]
+    return valid
 
 
-KINDS: t.Final = {
-    "string": "a text",
-    "integer": "a whole number",
+TYPES: t.Final = {
+    "string": "a string",
+    "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
-    "array": "a list",
+    "array": "an array",
     "object": "an object",
 }
-"""The types of JSON Schema, as the user knows them; null is a setting that is not set."""
+"""The types of JSON Schema in messages. A setting that is null is a missing one."""
 
-FAULTS: t.Final = {
+RULES: t.Final = {
     "type": "is not {}",
     "enum": "is not one of {}",
     "minimum": "is less than the minimum of {}",
     "maximum": "is more than the maximum of {}",
     "pattern": "holds characters that cannot be sent",
 }
-"""What is said of a value that breaks a rule of JSON Schema."""
+"""The message about a value that breaks a rule of JSON Schema."""
 
-LONGEST_SHOWN: t.Final = 60
-"""Characters of a wrong value that are quoted."""
+MAX_PREVIEW: t.Final = 60
+"""Characters of a wrong value that a message quotes."""
 
 
-def _mistake(error: ValidationError, *, secret: bool) -> str:
-    """Say what is wrong with one setting."""
+def _message(error: ValidationError, *, secret: bool) -> str:
+    """Write the message about one setting."""
     name, rule = ".".join(map(str, error.path)), t.cast("t.Any", error.validator_value)
     if error.validator == "type":
         kinds = [rule] if isinstance(rule, str) else rule
-        rule = " or ".join(KINDS[kind] for kind in kinds if kind != "null")
+        rule = " or ".join(TYPES[kind] for kind in kinds if kind != "null")
     elif error.validator == "enum":
         rule = ", ".join(f"`{choice}`" for choice in rule)
     if secret and error.validator == "type":
         return f"Setting `{name}` must be {rule}."
-    fault = FAULTS.get(str(error.validator), "is not what this setting takes").format(rule)
-    value = "what is given" if secret else preview(error.instance)
-    return f"Setting `{name}`: {value} {fault}."
+    problem = RULES.get(str(error.validator), "is not a value of this setting").format(rule)
+    value = "the value" if secret else preview(error.instance)
+    return f"Setting `{name}`: {value} {problem}."
 
 
 def preview(value: object) -> str:
-    """Quote a value that is wrong.
+    """Quote the beginning of a wrong value.
 
-    Args:
-        value: The value.
-
-    Returns:
-        Its beginning, redacted before it is cut: half a secret would not be known any more.
+    The text is redacted before it is truncated: redaction would not recognize half a secret.
     """
     text = redact(repr(value))
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    return text if len(text) <= MAX_PREVIEW else f"{text[:MAX_PREVIEW]}…"
 
 
 def unknown(config: dict[str, t.Any], schema: dict[str, t.Any]) -> Iterator[str]:
-    """Look for settings that have no effect.
+    """Find settings that do not exist.
 
     Args:
         config: The settings.
         schema: The tap's `config_jsonschema`.
 
     Yields:
-        A sentence for each.
+        A message for each.
     """
     for name in config.keys() - schema["properties"].keys():
         near = difflib.get_close_matches(name, schema["properties"], n=1)
@@ -397,46 +264,45 @@ def unknown(config: dict[str, t.Any], schema: dict[str, t.Any]) -> Iterator[str]
 
 
 def check_secrets(named: Iterable[str], known: Collection[str]) -> Iterator[str]:
-    """Check which secrets are to be included.
+    """Check the setting `include_secrets`.
 
     Args:
-        named: What `include_secrets` names.
+        named: Its value.
         known: All columns that hold secrets, each as `stream.column`.
 
     Yields:
-        A sentence for each mistake.
+        A message for each mistake.
     """
     for name in named:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)
             hint = f" The nearest is `{near[0]}`." if near else " No stream has any."
-            given = preview(name)
-            yield f"Setting `include_secrets`: {given} is no column that holds secrets.{hint}"
+            yield f"Setting `include_secrets`: {preview(name)} is no column with a secret.{hint}"
 
 
 def warnings(config: dict[str, t.Any]) -> Iterator[str]:
-    """Look for settings that are right and probably not meant.
+    """Find settings that are valid, but probably not intended.
 
     Args:
-        config: The settings, without mistakes.
+        config: Valid settings.
 
     Yields:
-        A sentence for each.
+        A message for each.
     """
     start = config.get("start_date")
     if start is not None and dates.parse(start) > datetime.now(timezone.utc):
-        yield f"Setting `start_date` is in the future: what changes before {start} is not read."
+        yield f"Setting `start_date` is in the future: the tap skips all changes before {start}."
 
 
 def check_date(name: str, value: str) -> Iterator[str]:
-    """Check a date.
+    """Check that a setting is a date or a timestamp.
 
     Args:
-        name: The setting it comes from.
-        value: The date.
+        name: The setting.
+        value: Its value.
 
     Yields:
-        A sentence for a mistake.
+        A message if it is not.
     """
     try:
         dates.parse(value)
@@ -448,14 +314,14 @@ def check_date(name: str, value: str) -> Iterator[str]:
 
 
 def check_url(name: str, url: str) -> Iterator[str]:
-    """Check the address of an API.
+    """Check that a setting is the address of an API.
 
     Args:
-        name: The setting it comes from.
-        url: The address.
+        name: The setting.
+        url: Its value.
 
     Yields:
-        A sentence for a mistake: credentials are sent over https only, loopback excepted.
+        A message if it is not: credentials are sent only over https, except to loopback addresses.
     """
     try:
         parts = urlsplit(url)
@@ -463,13 +329,13 @@ def check_url(name: str, url: str) -> Iterator[str]:
     except ValueError:
         scheme, host, user = "", None, None
     if user is not None:
-        yield f"Setting `{name}` holds a user name or password: give the address alone."
+        yield f"Setting `{name}` holds a user name or a password. Use the bare address."
     elif scheme not in ("http", "https") or not host or not _is_bare(url):
-        yield f"Setting `{name}` is not an address: {preview(url)}. It looks like https://host."
+        yield f"Setting `{name}` is not an address: {preview(url)}. Write it as https://host."
     elif scheme == "http" and host not in LOOPBACK:
-        yield f"Setting `{name}` must begin with https://, or the credential could be read."
+        yield f"Setting `{name}` must begin with https://: others could read the credential."
 
 
 def _is_bare(url: str) -> bool:
-    """Tell whether a path can be put behind an address: no query, no fragment, no blank."""
-    return url.isprintable() and not any(mark in url for mark in " ?#")
+    """Check that a path can be appended to an address: no query, no fragment, no blank."""
+    return url.isprintable() and not any(sign in url for sign in " ?#")

@@ -79,26 +79,32 @@ REFUSED: dict[str, tuple[str, Callable[[Record], Any]]] = {
     "a bound without end": ("`$.streams[", of_columns({"type": "number", "maximum": -1e400})),
     "a bound beyond measure": ("`$.streams[", of_columns({"type": "number", "maximum": 10**400})),
     "keys as text": ("`$.streams[", of_entry(key_properties="id")),
-    "another key": ("the key label; its rows are known by", of_entry(key_properties=["label"])),
+    "another key": ("the key label; its key is", of_entry(key_properties=["label"])),
     "another key by metadata": (
-        "the key label; its rows are known by",
+        "the key label; its key is",
         lambda entry: (
             of_entry(key_properties=...)(entry),
             of_root(table_key_properties=["label"])(entry),
         ),
     ),
     "another key in metadata alone": (
-        "the key label; its rows are known by",
+        "the key label; its key is",
         of_root(table_key_properties=["label"]),
     ),
     "another replication key in metadata alone": (
-        "read by `label`",
+        "the replication key `label`",
         of_root(replication_key="label"),
     ),
-    "another replication key": ("read by `label`", of_entry(replication_key="label")),
-    "log based": ("read as LOG_BASED", of_root(replication_method="LOG_BASED")),
-    "log based beside": ("read as LOG_BASED", of_entry(replication_method="LOG_BASED")),
-    "a method that is none": ("read as full_table", of_entry(replication_method="full_table")),
+    "another replication key": ("the replication key `label`", of_entry(replication_key="label")),
+    "log based": ("method LOG_BASED", of_root(replication_method="LOG_BASED")),
+    "log based beside": (
+        "the replication method LOG_BASED",
+        of_entry(replication_method="LOG_BASED"),
+    ),
+    "a method that is none": (
+        "the replication method full_table",
+        of_entry(replication_method="full_table"),
+    ),
     "a method as number": ("`$.streams[", of_entry(replication_method=5)),
 }
 
@@ -111,16 +117,16 @@ def selected(catalog: Record, trial: Trial) -> Record:
 
 
 @of_one_tap
-@pytest.mark.parametrize(("says", "change"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("message", "change"), REFUSED.values(), ids=REFUSED)
 def test_a_catalog_that_cannot_be_followed_is_refused(
-    trial: Trial, says: str, change: Callable[[Record], Any]
+    trial: Trial, message: str, change: Callable[[Record], Any]
 ) -> None:
     catalog = trial.catalog()
     change(selected(catalog, trial))
-    sentence = trial(catalog=catalog).sentence
-    assert says in sentence
-    assert "catalog" in sentence
-    assert len(sentence) < 400
+    error = trial(catalog=catalog).sentence
+    assert message in error
+    assert "catalog" in error
+    assert len(error) < 400
 
 
 WHOLE: dict[str, tuple[str, Callable[[Record], Any]]] = {
@@ -135,7 +141,7 @@ WHOLE: dict[str, tuple[str, Callable[[Record], Any]]] = {
         lambda _: {"streams": [{"tap_stream_id": "issues", "schema": {}, "metadata": []}]},
     ),
     "with another stream": (
-        "selects what",
+        "selects streams that",
         lambda catalog: {"streams": [*catalog["streams"], {"tap_stream_id": "issues"}]},
     ),
     "a stream twice": (
@@ -146,11 +152,11 @@ WHOLE: dict[str, tuple[str, Callable[[Record], Any]]] = {
 
 
 @of_one_tap
-@pytest.mark.parametrize(("says", "change"), WHOLE.values(), ids=WHOLE)
+@pytest.mark.parametrize(("message", "change"), WHOLE.values(), ids=WHOLE)
 def test_a_catalog_of_something_else_is_refused(
-    trial: Trial, says: str, change: Callable[[Record], Any]
+    trial: Trial, message: str, change: Callable[[Record], Any]
 ) -> None:
-    assert says in trial(catalog=change(trial.catalog())).sentence
+    assert message in trial(catalog=change(trial.catalog())).sentence
 
 
 @of_one_tap
@@ -169,7 +175,10 @@ def test_every_stream_read_by_another_way_than_it_has_is_refused(trial: Trial) -
             changed["replication_method"] = "INCREMENTAL"
         else:
             changed["replication_key"] = "label"
-        assert f"`{name}` read" in trial(catalog={"streams": [changed]}).sentence
+        assert (
+            f"The catalog gives `{name}` the replication "
+            in trial(catalog={"streams": [changed]}).sentence
+        )
 
 
 # --- what is followed ---------------------------------------------------------------------------
@@ -265,7 +274,7 @@ def test_another_stream_that_is_not_selected_does_no_harm(trial: Trial) -> None:
     assert trial(catalog=catalog).output.timeless() == plain.timeless()
 
 
-def test_a_stream_of_which_nothing_says_that_it_is_selected_is_not(trial: Trial) -> None:
+def test_a_stream_of_which_nothing_message_that_it_is_selected_is_not(trial: Trial) -> None:
     catalog = trial.catalog()
     entry = selected(catalog, trial)
     entry["metadata"] = [one for one in entry["metadata"] if one["breadcrumb"]]

@@ -41,7 +41,7 @@ def test_a_wrong_command_line_ends_with_2(
 def test_a_file_that_is_too_large_is_refused(
     trial: Trial, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "LARGEST", 10)
+    monkeypatch.setattr(cli, "MAX_FILE_BYTES", 10)
     path = trial.folder / "large.json"
     path.write_text(json.dumps({"streams": [], "more": "than ten"}))
     assert f"--{option}: {path} is larger than" in end_of(TAP, [f"--{option}={path}"]).sentence

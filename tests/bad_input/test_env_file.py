@@ -124,10 +124,10 @@ def test_a_settings_file_alone_is_read_alone_and_the_environment_wins_beside_one
 
 
 REFUSED = {
-    "Latin-1": (".env: it is not UTF-8", "TAP_CODAT_API_KEY=Schlüssel".encode("latin-1")),
-    "UTF-16": (".env: it is not UTF-8", "TAP_CODAT_API_KEY=k".encode("utf-16")),
-    "NUL": (".env: it sets what no variable can hold", b"TAP_CODAT_API_KEY=a\0b"),
-    "a name": (".env: it sets what no variable can hold", b"'a=b'=c\nTAP_CODAT_API_KEY=k"),
+    "Latin-1": (".env is not UTF-8", "TAP_CODAT_API_KEY=Schlüssel".encode("latin-1")),
+    "UTF-16": (".env is not UTF-8", "TAP_CODAT_API_KEY=k".encode("utf-16")),
+    "NUL": (".env sets a value that no variable can hold", b"TAP_CODAT_API_KEY=a\0b"),
+    "a name": (".env sets a value that no variable can hold", b"'a=b'=c\nTAP_CODAT_API_KEY=k"),
 }
 
 
@@ -144,7 +144,7 @@ def test_a_file_that_cannot_be_taken_is_refused_in_a_sentence(
 def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(folder: Path) -> None:
     (folder / ".env").symlink_to("/proc/self/mem")
     end, _ = settings(CODAT)
-    assert ".env: it cannot be read (Input/output error)" in end.sentence
+    assert ".env cannot be read (Input/output error)" in end.sentence
 
 
 def test_a_folder_of_that_name_is_no_settings(folder: Path) -> None:

@@ -378,7 +378,7 @@ def test_a_secret_to_include_is_named_by_its_column(trial: Trial) -> None:
     for wrong in ("7", 7, ["orders"], [f"{name}x" for name in known[:1]] or ["x.y"]):
         end = trial(trial.config | {"include_secrets": wrong})
         assert "Setting `include_secrets`" in end.sentence
-        assert "is no column that holds secrets" in end.sentence
+        assert "is no column with a secret" in end.sentence
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ FILES = {
     ),
     "state of another tap": Mistake("belongs to another tap", files={"state": FOREIGN_STATE}),
     "state cut short": Mistake(
-        "--state: .* is not JSON .*cut short", files={"state": FOREIGN_STATE[:40]}
+        "--state: .* is not JSON .*truncated", files={"state": FOREIGN_STATE[:40]}
     ),
     "empty state": Mistake("--state: .* is not JSON .*empty", files={"state": ""}),
 }
@@ -182,7 +182,7 @@ STRUCTURED = {
     ("settings", "says"),
     [
         ({"api_key": KEY}, "Codat does not accept the key"),
-        ({"api_key": [KEY]}, "Setting `api_key` must be a text"),
+        ({"api_key": [KEY]}, "Setting `api_key` must be a string"),
         # It does not parse, and the SDK quotes it.
         ({"api_key": KEY, "stream_maps": {"companies": {"name": f"{KEY} +"}}}, "`stream_maps`"),
     ],

@@ -310,8 +310,8 @@ def test_the_constructor_validates_with_our_sentences() -> None:
     with pytest.raises(ConfigValidationError) as raised:
         MemoryTap(config={"page_size": "many", "api_key": ["QZJX-secret"]})
     assert raised.value.errors == [
-        "Setting `api_key` must be a text.",
-        "Setting `page_size`: 'many' is not a whole number.",
+        "Setting `api_key` must be a string.",
+        "Setting `page_size`: 'many' is not an integer.",
     ]
 
 

@@ -482,7 +482,7 @@ MUTANTS = (
     ),
     Mutant(
         ".env wins over exported variables",
-        "commerce_taps/input/settings.py",
+        "commerce_taps/input/environment.py",
         '        load_dotenv(".env", encoding="utf-8-sig")\n',
         '        load_dotenv(".env", encoding="utf-8-sig", override=True)\n',
         "tests/bad_input/test_env_file.py::test_a_variable_that_is_exported_wins",
