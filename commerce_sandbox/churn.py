@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from commerce_sandbox.fake_api import ChurnOptions, FakeApi
 
 _BREATH = 0.01
-"""Seconds between two rounds of changes, where churn goes by the clock."""
+"""Seconds between two rounds of changes of churn by the clock."""
 
 
 class Churn:

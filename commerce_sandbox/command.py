@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _BY_SIGNAL: Final = 128
-"""What shells add to the number of the signal that ended a command."""
+"""The exit code of a shell for a command killed by signal N is this plus N."""
 
 _FORWARDED: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -40,7 +40,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 class _PassOn:
-    """Passes signals on to a process; those that come before it runs wait for it."""
+    """Passes signals on to a process, once it runs."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,7 +73,7 @@ def _signals_held_back() -> Iterator[_PassOn]:
 
 
 def _in_foreground() -> bool:
-    """Return whether this process is one the terminal sends its signals to."""
+    """Return whether the terminal sends its signals to this process."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:

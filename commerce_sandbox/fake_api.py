@@ -17,7 +17,7 @@ Record = dict[str, Any]
 
 
 class FaultOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes wrong between a client and the sandbox.
+    """The faults between a client and the sandbox.
 
     Attributes:
         profile: The set of faults, a name of `faults.PROFILES`.
@@ -54,7 +54,7 @@ class ChurnOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """Where a page of a list keeps what a fault tampers with.
+    """The properties of a page that faults change.
 
     Attributes:
         records: The property with the records.
@@ -167,7 +167,7 @@ class FakeApi(Protocol):
 
     @property
     def envelope(self) -> Envelope:
-        """Where a page keeps its records, total and links."""
+        """The properties of a page with its records, total and links."""
 
     def truth(self, stream: str) -> Iterator[bytes]:
         """Return the rows of a stream, from the store, each encoded as JSON."""
@@ -190,14 +190,14 @@ class FakeApi(Protocol):
         """
 
     def settle(self) -> None:
-        """End the churn: let what it implies, such as a sync under way, come to its end."""
+        """End the churn, and complete its effects, such as a running sync."""
 
     def error_body(self, status: int) -> bytes:
         """Return the body this API sends with an error status."""
 
     @property
     def withheld(self) -> Sequence[str]:
-        """Variables that a tap must not have beside those, such as another credential."""
+        """Variables that a tap must not have besides, such as another credential."""
 
     def environment(self, url: str) -> Mapping[str, str]:
         """Return the environment variables that point a tap at this fake API.

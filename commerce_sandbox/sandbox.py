@@ -169,7 +169,7 @@ class Sandbox:
         return self._server.call(lambda: self._server.fakes.churned)
 
     def settle(self) -> None:
-        """End the churn, and with it what it implies, such as a sync under way."""
+        """End the churn, and complete its effects, such as a running sync."""
         self._server.call(self._server.fakes.settle)
 
     @property

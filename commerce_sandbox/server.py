@@ -151,7 +151,7 @@ class Server(uvicorn.Server):
         )
 
     async def elsewhere(self) -> str:
-        """Return the address of another host, which notes the requests that come in `strayed`."""
+        """Return the address of another host, which logs its requests in `strayed`."""
         if self._elsewhere is None:
 
             async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -192,7 +192,7 @@ def test_a_secret_leaves_in_no_form_a_server_may_give_it(
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """The doubles of all APIs."""
+    """The fake APIs."""
     with Sandbox(scale=0.03) as found:
         yield found
 
@@ -241,7 +241,7 @@ Runner = Callable[..., Run]
 
 @pytest.fixture(scope="module")
 def run(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """Runs a tap against the doubles, once for the same catalog and secrets."""
+    """Runs a tap against the fake APIs, once for the same catalog and secrets."""
     folder = tmp_path_factory.mktemp("runs")
 
     @cache

@@ -104,7 +104,7 @@ class FakeCentra:
         *(f"integration.{name}" for name in integration_truth.STREAMS),
         *(f"order.{name}" for name in order_truth.STREAMS),
     )
-    # Neither API has what these faults tamper with: a page of GraphQL has no total and no links.
+    # Neither API has the properties that these faults change: GraphQL has no total and no links.
     envelope = Envelope(records="data", total="totalCount", links="links")
 
     def __init__(self, options: Options) -> None:
@@ -173,7 +173,7 @@ class FakeCentra:
         return _once(changed)
 
     def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[ChangedRow, bytes]:
-        """Change, add or delete one row. See `FakeApi`."""
+        """Change, add or delete one row."""
         if not self._churned:
             self._churn_began = self._store.now + DAY
         self._churned += 1
@@ -225,7 +225,7 @@ class FakeCentra:
 
 
 def _once(changed: Iterator[ChangedRow]) -> list[ChangedRow]:
-    """Name each row once: added before changed, whatever came first otherwise."""
+    """Report each row once, as added rather than changed, else by its first change."""
     found: dict[tuple[str, str], ChangedRow] = {}
     for one in changed:
         key = (one.stream, json.dumps(one.key, sort_keys=True))

@@ -1,4 +1,4 @@
-"""The goods: products, their variants and sizes, how stores show them, and what they cost."""
+"""The goods: products, variants and sizes, displays and prices."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Catalogue:
     The first variant has ten sizes, which the stock puts into every warehouse.
 
     Args:
-        setup: What the client has set up.
+        setup: The client's set-up.
         products: How many products to make.
     """
 

@@ -1,4 +1,4 @@
-"""The queue of events: what was changed since somebody listens, until it is confirmed."""
+"""The queue of events: changes that a listener watches, until confirmed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Events:
         self.listeners: list[Row] = [self._listener(kind, now) for kind in _WATCHED]
 
     def note(self, kind: str, change: str, row: Row, now: int) -> None:
-        """Note that an object was changed, if somebody listens.
+        """Add an event for an object, if a listener watches it.
 
         Args:
             kind: The type of the object.

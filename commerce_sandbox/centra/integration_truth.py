@@ -1,4 +1,4 @@
-"""What a perfect extraction of the Integration API holds, from the store.
+"""The rows of a perfect extraction of the Integration API, from the store.
 
 A row has the fields that the schema declares for its type, in this neutral form:
 
@@ -96,7 +96,7 @@ _CHANGING: Final = {
     *("StockChange", "StockChangeLine", "PurchaseOrder", "PurchaseOrderDelivery", "Voucher"),
     *("Campaign", "Price", "OrderLine", "PaymentHistoryEntry", "Folder", "ShipmentLine"),
 }
-"""Types whose rows change, or may: a reference to one has no more than its id and number."""
+"""Types whose rows can change: a reference to one has its id and number only."""
 _ROWS: Final = {kind for _, kind in _TABLES.values()} | {
     *("OrderLine", "PaymentHistoryEntry", "Stock", "DirectToConsumerOrder", "WholesaleOrder"),
 }

@@ -59,7 +59,7 @@ def stock(size: Row, warehouses: frozenset[int] | None = None) -> Record:
 
 
 def attributes(size: Row) -> Record:
-    """Make what `include=attributes` adds to the record of a size."""
+    """Make the columns that `include=attributes` adds to a size."""
     sets = size["productVariant"]["product"]["attributes"]
     return {
         "attributes": {

@@ -29,7 +29,7 @@ FORMS: Final = ("unix", "iso", "date", "seconds", "mixed")
 """How `Retry-After` is written. The documentation calls it a timestamp, without its form."""
 
 _LEAST: Final = 1.0
-"""Seconds for which one is turned away at least."""
+"""The shortest refusal, in seconds."""
 
 
 class Exceeded(Exception):
@@ -61,7 +61,7 @@ class Bucket:
         self._closed_until = 0.0
 
     def wait(self, amount: int, now: float) -> float:
-        """Return for how many seconds one cannot take an amount; 0 if one can."""
+        """Return the seconds until an amount can be taken; 0 if it can be now."""
         self.level(now)
         if now >= self._closed_until and amount <= self._level:
             return 0.0

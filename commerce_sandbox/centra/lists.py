@@ -38,7 +38,7 @@ _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "typeName": ("type", "name"),
     "userIp": ("userIP",),
 }
-"""Where a filter or sort finds its value, if not in a column of its name or in `xId`."""
+"""The value of a filter or sort, if not a column of its name or `xId`."""
 _SEARCHED: Final = (
     "name",
     "number",
@@ -52,7 +52,7 @@ _SEARCHED: Final = (
 
 
 def value_of(row: Row, name: str) -> Any:  # noqa: ANN401 (a column's value)
-    """Return what a filter or sort named so looks at."""
+    """Return the value that a filter or sort compares."""
     path = _PATHS.get(name) or ((name,) if name in row else (name.removesuffix("Id"), "id"))
     value: Any = row
     for step in path:
@@ -106,7 +106,7 @@ def _condition(name: str, wanted: Any) -> Condition:  # noqa: ANN401, PLR0911 (o
 
 
 def arrange(rows: Sequence[Row], sort: Sequence[str] | None) -> Sequence[Row]:
-    """Return rows in an order, such as `["updatedAt_ASC", "id_DESC"]`; nothing comes before all."""
+    """Sort rows by keys such as `["updatedAt_ASC", "id_DESC"]`; null comes first."""
     for one in reversed(sort or ()):
         name, _, direction = one.rpartition("_")
         if name == "customOrder":

@@ -87,7 +87,7 @@ def _changed_order(row: Row, here: str, there: str) -> list[ChangedRow]:
 
 
 def _send(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
-    """Send a shipment; one that is sent already gets another tracking number."""
+    """Send a shipment, or change the tracking number of a sent one."""
     row["trackingNumber"] = f"TR-{editor.text()}"
     if shipment_status(row) != "completed":
         row |= {"isGoodToGo": True, "isPrinted": True, "isShipped": True, "shippedAt": timestamp}
@@ -99,7 +99,7 @@ def _send(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
 
 
 def _complete_return(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
-    """Edit a return, which has no timestamp of its changes in either API."""
+    """Edit a return, which moves no timestamp in either API."""
     row["returnStatus"] = "COMPLETED" if row["returnStatus"] == "PENDING" else "CANCELLED"
     row["comment"] = editor.text()
     editor.note("Return", "UPDATED", row, timestamp)
@@ -142,7 +142,7 @@ def _change_price(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
 
 
 def _edit(stream: str, kind: str, column: str) -> Change:
-    """Make a change of one column of a row that only the Integration API lists by its timestamp."""
+    """Make a function that edits one column of a row of the Integration API."""
 
     def change(editor: Editor, row: Row, timestamp: int) -> list[ChangedRow]:
         row[column] = editor.text()
@@ -192,7 +192,7 @@ CHANGES: Final[Mapping[str, tuple[str, Change]]] = {
         _edit("purchase_orders", "PurchaseOrder", "internalComment"),
     ),
 }
-"""What is done to a row, and to which table's rows, by the stream."""
+"""The table and the function that changes its rows, by stream."""
 
 
 def _new_order(editor: Editor, timestamp: int) -> list[ChangedRow]:
@@ -257,7 +257,7 @@ def _delete_customer(editor: Editor, row: Row, timestamp: int) -> list[ChangedRo
 
 
 DELETES: Final[Mapping[str, tuple[str, Change]]] = {"customers": ("customers", _delete_customer)}
-"""How a row is deleted, by the stream. What refers to it goes on doing so."""
+"""The function that deletes a row, by stream. References to the row stay."""
 
 
 def kind_of(stream: str | None) -> str | None:
@@ -363,7 +363,7 @@ def _latest(store: Store, kind: str) -> int:
 def churn(
     store: Store, number: int, timestamp: int, random: Random, stream: str | None
 ) -> list[ChangedRow]:
-    """Change, add or delete one row. See `FakeApi.churn`.
+    """Change, add or delete one row.
 
     Args:
         number: How many rows were churned before.

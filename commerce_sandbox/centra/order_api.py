@@ -43,7 +43,7 @@ NEXT_FORMS: Final = ("query", "relative", "absolute")
 """How a link to the next page is written. Examples have a query alone, without the filters."""
 
 FIRST: Final = ("oldest", "newest")
-"""Which orders and customers come first: that is not documented."""
+"""Which orders and customers come first, which is not documented."""
 SHIPMENTS_BY: Final = ("sent", "ordered")
 """Which date a range of shipments is of: that is not documented."""
 

@@ -27,7 +27,7 @@ _NO_DATE: Final = {
     "stopDate": "0000-00-00",
     **dict.fromkeys(("accountId", "shippingTerms", "paymentTerms"), ""),
 }
-"""What stands for nothing, by column; null where it is not named."""
+"""The empty value by column; null for the others."""
 
 
 def served(record: Record) -> Record:

@@ -31,11 +31,11 @@ class Timestamp(msgspec.Struct, frozen=True):
 
 
 class Id(int):
-    """A number that identifies, where the API writes it as text."""
+    """An id that the API writes as text."""
 
 
 class Flag(msgspec.Struct, frozen=True):
-    """A yes or no, where the API writes 1 or 0."""
+    """A boolean that the API writes as 1 or 0."""
 
     value: bool
 
@@ -181,7 +181,7 @@ def _codes(line: Row) -> Record:
 
 
 def _head(row: Row) -> Record:
-    """Make what the records of an order and of its shipments have in common."""
+    """Make the columns that the records of an order and its shipments share."""
     account, buyer = row.get("account"), row.get("customer")
     totals = row["totals"]
     tax = round(totals["taxIncluded"]["value"] + totals["taxAdded"]["value"], 2)

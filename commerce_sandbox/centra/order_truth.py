@@ -1,4 +1,4 @@
-"""What a perfect extraction of the Order API holds, from the store.
+"""The rows of a perfect extraction of the Order API, from the store.
 
 It is what the plugin that allows everything shows, in this neutral form:
 

@@ -1,4 +1,4 @@
-"""What was bought: orders of both kinds with lines and payments, shipments, returns, invoices."""
+"""Orders of both kinds with lines and payments, shipments, returns, invoices."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ _SENT: Final = {"SHIPPED", "ARCHIVED", "PROCESSING"}
 
 
 class Orders:
-    """The rows of what was bought, linked to goods and people.
+    """The rows of orders, linked to goods and people.
 
     Args:
-        setup: What the client has set up.
+        setup: The client's set-up.
         count: How many orders to make.
     """
 
@@ -78,7 +78,7 @@ class Orders:
         }
 
     def add(self, place: int, created: int, updated: int) -> Row:
-        """Add an order, with what follows from it.
+        """Add an order, with its shipments, returns and invoices.
 
         Args:
             place: Its place among all orders, from 1.
@@ -423,7 +423,7 @@ class Orders:
 
 
 def adds_tax(order: Row) -> bool:
-    """Return whether an order's prices are without tax, as retailers' are: it is added to them."""
+    """Return whether tax is added to an order's prices, as for retailers."""
     return "account" in order
 
 

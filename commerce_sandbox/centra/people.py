@@ -1,4 +1,4 @@
-"""Who buys: consumers, and the accounts of retailers with their buyers."""
+"""Consumers, and the accounts of retailers with their buyers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class People:
-    """The rows of those who buy.
+    """The rows of customers.
 
     Args:
-        setup: What the client has set up.
+        setup: The client's set-up.
         customers: How many consumers to make; an account for every fifty of them.
     """
 

@@ -1,4 +1,4 @@
-"""The plugins of the Order API: what each lets its client see."""
+"""The plugins of the Order API, and the rows each shows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
         return self.endpoints is None or endpoint in self.endpoints
 
     def shows(self, order: Row) -> bool:
-        """Return whether an order, and what belongs to it, is shown."""
+        """Return whether an order and its parts are shown."""
         return (
             (self.statuses is None or order["status"] in self.statuses)
             and (self.markets is None or order["market"]["id"] in self.markets)

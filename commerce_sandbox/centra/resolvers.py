@@ -1,4 +1,4 @@
-"""What ties the schema to the rows: scalars as they are written, and fields that take arguments.
+"""Resolvers: the format of scalars, and fields with arguments.
 
 All other fields are columns of their row.
 """
@@ -39,7 +39,7 @@ _TOTALLED: Final = (
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What resolvers know of a request.
+    """The context of a request for resolvers.
 
     Attributes:
         token: The token it came with.

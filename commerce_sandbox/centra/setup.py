@@ -1,4 +1,4 @@
-"""What a client has set up once: stores, markets, price lists, warehouses, words for goods.
+"""The client's set-up: stores, markets, price lists, warehouses, attributes of goods.
 
 Nothing here changes any more, so rows may be shared freely.
 """

@@ -1,4 +1,4 @@
-"""What is where: movements of stock, what they add up to, and what is ordered from suppliers."""
+"""Stock: its movements and levels, and purchases from suppliers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StockRoom:
     from one of a shipment (reference of the Integration API, `StockChangeLine`).
 
     Args:
-        setup: What the client has set up.
+        setup: The client's set-up.
         shipments: What was shipped, or waits for it.
         changes: How many movements to make, if the shipments do not take more.
     """
@@ -95,12 +95,12 @@ class StockRoom:
         self.add(timestamp, warehouse, random.choices(self._catalogue.sizes, k=count), kind)
 
     def _deliver(self, warehouse: Row, lines: list[Row], timestamp: int) -> None:
-        """Add the delivery of what lines of a shipment will send, and of some more."""
+        """Add a delivery that covers the lines of a shipment, and more."""
         pieces = [(_size(line), line["quantity"] + self._random.randrange(30)) for line in lines]
         self._add(timestamp, warehouse, "INCOMING", pieces)
 
     def _send(self, warehouse: Row, lines: list[Row], timestamp: int) -> None:
-        """Take what lines of a shipment send out of their warehouse."""
+        """Take the pieces of a shipment out of their warehouse."""
         pieces = [(_size(line), -line["quantity"]) for line in lines]
         change = self._add(timestamp, warehouse, "SHIPMENT", pieces)
         for line, moved in zip(lines, change["lines"], strict=True):

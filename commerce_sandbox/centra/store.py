@@ -54,7 +54,7 @@ class Store:
 
     @property
     def setup(self) -> Setup:
-        """What the client has set up."""
+        """The client's set-up."""
         return self._parts[0]
 
     @property
@@ -64,17 +64,17 @@ class Store:
 
     @property
     def people(self) -> People:
-        """Who buys."""
+        """Consumers, accounts and buyers."""
         return self._parts[2]
 
     @property
     def orders(self) -> Orders:
-        """What was bought."""
+        """Orders and what follows from them."""
         return self._parts[3]
 
     @property
     def stock(self) -> StockRoom:
-        """What is where."""
+        """Stock and its movements."""
         return self._parts[4]
 
     @cached_property

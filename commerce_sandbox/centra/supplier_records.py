@@ -1,4 +1,4 @@
-"""The records of the Order API about what is ordered from suppliers. See `order_records`."""
+"""The Order API's records of purchases from suppliers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def order(row: Row) -> Record:
 
 
 def order_details(row: Row) -> Record:
-    """Make the record of one purchase order, with what is ordered."""
+    """Make the record of one purchase order, with its lines."""
     return order(row) | {"products": [_product(line) for line in row["lines"]]}
 
 
@@ -46,7 +46,7 @@ def delivery(row: Row) -> Record:
 
 
 def delivery_items(row: Row) -> Record:
-    """Make the record of one delivery, with what is in it."""
+    """Make the record of one delivery, with its lines."""
     return delivery(row) | {"products": [_product(line) for line in row["lines"]]}
 
 

@@ -29,7 +29,7 @@ _FEW_TYPES: Final = (
 
 
 class Token(msgspec.Struct, frozen=True):
-    """What a token may do.
+    """The permissions of a token.
 
     Attributes:
         granted: Its permissions; all if none.

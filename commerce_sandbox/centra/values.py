@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from random import Random
 
 Row = dict[str, Any]
-"""A row, its columns named as the fields of the GraphQL schema; what begins with `_` is in none.
+"""A row. Its columns are the fields of the GraphQL schema; those that begin with `_` are internal.
 
 Timestamps are whole seconds of Unix time. A row refers to another row by the object: rows form a
 graph.
@@ -23,7 +23,7 @@ NOW: Final = int(datetime.fromisoformat("2024-06-01T00:00:00+00:00").timestamp()
 """The time of a new store."""
 DAY: Final = 86_400
 ZONE: Final = ZoneInfo("Europe/Stockholm")
-"""Where the merchant is: GraphQL gives its offset, the Order API does not."""
+"""The merchant's time zone: GraphQL gives its offset, the Order API does not."""
 
 _FIRST_NAMES: Final = ("Aiko", "Søren", "Lucía", "Maeve", "Владимир", "小明", "Nadia", "Åsa")
 _LAST_NAMES: Final = ("Tanaka", "Ångström", "Peña", "O'Brien", "Орлов", "王", "Haddad", "Reed")

@@ -99,7 +99,7 @@ class FakeCodat:
         return changed
 
     def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[ChangedRow, bytes]:
-        """Change, add or delete one row of commerce lists. See `FakeApi`."""
+        """Change, add or delete one row of commerce lists."""
         return self._churner.step(seconds, random, _dataset(stream))
 
     def settle(self) -> None:

@@ -65,7 +65,7 @@ _KINDS: Final = (
     *(("Payment", 40), ("PaymentFee", 25), ("Refund", 15), ("Payout", 10)),
     *(("Transfer", 4), ("PaymentFeeRefund", 4), ("FailedPayout", 2)),
 )
-"""Types of transactions, and how many of a hundred are of it."""
+"""Types of transactions, with their percentages."""
 _OF_ORDERS: Final = ("Payment", "PaymentFee", "PaymentFeeRefund", "Refund")
 
 
@@ -112,7 +112,7 @@ def company_info(connection: Connection, company_name: str) -> Record:
 
 
 def _sometimes(random: random.Random, **values: Any) -> Record:  # noqa: ANN401 (JSON values)
-    """Keep most of the values: what a platform does not know, it leaves out."""
+    """Keep most of the values, as a platform leaves out unknown ones."""
     return {name: value for name, value in values.items() if chance(random, 0.85)}
 
 
@@ -132,7 +132,7 @@ def _address(random: random.Random, kind: str) -> Record:
 
 
 def _supplemental(random: random.Random) -> Record:
-    """Add what a client has configured to be read besides: free in form, null where absent."""
+    """Add the supplemental data that a client has configured: of any form, null if absent."""
     if chance(random, 0.1):
         content = {"extra": {"tags": ["a", "b"], "channel": {"id": 7, "name": "web"}}}
         return {"supplementalData": {"content": content}}
@@ -300,7 +300,7 @@ def _transaction(shop: Shop, number: int, random: random.Random, modified: datet
 
 
 def _order(shop: Shop, number: int, random: random.Random, modified: datetime) -> Record:
-    """Make an order, whose sums are those of all orders in the official examples.
+    """Make an order, whose sums follow the orders in the official examples.
 
     Its total is that of its lines and charges, which include discounts and tax. What came back is a
     line of its own, of a negative quantity.
@@ -368,7 +368,7 @@ def _order_line(
 
 
 def _worth(shop: Shop, quantity: int, line: Record, rate: Decimal, discount: Decimal) -> Record:
-    """Return what a number of pieces of a line comes to; a negative one is a refund."""
+    """Return the total of a number of pieces of a line; negative for a refund."""
     gross = line["unitPrice"] * quantity
     off = shop.share(gross, discount)
     tax = shop.share(gross - off, rate)

@@ -29,7 +29,7 @@ _SIZED: Final = frozenset({"page", "pageSize"})
 _COMPANIES: Final = _PAGED | {"tags"}
 _NONE: Final = frozenset[str]()
 _TAGS: Final = defaultdict[str, Kind](lambda: Kind.TEXT)
-"""Tags are named by the client and hold text."""
+"""Clients name the tags; all hold text."""
 _DATA: Final = "companies/{companyId}/connections/{connectionId}/data"
 _SYNCS: Final = "companies/{companyId}/sync/commerce/syncs"
 

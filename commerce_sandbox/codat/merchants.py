@@ -1,4 +1,4 @@
-"""The companies, their connections and what each connection holds, from the seed.
+"""The companies, their connections and the size of their data, from the seed.
 
 A dozen companies have all the cases a reader meets: none, one and several connections, every source
 type and every status. The data repeats the dozen, each time in another order.
@@ -76,7 +76,7 @@ _HOSTILE: Final = (
     "{}{{companyId}}",
     "+{}+",
 )
-"""Ids that a careless client would not find again, nor come back from."""
+"""Ids that break the paths of a client that does not quote them."""
 
 
 class Connection(msgspec.Struct, kw_only=True):

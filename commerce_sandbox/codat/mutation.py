@@ -186,7 +186,7 @@ class Churner:
         self._steps = 0
 
     def step(self, seconds: float, random: Random, dataset: str | None) -> tuple[ChangedRow, bytes]:
-        """Change, add or delete one row. See `FakeApi.churn`."""
+        """Change, add or delete one row."""
         if dataset not in self._places:
             self._places[dataset] = list(_places(self._store, dataset))
         places = self._places[dataset]
@@ -214,8 +214,8 @@ class Churner:
         self._store.finish_syncs(self._store.now)
 
 
-# The property a change touches, and what it becomes or grows by: none that others are the sum of,
-# or whose sign means something.
+# The property that a change modifies, and its new value or increment. No property is part of a sum,
+# and the sign of none has a meaning.
 _CHANGES: Final[dict[str, tuple[str, Decimal | str]]] = {
     "commerce-customers": ("note", "changed in"),
     "commerce-disputes": ("totalAmount", Decimal("1.50")),

@@ -1,4 +1,4 @@
-"""What Codat knows about its own work: reads, writes, settings and syncs of a company."""
+"""Codat's records of its own work: reads, writes, settings and syncs of a company."""
 
 from __future__ import annotations
 

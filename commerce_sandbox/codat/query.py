@@ -30,7 +30,7 @@ Predicate = Callable[[Row], bool]
 
 
 class Kind(Enum):
-    """What a property holds, which decides how it compares."""
+    """The type of a property, which decides how it compares."""
 
     TEXT = auto()
     NUMBER = auto()
@@ -78,7 +78,7 @@ _ORDERED: Final = {
 
 
 def value_at(row: Row, name: str) -> Any:  # noqa: ANN401 (a JSON value)
-    """Follow a dotted name into a row; `None` where the way ends early."""
+    """Look up a dotted name in a row; `None` if a part is missing."""
     found: Any = row
     for part in name.split("."):
         if not isinstance(found, Mapping):
@@ -88,7 +88,7 @@ def value_at(row: Row, name: str) -> Any:  # noqa: ANN401 (a JSON value)
 
 
 def comparable(value: Any, kind: Kind) -> Any:  # noqa: ANN401 (a JSON value)
-    """Turn a value of a row into one that compares as its kind does."""
+    """Convert a value of a row to one that compares as its kind does."""
     return dates.parse(value) if kind is Kind.DATE and value is not None else value
 
 

@@ -12,8 +12,8 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 
 from commerce_sandbox.codat.responses import ApiError
 
-# What may stand unescaped, by RFC 3986: in a segment of a path; in a value of a query, without the
-# characters that structure it.
+# Characters allowed unescaped by RFC 3986: in a segment of a path; in a value of a query, without
+# the characters that structure it.
 _SEGMENT: Final = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*")
 _VALUE: Final = re.compile(rb"(?:[A-Za-z0-9\-._~!$'()*+,;:@/?]|%[0-9A-Fa-f]{2})*")
 

@@ -1,4 +1,4 @@
-"""What the rows of one connection have in common: ids, sizes, money, timestamps."""
+"""Shared parts of the rows of one connection: ids, sizes, money, timestamps."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ class Shop:
         self._counts = dict(connection.counts)
 
     def rng(self, *names: object) -> random.Random:
-        """Return the generator of something in this shop."""
+        """Return the random generator of a part of this shop."""
         return rng(self._connection.id, *names)
 
     def guid(self, *names: object) -> str:
-        """Return the GUID of something in this shop."""
+        """Return the GUID of a part of this shop."""
         return guid(self._connection.id, *names)
 
     def count(self, dataset: str) -> int:

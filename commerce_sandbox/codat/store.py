@@ -1,4 +1,4 @@
-"""The data behind the API: companies, connections and what was read from them.
+"""The data behind the API: companies, connections and their rows.
 
 Rows are made when they are first requested. A row's content depends on its names alone, so the
 order in which lists are requested does not matter.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Where the store's content comes from: the seed, or an official specification's examples."""
+    """The source of the store's content: the seed, or the examples of an official specification."""
 
     @property
     def platforms(self) -> Sequence[Platform]:
@@ -168,7 +168,7 @@ class Store:
         pulls.add(pull)
 
     def record_sync(self, connection: Connection, dataset: str, started: datetime) -> None:
-        """Note that a dataset was read once more, as a change of its rows implies.
+        """Record another read of a dataset, as a change of its rows implies.
 
         The history gains a read, and the data status, the connection and the company move with it.
         """

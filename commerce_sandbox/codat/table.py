@@ -116,12 +116,12 @@ class Table:
         return self.rows.pop(number)
 
     def changed(self, number: int) -> None:
-        """Forget what was kept of a record whose content has changed."""
+        """Drop the cached forms of a changed record."""
         self._encoded[number] = None
         self._selected.clear()
 
     def all_changed(self) -> None:
-        """Forget what was kept of all records."""
+        """Drop the cached forms of all records."""
         self._encoded = [None] * len(self.rows)
         self._selected.clear()
 

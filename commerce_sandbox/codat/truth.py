@@ -1,4 +1,4 @@
-"""What a perfect extraction of each stream holds, from the store.
+"""The rows of a perfect extraction of each stream, from the store.
 
 A row is the record as the API serves it, with `companyId` and `connectionId` where it does not
 carry them itself, and with its top-level date-times in UTC, the digits of a fraction as they came.

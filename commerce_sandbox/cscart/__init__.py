@@ -109,7 +109,7 @@ class FakeCSCart:
         return changed
 
     def churn(self, seconds: float, random: Random, stream: str | None) -> tuple[ChangedRow, bytes]:
-        """Change, add or delete one row. See `FakeApi`."""
+        """Change, add or delete one row."""
         _check(stream)
         return self._churner.step(seconds, random, stream)
 

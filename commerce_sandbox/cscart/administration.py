@@ -1,4 +1,4 @@
-"""What an administrator sets up: payments, shipping, taxes, statuses, texts, settings, pages."""
+"""An administrator's set-up: payments, shipping, taxes, statuses, texts, settings, pages."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def language(self) -> str | None:
-        """The language of texts that follow `lang_code`; none where 4.9 does not know it."""
+        """The language of texts that follow `lang_code`; none if 4.9 does not know it."""
         requested = self.parameters.get("lang_code")
         if requested is None:
             return self.display

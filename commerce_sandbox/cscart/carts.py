@@ -1,4 +1,4 @@
-"""Carts: what is about to be bought, or was left behind."""
+"""Carts, open and abandoned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Carts:
-    """Makes carts from what the store has."""
+    """Makes carts from the store's products and users."""
 
     def __init__(self, shop: Shop, products: Table, users: Table, orders: Table) -> None:
         self._shop = shop
@@ -127,7 +127,7 @@ class Carts:
 
 
 def recount(*rows: Row) -> None:
-    """Compute how many pieces the carts of one account hold and what they are worth.
+    """Compute the number and value of the pieces in the carts of one account.
 
     The store counts by account: each of several carts shows the sum of all. Where a cart has only
     wishes, the list has neither these columns nor the order's.

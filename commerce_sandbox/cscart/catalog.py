@@ -1,4 +1,4 @@
-"""The catalogue: categories, features, products and what hangs on them."""
+"""The catalogue: categories, features, products and their parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What add-ons keep: posts, reviews, calls to be made, subscribers."""
+"""Rows of add-ons: posts, reviews, call requests, subscribers."""
 
 from __future__ import annotations
 

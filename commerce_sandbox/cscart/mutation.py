@@ -40,7 +40,7 @@ _INSERTED_SHARE: Final = 0.2
 
 
 def _edit_order(store: Store, random: Random, row: Row, timestamp: Timestamp) -> bool:
-    """Order one more of something."""
+    """Order one more piece."""
     item = random.choice(list(row["products"].values()))
     item["amount"] += 1
     item["shipment_amount"] = Native(item["shipment_amount"].value + 1)
@@ -51,7 +51,7 @@ def _edit_order(store: Store, random: Random, row: Row, timestamp: Timestamp) ->
 
 
 def _shorten_order(store: Store, random: Random, row: Row, timestamp: Timestamp) -> bool:
-    """Take a line out, or order one more of the only one there is."""
+    """Remove a line, or order one more of the only line."""
     if len(row["products"]) == 1:
         return _edit_order(store, random, row, timestamp)
     key = random.choice(list(row["products"]))
@@ -85,7 +85,7 @@ def _edit_product(_store: Store, random: Random, row: Row, timestamp: Timestamp)
 
 
 def _sell(_store: Store, random: Random, row: Row, _timestamp: Timestamp) -> bool:
-    """Take some from the stock, which does not move the product's timestamp."""
+    """Reduce the stock, which does not move the product's timestamp."""
     row["amount"] -= random.randint(1, 5)
     return False
 
@@ -279,7 +279,7 @@ class Churner:
         self._editor: _Editor | None = None
 
     def step(self, seconds: float, random: Random, stream: str | None) -> tuple[ChangedRow, bytes]:
-        """Change, add or delete one row. See `FakeApi.churn`."""
+        """Change, add or delete one row."""
         store = self._store
         if self._editor is None:
             self._editor = _Editor(store, random)

@@ -1,4 +1,4 @@
-"""The entities around products: their options, variations, and what vendors offer in common."""
+"""The entities around products: their options, variations, and products that vendors share."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _requested_product(call: Call) -> Row:
 
 
 def product_option(call: Call, key: str) -> Json:
-    """Return an option that any product can be linked to, or with one of a product."""
+    """Return an option that any product can be linked to, or one of a product."""
     number = int(key) if key.isdigit() else 0
     owner = call.store.products.get(number - 1000, {"has_options": None})
     found = dict(call.store.global_options)
@@ -151,7 +151,7 @@ def master_products(call: Call) -> Json:
 
 
 def master_product(call: Call, key: str) -> Json:
-    """Return a product that vendors offer in common."""
+    """Return a product that vendors share."""
     return views.product(call, find(call, "master_products", key))
 
 

@@ -1,4 +1,4 @@
-"""Options of products: those of one product, those shared by many, and what follows from them."""
+"""Options of products: those of one product, those shared by many, and their combinations."""
 
 from __future__ import annotations
 

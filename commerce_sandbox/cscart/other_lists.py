@@ -136,7 +136,7 @@ _LANGVARS: Final = Listing(
 
 
 def payments(call: Call) -> Json:
-    """List ways to pay; an object where no page is cut out."""
+    """List ways to pay; as an object if not paged."""
     return call.sliced(
         "payments",
         call.rows("payments"),
@@ -151,7 +151,7 @@ def payment(call: Call, key: str) -> Json:
 
 
 def shippings(call: Call) -> Json:
-    """List ways to ship; in 4.20 an object where no page is cut out."""
+    """List ways to ship; in 4.20 as an object if not paged."""
     modern = call.setup.since("4.20")
     return call.sliced(
         "shippings",
@@ -190,7 +190,7 @@ def status(call: Call, key: str) -> Json:
 
 
 def languages(call: Call) -> Json:
-    """Return languages keyed by their codes, or with one alone where `lang_code` names it."""
+    """Return languages keyed by their codes, or the one that `lang_code` names."""
     code = call.parameters.get("lang_code")
     if code in call.store.languages:
         return call.written("languages", call.store.languages[code])
@@ -322,7 +322,7 @@ def discussions_of(call: Call, key: str) -> Json:
 
 
 def product_reviews(call: Call) -> Json:
-    """List reviews as a pair: the reviews by their ids, and what `params` should say."""
+    """List reviews as a pair: the reviews by their ids, and their `params`."""
     found: dict[str, Any] = call.page(
         _REVIEWS,
         call.rows("product_reviews"),

@@ -1,4 +1,4 @@
-"""Parameters of a request, read as PHP reads them, and the filters they stand for.
+"""Parameters of a request, read as PHP reads them, and their filters.
 
 A filter ignores a value it does not understand, and an unknown parameter filters nothing: the
 response is the whole list, with the parameter among `params`.
@@ -22,7 +22,7 @@ Filter = Callable[[Any], "Predicate | None"]
 
 _KEYS: Final = re.compile(r"([^\[]+)((?:\[[^\]]*\])*)")
 _EMPTY: Final[tuple[Any, ...]] = ("", "0", None, [], {})
-"""What PHP takes for nothing."""
+"""Values that PHP takes for false."""
 
 
 def parse(raw: str) -> Parameters:
@@ -55,7 +55,7 @@ def _lists(value: Any) -> Any:  # noqa: ANN401 (text, list or map)
 
 
 def number(value: Any, default: int) -> int:  # noqa: ANN401 (text, list or map)
-    """Read a whole number; the default if it is none."""
+    """Read a whole number, or the default."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else default
 
 
@@ -65,7 +65,7 @@ def is_on(value: Any) -> bool:  # noqa: ANN401 (text, list or map)
 
 
 def texts(value: Any) -> set[str] | None:  # noqa: ANN401 (text, list or map)
-    """Read the values requested, given as one, as a list, or with commas; none if nothing is."""
+    """Read a value, a list, or values with commas; none if absent."""
     if value in _EMPTY:
         return None
     if isinstance(value, dict):
@@ -174,7 +174,7 @@ def period(parameters: Parameters, prefix: str, column: str, now: float) -> Pred
 
 
 def _seconds(value: Any) -> int | None:  # noqa: ANN401
-    """Read a timestamp: unix seconds, or a day as it is written where the store is, day first."""
+    """Read a timestamp: unix seconds, or a date of the store's locale, day first."""
     if not isinstance(value, str) or not value:
         return None
     if value.isascii() and value.isdigit():

@@ -91,7 +91,7 @@ class Paging(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, parameters: Parameters, default: int) -> Paging:
-        """Read the parameters of a list; what is no number is as if not there."""
+        """Read the parameters of a list; a value that is no number is ignored."""
         page = number(parameters.get("page"), 1)
         return cls(max(page, 1), number(parameters.get("items_per_page"), default))
 
@@ -102,7 +102,7 @@ class Paging(msgspec.Struct, frozen=True):
         return rows[(self.page - 1) * self.size : self.page * self.size]
 
     def corrected(self, total: int) -> Paging:
-        """Return the last page there is instead of one beyond it."""
+        """Return the last page instead of one beyond it."""
         last = max(1, -(-total // self.size)) if self.size else 1
         return Paging(min(self.page, last), self.size)
 

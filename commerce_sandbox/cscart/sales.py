@@ -58,7 +58,7 @@ def buyers(users: Table) -> list[int]:
 
 
 class Sales:
-    """Makes orders from what the store has."""
+    """Makes orders from the store's products and users."""
 
     def __init__(self, shop: Shop, products: Table, users: Table) -> None:
         self._shop = shop
@@ -260,7 +260,7 @@ class Sales:
         }
 
     def shipments(self, orders: Table) -> Table:
-        """Ship some of the orders, and note on them what was shipped."""
+        """Ship some of the orders, and record the shipments on them."""
         random = self._shop.rng("shipments")
         table: Table = {}
         for order in orders.values():
@@ -293,7 +293,7 @@ def retotal(row: Row) -> None:
 
 
 def _later(random: Random, timestamp: int, span: int) -> Timestamp:
-    """Draw when something was touched last: at once, or within a time that has passed."""
+    """Draw the time of the last change: that of creation, or later."""
     if timestamp >= NOW or chance(random, 0.3):
         return Timestamp(timestamp)
     return Timestamp(random.randrange(timestamp, min(timestamp + span, NOW)))

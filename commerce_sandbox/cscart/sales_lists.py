@@ -224,7 +224,7 @@ def users(call: Call) -> Json:
 
 
 def user(call: Call, key: str) -> Json:
-    """Return an account; 4.20 returns an empty list where there is none."""
+    """Return an account; 4.20 returns an empty list if it is unknown."""
     try:
         return call.written("users", find(call, "users", key))
     except ApiError:
@@ -259,7 +259,7 @@ def usergroup(call: Call, key: str) -> Json:
 
 
 def carts(call: Call) -> Json:
-    """List carts: a page by account and company, of which those of one account leave one."""
+    """List carts: a page by account and company, then one row per account."""
     response = call.page(
         _CARTS,
         call.rows("carts"),

@@ -1,4 +1,4 @@
-"""Which store it is: release, edition, add-ons, and what depends on them."""
+"""The store's release, edition and add-ons, and what depends on them."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ _SINCE: Final[Mapping[str, Mapping[str, str]]] = {
     "carts": {"storefront_id": "4.12"},
     "languages": {"storefront_ids": "4.20", "storefront_ids_raw": "4.20"},
 }
-# Columns that add-ons bring; `erp_code` is of one that only this store has.
+# Columns of add-ons; `erp_code` is one of this store's own.
 _OF_ADDONS: Final[Mapping[str, frozenset[str]]] = {
     "products": frozenset({"seo_name", "seo_path", "variation_features", "erp_code"}),
     "categories": frozenset({"seo_name", "seo_path"}),

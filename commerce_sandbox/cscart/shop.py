@@ -1,4 +1,4 @@
-"""What all rows of the store are made from: sizes, timestamps, money, words."""
+"""Shared parts of all rows: sizes, timestamps, money, words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOW: Final = 1_717_200_000
 DAY: Final = 86_400
 OPENED: Final = NOW - 900 * DAY
 SECRET: Final = "sandbox-secret"  # noqa: S105 (pretended)
-"""What every value begins with that must not leave a store unasked."""
+"""The prefix of every secret value."""
 
 # Rows at scale 1, and the fewest there are at any scale.
 _SIZES: Final = {
@@ -55,7 +55,7 @@ class Shop:
         self._scale = scale
 
     def rng(self, *names: object) -> Random:
-        """Return the generator of something in this store."""
+        """Return the random generator of a part of this store."""
         return rng(self._seed, "cscart", *names)
 
     def size(self, table: str) -> int:

@@ -116,7 +116,7 @@ class Store:
 
     @property
     def master_products(self) -> Table:
-        """Products that vendors offer in common: some of all."""
+        """Products that vendors share."""
         return {key: row for key, row in self.products.items() if key % 9 == _MASTER}
 
     def category_path(self, key: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a perfect extraction of each stream holds, from the store.
+"""The rows of a perfect extraction of each stream, from the store.
 
 A row has the columns that the store's release has, in lists or single responses, all in neutral
 form; see the package. Left out is what only a response has: the options inside a product, and what

@@ -26,7 +26,7 @@ class Timestamp(int):
 
 
 class NativeTimestamp(Timestamp):
-    """A timestamp that PHP hands out as a number."""
+    """A timestamp that PHP returns as a number."""
 
 
 class Computed(Decimal):
@@ -34,7 +34,7 @@ class Computed(Decimal):
 
 
 class Native(msgspec.Struct, frozen=True):
-    """A count, an id or a boolean that PHP hands out as such."""
+    """A count, an id or a boolean that PHP returns as such."""
 
     value: int | bool
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from commerce_sandbox.cscart.call import Call, Json
 
-# What a list of products can be extended by, and the columns it brings.
+# Values of `extend` in a list of products, and the columns of each.
 _EXTENSIONS: Final = {
     "description": ("short_description", "full_description"),
     "full_description": ("full_description",),
@@ -145,12 +145,12 @@ def listed_product(call: Call, row: Row) -> Json:
 
 
 def _wanted(call: Call, *names: str) -> bool:
-    """Return whether one of these parts, which are there by default, is not declined."""
+    """Return whether a part that is included by default is not excluded."""
     return any(is_on(call.parameters.get(name, "1")) for name in names)
 
 
 def product(call: Call, row: Row) -> Json:
-    """Show a single product: plain under 2.0, with what promotions and options make of it later.
+    """Show a single product: plain under 2.0, with promotions and options later.
 
     Plain, its price is the one without promotions, which a list shows as `base_price`.
     """
@@ -222,7 +222,7 @@ def company(call: Call, row: Row, *, single: bool) -> Json:
 
 
 def listed_shipments(call: Call, rows: list[Row]) -> list[Json]:
-    """Show shipments in a list, which computes two columns from the first one's order for all."""
+    """Show shipments in a list, where two columns of all are those of the first one's order."""
     if not rows:
         return []
     whole = set(call.store.orders[rows[0]["order_id"]]["products"])

@@ -35,7 +35,7 @@ def empty(_exchange: Exchange, _body: bytes) -> bytes:
 
 
 def cut_json(exchange: Exchange, body: bytes) -> bytes:
-    """JSON that is cut short, with the length that fits what is left."""
+    """JSON that is cut short, with the matching length."""
     return body[: exchange.random.randrange(1, len(body))]
 
 
@@ -129,7 +129,7 @@ def deep(exchange: Exchange, body: bytes) -> bytes:
 
 
 def _is_keyed(body: bytes) -> bool:
-    """Return whether rows stand under their ids: an empty list is then what comes of none."""
+    """Return whether rows are keyed by their ids, in which case an empty list means no rows."""
     return all(isinstance(one, dict) for one in msgspec.json.decode(body).values())
 
 

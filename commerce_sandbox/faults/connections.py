@@ -1,4 +1,4 @@
-"""Faults of the connection: what arrives is less than was sent, or late, or nothing."""
+"""Faults of the connection: the response is short, late or missing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def cut_short(exchange: Exchange) -> None:
 
 
 async def broken_chunks(exchange: Exchange) -> None:
-    """A chunked body ends without its last chunk, or in what is no chunk."""
+    """A chunked body ends without its last chunk, or with an invalid one."""
     response = await exchange.fetch_response()
     head = response.with_headers(transfer_encoding="chunked", content_length="").head
     part = _part(exchange, response)
@@ -79,12 +79,12 @@ async def stall(exchange: Exchange) -> None:
 
 
 def _announced(response: Response) -> bytes:
-    """Write the head of a response whose body is announced in full length."""
+    """Write the head of a response that announces the whole body."""
     return response.with_headers(content_length=str(len(response.body))).head
 
 
 def _part(exchange: Exchange, response: Response) -> bytes:
-    """Cut the body anywhere, but not to its whole length nor to nothing."""
+    """Return a part of the body that is neither empty nor whole."""
     return response.body[: exchange.random.randrange(1, len(response.body))]
 
 

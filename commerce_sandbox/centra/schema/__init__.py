@@ -67,7 +67,7 @@ def permissions(field: GraphQLField) -> tuple[str, ...]:
 
 
 class _Writer(Visitor):
-    """Writes ordinary GraphQL: without what other variants have, and with inherited fields."""
+    """Writes ordinary GraphQL of one variant, with inherited fields."""
 
     def __init__(self, variant: str, interfaces: dict[str, InterfaceTypeDefinitionNode]) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class _Writer(Visitor):
         self._interfaces = interfaces
 
     def enter(self, node: Node, *_: object) -> Any:  # noqa: ANN401 (what graphql-core expects)
-        """Leave out what is not of this variant, and our own directives."""
+        """Leave out other variants, and our own directives."""
         name = getattr(getattr(node, "name", None), "value", None)
         definition = node.kind in {"directive_definition", "enum_type_definition"}
         if (definition and name in _OURS) or _argument(node, "only") not in {None, self._variant}:
