@@ -186,10 +186,7 @@ def test_a_strict_run_stops_at_what_is_refused_everywhere(run: Taps, sandbox: Sa
     sandbox.override("/data/commerce-orders", status=404, body=NOT_FOUND)
     ended = run(sandbox, strict=True)
     assert ended.code == 1
-    assert (
-        "Stopped: commerce_orders: every partition was refused, although every account has this stream"
-        in ended.log
-    )
+    assert "Stopped: commerce_orders: every partition was refused" in ended.log
     assert not ended.output.records["commerce_products"]
 
 

@@ -325,8 +325,8 @@ MUTANTS = (
     Mutant(
         "SCHEMA does not wait for the first page",
         STREAM,
-        '        """Write nothing yet: SCHEMA waits for the first page, which may have new columns."""\n',
-        "        super()._write_schema_message()\n",
+        '"""Write nothing yet: SCHEMA waits for the first page, which may have new columns."""',
+        "super()._write_schema_message()",
         "tests/core/test_columns.py::test_schema_comes_once_after_the_first_page_and_before_its_rows",
     ),
     # --- a crash costs time, not rows -----------------------------------------------------------
