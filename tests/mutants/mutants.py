@@ -593,7 +593,8 @@ MUTANTS = (
     Mutant(
         "threads with nothing to do stay",
         "commerce_taps/threads.py",
-        "            self._changed.wait_for(lambda: self._work, self._linger)\n",
+        "            self._changed.wait_for("
+        "lambda: self._work or not self._linger, self._linger)\n",
         "            self._changed.wait_for(lambda: self._work)\n",
         "tests/core/test_prefetch.py"
         "::test_threads_with_nothing_to_do_end_and_others_come_for_what_follows",
