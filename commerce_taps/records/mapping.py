@@ -1,8 +1,8 @@
-"""The user's stream maps and flattening: what becomes of records before they are written.
+"""Applies the user's stream maps and flattening to records before they are written.
 
-The expressions are the SDK's. What they are fed and what they give is made to keep the promises of
-the tap: a declared column that a record lacks is null, null in an expression gives null, and what
-comes out fits the SCHEMA that is written for it.
+The SDK evaluates the expressions. This module keeps the guarantees of the tap around it: a declared
+column that a record lacks is null, an expression of a null is null, and the result is valid against
+the SCHEMA that is written for it.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ if t.TYPE_CHECKING:
     from commerce_taps.records.conform import Record
 
 _FAKE: t.Final = "fake"
-"""The name by which expressions reach the package Faker."""
+"""The name of the package Faker in expressions."""
 
 UNMAPPABLE: t.Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What an expression raises for a record it was not made for."""
+"""The errors that an expression raises for an unexpected record."""
 
 
 def check_maps(maps: Mapping[str, t.Any], columns: Mapping[str, Iterable[str]]) -> Iterator[str]:
-    """Check that stream maps are of streams there are, and remove columns there are.
+    """Check that stream maps name existing streams, and remove existing columns.
 
-    A name with a slip would let through what was to be removed.
+    With a typo in the name, the column that the user wants to remove would be emitted.
 
     Args:
         maps: The setting `stream_maps`.
         columns: The names of the columns of all streams, by stream.
 
     Yields:
-        A sentence for each mistake.
+        A message for each mistake.
     """
     for name, definition in maps.items():
         if name == MAPPER_ELSE_OPTION:
@@ -77,22 +77,22 @@ def check_maps(maps: Mapping[str, t.Any], columns: Mapping[str, Iterable[str]]) 
             near = difflib.get_close_matches(column, known, n=1, cutoff=0.8)
             if is_removed and near and fold(column) not in folded:
                 yield (
-                    f"Setting `stream_maps`: `{source}` has no column `{column}` to be removed. "
+                    f"Setting `stream_maps`: `{source}` has no column `{column}` to remove. "
                     f"The nearest is `{near[0]}`."
                 )
 
 
 def explain(error: MappingError) -> str:
-    """Tell why an expression can be followed for no record.
+    """Explain why an expression cannot be evaluated for any record.
 
     Args:
-        error: The SDK's error, which has the expression.
+        error: The SDK's error, whose text quotes the expression.
 
     Returns:
-        A sentence without its full stop, with what to do where a name is unknown.
+        A message without a full stop, with advice if a name is unknown.
     """
     text = str(error).rstrip(".")
-    # Of the errors of simpleeval only that of an unknown name has one.
+    # Of the errors of simpleeval, only the one about an unknown name has this attribute.
     name: str | None = getattr(error.__cause__, "name", None)
     if name is None:
         return text
@@ -105,27 +105,22 @@ def explain(error: MappingError) -> str:
 
 
 class Mapper(PluginMapper):
-    """The SDK's mapper, which leaves flattening to `Flattening`."""
+    """The SDK's mapper, except that `Flattening` flattens."""
 
     def __init__(self, config: Mapping[str, t.Any], logger: logging.Logger) -> None:
-        """Read the settings.
-
-        Args:
-            config: The tap's settings.
-            logger: Where to log.
-        """
+        """Compile the stream maps of the tap's settings."""
         self.flattening = get_flattening_options(config)  # type: ignore[arg-type]
         kept = {name: copy.deepcopy(config[name]) for name in _MAPS if name in config}
         super().__init__(kept, logger)
 
     def register(self, stream: str, schema: Schema, keys: Sequence[str], *, selected: bool) -> None:
-        """Register a stream, again where its schema has grown.
+        """Register a stream, or register it again after its schema has grown.
 
         Args:
             stream: The stream's name.
             schema: The schema of its records.
-            keys: Its keys.
-            selected: Whether it is written; then the user's maps apply.
+            keys: Its key columns.
+            selected: Whether it is written. Only then do the user's maps apply.
         """
         if not selected:
             self.stream_maps[stream] = [
@@ -146,32 +141,18 @@ class Mapper(PluginMapper):
                 stream_map.expr_evaluator = t.cast("t.Any", evaluator)
 
     def removes(self, stream: str) -> bool:
-        """Tell whether none of a stream's records is written.
-
-        Args:
-            stream: The stream's name.
-
-        Returns:
-            Whether all of its maps remove them.
-        """
+        """Check whether the maps of a stream remove all of its records."""
         return all(isinstance(one, RemoveRecordTransform) for one in self.stream_maps[stream])
 
     def changes(self, stream: str) -> bool:
-        """Tell whether a stream's records are written otherwise than they are.
-
-        Args:
-            stream: The stream's name.
-
-        Returns:
-            Whether a map or flattening has to see each of them.
-        """
+        """Check whether a map or flattening has to process each record of a stream."""
         return self.flattens or any(
             not isinstance(one, SameRecordTransform) for one in self.stream_maps[stream]
         )
 
     @property
     def flattens(self) -> bool:
-        """Whether objects are taken apart into columns."""
+        """Whether objects are flattened into columns."""
         return self.flattening.enabled and self.flattening.max_level > 0
 
     def outputs(
@@ -181,16 +162,16 @@ class Mapper(PluginMapper):
         columns: Mapping[str, Mapping[str, Kind]],
         **options: t.Any,  # noqa: ANN401
     ) -> list[Output]:
-        """Compile what becomes of a stream's records.
+        """Compile the outputs of a stream.
 
         Args:
             stream: The stream's name.
-            schema: The schema it is registered with.
-            columns: The columns met at run time, by the name they are written under.
+            schema: The schema with which it is registered.
+            columns: The columns added in this run or earlier ones, by the name of the output.
             options: Further arguments of `Shape`.
 
         Returns:
-            One object for each name its records are written under.
+            One output for each map of the stream that writes records.
         """
         return [
             Output(one, schema, self, columns.get(one.stream_alias, {}), **options)
@@ -200,11 +181,11 @@ class Mapper(PluginMapper):
 
 
 _MAPS: t.Final = ("stream_maps", "stream_map_config", "faker_config")
-"""The settings of the SDK's mapper, but for those of flattening."""
+"""The settings of the SDK's mapper, except those of flattening."""
 
 
 def _with_keys(definition: t.Any, schema: Schema, keys: Sequence[str]) -> t.Any:  # noqa: ANN401
-    """Have a map that leaves out all it does not name keep the keys, as the SDK says it does."""
+    """Keep the keys in a map with `__else__: null`, as the documentation of the SDK promises."""
     if not isinstance(definition, dict) or MAPPER_ELSE_OPTION not in definition:
         return definition
     wanted = definition.get(MAPPER_KEY_PROPERTIES_OPTION, keys) or ()
@@ -213,27 +194,15 @@ def _with_keys(definition: t.Any, schema: Schema, keys: Sequence[str]) -> t.Any:
 
 
 class NullAware:
-    """An evaluator in which an expression that cannot be followed for a null gives null."""
+    """An evaluator in which an expression that fails because of a null is null."""
 
     def __init__(self, evaluator: t.Any) -> None:  # noqa: ANN401 (the SDK's own class)
-        """Wrap an evaluator.
-
-        Args:
-            evaluator: The SDK's.
-        """
+        """Wrap the SDK's evaluator."""
         self._evaluator = evaluator
         self.names: dict[str, t.Any] = {}
 
     def eval(self, expr: str, previously_parsed: ast.AST) -> t.Any:  # noqa: ANN401 (JSON)
-        """Evaluate an expression.
-
-        Args:
-            expr: Its text.
-            previously_parsed: The same, parsed.
-
-        Returns:
-            Its value.
-        """
+        """Evaluate an expression, which the SDK passes as text and parsed."""
         self._evaluator.names = self.names
         try:
             return self._evaluator.eval(expr, previously_parsed=previously_parsed)
@@ -252,11 +221,11 @@ class NullAware:
 
 
 class Output:
-    """What becomes of a stream's records under one name.
+    """The records of a stream as they are written under one name.
 
     Attributes:
-        name: The name they are written under.
-        shape: What fits them to their schema, which grows.
+        name: The name of the written stream.
+        shape: Its schema, which may grow.
     """
 
     def __init__(
@@ -270,10 +239,10 @@ class Output:
         """Compile a map.
 
         Args:
-            stream_map: The SDK's.
-            schema: The schema of the records it is given.
-            mapper: Whose it is.
-            columns: The columns met at run time, and their types.
+            stream_map: The SDK's map.
+            schema: The schema of the stream's records.
+            mapper: The mapper, for its flattening options.
+            columns: The columns added in this run or earlier ones, and their types.
             options: Further arguments of `Shape`.
         """
         self.name = stream_map.stream_alias
@@ -289,7 +258,7 @@ class Output:
         )
 
     def publish(self) -> None:
-        """Have the next SCHEMA tell the columns that are known by now."""
+        """Use the current schema, with all new columns, in the next SCHEMA."""
         self._map.transformed_schema = self.shape.schema
 
     def records(self, records: Iterable[Record]) -> list[Record | RecordFailed | None]:
@@ -299,11 +268,11 @@ class Output:
             records: Records as the stream has them.
 
         Returns:
-            What is written of each; `None` of one that a filter leaves out. `shape.schema` may have
-            grown.
+            The record to write for each; `None` if a filter removes it; the error if it cannot be
+            written. `shape.schema` may have grown.
 
         Raises:
-            MappingError: An expression can be followed for no record.
+            MappingError: An expression cannot be evaluated for any record.
         """
         found = [self._mapped({**self._columns, **record}) for record in records]
         fitted = iter(self.shape.fit(one for one in found if one is not None))
@@ -313,7 +282,7 @@ class Output:
         try:
             mapped: Record | None = self._map.transform(record)
         except UNMAPPABLE as error:  # whose text may quote the record
-            return RecordFailed(f"`stream_maps` cannot be followed for it ({type(error).__name__})")
+            return RecordFailed(f"`stream_maps` cannot be applied to it ({type(error).__name__})")
         if mapped is None or self._flattening is None:
             return mapped
         return self._flattening.flatten(mapped)

@@ -1,11 +1,11 @@
-"""Which fields of a stream's records are emitted: the one place where others are taken out.
+"""Selects the fields of records that are emitted. No other module removes any.
 
-A field is told by its place and its name. Its name counts as loaders see it: `apiKey`, `API_KEY`
-and `api_key__v_string` end in the same column as `api_key`, and are selected as it is. A place is
-the same whether an object stands there, a list of objects, or an object written as a JSON text.
+A field is identified by its path and its name. Names are compared as loaders do: they put `apiKey`,
+`API_KEY` and `api_key__v_string` in the same column as `api_key`, so all are selected alike. A path
+is the same through an object, an array of objects, and an object encoded as a JSON string.
 
-A field that holds a secret is withheld wherever its name stands in the stream's records. A text or
-a number where an object with a secret in it is expected cannot be told apart, and is withheld.
+A secret is withheld wherever its name occurs in the stream's records. Where the schema has an
+object with a secret inside, a string or number may be the secret itself, and is withheld too.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if t.TYPE_CHECKING:
     from commerce_taps.records.conform import Record
 
 Path = tuple[str, ...]
-"""Where a field stands: the names that lead to it, through objects and lists alike."""
+"""The names that lead to a field, through objects and arrays alike."""
 
 WITHHELD: t.Final = object()
-"""Stands for a value that may hold a secret and cannot be told apart."""
+"""Stands for a value that is withheld because it may hold a secret."""
 
 _VARIANT: t.Final = re.compile(
     r"(__v_(string|boolean|integer|number|array|object))+\Z", re.IGNORECASE
@@ -36,23 +36,23 @@ _SIGNS: t.Final = re.compile(r"[\W_]+")
 
 @lru_cache(maxsize=8192)
 def fold(name: str) -> str:
-    """Reduce a field's name to what loaders tell columns apart by.
+    """Reduce a field's name to the part by which loaders distinguish columns.
 
     Args:
-        name: The name, of the field itself or of a variant of it.
+        name: The name of a field or of a variant.
 
     Returns:
-        Its letters and digits in lower case; the name itself where it has none.
+        Its letters and digits in lower case; the name itself if it has none.
     """
     plain = _VARIANT.sub("", name)
     return _SIGNS.sub("", plain).lower() or plain
 
 
 def path_of(breadcrumb: Iterable[str]) -> Path:
-    """Turn a breadcrumb of a catalog into a path.
+    """Convert a catalog's breadcrumb to a path.
 
     Args:
-        breadcrumb: `properties` before each name, and `items` where a list is entered.
+        breadcrumb: `properties` before each name, and `items` for each array.
 
     Returns:
         The names.
@@ -66,28 +66,21 @@ def path_of(breadcrumb: Iterable[str]) -> Path:
 
 
 def breadcrumb_of(path: Iterable[str]) -> tuple[str, ...]:
-    """Turn a path into a breadcrumb of a catalog.
-
-    Args:
-        path: The names.
-
-    Returns:
-        The breadcrumb, in which a list is entered as an object is.
-    """
+    """Convert a path to a catalog's breadcrumb, without `items` for arrays."""
     return tuple(crumb for name in path for crumb in ("properties", name))
 
 
-class _Place:
-    """A field of which parts are not emitted, or all.
+class _Field:
+    """A field that is not emitted, or not in full.
 
     Attributes:
         name: The path, with dots.
         hidden: Whether it is not emitted at all.
-        named: Whether it holds a secret that the user wants.
-        guarded: Whether a secret is inside that is withheld.
-        declared: Names the schema declares inside.
-        parts: What is inside and is not simply emitted, by name.
-        folded: The same by what loaders make of the names.
+        named: Whether it is a secret that the user includes.
+        guarded: Whether a withheld secret is inside.
+        declared: The fields inside that the schema declares.
+        parts: The fields inside that are not emitted in full, by name.
+        folded: The same by folded name.
     """
 
     __slots__ = ("declared", "folded", "guarded", "hidden", "name", "named", "parts")
@@ -96,32 +89,34 @@ class _Place:
         self.name = name
         self.hidden = self.named = self.guarded = False
         self.declared = schema.get("properties", {})
-        self.parts: dict[str, _Place] = {}
-        self.folded: dict[str, _Place] = {}
+        self.parts: dict[str, _Field] = {}
+        self.folded: dict[str, _Field] = {}
 
-    def find(self, name: str) -> _Place | None:
-        """Look for a part by a name it may come under."""
+    def find(self, name: str) -> _Field | None:
+        """Find a part by any name that loaders treat as its name."""
         found = self.parts.get(name)
         if found is None and name not in self.declared:
             found = self.folded.get(fold(name))
         return found
 
-    def enter(self, name: str) -> _Place:
-        """Find a part by its own name, made if there is none yet."""
+    def enter(self, name: str) -> _Field:
+        """Return the part of this name; add it if there is none."""
         part = self.parts.get(name)
         if part is None:
             schema = _content(self.declared.get(name, {}))
-            part = _Place(f"{self.name}.{name}" if self.name else name, schema)
+            part = _Field(f"{self.name}.{name}" if self.name else name, schema)
             self.parts[name] = part
             self.folded.setdefault(fold(name), part)
         return part
 
 
 class Selection:
-    """What of a stream's records is emitted.
+    """The fields of a stream's records that are emitted.
 
     Attributes:
-        withheld: Places, with dots, where a value was withheld because it could not be told apart.
+        withheld: Paths, with dots, where a value was withheld because it may hold a secret.
+        is_whole: Whether everything is emitted.
+        is_deep: Whether fields inside objects have to be removed.
     """
 
     def __init__(
@@ -138,10 +133,10 @@ class Selection:
             schema: JSON Schema of the records.
             deselected: Fields that are not emitted.
             secrets: Fields that hold secrets, declared in the schema or not.
-            named: Those of them that are emitted because the user names them.
+            named: Secrets that are emitted because the user names them.
         """
         self.withheld: set[str] = set()
-        self._root = _Place("", schema)
+        self._root = _Field("", schema)
         self._secrets = {fold(path[-1]) for path in secrets if path not in named}
         for path in named:
             self._enter(path)[-1].named = True
@@ -149,8 +144,8 @@ class Selection:
             self._enter(path)[-1].hidden = True
         for path in secrets:
             if path not in named:
-                *parents, place = self._enter(path)
-                place.hidden = True
+                *parents, field = self._enter(path)
+                field.hidden = True
                 for parent in parents:
                     parent.guarded = True
         self.is_whole = not self._root.parts
@@ -158,88 +153,67 @@ class Selection:
             not part.hidden and part.parts for part in self._root.parts.values()
         )
 
-    def _enter(self, path: Path) -> list[_Place]:
-        """List the places on the way to a field, the field's own at the end."""
-        places, place = [], self._root
+    def _enter(self, path: Path) -> list[_Field]:
+        """List the fields along a path, the outermost first."""
+        fields, field = [], self._root
         for name in path:
-            place = place.enter(name)
-            places.append(place)
-        return places
+            field = field.enter(name)
+            fields.append(field)
+        return fields
 
-    def _hides(self, name: str, place: _Place | None) -> bool:
-        if place is not None and (place.hidden or place.named):
-            return place.hidden
+    def _hides(self, name: str, field: _Field | None) -> bool:
+        if field is not None and (field.hidden or field.named):
+            return field.hidden
         return fold(name) in self._secrets
 
     def hides(self, name: str) -> bool:
-        """Tell whether a field of the record itself is not emitted.
-
-        Args:
-            name: The field, known or not.
-
-        Returns:
-            Whether it is left out.
-        """
+        """Check whether a top-level field, known or not, is left out."""
         return self._hides(name, self._root.find(name))
 
     # --- schemas --------------------------------------------------------------------------------
 
     def schema(self, schema: Schema) -> Schema:
-        """Take what is not emitted out of a schema.
-
-        Args:
-            schema: JSON Schema of the records, which may have grown.
-
-        Returns:
-            A schema of what is emitted.
-        """
+        """Remove the fields that are not emitted from a schema of the records."""
         return schema if self.is_whole else self._schema(schema, self._root)
 
     def closed_schema(self, schema: Schema) -> Schema:
-        """Describe the records of which nothing has to be taken out.
+        """Return the schema of records that have nothing to remove.
 
         Args:
-            schema: JSON Schema of the records, which may have grown.
+            schema: JSON Schema of the records.
 
         Returns:
-            A schema in which nothing but objects and null stands where parts are not emitted.
+            The schema of what is emitted; a field with hidden parts may only be an object or null.
         """
         return schema if self.is_whole else self._schema(schema, self._root, closed=True)
 
-    def _schema(self, schema: Schema, place: _Place | None, *, closed: bool = False) -> Schema:
-        if place is not None and place.named:
+    def _schema(self, schema: Schema, field: _Field | None, *, closed: bool = False) -> Schema:
+        if field is not None and field.named:
             return schema
-        if closed and place is not None and place.parts and not _is_container(schema):
+        if closed and field is not None and field.parts and not _is_container(schema):
             return {"type": ["null"]}
         found = dict(schema)
         if "properties" in schema:
             found["properties"] = {
                 name: self._schema(inner, part, closed=closed)
                 for name, inner in schema["properties"].items()
-                for part in [None if place is None else place.find(name)]
+                for part in [None if field is None else field.find(name)]
                 if not self._hides(name, part)
             }
         if schema.get("items"):
-            found["items"] = self._schema(schema["items"], place, closed=closed)
+            found["items"] = self._schema(schema["items"], field, closed=closed)
         return found
 
     # --- records --------------------------------------------------------------------------------
 
     def prune(self, record: Record) -> Record:
-        """Take what is not emitted out of a record.
-
-        Args:
-            record: The record as it came.
-
-        Returns:
-            What is emitted of it, in its order.
-        """
+        """Remove the fields that are not emitted from a record; the others keep their order."""
         return record if self.is_whole else self._prune_object(record, self._root)
 
-    def _prune_object(self, found: Mapping[str, t.Any], place: _Place | None) -> Record:
+    def _prune_object(self, found: Mapping[str, t.Any], field: _Field | None) -> Record:
         out: Record = {}
         for name, value in found.items():
-            part = None if place is None else place.find(name)
+            part = None if field is None else field.find(name)
             if self._hides(name, part):
                 continue
             pruned = self._prune(value, part)
@@ -247,35 +221,35 @@ class Selection:
                 out[name] = pruned
         return out
 
-    def _prune(self, value: t.Any, place: _Place | None) -> t.Any:  # noqa: ANN401 (JSON)
-        if place is not None and place.named:
+    def _prune(self, value: t.Any, field: _Field | None) -> t.Any:  # noqa: ANN401 (JSON)
+        if field is not None and field.named:
             return value
         if isinstance(value, dict):
-            return self._prune_object(value, place)
+            return self._prune_object(value, field)
         if isinstance(value, list):
-            items = [self._prune(item, place) for item in value]
+            items = [self._prune(item, field) for item in value]
             return WITHHELD if any(item is WITHHELD for item in items) else items
-        if place is None or not place.parts or value is None or isinstance(value, bool):
+        if field is None or not field.parts or value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
-            return self._prune_text(value, place)
-        return self._withhold(place) if place.guarded else value
+            return self._prune_text(value, field)
+        return self._withhold(field) if field.guarded else value
 
-    def _prune_text(self, text: str, place: _Place) -> t.Any:  # noqa: ANN401 (JSON)
-        """Look into a text that may be the JSON of what is expected in its place."""
+    def _prune_text(self, text: str, field: _Field) -> t.Any:  # noqa: ANN401 (JSON)
+        """Prune a string that may be the JSON of the object that the schema declares."""
         try:
             value = decode(text)
         except UNREADABLE:
             value = text
         if not isinstance(value, (dict, list)):
-            return self._withhold(place) if place.guarded and text.strip() else text
-        pruned = self._prune(value, place)
+            return self._withhold(field) if field.guarded and text.strip() else text
+        pruned = self._prune(value, field)
         if pruned is WITHHELD:
             return WITHHELD
         return text if pruned == value else encode(pruned).decode()
 
-    def _withhold(self, place: _Place) -> object:
-        self.withheld.add(place.name)
+    def _withhold(self, field: _Field) -> object:
+        self.withheld.add(field.name)
         return WITHHELD
 
 
@@ -284,7 +258,7 @@ def _is_container(schema: Schema) -> bool:
 
 
 def _content(schema: Schema) -> Schema:
-    """Look through lists, at what they hold in the end."""
+    """Return the schema of the items of arrays, however deep; any other schema itself."""
     while schema.get("items"):
         schema = schema["items"]
     return schema

@@ -229,7 +229,7 @@ def test_a_value_that_an_expression_was_not_made_for_costs_its_row_alone(
     maps = {"orders": {"x": "int(id)"}}
     lines = run(capfd, {}, {"id": "two"}, {"id": "3"}, stream_maps=maps, complete=False)
     assert [record["x"] for record in records(lines)] == [1, 3]
-    assert "record 2: `stream_maps` cannot be followed for it (ValueError)" in caplog.text
+    assert "record 2: `stream_maps` cannot be applied to it (ValueError)" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -272,8 +272,8 @@ def test_a_row_goes_where_each_of_its_maps_sends_it(capfd: pytest.CaptureFixture
         ({"order": {}}, "there is no stream `order`. The nearest is `orders`."),
         ({"order*s": {}, "x*": None}, "there is no stream `x*`."),
         ({"new": {"__source__": "oders"}}, "there is no stream `oders`."),
-        ({"orders": {"totl": None}}, "no column `totl` to be removed. The nearest is `total`."),
-        ({"*": {"opened": "__NULL__"}}, "no column `opened` to be removed."),
+        ({"orders": {"totl": None}}, "no column `totl` to remove. The nearest is `total`."),
+        ({"*": {"opened": "__NULL__"}}, "no column `opened` to remove."),
         ({"__else__": None}, "leaves out all that is selected"),
         ({"orders": None}, "leaves out all that is selected"),
         ({"orders": {"__else__": "x"}}, "Setting `stream_maps.orders`: "),

@@ -603,7 +603,7 @@ MUTANTS = (
     Mutant(
         "a text in place of an object with a secret passes",
         SELECTION,
-        "            return self._withhold(place) if place.guarded and text.strip() else text\n",
+        "            return self._withhold(field) if field.guarded and text.strip() else text\n",
         "            return text\n",
         "tests/core/test_selection.py::test_what_cannot_be_told_apart_is_withheld_by_name",
     ),
@@ -617,7 +617,7 @@ MUTANTS = (
     Mutant(
         "the fast path takes a text where parts are hidden",
         SELECTION,
-        "        if closed and place is not None and place.parts and not _is_container(schema):\n",
+        "        if closed and field is not None and field.parts and not _is_container(schema):\n",
         "        if False:\n",
         "tests/core/test_selection.py"
         "::test_a_column_met_at_run_time_takes_no_secret_on_the_fast_path",
