@@ -1,7 +1,7 @@
-"""From the lines of one stream to Arrow arrays, a few thousand at a time.
+"""Converts the RECORD lines of a stream to Arrow arrays, a few thousand at a time.
 
-A Struct that is compiled from the SCHEMA reads and checks the values. Only where a batch does not
-fit is it gone through value by value, to say which stream, column and record it is.
+A Struct, compiled from the SCHEMA, decodes and checks a batch. Only if that fails is the batch
+decoded value by value, to report the stream, column and record.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import msgspec
 from arro3.core import Array, ChunkedArray, DataType, Table
 
-from target_duckdb.columns import NULL, named, utc
-from target_duckdb.errors import LoadError, Misfit, MissingKey
+from target_duckdb.columns import NULL, json_kind, parse_timestamp
+from target_duckdb.errors import InvalidValue, LoadError, MissingKey
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from target_duckdb.columns import Column
 
 BATCH: t.Final = 2000
-"""Records that are read at a time."""
+"""Records that are decoded at a time."""
 
 ARROW: t.Final = {
     "boolean": DataType.bool(),
@@ -33,7 +33,7 @@ TEXT: t.Final = DataType.string()
 
 
 class _Record(msgspec.Struct):
-    """A RECORD message whose record is looked at value by value."""
+    """A RECORD message whose record is decoded value by value."""
 
     type: t.Literal["RECORD"]
     stream: str
@@ -47,15 +47,15 @@ class Rows:
     """The rows of one stream that a flush writes.
 
     Attributes:
-        table: The Arrow table: the columns `0` and on, their `<number>_kept`, and `extracted`,
-            `version` and `row`, the place of the row in the input.
-        wide: Numbers of the columns of whole numbers that need a HUGEINT, and are texts here.
-        kept: Numbers of the columns of which not all is held.
+        table: The Arrow table: a column per column of the stream, named `0` and on, their overflow
+            `<number>_overflow`, and `extracted`, `version` and `row`, the row's index in the input.
+        wide: Numbers of the integer columns that need a HUGEINT; their values are strings here.
+        overflow: Numbers of the columns that have overflow.
     """
 
     table: Table
     wide: frozenset[int]
-    kept: frozenset[int]
+    overflow: frozenset[int]
 
 
 class Batches:
@@ -66,8 +66,8 @@ class Batches:
 
         Args:
             stream: The stream's name.
-            columns: Its columns.
-            strict: Whether a field that its SCHEMA lacks ends the load.
+            columns: The stream's columns.
+            strict: Whether a field that the SCHEMA lacks is an error.
         """
         self.stream = stream
         self.columns = columns
@@ -75,27 +75,27 @@ class Batches:
         self.count = 0
         self._strict = strict
         self._seen = 0
-        self._values = {one.name: msgspec.json.Decoder(one.reads) for one in columns}
+        self._values = {one.name: msgspec.json.Decoder(one.decoded_type) for one in columns}
         self._generic = msgspec.json.Decoder(_Record)
-        self._decoder = self._compiled()
+        self._decoder = self._compile()
         self._lines: list[bytes] = []
         self._arrays: list[list[Array]] = []
-        self._kept: list[dict[int, Array]] = []
+        self._overflow: list[dict[int, Array]] = []
 
     def add(self, line: bytes) -> None:
-        """Take a RECORD message of this stream."""
+        """Add the line of a RECORD message of this stream."""
         self._lines.append(line)
         self.count += 1
         if len(self._lines) >= BATCH:
-            self._read()
+            self._convert()
 
-    def _compiled(self) -> msgspec.json.Decoder[t.Any] | None:
-        """Compile a decoder of whole messages, unless a name is none that msgspec can have."""
+    def _compile(self) -> msgspec.json.Decoder[t.Any] | None:
+        """Compile a decoder of messages; `None` if msgspec cannot represent a name."""
         defaults: dict[bool, t.Any] = {True: NULL, False: None}
         fields: list[t.Any] = [
-            (f"f{number}", one.reads)
+            (f"f{number}", one.decoded_type)
             if one.is_key
-            else (f"f{number}", one.reads, defaults[one.reads is msgspec.Raw])
+            else (f"f{number}", one.decoded_type, defaults[one.decoded_type is msgspec.Raw])
             for number, one in enumerate(self.columns)
         ]
         try:
@@ -122,8 +122,8 @@ class Batches:
         except ValueError:  # a quote, backslash or control character
             return None
 
-    def _read(self) -> None:
-        """Read the lines that wait."""
+    def _convert(self) -> None:
+        """Decode the collected lines, and convert them to arrays."""
         lines, self._lines = self._lines, []
         if not lines:
             return
@@ -137,34 +137,36 @@ class Batches:
             records = [message.record for message in messages]
             values = list(zip(*map(msgspec.structs.astuple, records), strict=True))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            messages, values = self._by_value(lines)
+            messages, values = self._decode_by_value(lines)
         arrays: list[Array] = []
-        kept: dict[int, Array] = {}
+        overflow: dict[int, Array] = {}
         for number, one in enumerate(self.columns):
             try:
-                held, texts = one.convert(values[number])
-            except Misfit as misfit:
-                raise self._refused(one, misfit.index, misfit.reason) from None
-            arrays.append(_array(held, one))
+                converted, texts = one.convert(values[number])
+            except InvalidValue as invalid:
+                raise self._error(one, invalid.index, invalid.reason) from None
+            arrays.append(_array(converted, one))
             if texts:
-                kept[number] = Array([texts.get(n) for n in range(len(lines))], TEXT)
-        moments = {
-            text: None if text is None else utc(text)[0]
+                overflow[number] = Array([texts.get(n) for n in range(len(lines))], TEXT)
+        extracted = {
+            text: None if text is None else parse_timestamp(text)[0]
             for text in {m.time_extracted for m in messages}
-        }  # a page has one for all
-        arrays.append(Array([moments[m.time_extracted] for m in messages], TEXT))
+        }  # usually one for a whole page
+        arrays.append(Array([extracted[m.time_extracted] for m in messages], TEXT))
         arrays.append(Array([m.version for m in messages], DataType.int64()))
         rows = range(self._seen, self._seen + len(lines))
         arrays.append(Array(list(rows), DataType.int64()))
         self._arrays.append(arrays)
-        self._kept.append(kept)
+        self._overflow.append(overflow)
         self._seen += len(lines)
 
-    def _by_value(self, lines: Sequence[bytes]) -> tuple[list[_Record], list[Sequence[t.Any]]]:
-        """Read messages value by value.
+    def _decode_by_value(
+        self, lines: Sequence[bytes]
+    ) -> tuple[list[_Record], list[Sequence[t.Any]]]:
+        """Decode messages value by value.
 
         Raises:
-            LoadError: One does not fit.
+            LoadError: A record or value is invalid.
         """
         messages: list[_Record] = []
         values: list[list[t.Any]] = [[] for _ in self.columns]
@@ -174,10 +176,10 @@ class Batches:
                 if message.stream != self.stream:
                     raise msgspec.ValidationError
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                raise LoadError(f"{self._where(index)} is no RECORD message in JSON.") from None
+                raise LoadError(f"{self._where(index)} is not a RECORD message in JSON.") from None
             messages.append(message)
             for number, one in enumerate(self.columns):
-                values[number].append(self._value(one, index, message.record))
+                values[number].append(self._decode_value(one, index, message.record))
             unknown = message.record.keys() - self._values.keys()
             if unknown and self._strict:
                 raise LoadError(
@@ -187,40 +189,40 @@ class Batches:
             self.left_out.update(unknown)
         return messages, list(values)
 
-    def _value(self, one: Column, index: int, record: dict[str, msgspec.Raw]) -> t.Any:  # noqa: ANN401
-        """Read one value of a record."""
+    def _decode_value(self, one: Column, index: int, record: dict[str, msgspec.Raw]) -> t.Any:  # noqa: ANN401
+        """Decode one value of a record."""
         raw = record.get(one.name)
         if raw is None and one.is_key:
-            raise self._refused(one, index, "no value")
+            raise self._error(one, index, "no value")
         try:
             return self._values[one.name].decode(NULL if raw is None else raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise self._refused(one, index, named(memoryview(raw or NULL))) from None
+            raise self._error(one, index, json_kind(memoryview(raw or NULL))) from None
 
-    def _refused(self, one: Column, index: int, reason: str) -> LoadError:
-        """Say that a value does not fit."""
+    def _error(self, one: Column, index: int, reason: str) -> LoadError:
+        """Return the error about an invalid value."""
         text = f"{self._where(index)} has {reason} in the column `{one.name}`"
         if one.is_key and reason in ("no value", "null"):
             return MissingKey(f"{text}, which is part of the key.")
-        return LoadError(f"{text}, of which the SCHEMA says {one.kind} ({one.type}).")
+        return LoadError(f"{text}, which the SCHEMA declares as {one.kind} ({one.type}).")
 
     def _where(self, index: int) -> str:
         return f"Record {self._seen + index + 1:,} of the stream `{self.stream}`"
 
     def take(self) -> Rows | None:
-        """Give what has been collected, and start anew.
+        """Return the collected rows, and start over.
 
         Returns:
-            The rows, if there are any.
+            The rows; `None` without any.
 
         Raises:
-            LoadError: A record does not fit.
+            LoadError: A record is invalid.
         """
-        self._read()
+        self._convert()
         if not self._arrays:
             return None
         arrays, self._arrays = self._arrays, []
-        keeps, self._kept = self._kept, []
+        overflows, self._overflow = self._overflow, []
         self.count = 0
         columns: dict[str, t.Any] = {}
         wide: set[int] = set()
@@ -233,19 +235,19 @@ class Batches:
                 columns[name] = ChunkedArray([chunk.cast(TEXT) for chunk in chunks])
             else:
                 columns[name] = ChunkedArray(list(chunks))
-        kept = {number for keep in keeps for number in keep}
-        for number in kept:
-            columns[f"{number}_kept"] = ChunkedArray(
+        overflow = {number for one in overflows for number in one}
+        for number in overflow:
+            columns[f"{number}_overflow"] = ChunkedArray(
                 [
-                    keep.get(number, Array([None] * len(chunks[0]), TEXT))
-                    for keep, chunks in zip(keeps, arrays, strict=True)
+                    one.get(number, Array([None] * len(chunks[0]), TEXT))
+                    for one, chunks in zip(overflows, arrays, strict=True)
                 ]
             )
-        return Rows(Table.from_pydict(columns), frozenset(wide), frozenset(kept))
+        return Rows(Table.from_pydict(columns), frozenset(wide), frozenset(overflow))
 
 
 def _array(values: Sequence[t.Any], one: Column) -> Array:
-    """Make an Arrow array, of texts where a whole number is beyond 64 bits."""
+    """Make an Arrow array; one of strings if an integer does not fit in 64 bits."""
     try:
         return Array(values, ARROW.get(one.kind, TEXT))
     except OverflowError:

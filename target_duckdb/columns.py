@@ -1,20 +1,20 @@
-"""From a JSON Schema to a column, and from JSON values to what the column holds.
+"""Chooses a column for a JSON Schema, and converts JSON values to values of the column.
 
-A column's kind is how its values are read and checked; its type is what the table has. Nothing is
-rounded or cut without a trace: what a DOUBLE or a TIMESTAMP cannot hold whole is kept beside it
-too, as the text that came, in the column `<name>__digits` or `<name>__text`. A key is compared,
-so that there such a value is refused.
+A column's kind decides how its values are decoded and checked; its type is the type in the table.
+Nothing is rounded or truncated silently: if a DOUBLE or a TIMESTAMP cannot hold a value exactly,
+its text is kept as well, in the overflow column `<name>__digits` or `<name>__text`. Keys are
+compared, so such a value is rejected in a key.
 
 | Kind | Values | Type |
 | --- | --- | --- |
-| text | texts | VARCHAR |
+| text | strings | VARCHAR |
 | boolean | true, false | BOOLEAN |
 | integer | whole numbers | BIGINT, HUGEINT |
 | number | numbers | DOUBLE |
 | decimal | numbers | DECIMAL(p,s) |
-| timestamp, date, time | texts of that form | TIMESTAMP in UTC, DATE, TIME |
-| json | everything | JSON |
-| token | numbers, true, false as they were written | VARCHAR, if the table has that |
+| timestamp, date, time | strings of that form | TIMESTAMP in UTC, DATE, TIME |
+| json | all | JSON |
+| token | numbers, true, false, as written | VARCHAR, if the table already has it |
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperatio
 
 import msgspec
 
-from target_duckdb.errors import Misfit
+from target_duckdb.errors import InvalidValue
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-Kept: t.TypeAlias = "dict[int, str]"
-"""The texts of the values that a column cannot hold whole, by number."""
+Overflow: t.TypeAlias = "dict[int, str]"
+"""The texts of values that a column cannot hold exactly, by their index."""
 
 HUGEINT: t.Final = 1 << 127
 NULL: t.Final = msgspec.Raw(b"null")
 SAFE_DIGITS: t.Final = 15
-"""Digits that a DOUBLE keeps, whichever they are."""
+"""A DOUBLE holds every number of up to 15 digits exactly."""
 
 TYPES: t.Final = {
     "text": "VARCHAR",
@@ -54,12 +54,15 @@ FORMATS: t.Final = {"date-time": "timestamp", "date": "date", "time": "time"}
 INTEGERS: t.Final = frozenset(
     ["TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"]
 )
+COMPATIBLE: t.Final = {("integer", "HUGEINT"), ("date", "TIMESTAMP")}
+"""Kinds, and types that hold their values besides the one in TYPES."""
+
 DECIMAL: t.Final = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 
 
 def fold(name: str) -> bytes:
-    """Give what two names have in common that DuckDB takes for the same."""
-    return name.encode().lower()  # of bytes, this lowers ASCII alone, and so does DuckDB
+    """Fold a name: DuckDB treats names with the same result as the same."""
+    return name.encode().lower()  # bytes.lower() changes ASCII only, as DuckDB does
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class Column:
 
     Attributes:
         name: Its name.
-        kind: How its values are read.
-        type: The type the table has for it.
+        kind: How its values are decoded and checked.
+        type: Its type in the table.
         is_key: Whether it is part of the key.
     """
 
@@ -79,56 +82,56 @@ class Column:
     is_key: bool = False
 
     @property
-    def reads(self) -> t.Any:  # noqa: ANN401
-        """What msgspec reads a value as."""
+    def decoded_type(self) -> t.Any:  # noqa: ANN401
+        """The type as which msgspec decodes a value."""
         kinds: dict[str, t.Any] = {"boolean": bool, "integer": int | float}  # 1.0 is an integer
         kinds |= dict.fromkeys(["text", "timestamp", "date", "time"], str)
-        read = kinds.get(self.kind, msgspec.Raw)
-        return read if self.is_key or read is msgspec.Raw else read | None
+        decoded = kinds.get(self.kind, msgspec.Raw)
+        return decoded if self.is_key or decoded is msgspec.Raw else decoded | None
 
     @property
-    def beside(self) -> str:
-        """The name of the column that keeps what this one cannot hold whole."""
+    def overflow_name(self) -> str:
+        """The name of the column for texts of values that this one cannot hold exactly."""
         return f"{self.name}__{'digits' if self.kind == 'number' else 'text'}"
 
-    def convert(self, values: Sequence[t.Any]) -> tuple[Sequence[t.Any], Kept]:
-        """Check values and make of them what DuckDB is given.
+    def convert(self, values: Sequence[t.Any]) -> tuple[Sequence[t.Any], Overflow]:
+        """Check decoded values, and convert them for DuckDB.
 
         Args:
-            values: What msgspec has read.
+            values: The values as msgspec decoded them.
 
         Returns:
-            Texts, numbers and truth values; and the texts of those not held whole.
+            Strings, numbers and booleans; and the texts of those that are not exact.
 
         Raises:
             Misfit: A value does not fit.
         """
-        kept: Kept = {}
+        overflow: Overflow = {}
         converter = CONVERTERS.get(self.kind)
         if converter is not None:
-            values, kept = converter(self, values)
+            values, overflow = converter(self, values)
         if self.is_key:
             for number, value in enumerate(values):
-                if number in kept:
-                    raise Misfit(number, f"a key that a {self.type} does not hold whole")
+                if number in overflow:
+                    raise InvalidValue(number, f"a key that {self.type} cannot hold exactly")
                 if value is None:
-                    raise Misfit(number, "null")
-        return values, kept
+                    raise InvalidValue(number, "null")
+        return values, overflow
 
 
-def column(
+def choose_column(
     name: str, schema: object, *, is_key: bool = False, number_type: str = "DOUBLE"
 ) -> Column:
     """Choose the column for a property.
 
     Args:
-        name: Its name.
+        name: The property's name.
         schema: Its JSON Schema.
         is_key: Whether it is part of the key.
-        number_type: The type of its numbers: DOUBLE or DECIMAL(p,s).
+        number_type: The type for numbers: DOUBLE or DECIMAL(p,s).
 
     Returns:
-        The column.
+        The column, with the type for a new table.
     """
     kinds = _kinds(schema)
     if len(kinds) == 1:
@@ -143,7 +146,7 @@ def column(
 
 
 def _kinds(schema: object) -> set[str]:
-    """List the kinds of values a JSON Schema allows, null aside."""
+    """List the kinds of values that a JSON Schema allows, except null."""
     if not isinstance(schema, dict):
         return {"json"}
     for word in ("anyOf", "oneOf"):
@@ -161,104 +164,106 @@ def _kinds(schema: object) -> set[str]:
     return found
 
 
-def fit(wanted: Column, there: str) -> Column | None:
-    """Fit a column to the type that the table has already.
+def fit(wanted: Column, existing: str) -> Column | None:
+    """Fit a column to the type that the table already has.
 
     Args:
-        wanted: The column as its SCHEMA wants it.
-        there: The table's type.
+        wanted: The column for its SCHEMA.
+        existing: The type in the table.
 
     Returns:
-        The column as the table keeps it, or nothing where the table's type must change.
+        The column with the existing type; `None` if the table has to change.
     """
     kind = wanted.kind
-    if there == wanted.type or (kind, there) in {("integer", "HUGEINT"), ("date", "TIMESTAMP")}:
-        return replace(wanted, type=there)
-    if there == "JSON":
-        return replace(wanted, kind="json", type=there)
-    if there == "VARCHAR" and kind != "json":
+    if existing == wanted.type or (kind, existing) in COMPATIBLE:
+        return replace(wanted, type=existing)
+    if existing == "JSON":
+        return replace(wanted, kind="json", type=existing)
+    if existing == "VARCHAR" and kind != "json":
         kind = "token" if kind in ("boolean", "integer", "number", "decimal") else "text"
-        return replace(wanted, kind=kind, type=there)
-    if kind == "integer" and there == "DOUBLE":
+        return replace(wanted, kind=kind, type=existing)
+    if kind == "integer" and existing == "DOUBLE":
         kind = "number"
-    elif DECIMAL.fullmatch(there) and kind in ("integer", "number"):
+    elif DECIMAL.fullmatch(existing) and kind in ("integer", "number"):
         kind = "decimal"
-    elif not (there.startswith("TIMESTAMP") and kind == "timestamp"):
+    elif not (existing.startswith("TIMESTAMP") and kind == "timestamp"):
         return None
-    return replace(wanted, kind=kind, type=there)
+    return replace(wanted, kind=kind, type=existing)
 
 
-def widens(wanted: Column, there: str) -> bool:
-    """Say whether a table's type may become the one wanted, if every old value is kept."""
-    is_number = there in INTEGERS or there in ("BIGINT", "HUGEINT", "DOUBLE", "FLOAT")
-    is_number = is_number or DECIMAL.fullmatch(there) is not None
+def widens(wanted: Column, existing: str) -> bool:
+    """Check whether an existing type may be changed to the wanted one if no value is lost."""
+    is_number = existing in INTEGERS or existing in ("BIGINT", "HUGEINT", "DOUBLE", "FLOAT")
+    is_number = is_number or DECIMAL.fullmatch(existing) is not None
     return (
         wanted.kind in ("text", "json")
         or (is_number and wanted.kind in ("number", "decimal"))
-        or (there in INTEGERS and wanted.kind == "integer")
-        or (there == "DATE" and wanted.kind == "timestamp")
+        or (existing in INTEGERS and wanted.kind == "integer")
+        or (existing == "DATE" and wanted.kind == "timestamp")
     )
 
 
-def named(raw: bytes | memoryview) -> str:
-    """Name the kind of a JSON value for a message."""
+def json_kind(raw: bytes | memoryview) -> str:
+    """Name the type of a JSON value for a message."""
     first = bytes(raw[:1])
-    names = {b'"': "a text", b"{": "an object", b"[": "an array", b"n": "null"}
+    names = {b'"': "a string", b"{": "an object", b"[": "an array", b"n": "null"}
     names |= dict.fromkeys([b"t", b"f"], "true or false")
     return names.get(first, "a number")
 
 
 # --- values -------------------------------------------------------------------------------------
 
-Converted: t.TypeAlias = "tuple[Sequence[t.Any], Kept]"
+Converted: t.TypeAlias = "tuple[Sequence[t.Any], Overflow]"
 
 
-def _integers(_: Column, values: Sequence[t.Any]) -> Converted:
-    """Take whole numbers, 1.0 and 1e3 among them as JSON Schema does."""
+def _convert_integers(_: Column, values: Sequence[t.Any]) -> Converted:
+    """Accept integers; as in JSON Schema, 1.0 and 1e3 are integers."""
     if set(map(type, values)) <= {int, type(None)}:
         whole = values
     else:
         whole = list(values)
         for number, value in enumerate(values):
             if isinstance(value, float):
-                # Beyond these, a float may stand for another whole number.
+                # Beyond these, several integers have the same float.
                 if not value.is_integer() or abs(value) > 1 << 53:
-                    raise Misfit(number, "a number with a fraction, or a large one with exponent")
+                    raise InvalidValue(
+                        number, "a number with a fraction, or a large one with an exponent"
+                    )
                 whole[number] = int(value)
     for number, value in enumerate(whole):
         if value is not None and not -HUGEINT <= value < HUGEINT:
-            raise Misfit(number, "a whole number beyond HUGEINT")
+            raise InvalidValue(number, "an integer beyond HUGEINT")
     return whole, {}
 
 
-def _numbers(_: Column, values: Sequence[t.Any]) -> Converted:
-    """Take numbers as DOUBLE, and keep the digits of those that it cannot hold."""
+def _convert_numbers(_: Column, values: Sequence[t.Any]) -> Converted:
+    """Convert numbers to floats, and keep the digits of those that are not exact."""
     texts = list(map(bytes, values))
     try:
         floats = [None if text == b"null" else float(text) for text in texts]
     except ValueError:
-        raise _no_number(texts) from None
-    kept: Kept = {}
+        raise _not_a_number(texts) from None
+    overflow: Overflow = {}
     for number, text in enumerate(texts):
         if len(text) > SAFE_DIGITS or b"e" in text or b"E" in text:
             value = floats[number]
-            if value is not None and not _is_whole(value, text.decode()):
-                kept[number] = text.decode()
+            if value is not None and not _is_exact(value, text.decode()):
+                overflow[number] = text.decode()
                 if value in (float("inf"), float("-inf")):
                     floats[number] = None
-    return floats, kept
+    return floats, overflow
 
 
-def _is_whole(value: float, text: str) -> bool:
-    """Say whether a float has the digits of a text."""
+def _is_exact(value: float, text: str) -> bool:
+    """Check whether a float is exactly the number of a text."""
     try:
         return Decimal(repr(value)) == Decimal(text)
     except DecimalException:  # its exponent has twenty digits
         return False
 
 
-def _decimals(column: Column, values: Sequence[t.Any]) -> Converted:
-    """Take numbers as DECIMAL(p,s), exactly or not at all."""
+def _convert_decimals(column: Column, values: Sequence[t.Any]) -> Converted:
+    """Convert numbers to DECIMAL(p,s), exactly or not at all."""
     found = DECIMAL.fullmatch(column.type)
     precision, scale = map(int, found.groups()) if found else (18, 3)
     context = Context(prec=precision, traps=[Inexact, InvalidOperation])
@@ -270,40 +275,40 @@ def _decimals(column: Column, values: Sequence[t.Any]) -> Converted:
             fitted.append(None)
             continue
         if text[:1] not in b"-0123456789":
-            raise _no_number(texts)
+            raise _not_a_number(texts)
         try:
             fitted.append(format(Decimal(text.decode()).quantize(step, context=context), "f"))
         except DecimalException:
             reason = f"a number with more digits than {column.type} has"
-            raise Misfit(number, reason) from None
+            raise InvalidValue(number, reason) from None
     return fitted, {}
 
 
-def _no_number(texts: Sequence[bytes]) -> Misfit:
+def _not_a_number(texts: Sequence[bytes]) -> InvalidValue:
     for number, text in enumerate(texts):
         if text != b"null" and text[:1] not in b"-0123456789":
-            return Misfit(number, named(text))
+            return InvalidValue(number, json_kind(text))
     raise AssertionError
 
 
-def _json(_: Column, values: Sequence[t.Any]) -> Converted:
-    """Take values as the bytes that came."""
+def _convert_json(_: Column, values: Sequence[t.Any]) -> Converted:
+    """Keep values as their JSON."""
     texts: list[str | None] = []
     for number, value in enumerate(values):
         try:
             text = str(value, "utf-8")
         except UnicodeDecodeError:
-            raise Misfit(number, "bytes that are no UTF-8") from None
+            raise InvalidValue(number, "bytes that are not UTF-8") from None
         texts.append(None if text == "null" else text)
     return texts, {}
 
 
-def _tokens(_: Column, values: Sequence[t.Any]) -> Converted:
-    """Take numbers, true and false as they were written."""
+def _convert_tokens(_: Column, values: Sequence[t.Any]) -> Converted:
+    """Keep numbers, true and false as written."""
     texts = [str(value, "utf-8") for value in values]
     for number, text in enumerate(texts):
         if text[0] in '"{[':
-            raise Misfit(number, named(text[:1].encode()))
+            raise InvalidValue(number, json_kind(text[:1].encode()))
     return [None if text == "null" else text for text in texts], {}
 
 
@@ -314,9 +319,9 @@ PLAIN: t.Final = {
     "date": re.compile(DAY, re.ASCII),
     "time": re.compile(CLOCK, re.ASCII),
 }
-"""Texts that are what they say for certain, and need no second look. All others get one."""
+"""Texts that need no parsing: they are valid, and DuckDB reads them. All others are parsed."""
 
-STAMP: t.Final = re.compile(
+TIMESTAMP: t.Final = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)"
     r"(?:[Tt ](?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?"
     r"(?P<zone>[Zz]|[+-]\d\d:?\d\d)?)?",
@@ -324,50 +329,49 @@ STAMP: t.Final = re.compile(
 )
 
 
-def _moments(column: Column, values: Sequence[t.Any]) -> Converted:
-    """Take timestamps, dates or times, and keep the text of those that are held in part or not."""
+def _convert_dates(column: Column, values: Sequence[t.Any]) -> Converted:
+    """Convert timestamps, dates or times, and keep the text of those that are not exact."""
     plain = PLAIN[column.kind].fullmatch
     odd = [number for number, text in enumerate(values) if text is not None and plain(text) is None]
     if not odd:
         return values, {}
-    held = list(values)
-    kept: Kept = {}
+    parsed = list(values)
+    overflow: Overflow = {}
     for number in odd:
-        held[number], is_whole = HELD[column.kind](values[number])
-        if not is_whole:
-            kept[number] = values[number]
-    return held, kept
+        parsed[number], is_exact = PARSERS[column.kind](values[number])
+        if not is_exact:
+            overflow[number] = values[number]
+    return parsed, overflow
 
 
-def utc(text: str) -> tuple[str | None, bool]:
-    """Read a timestamp.
+def parse_timestamp(text: str) -> tuple[str | None, bool]:
+    """Parse a timestamp.
 
     Args:
-        text: A timestamp; one without an offset is in UTC. A day alone is its midnight.
+        text: A timestamp, in UTC if it has no offset, or a date (its midnight).
 
     Returns:
-        The timestamp in UTC to the microsecond, if there is such a moment; and whether that is
-        all the text says.
+        The timestamp in UTC to the microsecond, `None` if it is invalid; and whether it is exact.
     """
-    found = STAMP.fullmatch(text)
+    found = TIMESTAMP.fullmatch(text)
     if found is None:
         return None, False
     fraction = found["fraction"] or ""
     zone = (found["zone"] or "Z").upper().replace("Z", "+00:00")
     zone = zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
     try:
-        moment = datetime.fromisoformat(f"{found['day']}T{found['clock'] or '00:00:00'}{zone}")
-        moment = moment.astimezone(timezone.utc)
+        timestamp = datetime.fromisoformat(f"{found['day']}T{found['clock'] or '00:00:00'}{zone}")
+        timestamp = timestamp.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None, False
-    held = moment.replace(tzinfo=None).isoformat()
-    held = f"{held}.{fraction[:6]}" if fraction else held
-    return held, not fraction[6:].strip("0")
+    parsed = timestamp.replace(tzinfo=None).isoformat()
+    parsed = f"{parsed}.{fraction[:6]}" if fraction else parsed
+    return parsed, not fraction[6:].strip("0")
 
 
-def _day(text: str) -> tuple[str | None, bool]:
-    """Read a date; of a timestamp its day, as it is written."""
-    found = STAMP.fullmatch(text)
+def _parse_date(text: str) -> tuple[str | None, bool]:
+    """Parse a date, or the date of a timestamp as written."""
+    found = TIMESTAMP.fullmatch(text)
     try:
         day = None if found is None else date.fromisoformat(found["day"])
     except ValueError:
@@ -375,24 +379,24 @@ def _day(text: str) -> tuple[str | None, bool]:
     return (None, False) if day is None else (day.isoformat(), len(text) == len("2024-02-29"))
 
 
-def _clock(_: str) -> tuple[str | None, bool]:
-    """Hold no time in another form than that of a time of day."""
+def _parse_time(_: str) -> tuple[str | None, bool]:
+    """Reject a time in any other form."""
     return None, False
 
 
-HELD: t.Final[Mapping[str, Callable[[str], tuple[str | None, bool]]]] = {
-    "timestamp": utc,
-    "date": _day,
-    "time": _clock,
+PARSERS: t.Final[Mapping[str, Callable[[str], tuple[str | None, bool]]]] = {
+    "timestamp": parse_timestamp,
+    "date": _parse_date,
+    "time": _parse_time,
 }
 
 CONVERTERS: t.Final[Mapping[str, Callable[[Column, Sequence[t.Any]], Converted]]] = {
-    "integer": _integers,
-    "number": _numbers,
-    "decimal": _decimals,
-    "json": _json,
-    "token": _tokens,
-    "timestamp": _moments,
-    "date": _moments,
-    "time": _moments,
+    "integer": _convert_integers,
+    "number": _convert_numbers,
+    "decimal": _convert_decimals,
+    "json": _convert_json,
+    "token": _convert_tokens,
+    "timestamp": _convert_dates,
+    "date": _convert_dates,
+    "time": _convert_dates,
 }

@@ -1,4 +1,4 @@
-"""What can go wrong with a load. Every text is a sentence for the user, and quotes no value."""
+"""The errors of a load. Each message is for the user, and quotes no value."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from commerce_taps.errors import TapError
 
 
 class LoadError(TapError):
-    """The load cannot go on. What was committed stays."""
+    """The load cannot continue. Committed rows stay."""
 
 
 class BadLine(LoadError):
-    """A line of the input is no message. What came before it is whole."""
+    """A line of the input is not a message. All messages before it are complete."""
 
 
 class RecordBeforeSchema(BadLine, RecordsWithoutSchemaException):
@@ -23,21 +23,15 @@ class MissingKey(LoadError, MissingKeyPropertiesError):
     """A record has no value for its key."""
 
 
-class Misfit(Exception):
+class InvalidValue(Exception):
     """A value does not fit its column.
 
     Attributes:
-        index: The number of the value among those that were converted together.
-        reason: What it is and what the column holds, without the value.
+        index: The position of the value among those converted together.
+        reason: What the value is, without the value itself.
     """
 
     def __init__(self, index: int, reason: str) -> None:
-        """Keep both.
-
-        Args:
-            index: The number of the value among those that were converted together.
-            reason: What it is and what the column holds, without the value.
-        """
         super().__init__(reason)
         self.index = index
         self.reason = reason

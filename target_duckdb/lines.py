@@ -1,4 +1,4 @@
-"""Reads the input as blocks of whole lines, and finds out what a line is."""
+"""Reads the input as blocks of whole lines, and recognizes messages."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ BLOCK: t.Final = 1 << 17
 RECORD: t.Final = re.compile(
     rb'\s*\{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*"([^"\\\x00-\x1f]*)"\s*,'
 )
-"""How most taps begin a record. One that begins otherwise is read as a whole to know what it is."""
+"""The beginning of a RECORD as most taps write it. Any other line is decoded as a `Message`."""
 
 
 ABSENT: t.Final = msgspec.Raw()
 
 
 class Message(msgspec.Struct):
-    """Any Singer message, its larger parts as the bytes that came."""
+    """Any Singer message; its larger members stay raw bytes."""
 
     type: str
     stream: str | None = None
@@ -41,12 +41,12 @@ decode: t.Final = msgspec.json.Decoder(Message).decode
 
 
 class Block(t.NamedTuple):
-    """What was read at once.
+    """Lines that were read together.
 
     Attributes:
-        lines: Lines without their ends; none if nothing came in time.
-        size: Bytes.
-        is_whole: Whether the last line had an end.
+        lines: The lines without their ends; none if nothing arrived in time.
+        size: Their size in bytes.
+        is_whole: Whether the last line has an end.
     """
 
     lines: list[bytes]
@@ -57,33 +57,29 @@ class Block(t.NamedTuple):
 class Input:
     """The input of a target.
 
-    A signal that comes while nothing does wakes it, so that it is acted on between two blocks and
-    never inside of a transaction.
+    A signal wakes it while it waits for bytes. So the target stops between two blocks, never inside
+    a transaction.
     """
 
     def __init__(self, file: t.IO[t.Any]) -> None:
-        """Take the file.
-
-        Args:
-            file: A file of text or bytes.
-        """
+        """Wrap a file of text or bytes."""
         self._file = getattr(file, "buffer", file)
         self._number: int | None = None
-        if os.name == "posix":  # elsewhere only sockets can be waited for
+        if os.name == "posix":  # elsewhere `select` accepts only sockets
             with contextlib.suppress(OSError, AttributeError):
                 self._number = self._file.fileno()
 
     def blocks(
         self, timeout: Callable[[], float | None], stopped: Callable[[], bool]
     ) -> Iterator[Block]:
-        """Read to the end, or until a signal came.
+        """Read to the end, or until a signal.
 
         Args:
-            timeout: Gives the seconds after which to yield although nothing came.
-            stopped: Says whether a signal came.
+            timeout: Returns the seconds after which to yield a block without lines.
+            stopped: Returns whether a signal arrived.
 
         Yields:
-            Blocks of lines. One without lines says that nothing came in time.
+            Blocks of lines; one without lines if no bytes arrived in time.
         """
         parts: list[bytes] = []
         with _wakeup() as wakeup:
@@ -113,7 +109,7 @@ class Input:
         return read.encode() if isinstance(read, str) else read or b""
 
     def _wait(self, seconds: float | None, wakeup: int | None) -> bool:
-        """Wait for bytes or a signal, and say whether one came."""
+        """Wait for bytes or a signal. Returns whether any arrived."""
         if self._number is None:
             return True
         files = [self._number] if wakeup is None else [self._number, wakeup]
@@ -122,7 +118,7 @@ class Input:
 
 @contextlib.contextmanager
 def _wakeup() -> Iterator[int | None]:
-    """Have signals written to a pipe, and give the end that is read."""
+    """Write signals to a pipe, whose reading end is yielded."""
     if os.name != "posix" or threading.current_thread() is not threading.main_thread():
         yield None
         return

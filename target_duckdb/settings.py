@@ -164,13 +164,10 @@ REFUSED: t.Final = {
 
 
 def check(config: Mapping[str, t.Any]) -> None:
-    """Check what JSON Schema cannot.
-
-    Args:
-        config: The settings.
+    """Check the settings beyond their JSON Schema.
 
     Raises:
-        LoadError: One is missing or means nothing.
+        LoadError: A setting is missing or invalid.
     """
     path, other = config.get("filepath"), config.get("path")
     if not path and not other:
@@ -215,11 +212,11 @@ def number_type(config: Mapping[str, t.Any], stream: str, column: str) -> str:
     return re.sub(", +", ",", config["number_type"])
 
 
-def place(config: Mapping[str, t.Any], stream: str) -> tuple[str, str]:
-    """Find the place of a stream's table.
+def table_name(config: Mapping[str, t.Any], stream: str) -> tuple[str, str]:
+    """Name the table of a stream.
 
-    Names of streams are `table`, `schema-table` or `catalog-schema-table`, as other targets for
-    DuckDB have them. A dot or a further dash becomes `_`.
+    As for other DuckDB targets, streams are called `table`, `schema-table` or
+    `catalog-schema-table`. A dot or a further dash becomes `_`.
 
     Args:
         config: The settings.

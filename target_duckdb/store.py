@@ -1,4 +1,4 @@
-"""The DuckDB file: its lock, its tables, and one transaction for each flush."""
+"""The DuckDB database: its lock, its tables, and one transaction per flush."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if t.TYPE_CHECKING:
     from target_duckdb.batch import Rows
 
 STORAGE: t.Final = "v1.2.0"
-"""The format of new files: DuckDB from 1.2 on reads it. A file that exists keeps its own."""
+"""The format of new files, for DuckDB 1.2 and later. Existing files keep their own."""
 
 CHECKPOINT: t.Final = "256MB"
-"""Bytes of log after which it is written into the file. DuckDB's 16 MB make an upsert three times
-as expensive."""
+"""Size of the write-ahead log at which DuckDB writes it into the file. With its default, 16 MB, an
+upsert takes three times as long."""
 
 LITTLE_MEMORY: t.Final = 512 << 20
-"""Bytes of `memory_limit` below which MERGE needs too many: DELETE and INSERT need fewer."""
+"""Below this `memory_limit`, in bytes, rows are written by DELETE and INSERT: MERGE needs more."""
 
 METADATA: t.Final = {
     "_sdc_extracted_at": "TIMESTAMP",
@@ -51,19 +51,19 @@ class Table:
     """The table of a stream.
 
     Attributes:
-        stream: The stream.
-        name: Its name as SQL, with that of its schema.
-        columns: Its columns that hold what the stream sends.
-        metadata: Types of its `_sdc_` columns that the loader fills, by name.
-        beside: Names of the columns that keep what others cannot hold whole.
-        is_empty: Whether nothing is in it yet.
+        stream: The stream's name.
+        name: The name of the table in SQL, with its schema.
+        columns: The columns of the stream.
+        metadata: The types of the `_sdc_` columns that the loader fills, by name.
+        overflow: The folded names of the overflow columns that the table has.
+        is_empty: Whether it has no rows yet.
     """
 
     stream: str
     name: str
     columns: list[Column]
     metadata: dict[str, str]
-    beside: set[bytes] = field(default_factory=set)
+    overflow: set[bytes] = field(default_factory=set)
     is_empty: bool = False
 
     @property
@@ -73,7 +73,7 @@ class Table:
 
 
 class Store:
-    """A DuckDB database that is written to."""
+    """An open DuckDB database."""
 
     def __init__(
         self,
@@ -83,12 +83,12 @@ class Store:
         settings: Mapping[str, str],
         wait: float,
     ) -> None:
-        """Open the database, and wait for it while another process has it.
+        """Open the database. If another process has it open, wait for that process.
 
         Args:
             path: The file, `:memory:`, or `md:` and a name for MotherDuck.
-            logger: Where to say that it waits.
-            settings: DuckDB's settings to set.
+            logger: The logger for a message about the wait.
+            settings: Settings of DuckDB.
             wait: Seconds to wait at most.
 
         Raises:
@@ -109,22 +109,22 @@ class Store:
                 break
             except duckdb.Error as error:
                 if "lock" not in str(error) or "Conflicting" not in str(error):
-                    raise self._unopened(error) from None
+                    raise self._opening_error(error) from None
                 holder = re.search(r"PID (\d+)", str(error))
                 by = f" by the process {holder[1]}" if holder else ""
                 if time.monotonic() >= until:
                     raise LoadError(
-                        f"The database {path} is held{by}, and was so for {wait:.0f} seconds: "
-                        "DuckDB lets one process write, and none read meanwhile. End that one."
+                        f"The database {path} has been locked{by} for {wait:.0f} seconds. While "
+                        "one process writes, DuckDB lets no other one open it. End that process."
                     ) from None
-                logger.info("The database %s is held%s: waiting for it.", path, by)
+                logger.info("The database %s is locked%s: waiting for it.", path, by)
                 time.sleep(min(1.0, max(0.05, until - time.monotonic())))
         self._run("SET TimeZone = 'UTC'")
         self._has_little_memory = self._memory() < LITTLE_MEMORY
         self._is_open = False
 
-    def _unopened(self, error: Exception) -> LoadError:
-        """Say why the database cannot be opened: this is about a file, and quotes no record."""
+    def _opening_error(self, error: Exception) -> LoadError:
+        """Return the error about a database that cannot be opened; its text quotes no record."""
         return LoadError(f"The database {self._path} cannot be opened: {_first_line(error)}")
 
     def _memory(self) -> int:
@@ -133,7 +133,7 @@ class Store:
         return int(float(amount) * (1 << UNITS.get(unit, 0)))
 
     def _run(self, sql: str, parameters: Sequence[t.Any] = ()) -> list[tuple[t.Any, ...]]:
-        """Run a statement to its end: DuckDB 2 does nothing else while rows are left to fetch."""
+        """Run a statement, and fetch all rows: DuckDB 2 blocks while a result has more."""
         rows: list[tuple[t.Any, ...]] = self._connection.execute(sql, parameters).fetchall()
         return rows
 
@@ -152,19 +152,19 @@ class Store:
         *,
         metadata: bool,
     ) -> Table:
-        """Make or change the table of a stream, in the transaction of the next flush.
+        """Create or change the table of a stream, in the transaction of the next flush.
 
         Args:
-            stream: The stream.
-            place: Names of the schema and the table.
-            columns: The columns its SCHEMA has.
+            stream: The stream's name.
+            place: The names of the schema and the table.
+            columns: The columns of its SCHEMA.
             metadata: Whether it has the `_sdc_` columns.
 
         Returns:
             The table.
 
         Raises:
-            LoadError: It cannot be made, or its columns cannot become what the SCHEMA says.
+            LoadError: It cannot be created, or a column cannot change to the type of the SCHEMA.
         """
         own = {fold(one.name) for one in columns}
         added = {n: kind for n, kind in METADATA.items() if metadata and n.encode() not in own}
@@ -172,30 +172,30 @@ class Store:
         try:
             self._begin()
             self._run(f"CREATE SCHEMA IF NOT EXISTS {quote(place[0])}")
-            there = self._columns(place)
-            if not there:
+            existing = self._columns(place)
+            if not existing:
                 every = [*((one.name, one.type) for one in columns), *added.items()]
                 if not every:
                     raise LoadError(f"The SCHEMA of the stream `{stream}` has no columns.")
                 declared = ", ".join(f"{quote(each)} {kind}" for each, kind in every)
                 self._run(f"CREATE TABLE {name} ({declared})")
                 return Table(stream, name, list(columns), added, is_empty=True)
-            fitted = [self._fitted(stream, name, one, there) for one in columns]
+            fitted = [self._fit_column(stream, name, one, existing) for one in columns]
             for each, kind in added.items():
-                if each.encode() in there:
-                    added[each] = there[each.encode()]
+                if each.encode() in existing:
+                    added[each] = existing[each.encode()]
                 else:
                     self._run(f"ALTER TABLE {name} ADD COLUMN {quote(each)} {kind}")
             is_empty = not self._run(f"SELECT 1 FROM {name} LIMIT 1")  # noqa: S608
         except self._error as error:
-            raise self._failed(
-                f"The table of the stream `{stream}` cannot be made", error
+            raise self._flush_error(
+                f"The table of the stream `{stream}` cannot be created", error
             ) from None
-        beside = {fold(one.beside) for one in fitted} & there.keys() - own
-        return Table(stream, name, fitted, added, beside, is_empty)
+        overflow = {fold(one.overflow_name) for one in fitted} & existing.keys() - own
+        return Table(stream, name, fitted, added, overflow, is_empty)
 
     def _columns(self, place: tuple[str, str]) -> dict[bytes, str]:
-        """List the types of a table's columns by their folded names; none if it is not there."""
+        """List the types of a table's columns by their folded names; none without a table."""
         found = self._run(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = "
             "current_database() AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)",
@@ -203,9 +203,11 @@ class Store:
         )
         return {fold(name): kind for name, kind in found}
 
-    def _fitted(self, stream: str, name: str, one: Column, there: Mapping[bytes, str]) -> Column:
-        """Fit a column to the table, or the table to the column where that loses nothing."""
-        kind = there.get(fold(one.name))
+    def _fit_column(
+        self, stream: str, name: str, one: Column, existing: Mapping[bytes, str]
+    ) -> Column:
+        """Fit a column to the table, or the table to the column if that loses nothing."""
+        kind = existing.get(fold(one.name))
         if kind is None:
             self._run(f"ALTER TABLE {name} ADD COLUMN {quote(one.name)} {one.type}")
             return one
@@ -213,7 +215,7 @@ class Store:
         if fitted is not None:
             return fitted
         if not widens(one, kind):
-            raise self._unfit(stream, one, kind, "has")
+            raise self._type_error(stream, one, kind, "has")
         column = quote(one.name)
         widened = f"TRY_CAST({column} AS {one.type})"
         if one.type == "JSON":
@@ -221,18 +223,20 @@ class Store:
         else:
             lost = f"TRY_CAST({widened} AS {kind}) IS DISTINCT FROM {column}"
             if self._run(f"SELECT 1 FROM {name} WHERE {lost} LIMIT 1"):  # noqa: S608
-                raise self._unfit(stream, one, kind, "has, with values that would change,")
+                raise self._type_error(stream, one, kind, "has, with values that would change,")
         try:
             self._run(f"ALTER TABLE {name} ALTER {column} TYPE {one.type} USING {widened}")
         except self._error:
-            raise self._unfit(stream, one, kind, "keeps, by an index or a key,") from None
+            raise self._type_error(
+                stream, one, kind, "keeps, because of an index or a key,"
+            ) from None
         return one
 
     @staticmethod
-    def _unfit(stream: str, one: Column, kind: str, why: str) -> LoadError:
+    def _type_error(stream: str, one: Column, kind: str, why: str) -> LoadError:
         return LoadError(
             f"The column `{one.name}` of the stream `{stream}` {why} the type {kind} in the "
-            f"table, and its SCHEMA now wants {one.type}. Load it into another table, or change "
+            f"table, but its SCHEMA now needs {one.type}. Load it into another table, or change "
             "the column by hand."
         )
 
@@ -244,7 +248,7 @@ class Store:
         Args:
             table: Their table.
             rows: The rows.
-            received: When the first of them came.
+            received: When the first of them arrived.
 
         Raises:
             LoadError: They cannot be written.
@@ -256,13 +260,13 @@ class Store:
             self._write(table, rows, received)
         except self._error as error:
             what = f"Records of the stream `{table.stream}` cannot be written"
-            raise self._failed(what, error, self._culprit(table)) from None
+            raise self._flush_error(what, error, self._find_bad_column(table)) from None
         finally:
             self._connection.unregister(BATCH)
         table.is_empty = False
 
     def _widen(self, table: Table, rows: Rows) -> None:
-        """Give the table what these rows need: HUGEINT, and columns for texts beside others."""
+        """Change the table for these rows: to HUGEINT, and with overflow columns."""
         for number in rows.wide:
             one = table.columns[number]
             if one.type != "HUGEINT":
@@ -270,18 +274,18 @@ class Store:
                 self._run(f"ALTER TABLE {table.name} ALTER {quote(one.name)} TYPE HUGEINT")
                 table.columns[number] = one
         names = {fold(one.name) for one in table.columns}
-        for number in rows.kept:
+        for number in rows.overflow:
             one = table.columns[number]
-            beside = fold(one.beside)
-            if beside in names:
+            overflow = fold(one.overflow_name)
+            if overflow in names:
                 raise LoadError(
                     f"A record of the stream `{table.stream}` has a value in the column "
-                    f"`{one.name}` that {one.type} does not hold whole, and `{one.beside}`, which "
-                    "would keep it, is a column of the stream itself."
+                    f"`{one.name}` that {one.type} cannot hold exactly, and the stream itself has "
+                    f"a column `{one.overflow_name}`, which would keep it."
                 )
-            if beside not in table.beside:
-                self._run(f"ALTER TABLE {table.name} ADD COLUMN {quote(one.beside)} VARCHAR")
-                table.beside.add(beside)
+            if overflow not in table.overflow:
+                self._run(f"ALTER TABLE {table.name} ADD COLUMN {quote(one.overflow_name)} VARCHAR")
+                table.overflow.add(overflow)
 
     def _write(self, table: Table, rows: Rows, received: datetime) -> None:
         values = dict(self._values(table, rows, received))
@@ -289,7 +293,7 @@ class Store:
         casted = ", ".join(f"{value} AS {name}" for name, value in values.items())
         source = f"SELECT {casted} FROM {BATCH}"  # noqa: S608
         if keys:
-            # MERGE takes the first of two rows for one key, without a word: give it the last alone.
+            # Of two rows with one key, MERGE silently takes the first: pass it only the last.
             by = ", ".join(values[key] for key in keys)
             source += f" WHERE row IN (SELECT max(row) FROM {BATCH} GROUP BY {by})"  # noqa: S608
         names = ", ".join(values)
@@ -311,12 +315,12 @@ class Store:
 
     @staticmethod
     def _values(table: Table, rows: Rows, received: datetime) -> Iterator[tuple[str, str]]:
-        """Give the columns to write, quoted, and the SQL of their values."""
+        """List the columns to write, quoted, with the SQL of their values."""
         for number, one in enumerate(table.columns):
             yield quote(one.name), f'CAST("{number}" AS {one.type})'
-            if fold(one.beside) in table.beside:
-                kept = f'"{number}_kept"' if number in rows.kept else "NULL"
-                yield quote(one.beside), f"CAST({kept} AS VARCHAR)"
+            if fold(one.overflow_name) in table.overflow:
+                overflow = f'"{number}_overflow"' if number in rows.overflow else "NULL"
+                yield quote(one.overflow_name), f"CAST({overflow} AS VARCHAR)"
         start = int(received.timestamp() * 1_000_000)
         metadata = {
             "_sdc_extracted_at": "CAST(extracted AS TIMESTAMP)",
@@ -329,8 +333,8 @@ class Store:
         for name, kind in table.metadata.items():
             yield quote(name), f"CAST({metadata[name]} AS {kind})"
 
-    def _culprit(self, table: Table) -> str:
-        """Name a column that does not hold its values: DuckDB's text would quote them."""
+    def _find_bad_column(self, table: Table) -> str:
+        """Name a column that does not fit its values, which DuckDB's own message would quote."""
         with contextlib.suppress(self._error):
             self._run("ROLLBACK")
             for number, one in enumerate(table.columns):
@@ -343,30 +347,28 @@ class Store:
     # --- the end of a flush ---------------------------------------------------------------------
 
     def activate(self, table: Table, version: int, *, hard: bool) -> bool:
-        """Delete the rows of other versions, or stamp them as deleted.
+        """Delete the rows of other versions, or mark them as deleted.
 
         Args:
             table: The table.
-            version: The version that stays.
-            hard: Whether to delete.
+            version: The version to keep.
+            hard: Whether to delete the others.
 
         Returns:
-            Whether the table has versions at all.
+            Whether the table has the columns for versions.
 
         Raises:
-            LoadError: It cannot be done.
+            LoadError: The table cannot be changed.
         """
         if "_sdc_table_version" not in table.metadata or "_sdc_deleted_at" not in table.metadata:
             return False
         others = f"_sdc_table_version IS DISTINCT FROM {version:d}"
-        stamp = (
-            f"CAST({_literal(datetime.now(timezone.utc))} AS {table.metadata['_sdc_deleted_at']})"
-        )
+        now = f"CAST({_literal(datetime.now(timezone.utc))} AS {table.metadata['_sdc_deleted_at']})"
         self._change(
             table,
             f"DELETE FROM {table.name} WHERE {others}"  # noqa: S608
             if hard
-            else f"UPDATE {table.name} SET _sdc_deleted_at = {stamp} "  # noqa: S608
+            else f"UPDATE {table.name} SET _sdc_deleted_at = {now} "  # noqa: S608
             f"WHERE {others} AND _sdc_deleted_at IS NULL",
         )
         return True
@@ -375,7 +377,7 @@ class Store:
         """Delete the rows that the tap has marked as deleted.
 
         Raises:
-            LoadError: It cannot be done.
+            LoadError: The table cannot be changed.
         """
         if any(one.name == "_sdc_deleted_at" for one in table.columns):
             self._change(table, f"DELETE FROM {table.name} WHERE _sdc_deleted_at IS NOT NULL")  # noqa: S608
@@ -386,10 +388,10 @@ class Store:
             self._run(sql)
         except self._error as error:
             what = f"The table of the stream `{table.stream}` cannot be changed"
-            raise self._failed(what, error) from None
+            raise self._flush_error(what, error) from None
 
     def commit(self) -> None:
-        """Commit what was written since the last time.
+        """Commit all rows written since the last commit.
 
         Raises:
             LoadError: It cannot be committed.
@@ -398,11 +400,11 @@ class Store:
             try:
                 self._run("COMMIT")
             except self._error as error:
-                raise self._failed("The flush cannot be committed", error) from None
+                raise self._flush_error("The flush cannot be committed", error) from None
             self._is_open = False
 
     def close(self) -> None:
-        """Close the database; what was not committed is gone.
+        """Close the database, and discard rows that are not committed.
 
         Raises:
             LoadError: It cannot be closed.
@@ -410,17 +412,17 @@ class Store:
         try:
             self._connection.close()
         except self._error as error:
-            raise self._failed("The database cannot be closed", error) from None
+            raise self._flush_error("The database cannot be closed", error) from None
 
-    def _failed(self, what: str, error: Exception, why: str = "") -> LoadError:
-        """Say what failed. DuckDB's text is shown where it is of files and memory alone."""
+    def _flush_error(self, what: str, error: Exception, why: str = "") -> LoadError:
+        """Return the error of a flush, with DuckDB's text only if it is about files or memory."""
         if isinstance(error, self._io_errors) or "No space" in str(error):
             why = _first_line(error)
-        return LoadError(f"{what}: {why or type(error).__name__}. Nothing of this flush is kept.")
+        return LoadError(f"{what}: {why or type(error).__name__}. This flush is rolled back.")
 
 
-def _literal(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}'"
+def _literal(value: datetime) -> str:
+    return f"TIMESTAMP '{value.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}'"
 
 
 def _first_line(error: Exception) -> str:

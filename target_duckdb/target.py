@@ -1,4 +1,4 @@
-"""The target: its settings, its messages, and when a flush is due."""
+"""The target: handles messages, and decides when to flush."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
 
 from commerce_taps.input.cli import CommandLine
-from target_duckdb import columns as kinds
 from target_duckdb import lines
-from target_duckdb.columns import fold
+from target_duckdb.columns import choose_column, fold
 from target_duckdb.errors import BadLine, LoadError, RecordBeforeSchema
-from target_duckdb.settings import SETTINGS, check, number_type, place
+from target_duckdb.settings import SETTINGS, check, number_type, table_name
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
     from target_duckdb.batch import Batches
+    from target_duckdb.columns import Column
     from target_duckdb.store import Store, Table
 
 
 class _Reader(GenericSingerReader[bytes]):
-    """Hands the input to the target as a whole: the SDK's readers make a dict of each line."""
+    """Passes the whole input to the target: the SDK's readers decode each line to a dict."""
 
-    default_input = None  # type: ignore[assignment] # standard input, when it is read
+    default_input = None  # type: ignore[assignment] # standard input, once it is read
 
     def __init__(self, read: Callable[[t.IO[t.Any]], Counter[str]]) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class _Reader(GenericSingerReader[bytes]):
 
 
 class _Stream(t.NamedTuple):
-    """A stream whose SCHEMA came."""
+    """A stream with a SCHEMA."""
 
     schema: tuple[bytes, tuple[str, ...]]
     table: Table
@@ -73,11 +73,7 @@ class TargetDuckDB(CommandLine, Target):
     ]
 
     def __init__(self, **kwargs: t.Any) -> None:  # noqa: ANN401
-        """Validate the settings; nothing is opened yet.
-
-        Args:
-            **kwargs: As for the SDK's target.
-        """
+        """Validate the settings. The database is opened with the first SCHEMA."""
         self._signal: int | None = None
         try:
             reader = _Reader(self._load)
@@ -99,28 +95,25 @@ class TargetDuckDB(CommandLine, Target):
     # --- messages -------------------------------------------------------------------------------
 
     def _load(self, file: t.IO[t.Any]) -> Counter[str]:
-        """Read the input to its end, or to a signal.
-
-        Args:
-            file: The input.
+        """Load the input, to its end or until a signal.
 
         Returns:
-            How many messages of each kind came.
+            The number of messages of each type.
 
         Raises:
-            LoadError: The load cannot go on.
+            LoadError: The load cannot continue.
         """
         try:
             self._read(lines.Input(file))
         except BadLine:
-            self._flush()  # what came before it is whole
+            self._flush()  # the messages before it are complete
             raise
         return self._counts
 
     def _read(self, source: lines.Input) -> None:
         limit_bytes = int(self.config["batch_size_mb"] * 1_000_000)
         limit_rows = int(self.config["batch_size_rows"])
-        prefix, batches = b"\n", None  # no line begins so
+        prefix, batches = b"\n", None  # no line begins with this
         for block in source.blocks(self._seconds_left, lambda: self._signal is not None):
             self._received = self._received or datetime.now(timezone.utc)
             rows = 0
@@ -136,8 +129,8 @@ class TargetDuckDB(CommandLine, Target):
                     batches.add(line)
                     rows += 1
                 elif line.strip():
-                    self._message(line)
-                    prefix, batches = b"\n", None  # a SCHEMA may have put another in its place
+                    self._handle_message(line)
+                    prefix, batches = b"\n", None  # a SCHEMA may have replaced them
             self._counts["RECORD"] += rows
             self._bytes += block.size
             waiting = sum(one.batches.count for one in self._streams.values())
@@ -145,20 +138,17 @@ class TargetDuckDB(CommandLine, Target):
                 self._flush()
 
     def _seconds_left(self) -> float | None:
-        """Give the seconds that the last STATE may still wait, if one does."""
+        """Return the seconds that the last STATE may still wait; `None` without one."""
         if self._state is None:
             return None
         waits = float(self.config["max_wait_seconds"])
         return max(0.0, self._state_since + waits - time.monotonic())
 
-    def _message(self, line: bytes) -> None:
-        """Take any message, however it is formatted.
-
-        Args:
-            line: The line.
+    def _handle_message(self, line: bytes) -> None:
+        """Handle a message in any formatting.
 
         Raises:
-            BadLine: It is no message that can be taken.
+            BadLine: The line is not a valid message.
         """
         number = sum(self._counts.values()) + 1
         try:
@@ -166,8 +156,8 @@ class TargetDuckDB(CommandLine, Target):
             message = lines.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise BadLine(
-                f"Message {number:,} of the input is no Singer message in JSON. It may be cut "
-                "short: was the tap ended?"
+                f"Message {number:,} of the input is not a Singer message in JSON. It may be "
+                "truncated: check whether the tap was stopped."
             ) from None
         kind, name = message.type, message.stream
         if kind == "STATE" and message.value is not lines.ABSENT:
@@ -176,59 +166,61 @@ class TargetDuckDB(CommandLine, Target):
             self._state = str(message.value, "utf-8")
         elif kind == "RECORD" and name is not None:
             if name not in self._streams:
-                raise RecordBeforeSchema(f"A record of the stream `{name}` came before its SCHEMA.")
+                raise RecordBeforeSchema(
+                    f"A record of the stream `{name}` arrived before its SCHEMA."
+                )
             self._streams[name].batches.add(line)
         elif kind == "SCHEMA" and name is not None and message.schema is not lines.ABSENT:
-            self._schema(name, bytes(message.schema), tuple(message.key_properties or ()))
+            self._handle_schema(name, bytes(message.schema), tuple(message.key_properties or ()))
         elif kind == "ACTIVATE_VERSION" and name is not None and message.version is not None:
-            self._activate(name, message.version)
+            self._handle_activate_version(name, message.version)
         else:
             raise BadLine(
-                f"Message {number:,} of the input is of a type this target does not take, or "
-                "lacks a part that its type must have."
+                f"Message {number:,} of the input has a type that this target does not support, "
+                "or lacks a required member."
             )
         self._counts[kind] += 1
 
-    def _schema(self, name: str, schema: bytes, keys: tuple[str, ...]) -> None:
-        """Take a SCHEMA: make the table, or change it."""
+    def _handle_schema(self, name: str, schema: bytes, keys: tuple[str, ...]) -> None:
+        """Handle a SCHEMA: create or change the table."""
         known = self._streams.get(name)
         if known is not None:
             if known.schema == (schema, keys):
                 return
             if known.batches.count:
-                self._flush()  # these are read by the SCHEMA they came with
+                self._flush()  # these belong to the previous SCHEMA
             self._log_left_out(known)
-        from target_duckdb.batch import Batches  # noqa: PLC0415 (arro3 takes a while)
+        from target_duckdb.batch import Batches  # noqa: PLC0415 (importing arro3 takes a while)
 
-        columns = self._columns(name, schema, keys)
-        where = place(self.config, name)
+        columns = self._choose_columns(name, schema, keys)
+        where = table_name(self.config, name)
         other = self._places.setdefault((fold(where[0]), fold(where[1])), name)
         if other != name:
             raise LoadError(
                 f"The streams `{other}` and `{name}` would share the table `{where[1]}` of the "
-                f"schema `{where[0]}`. Give them schemas of their own by `schema_mapping`."
+                f"schema `{where[0]}`. Give them different schemas with `schema_mapping`."
             )
         metadata = self.config["add_metadata_columns"] or self.config["hard_delete"]
-        table = self._database().table(name, where, columns, metadata=metadata)
+        table = self._open_store().table(name, where, columns, metadata=metadata)
         batches = Batches(name, table.columns, strict=self.config["strict"])
         self._streams[name] = _Stream((schema, keys), table, batches)
 
-    def _columns(self, name: str, schema: bytes, keys: tuple[str, ...]) -> list[kinds.Column]:
-        """Choose a stream's columns.
+    def _choose_columns(self, name: str, schema: bytes, keys: tuple[str, ...]) -> list[Column]:
+        """Choose the columns of a stream.
 
         Raises:
-            LoadError: It cannot have a table.
+            LoadError: The SCHEMA is invalid.
         """
         try:
             described = msgspec.json.decode(schema)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise BadLine(f"The SCHEMA of the stream `{name}` is no JSON.") from None
+            raise BadLine(f"The SCHEMA of the stream `{name}` is not JSON.") from None
         properties = described.get("properties") if isinstance(described, dict) else None
         if not isinstance(properties, dict):
             raise LoadError(f"The SCHEMA of the stream `{name}` has no properties.")
         if missing := [key for key in keys if key not in properties]:
             raise LoadError(
-                f"The key `{missing[0]}` of the stream `{name}` is none of its SCHEMA's properties."
+                f"The SCHEMA of the stream `{name}` lacks the property of its key `{missing[0]}`."
             )
         folded = Counter(map(fold, properties))
         for column in properties:
@@ -236,11 +228,11 @@ class TargetDuckDB(CommandLine, Target):
                 raise LoadError(f"The stream `{name}` has a column without a usable name.")
             if folded[fold(column)] > 1:
                 raise LoadError(
-                    f"Two columns of the stream `{name}` differ by case only, and DuckDB takes "
-                    f"them for the same: `{column}` is one. Leave one out, or rename it in the tap."
+                    f"The column `{column}` of the stream `{name}` and another differ only in "
+                    "case; to DuckDB they are the same. Deselect one, or rename it in the tap."
                 )
         return [
-            kinds.column(
+            choose_column(
                 column,
                 each,
                 is_key=column in keys,
@@ -249,27 +241,27 @@ class TargetDuckDB(CommandLine, Target):
             for column, each in properties.items()
         ]
 
-    def _activate(self, name: str, version: int) -> None:
-        """Take an ACTIVATE_VERSION: the rows of this version are all there are."""
+    def _handle_activate_version(self, name: str, version: int) -> None:
+        """Handle an ACTIVATE_VERSION: rows of other versions are outdated."""
         if name not in self._streams:
-            raise RecordBeforeSchema(f"A version of the stream `{name}` came before its SCHEMA.")
+            raise RecordBeforeSchema(f"A version of the stream `{name}` arrived before its SCHEMA.")
         self._write()
         table = self._streams[name].table
         hard = self.config["hard_delete"]
-        if not self._database().activate(table, version, hard=hard) and name not in self._ignored:
+        if not self._open_store().activate(table, version, hard=hard) and name not in self._ignored:
             self._ignored.add(name)
             self.logger.warning(
-                "Rows of older versions of the stream `%s` stay: without the metadata columns "
-                "nothing tells them apart.",
+                "Rows of older versions of the stream `%s` stay: without metadata columns, the "
+                "target cannot identify them.",
                 name,
             )
 
     # --- flushes --------------------------------------------------------------------------------
 
-    def _database(self) -> Store:
-        """Open the database when it is first needed."""
+    def _open_store(self) -> Store:
+        """Return the database, opened when first needed."""
         if self._store is None:
-            from target_duckdb.store import Store  # noqa: PLC0415 (it takes a while)
+            from target_duckdb.store import Store  # noqa: PLC0415 (a run without SCHEMA needs none)
 
             settings = {
                 name: str(self.config[name])
@@ -282,17 +274,17 @@ class TargetDuckDB(CommandLine, Target):
         return self._store
 
     def _write(self) -> None:
-        """Write the rows that wait, of all streams, in the open transaction."""
+        """Write the collected rows of all streams in the open transaction."""
         received = self._received or datetime.now(timezone.utc)
         for stream in self._streams.values():
             rows = stream.batches.take()
             if rows is not None:
-                self._database().write(stream.table, rows, received)
+                self._open_store().write(stream.table, rows, received)
                 if self.config["hard_delete"]:
-                    self._database().purge(stream.table)
+                    self._open_store().purge(stream.table)
 
     def _flush(self) -> None:
-        """Commit the rows of all streams in one transaction, then print the last STATE."""
+        """Commit the rows of all streams in one transaction, then write the last STATE."""
         self._write()
         if self._store is not None:
             self._store.commit()
@@ -304,7 +296,7 @@ class TargetDuckDB(CommandLine, Target):
 
     @override
     def process_endofpipe(self) -> None:
-        """Flush what is left, and close the database.
+        """Flush the remaining rows, and close the database.
 
         Raises:
             SystemExit: With 128 + the number of the signal that ended the run.
@@ -316,13 +308,15 @@ class TargetDuckDB(CommandLine, Target):
         for stream in self._streams.values():
             self._log_left_out(stream)
         if self._signal is not None:
-            self.logger.error("Stopped by signal %d: what came before it is loaded.", self._signal)
+            self.logger.error(
+                "Stopped by signal %d. All messages before it are loaded.", self._signal
+            )
             raise SystemExit(128 + self._signal)
 
     def _log_left_out(self, stream: _Stream) -> None:
         for field, count in stream.batches.left_out.items():
             self.logger.warning(
-                "Left out, since its SCHEMA lacks it: the field `%s` of %d records of `%s`.",
+                "Left out because the SCHEMA lacks it: the field `%s` of %d records of `%s`.",
                 field,
                 count,
                 stream.batches.stream,
@@ -331,7 +325,7 @@ class TargetDuckDB(CommandLine, Target):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Note a signal. It is acted on between two blocks, never inside of a transaction."""
+        """Note a signal. The target stops between two blocks, never inside a transaction."""
         self._signal = signum
 
     # --- command line ---------------------------------------------------------------------------
@@ -339,4 +333,4 @@ class TargetDuckDB(CommandLine, Target):
     @override
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
-        """Add no setting of the SDK: none of them does anything here."""
+        """Add no settings of the SDK: they would have no effect here."""

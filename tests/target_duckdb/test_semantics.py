@@ -175,7 +175,7 @@ def test_a_number_type_may_follow(database: Database) -> None:
 @pytest.mark.parametrize(
     ("messages", "words"),
     [
-        ([schema({"id": ID, "ID": TEXT})], "case only"),
+        ([schema({"id": ID, "ID": TEXT})], "only in case"),
         ([schema({"": TEXT})], "without a usable name"),
         ([schema({"a\0": TEXT})], "without a usable name"),
         ([schema({"id": ID}, "other")], "key `other`"),
