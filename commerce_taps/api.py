@@ -81,9 +81,9 @@ class Api(abc.ABC):
         """Make the first request of `--test`.
 
         Yields:
-            Lines on what the credential opens.
+            A line on the API, and one on what the credential opens.
         """
-        yield from ()
+        yield self.base_url
 
     def summarize(self) -> Iterator[str]:
         """Add to the summary at the end of a run.

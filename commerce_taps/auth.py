@@ -1,4 +1,4 @@
-"""Credentials: plain `requests` auth callables, one object for the whole tap."""
+"""Credentials, as auth callables of `requests`."""
 
 from __future__ import annotations
 
@@ -12,27 +12,18 @@ if t.TYPE_CHECKING:
 
 
 class HeaderAuth(AuthBase):
-    """Sends a credential in one header, exactly as given."""
+    """Sends a credential in one header.
+
+    Args:
+        value: The whole value of the header.
+        header: The name of the header.
+    """
 
     def __init__(self, value: str, header: str = "Authorization") -> None:
-        """Keep the credential.
-
-        Args:
-            value: The header's whole value.
-            header: The header's name.
-        """
         self._header = header
         self._value = value
 
     @override
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Add the header to a request.
-
-        Args:
-            request: The request about to be sent.
-
-        Returns:
-            The same request.
-        """
         request.headers[self._header] = self._value
         return request

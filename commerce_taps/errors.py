@@ -1,29 +1,31 @@
-"""What can go wrong with a request, and what the run does about it.
+"""Errors of requests, and the table that decides what the run does about each of them.
 
-Every failed answer passes one table, the tap's `ErrorTable`, which names an `Action` and the
-sentence the user reads::
+Every error response passes the tap's `ErrorTable`. Its `Rule` for the response has an `Action`, and
+the message and the remedy that the log shows::
 
-    TapError                what the user reads; every error below is one
-    ├── TapStopped          nothing more can be read (wrong key, quota spent): state is flushed
-    ├── PartitionSkipped    there is nothing to read here, as is known (unchanged, not supported)
-    │   ├── PartitionRefused  the server says so; of every partition of a stream, it is a failure
-    │   └── PartitionForbidden   what is here may not be read with this credential
-    ├── PartitionFailed     this partition could not be read; the others go on, the run exits 1
-    │   ├── RequestTooLarge    the server answers less: fewer rows at once, or fewer fields
-    │   └── UnexpectedError      the tap itself failed on it, as nobody foresaw
-    ├── RecordFailed        this record cannot be written; its partition fails once all others are
-    ├── FilterNotSupported       the server cannot filter by the replication key: read unfiltered
-    ├── InvalidResponse     an answer that is cut short, not JSON, or contradicts itself: retried
-    │   └── OversizedResponse it is larger than `max_response_mb`
-    └── ErrorResponse             an answer that is to be looked up in the table
+    TapError                    has a message for the user
+    ├── TapStopped              ends the run: wrong credential, quota used up; the state is written
+    ├── PartitionSkipped        is ordinary: the partition has nothing to read
+    │   ├── PartitionRefused    by the API; a failure if it refuses all partitions of a stream
+    │   └── PartitionForbidden  the credential may not read the partition
+    ├── PartitionFailed         the partition was not read; the others are, and the run exits with 1
+    │   ├── RequestTooLarge     readers request fewer rows; at a single row, its partition fails
+    │   └── UnexpectedError     a bug in the tap
+    ├── RecordFailed            the record cannot be written; its partition fails after all others
+    ├── FilterNotSupported      the stream reads the list without a filter instead
+    └── InvalidResponse         cut short, not JSON, or contradictory; the client retries
+        └── OversizedResponse   larger than `max_response_mb`
+
+`ErrorResponse` is none of them: a parser raises it for an error in a response with status 200, and
+the client looks the response up in the table.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import traceback
 import typing as t
-from dataclasses import dataclass
 from pathlib import Path
 
 if t.TYPE_CHECKING:
@@ -31,109 +33,101 @@ if t.TYPE_CHECKING:
 
 
 class TapError(Exception):
-    """An error whose text is one sentence for the user, without secrets or traceback.
+    """An error whose text is for the user: no secrets, no traceback.
 
     Attributes:
-        reason: What happened and what to do.
-        where: The stream and partition it happened on, if it belongs to one.
-        note: What is particular to this one time.
-        body: The answer it was made of, for the tap to look into; never to be shown.
+        reason: What happened.
+        where: The stream and partition it happened on, if any.
+        note: Details of this occurrence, such as a correlation id.
+        remedy: What the user can do, as an imperative.
+        body: The response that caused it, for the tap to parse; never shown.
     """
 
-    def __init__(self, reason: str, where: str = "", note: str = "") -> None:
-        """Keep the text.
-
-        Args:
-            reason: What happened and what to do.
-            where: The stream and partition it happened on.
-            note: What is particular to this one time, such as a correlation id.
-        """
+    def __init__(self, reason: str, where: str = "", note: str = "", *, remedy: str = "") -> None:
         text = f"{where}: {reason}" if where else reason
-        super().__init__(f"{text.rstrip('.')} ({note})." if note else text)
+        if remedy:
+            text = f"{text.rstrip('.')}: {remedy.rstrip('.')}."
+        if note:
+            text = f"{text.rstrip('.')} ({note})."
+        super().__init__(text)
         self.reason = reason
         self.where = where
         self.note = note
+        self.remedy = remedy
         self.body = b""
 
 
 class TapStopped(TapError):
-    """Nothing more can be read in this run."""
+    """The run ends: no other request would succeed."""
 
 
 class PartitionSkipped(TapError):
-    """The partition holds nothing to read, and that is ordinary."""
+    """The partition has nothing to read, which is ordinary."""
 
 
 class PartitionRefused(PartitionSkipped):
-    """The server says that the partition holds nothing to read.
+    """The API reports that the partition has nothing to read.
 
-    That is ordinary for one partition. A stream that it is said of everywhere has failed, unless it
-    is `optional`.
+    This is ordinary for one partition. A stream fails if every partition of it is refused, unless
+    the stream is `optional`.
     """
 
 
 class PartitionForbidden(PartitionSkipped):
-    """The credential does not open the partition, and that is for its owner to decide."""
+    """The credential may not read the partition; its owner decides about that."""
 
 
 class PartitionFailed(TapError):
-    """The partition should have been read and could not be."""
+    """The partition could not be read."""
 
 
 class UnexpectedError(PartitionFailed):
-    """The tap itself failed on what a server sent: the last resort, so that all else is read."""
+    """A bug in the tap. It fails one partition, so that the run reads all others.
+
+    The message contains the place in the code, and none of the data.
+    """
 
     def __init__(self, error: Exception, where: str = "") -> None:
-        """Name the place in the code, and nothing of the data.
-
-        Args:
-            error: What was raised.
-            where: The stream and partition it happened on.
-        """
         frames = traceback.extract_tb(error.__traceback__)
         place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
         super().__init__(
-            f"the tap has a fault ({type(error).__name__}{place}): please report it with what the "
-            "log tells at level DEBUG",
+            f"unexpected error in the tap ({type(error).__name__}{place})",
             where,
+            remedy="please report it, with the log at level DEBUG",
         )
         self.__cause__ = error
 
 
 class RecordFailed(TapError):
-    """A record cannot be written: all others are, and then its partition has failed."""
+    """The record cannot be written. Its partition fails once all other records are written."""
 
 
 class FilterNotSupported(TapError):
-    """The server does not know the field it was asked to filter or sort by."""
+    """The API cannot filter or sort by the field in the request."""
 
 
 class RequestTooLarge(PartitionFailed):
-    """The server answers a smaller question only: fewer rows at once, or fewer fields."""
+    """The API may accept a smaller request: one for fewer rows, or for fewer fields."""
 
 
 class InvalidResponse(TapError):
-    """The answer is cut short, is not the JSON it should be, or contradicts itself."""
+    """The response is cut short, is not the expected JSON, or contradicts itself."""
 
 
 class OversizedResponse(InvalidResponse):
-    """The answer is larger than may be."""
+    """The response is larger than `max_response_mb`."""
 
 
-class ErrorResponse(TapError):
-    """The request was refused, as the answer's status says, or its body in spite of a 200."""
-
-    def __init__(self) -> None:
-        """Keep nothing: status and body are in the hands of who asked."""
-        super().__init__("the answer is a refusal")
+class ErrorResponse(Exception):
+    """Raised by a parser: the body is an error although the status is 200."""
 
 
 class Message(t.NamedTuple):
-    """What an API said along with a failure.
+    """What an API sends along with an error.
 
     Attributes:
-        text: Its own words.
-        reference: What its support asks for, such as a correlation id.
+        text: Its description of the error.
+        reference: What the vendor's support needs, such as a correlation id.
     """
 
     text: str
@@ -141,15 +135,15 @@ class Message(t.NamedTuple):
 
 
 class Action(enum.Enum):
-    """What to do about a failed request."""
+    """What to do about an error response. The value completes "The tap …"."""
 
-    RETRY = "retry"
-    SKIP = "skip"
-    FORBIDDEN = "deny"
-    FAIL = "fail"
-    STOP = "stop"
-    DROP_FILTER = "unfilter"
-    REDUCE = "lessen"
+    RETRY = "retries"
+    SKIP = "skips the partition"
+    FORBIDDEN = "skips the partition, as the credential may not read it"
+    FAIL = "fails the partition"
+    STOP = "stops"
+    DROP_FILTER = "reads the list without a filter"
+    REDUCE = "requests fewer rows"
 
 
 _RAISED = {
@@ -162,31 +156,31 @@ _RAISED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of an error table.
+    """One row of an error table. The documentation of messages is generated from these.
 
     Attributes:
-        statuses: HTTP statuses the row is for.
+        statuses: HTTP statuses the rule is for.
         action: What to do.
-        message: What happened and what to do, for the user. `{message}` is replaced by the
-            message the API sent along.
-        body: The row applies only when this text is in the answer's body.
-        in_api_form: Whether the row applies only to answers in the API's own form
-            (`ErrorTable.form`). By default those do that take an answer for ordinary: a web
-            server's page, an empty body or the JSON of a gateway says nothing of what the API has.
-        on_exhausted: For `Action.RETRY`: what to do once the retries are used up. With
-            `Action.REDUCE`, a divisible request is repeated only `divisible_retries` times: a
-            smaller one may succeed.
-        recheck: How often the request is repeated all the same, once the API has answered others:
-            a key that was good a moment ago may be refused by mistake. Never more often than any
-            request is repeated.
-        divisible_retries: See `on_exhausted`; never more than `max_retries`.
+        message: What happened. `{message}` stands for the API's own description.
+        remedy: What the user can do, as an imperative in lower case without a full stop.
+        body: The rule applies only if the response's body contains this text.
+        in_api_form: Whether the rule applies only to errors in the API's own form
+            (`ErrorTable.form`). The default is true for rules that skip a partition: a web server's
+            page, an empty body or the JSON of a gateway does not prove that the API has no data.
+        on_exhausted: For `Action.RETRY`: what to do after the last retry. With `Action.REDUCE`, a
+            divisible request is repeated `divisible_retries` times only: a smaller one may succeed.
+        recheck: For all other actions: how often the request is repeated nevertheless, once the
+            API has accepted another one, since a valid key may be rejected by mistake. At most
+            `max_retries`.
+        divisible_retries: See `on_exhausted`; at most `max_retries`.
     """
 
     statuses: Sequence[int]
     action: Action
     message: str
+    remedy: str = ""
     body: bytes = b""
     in_api_form: bool | None = None
     on_exhausted: Action = Action.FAIL
@@ -195,93 +189,138 @@ class Rule:
 
     @property
     def needs_api_form(self) -> bool:
-        """Whether the row applies only to answers in the API's own form."""
-        ordinary = self.action in {Action.SKIP, Action.FORBIDDEN}
-        return ordinary if self.in_api_form is None else self.in_api_form
+        """Whether the rule applies only to errors in the API's own form."""
+        skips = self.action in {Action.SKIP, Action.FORBIDDEN}
+        return skips if self.in_api_form is None else self.in_api_form
 
-    def error(self, where: str, message: Message, *, tries: int = 1) -> TapError:
-        """Build the exception for this row.
+    def error(self, where: str, message: Message, *, attempts: int = 1) -> TapError:
+        """Create the exception to raise once there are no retries left.
 
         Args:
-            where: The stream and partition, as the user knows them.
-            message: What the API said.
-            tries: How often the request was made.
-
-        Returns:
-            The exception to raise once there is nothing left to retry.
+            where: The stream and partition.
+            message: What the API sent along.
+            attempts: How often the request was sent.
         """
         action = self.on_exhausted if self.action is Action.RETRY else self.action
-        notes = [f"after {tries} tries"] if tries > 1 else []
+        notes = [f"after {attempts} tries"] if attempts > 1 else []
         if message.reference and action is not Action.SKIP:
             notes.append(message.reference)
-        return _RAISED[action](f"{self.describe(message)}.", where, ", ".join(notes))
+        reason = f"{self.describe(message)}."
+        return _RAISED[action](reason, where, ", ".join(notes), remedy=self.remedy)
 
     def describe(self, message: Message) -> str:
-        """Fill in the sentence.
+        """Fill in the message, without a full stop."""
+        text = message.text.rstrip(".") or "no details given"
+        return self.message.format(message=text).rstrip(".")
 
-        Args:
-            message: What the API said.
-
-        Returns:
-            The sentence without its full stop.
-        """
-        return self.message.format(message=message.text or "no details given").rstrip(".")
+    def for_status(self, status: int) -> Rule:
+        """Fill in `{status}` in the message."""
+        return dataclasses.replace(
+            self, statuses=(status,), message=self.message.replace("{status}", str(status))
+        )
 
 
-NO_RESPONSE = Rule(
-    (), Action.RETRY, "no answer ({message}): look at the network and at the address of the API"
+NO_RESPONSE: t.Final = Rule(
+    (),
+    Action.RETRY,
+    "no response ({message})",
+    "check the network, the proxy, and the address in the settings",
 )
-TIMEOUT = Rule(
-    (), Action.RETRY, "no answer within `request_timeout` ({message})", on_exhausted=Action.REDUCE
+"""The connection was refused or broke."""
+
+TIMEOUT: t.Final = Rule(
+    (),
+    Action.RETRY,
+    "no response within `request_timeout` ({message})",
+    "raise `request_timeout`, or lower `page_size`",
+    on_exhausted=Action.REDUCE,
 )
-INVALID_RESPONSE = Rule((), Action.RETRY, "{message}")
-OVERSIZED = Rule((), Action.RETRY, "{message}", on_exhausted=Action.REDUCE)
+
+INVALID_RESPONSE: t.Final = Rule((), Action.RETRY, "{message}")
+"""The response has status 200 and cannot be parsed. The parser's error is the message."""
+
+OVERSIZED: t.Final = Rule(
+    (),
+    Action.RETRY,
+    "the response is larger than `max_response_mb` ({message})",
+    "lower `page_size`, or raise `max_response_mb`",
+    on_exhausted=Action.REDUCE,
+)
+
+NOT_IN_API_FORM: t.Final = Rule(
+    (),
+    Action.RETRY,
+    "HTTP {status} in a form that is not the API's own ({message})",
+    "check the address in the settings: a web server, firewall or gateway replied in place of the "
+    "API",
+)
+
+UNEXPECTED_STATUS: t.Final = Rule(
+    (),
+    Action.FAIL,
+    "unexpected response HTTP {status} ({message})",
+    "check whether a proxy replied in place of the API, which does not document this status",
+)
+
+COMMON_RULES: t.Final = (
+    Rule(
+        range(300, 400),
+        Action.RETRY,
+        "the server redirects to another address, where the tap does not send the credential",
+        "check the address in the settings: it has a typing error, or a proxy is in between",
+    ),
+    Rule(
+        (408, 504),
+        Action.RETRY,
+        "the server took too long",
+        "lower `page_size`, or run again later",
+        on_exhausted=Action.REDUCE,
+    ),
+    Rule(
+        (503,),
+        Action.RETRY,
+        "the API is down for maintenance ({message})",
+        "run again later",
+        on_exhausted=Action.STOP,
+    ),
+    Rule(
+        (500, 501, 502, *range(505, 600)),
+        Action.RETRY,
+        "the API has an internal error ({message})",
+        "run again later; if it fails again, report it to the vendor's support",
+        on_exhausted=Action.REDUCE,
+    ),
+)
+"""Rules that every table ends with."""
 
 
 class ErrorTable:
-    """The rows of one API, first match wins."""
+    """The rules of one API; the first match wins.
 
-    def __init__(
-        self,
-        *rules: Rule,
-        form: Collection[str] = (),
-        no_response: Rule = NO_RESPONSE,
-        timeout: Rule = TIMEOUT,
-        invalid_response: Rule = INVALID_RESPONSE,
-    ) -> None:
-        """Keep the rows.
+    Attributes:
+        rules: The API's own rules, before the `COMMON_RULES`.
+        form: Fields that the API's own error objects have.
+    """
 
-        Args:
-            rules: The rows for answers with a failing status.
-            form: Fields that the JSON object has which the API sends with a failure.
-            no_response: The row for a connection that broke or was refused.
-            timeout: The row for an answer that did not come in time.
-            invalid_response: The row for an answer that cannot be read although its status is 200.
-        """
-        self._rules = rules
+    def __init__(self, *rules: Rule, form: Collection[str] = ()) -> None:
+        self.rules = rules
         self.form = form
-        self.no_response = no_response
-        self.timeout = timeout
-        self.invalid_response = invalid_response
-        self.oversized = OVERSIZED
 
     def classify(self, status: int, body: bytes, *, in_api_form: bool = True) -> Rule:
-        """Find the row for an answer.
+        """Find the rule for an error response.
 
         Args:
-            status: The HTTP status; 200 for a refusal that only the body tells.
-            body: The answer's body.
+            status: The HTTP status; 200 for an error that only the body reports.
+            body: The response's body.
             in_api_form: Whether the body has the API's own form.
 
         Returns:
-            The first row that matches; for a status nobody foresaw, one that fails the partition;
-            for an answer that is not the API's, one that tries again before.
+            The first rule that matches; `NOT_IN_API_FORM` if only its form is wrong, and
+            `UNEXPECTED_STATUS` if there is no rule for it.
         """
-        rules = [one for one in self._rules if status in one.statuses and one.body in body]
-        for rule in rules:
+        rules = (*self.rules, *COMMON_RULES)
+        matches = [rule for rule in rules if status in rule.statuses and rule.body in body]
+        for rule in matches:
             if in_api_form or not rule.needs_api_form:
                 return rule
-        if rules:
-            sentence = f"HTTP {status} in a form that is not the API's own: {{message}}"
-            return Rule((status,), Action.RETRY, sentence)
-        return Rule((status,), Action.FAIL, f"unexpected answer HTTP {status}: {{message}}")
+        return (NOT_IN_API_FORM if matches else UNEXPECTED_STATUS).for_status(status)

@@ -1,4 +1,4 @@
-"""Gets an answer from the API: `Client` makes a request and sees it through."""
+"""HTTP requests to an API: `Client` sends each one, retries it, and parses the response."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import itertools
 import random
 import threading
 import typing as t
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote, urlencode
@@ -18,6 +18,10 @@ import urllib3.exceptions
 
 from commerce_taps import transport
 from commerce_taps.errors import (
+    INVALID_RESPONSE,
+    NO_RESPONSE,
+    OVERSIZED,
+    TIMEOUT,
     Action,
     ErrorResponse,
     InvalidResponse,
@@ -36,7 +40,7 @@ from commerce_taps.redact import LONGEST_MESSAGE, plain, redact
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from requests.auth import AuthBase
 
@@ -47,21 +51,21 @@ if t.TYPE_CHECKING:
 Parsed = t.TypeVar("Parsed")
 
 FIRST_BACKOFF = 0.5
-BACKOFF_FACTOR = 1.5
-MAX_BACKOFF = 60.0
-"""Back-off: the first wait, its growth and its cap, in seconds."""
+BACKOFF_FACTOR: t.Final = 1.5
+MAX_BACKOFF: t.Final = 60.0
+"""Backoff in seconds: the first wait, the factor of each further one, and the longest wait."""
 
-MAX_FAILURES = 10
-"""Requests in a row, each with all its tries, without an answer: then nothing is reachable."""
+MAX_FAILURES: t.Final = 10
+"""The run stops after this many requests in a row without a response, each with all its retries."""
 
-MAX_FIRST_FAILURES = 2
-"""The same, as long as nothing that was asked could be read: the address is likely a wrong one."""
+MAX_FIRST_FAILURES: t.Final = 2
+"""The same before the first usable response: the address in the settings is probably wrong."""
 
-MAX_RETRY_AFTER = 25 * 3600.0
-"""Quotas are refilled daily at the latest: a `Retry-After` beyond that is a slip."""
+MAX_RETRY_AFTER: t.Final = 25 * 3600.0
+"""A longer `Retry-After` is ignored as a mistake, since quotas are refilled daily at the latest."""
 
-EPOCH_SECONDS = 1e9
-"""A `Retry-After` beyond that is no wait but a moment: a second since 1970."""
+EPOCH_SECONDS: t.Final = 1e9
+"""A larger number in `Retry-After` is a Unix timestamp instead of a number of seconds to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,13 @@ class Request:
 
     Attributes:
         path: Path segments below the base address, unquoted.
-        params: Query parameters, unquoted; as pairs where a name comes more than once.
-        body: A JSON body, which makes it a POST request; a GET request has none.
+        params: Query parameters, unquoted; as pairs if a name occurs several times.
+        body: A JSON body; a request with one is a POST, any other a GET.
         stream: The stream it is for; requests are counted by stream.
         context: The partition it is for.
-        concurrency_key: Requests of one lane share the vendor's limit on concurrent requests.
-        costs: What it takes out of the vendor's token buckets, by their unit.
-        divisible: Whether it asks for several rows, so that fewer can be asked for in its place.
+        concurrency_key: Requests with the same key share the limit on concurrent requests.
+        costs: What it takes from the token buckets, by their unit.
+        divisible: Whether it is for several rows, so that a smaller request can replace it.
     """
 
     path: tuple[str, ...]
@@ -98,22 +102,18 @@ class Request:
         """The quoted path and query, without the base address.
 
         Raises:
-            PartitionFailed: An id is `.` or `..`, which no quoting keeps from climbing the path.
+            PartitionFailed: An id is `.` or `..`: it would climb the path, however it is quoted.
         """
         if any(part.strip(".") == "" for part in self.path):
             msg = f"an id cannot be part of an address: {'/'.join(self.path)}"
             raise PartitionFailed(msg, self.where)
-        # Ids come from the API and may hold any character.
+        # Ids come from the API and may contain any character.
         path = "".join(f"/{quote(part, safe='')}" for part in self.path)
         return f"{path}?{urlencode(self.params, quote_via=quote)}" if self.params else path
 
 
 def where(stream: str, context: Mapping[str, t.Any] | None) -> str:
     """Name a stream and a partition of it, for messages.
-
-    Args:
-        stream: The stream's name.
-        context: The partition, if the stream has any.
 
     Returns:
         For example ``commerce_orders (companyId=…, connectionId=…)``.
@@ -123,11 +123,46 @@ def where(stream: str, context: Mapping[str, t.Any] | None) -> str:
     return f"{stream} ({', '.join(f'{name}={value}' for name, value in context.items())})"
 
 
-class Client:
-    """Makes requests to one API.
+class _Response(t.NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An attempt without a usable response.
 
     Attributes:
-        began: When the first response came, as `now` has it.
+        rule: What to do about it.
+        details: What the API, the parser or the network reports.
+        headers: Headers of the response, if any.
+        body: Body of the response, if any.
+        cause: The parser's error, if any.
+    """
+
+    rule: Rule
+    details: Message
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    cause: InvalidResponse | None = None
+
+    @property
+    def message(self) -> Message:
+        """The details, safe to show. Redaction comes before the cut, which may split a secret."""
+        return Message(*(plain(redact(text), LONGEST_MESSAGE) for text in self.details))
+
+
+class Client:
+    """Sends requests to one API.
+
+    Attributes:
+        base_url: Address of the API, without a slash at its end.
+        limiter: Paces the requests.
+        workers: Threads for several requests at once.
+        requests: Requests sent, by stream.
+        quota_left: The last value of the quota header.
+        began: When the first response arrived, as `now` has it.
     """
 
     def __init__(
@@ -148,33 +183,34 @@ class Client:
         max_bytes: int = 1 << 28,
         quota_header: str = "",
     ) -> None:
-        """Keep what every request needs; nothing is sent yet.
+        """Prepare the client. It sends nothing yet.
 
         Args:
             base_url: Address of the API, without a slash at its end.
             auth: Adds the credential.
-            errors: What to do about which failure.
+            errors: What to do about each error response.
             headers: Sent with every request.
-            message: Finds the API's own words in the body of a failed answer.
+            message: Parses the API's own description of an error from a body.
             limiter: Paces the requests.
-            workers: Make several requests at once.
-            logger: Where retries are told.
-            timeout: Seconds without a byte after which a request is given up.
-            total_timeout: Seconds a whole response may take.
+            workers: Threads for several requests at once.
+            logger: Logs retries.
+            timeout: Seconds without a byte after which an attempt fails.
+            total_timeout: Seconds after which an attempt fails in any case.
             max_retries: How often a request is repeated.
-            max_wait: The longest wait, in seconds, the API may ask for.
-            max_bytes: The largest body.
-            quota_header: Where the API tells how many requests are left of its quota.
+            max_wait: The longest `Retry-After`, in seconds, that the run waits for.
+            max_bytes: The largest body, unpacked.
+            quota_header: The header with the number of requests that the quota has left.
         """
         self.base_url = base_url
+        self.workers = workers
         self.requests: Counter[str] = Counter()
-        self._counting = threading.Lock()
+        self.quota_left: str | None = None
+        self.began: datetime | None = None
         self._auth = auth
         self._errors = errors
         self._headers = dict(headers)
         self._message = message
         self.limiter = limiter
-        self._workers = workers
         self._logger = logger
         self._timeout = timeout
         self._total_timeout = total_timeout
@@ -182,107 +218,150 @@ class Client:
         self._max_wait = max_wait
         self._max_bytes = max_bytes
         self._quota_header = quota_header
-        self.quota_left: str | None = None
+        self._counting = threading.Lock()
         self._date = ""
-        self.began: datetime | None = None
         self._has_parsed = False
-        self._has_cut = False
+        self._has_trimmed = False
         self._failures_in_a_row = 0
         self._local = threading.local()
 
     def get(self, request: Request, parse: Callable[[bytes], Parsed]) -> Parsed:
-        """Make a request until its answer can be used.
+        """Send a request until it has a usable response or the error table ends it.
 
         Args:
-            request: What to ask.
-            parse: Turns the body into the answer; raises `InvalidResponse` where it cannot, and
-                `ErrorResponse` where the body is a refusal in spite of its status.
+            request: The request.
+            parse: Parses the body of a response with status 200. Raises `InvalidResponse` if it
+                cannot, and `ErrorResponse` if the body is an error in spite of the status.
 
         Returns:
-            What `parse` made of the body.
+            What `parse` returned.
 
         Raises:
-            PartitionSkipped: Nothing is there, by the error table.
-            PartitionFailed: It could not be read, by the error table or after all tries; caused by
-                the last `InvalidResponse`, if it was one.
-            TapStopped: The run cannot go on, by the error table or because the API asks for a
-                longer wait than `max_wait`.
-            FilterNotSupported: The API cannot filter as asked.
+            PartitionSkipped: There is nothing to read, by the error table.
+            PartitionFailed: By the error table, or after the last retry. Its cause is the last
+                `InvalidResponse`, if any.
+            TapStopped: The run cannot continue, by the error table or because `Retry-After` is
+                longer than `max_wait`.
+            FilterNotSupported: The API cannot filter as requested.
         """
-        doubted = 0
-        for tries in itertools.count(1):
-            status, headers, body = 0, t.cast("Mapping[str, str]", {}), b""
-            cause: InvalidResponse | None = None
-            try:
-                with self.limiter.slot(request.concurrency_key, request.costs):
-                    status, headers, body = self._send(request)
-                return self._parse(status, body, parse)
-            except ErrorResponse:
-                body = document(body) or body
-                rule = self._errors.classify(status, body, in_api_form=self._is_in_api_form(body))
-                message = self._message(body)
-            except OversizedResponse as error:
-                rule, message = self._errors.oversized, Message(str(error))
-            except InvalidResponse as error:
-                rule, message, cause = self._errors.invalid_response, Message(str(error)), error
-            except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
-                rule, message = self._errors.timeout, Message(type(error).__name__)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                transport.refuse_hopeless(error, self.base_url)
-                message = Message(transport.cause(error, self.base_url))
-                rule = self._errors.no_response
-            # Redacted before it is cut: half a secret would not be known any more.
-            message = Message(*(plain(redact(text), LONGEST_MESSAGE) for text in message))
-            count, retries = tries, self._max_retries
-            if rule.action is not Action.RETRY:
-                doubted += 1  # apart from the tries: what went wrong before says nothing of this
-                count, retries = doubted, min(rule.recheck, retries) if self._has_parsed else 0
-            elif rule.on_exhausted is Action.REDUCE and request.divisible and self._has_parsed:
-                retries = min(rule.divisible_retries, retries)
-            if count > retries:
-                found = rule.error(request.where, message, tries=tries)
-                found.body = body
-                raise self._escalate(rule, found) from cause
-            self._wait(request, rule.describe(message), headers, count, retries)
-        raise AssertionError  # the last try has returned or raised
+        rejections = 0
+        for attempts in itertools.count(1):
+            outcome = self._attempt(request, parse)
+            if not isinstance(outcome, _Failure):
+                return outcome
+            tries, retries = attempts, self._max_retries_for(outcome.rule, request)
+            if outcome.rule.action is not Action.RETRY:
+                # Counted on their own: a network error does not confirm a rejected credential.
+                rejections += 1
+                tries = rejections
+            if tries > retries:
+                raise self._error(request, outcome, attempts) from outcome.cause
+            self._wait(request, outcome, tries, retries)
+        raise AssertionError  # the last attempt has returned or raised
 
-    def _parse(self, status: int, body: bytes, parse: Callable[[bytes], Parsed]) -> Parsed:
-        """Turn a body into the answer, unless it is a refusal."""
-        if status != requests.codes.ok:
-            raise ErrorResponse
+    def _attempt(self, request: Request, parse: Callable[[bytes], Parsed]) -> Parsed | _Failure:
+        """Send a request once and parse the response."""
+        response = self._exchange(request)
+        if isinstance(response, _Failure):
+            return response
+        if response.status == requests.codes.ok:
+            try:
+                return self._parse(response.body, parse)
+            except InvalidResponse as error:
+                details = Message(str(error))
+                return _Failure(INVALID_RESPONSE, details, response.headers, response.body, error)
+            except ErrorResponse:
+                pass  # the table has rules for status 200
+        return self._classify(response)
+
+    def _exchange(self, request: Request) -> _Response | _Failure:
+        """Send a request once, within the limits of rate, time and size."""
         try:
-            answer = parse(body)
-        except InvalidResponse:
-            cut = document(body)
-            if cut is None:
-                raise
-            answer = parse(cut)
-            if not self._has_cut:
-                self._has_cut = True
-                self._logger.warning(
-                    "Text that is not JSON stands around an answer, such as byte order marks or "
-                    "notices of PHP; it is left out, here and wherever else: mend the server."
-                )
-        self._has_parsed, self._failures_in_a_row = True, 0
-        return answer
+            with self.limiter.slot(request.concurrency_key, request.costs):
+                return self._send(request)
+        except OversizedResponse:
+            return _Failure(OVERSIZED, Message(f"{self._max_bytes >> 20} MB"))
+        except InvalidResponse as error:
+            return _Failure(INVALID_RESPONSE, Message(str(error)), cause=error)
+        except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
+            return _Failure(TIMEOUT, Message(type(error).__name__))
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            transport.raise_if_permanent(error, self.base_url)
+            return _Failure(NO_RESPONSE, Message(transport.describe_error(error, self.base_url)))
+
+    def _classify(self, response: _Response) -> _Failure:
+        """Look up an error response in the error table."""
+        body = document(response.body) or response.body
+        in_api_form = self._is_in_api_form(body)
+        rule = self._errors.classify(response.status, body, in_api_form=in_api_form)
+        return _Failure(rule, self._message(body), response.headers, body)
 
     def _is_in_api_form(self, body: bytes) -> bool:
-        """Tell whether the body of a failed answer has the API's own form."""
-        found = open_object(document(body) or body)
+        """Return whether the body of an error response has the API's own form."""
+        found = open_object(body)
         return bool(found) and all(name in found for name in self._errors.form)
+
+    def _parse(self, body: bytes, parse: Callable[[bytes], Parsed]) -> Parsed:
+        """Parse a body, if necessary without the text around its JSON document."""
+        try:
+            parsed = parse(body)
+        except InvalidResponse:
+            trimmed = document(body)
+            if trimmed is None:
+                raise
+            parsed = parse(trimmed)
+            if not self._has_trimmed:
+                self._has_trimmed = True
+                self._logger.warning(
+                    "Text that is not JSON surrounds a response, such as a byte order mark or a "
+                    "notice of PHP. The tap ignores it, here and in other responses: fix the "
+                    "server."
+                )
+        self._has_parsed, self._failures_in_a_row = True, 0
+        return parsed
+
+    def _max_retries_for(self, rule: Rule, request: Request) -> int:
+        """Return how often a request that met a rule may be repeated."""
+        if rule.action is not Action.RETRY:
+            return min(rule.recheck, self._max_retries) if self._has_parsed else 0
+        if rule.on_exhausted is Action.REDUCE and request.divisible and self._has_parsed:
+            return min(rule.divisible_retries, self._max_retries)
+        return self._max_retries
+
+    def _error(self, request: Request, failure: _Failure, attempts: int) -> TapError:
+        """Create the error of a request without retries left; it stops a run that reaches nothing.
+
+        A single request without a response fails its partition. `MAX_FAILURES` of them in a row
+        mean that the API is down.
+        """
+        rule = failure.rule
+        error = rule.error(request.where, failure.message, attempts=attempts)
+        error.body = failure.body
+        is_silent = rule is NO_RESPONSE or rule is TIMEOUT
+        is_foreign = rule is INVALID_RESPONSE and not self._has_parsed
+        if not (is_silent or is_foreign):
+            return error
+        if self._has_parsed and isinstance(error, RequestTooLarge):
+            return error
+        self._failures_in_a_row += 1
+        limit = MAX_FAILURES if self._has_parsed else MAX_FIRST_FAILURES
+        if self._failures_in_a_row < limit:
+            return error
+        note = f"{limit} requests in a row failed like this"
+        return TapStopped(error.reason, error.where, note, remedy=error.remedy)
 
     @property
     def now(self) -> datetime:
-        """The moment by the server's clock or ours, whichever is behind: for bookmarks.
+        """The time by the server's clock or ours, whichever is behind: for bookmarks.
 
-        Either may be wrong by years. What a bookmark does not pass comes again; what it passes
-        without having been read is lost.
+        Either may be wrong by years. A row before the bookmark is lost if it was not read; a row
+        after it is read again.
         """
         return min(self._clocks())
 
     @property
     def latest(self) -> datetime:
-        """The moment by the server's clock or ours, whichever is ahead: for filters."""
+        """The time by the server's clock or ours, whichever is ahead: for filters."""
         return max(self._clocks())
 
     def _clocks(self) -> list[datetime]:
@@ -290,14 +369,10 @@ class Client:
         return [datetime.now(timezone.utc), *([] if servers is None else [servers])]
 
     def find(self, request: Request, parse: Callable[[bytes], Parsed]) -> Parsed | None:
-        """Make a request for something that may not be there.
-
-        Args:
-            request: What to ask.
-            parse: As for `get`.
+        """Send a request for something that may not exist.
 
         Returns:
-            What `parse` made of the body; `None` if nothing is there, by the error table.
+            What `parse` returned; `None` if there is nothing, by the error table.
 
         Raises:
             TapError: As for `get`.
@@ -309,68 +384,36 @@ class Client:
         except PartitionSkipped:
             return None
 
-    def run_all(self, works: Iterable[Callable[[], Parsed]]) -> Iterator[Parsed]:
-        """Do several things at once. Not for use in what the same workers do.
-
-        Args:
-            works: What to do, such as to make a request.
-
-        Yields:
-            The results, in order.
-
-        Raises:
-            TapError: What the first that fails ended in; later ones may not be done.
-        """
-        futures = deque(self._workers.submit(work) for work in works)
-        try:
-            while futures:
-                yield futures.popleft().result()
-        finally:
-            for future in futures:
-                future.cancel()
-
-    def _escalate(self, rule: Rule, error: TapError) -> TapError:
-        """Stop the run instead of one partition where nothing seems to be reachable any more."""
-        unreadable = rule is self._errors.invalid_response and not self._has_parsed
-        silent = rule in (self._errors.no_response, self._errors.timeout)
-        if not (unreadable or silent) or (self._has_parsed and isinstance(error, RequestTooLarge)):
-            return error
-        self._failures_in_a_row += 1
-        enough = MAX_FAILURES if self._has_parsed else MAX_FIRST_FAILURES
-        if self._failures_in_a_row < enough:
-            return error
-        return TapStopped(f"{error.reason} So it was with {enough} requests", error.where)
-
-    def _send(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
-        """Send once. Returns status, headers and the whole body."""
+    def _send(self, request: Request) -> _Response:
+        """Send a request once, and read the whole response."""
         session, settings = self._session()
         with self._counting:
             self.requests[request.stream] += 1
         method, url = "GET" if request.body is None else "POST", self.base_url + request.url
         self._logger.debug("%s %s", method, url)
-        asked = requests.Request(method, url, data=request.body)
+        unprepared = requests.Request(method, url, data=request.body)
         if request.body is not None:
-            asked.headers = {"Content-Type": "application/json"}
-        # A redirect is never followed: it could carry the credential to another host.
+            unprepared.headers = {"Content-Type": "application/json"}
+        # Redirects are not followed: they could carry the credential to another host.
         with (
-            transport.within(self._total_timeout),
+            transport.time_limit(self._total_timeout),
             session.send(
-                session.prepare_request(asked),
+                session.prepare_request(unprepared),
                 **settings,
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response,
         ):
-            body = transport.read(response, self._max_bytes)
+            body = transport.read_body(response, self._max_bytes)
         self.quota_left = response.headers.get(self._quota_header, self.quota_left)
         self._date = response.headers.get("Date", "")
         self.began = self.began or self.now
-        return response.status_code, response.headers, body
+        return _Response(response.status_code, response.headers, body)
 
     def _session(self) -> tuple[requests.Session, Mapping[str, t.Any]]:
-        """Open this thread's session, with what the environment says of proxies and certificates.
+        """Open this thread's session, with the proxies and certificates of the environment.
 
-        It is looked up once, not for each request: there is but one host.
+        They are looked up once a thread, not for each request: there is only one host.
         """
         if not hasattr(self._local, "session"):
             session = transport.open_session(self._auth, self._headers)
@@ -381,27 +424,26 @@ class Client:
         opened: tuple[requests.Session, Mapping[str, t.Any]] = self._local.session
         return opened
 
-    def _wait(
-        self, request: Request, why: str, headers: Mapping[str, str], tries: int, retries: int
-    ) -> None:
-        """Wait before the next try: as long as the API asks, else longer with each try."""
+    def _wait(self, request: Request, failure: _Failure, tries: int, retries: int) -> None:
+        """Wait before the next attempt: for `Retry-After`, and longer after each attempt."""
+        reason = failure.rule.describe(failure.message)
         backoff = min(FIRST_BACKOFF * BACKOFF_FACTOR ** (tries - 1), MAX_BACKOFF)
         wait = backoff * random.uniform(0.5, 1)  # noqa: S311 - spreads the threads, no secret
-        asked = retry_after(headers.get("Retry-After"), headers.get("Date"))
-        if asked is not None and asked <= MAX_RETRY_AFTER:
-            if asked > self._max_wait:
-                until = f"{datetime.now(timezone.utc) + timedelta(seconds=asked):%Y-%m-%d %H:%M:%S}"
-                msg = (
-                    f"{why}. The API asks to wait until {until} UTC, "
-                    f"which is longer than `max_wait` ({self._max_wait:g} s). Run again after "
-                    f"that: it goes on from here."
+        requested = retry_after(failure.headers.get("Retry-After"), failure.headers.get("Date"))
+        if requested is not None and requested <= MAX_RETRY_AFTER:
+            if requested > self._max_wait:
+                until = datetime.now(timezone.utc) + timedelta(seconds=requested)
+                raise TapStopped(
+                    f"{reason}. The API requests a wait until {until:%Y-%m-%d %H:%M:%S} UTC, which "
+                    f"is longer than `max_wait` ({self._max_wait:g} s)",
+                    request.where,
+                    remedy="run again after that, to continue from here",
                 )
-                raise TapStopped(msg, request.where)
-            wait = max(wait, asked)
-            self.limiter.pause(asked)
+            wait = max(wait, requested)
+            self.limiter.pause(requested)
         self._logger.warning(
             "%s; try %d of %d in %.1f s.",
-            TapError(why, request.where),
+            TapError(reason, request.where),
             tries + 1,
             retries + 1,
             wait,
@@ -410,13 +452,13 @@ class Client:
 
 
 def server_time(date: str | None) -> datetime | None:
-    """Read a `Date` header.
+    """Parse a `Date` header.
 
     Args:
-        date: An HTTP date (RFC 9110); anything else counts as absent.
+        date: An HTTP date (RFC 9110, section 5.6.7).
 
     Returns:
-        The moment by the server's clock.
+        The time by the server's clock; `None` for anything else.
     """
     with contextlib.suppress(ValueError, TypeError, OverflowError):
         return email.utils.parsedate_to_datetime(date or "").astimezone(timezone.utc)
@@ -424,16 +466,16 @@ def server_time(date: str | None) -> datetime | None:
 
 
 def retry_after(value: str | None, date: str | None = None) -> float | None:
-    """Read a `Retry-After` header.
+    """Parse a `Retry-After` header.
 
     Args:
-        value: Seconds, or an HTTP date (RFC 9110); some vendors send the moment itself, as ISO
-            8601 or as seconds since 1970. Anything else counts as absent.
-        date: The `Date` of the same response: a moment is one of the server's clock, and so is the
-            moment it is counted from. Without any it is counted from ours.
+        value: Seconds or an HTTP date (RFC 9110, section 10.2.3). Some vendors document a timestamp
+            without its format: a Unix timestamp and ISO 8601 are parsed as well.
+        date: The `Date` header of the same response: the server's timestamps go by its own clock.
+            Without it the wait is counted from ours.
 
     Returns:
-        Seconds from now, never negative.
+        Seconds from now, never negative; `None` for anything else.
     """
     if not value:
         return None
@@ -442,10 +484,10 @@ def retry_after(value: str | None, date: str | None = None) -> float | None:
         seconds = float(value)
         if seconds > EPOCH_SECONDS:
             seconds -= now.timestamp()
-        return max(seconds, 0.0) if seconds == seconds else None  # noqa: PLR0124 - not a NaN
-    for read in (email.utils.parsedate_to_datetime, dates.parse):
+        return max(seconds, 0.0) if seconds == seconds else None  # noqa: PLR0124 - no NaN
+    for parse in (email.utils.parsedate_to_datetime, dates.parse):
         with contextlib.suppress(ValueError, TypeError):
-            when = read(value)
+            when = parse(value)
             if when.tzinfo is None:
                 when = when.replace(tzinfo=timezone.utc)
             return max((when - now).total_seconds(), 0.0)

@@ -28,10 +28,12 @@ _LONG = 8
 LONGEST_LINE: t.Final = 8_000
 """Characters of a log message; what goes on is cut."""
 
-FIRST_BYTES: t.Final = 10_000
-"""Bytes of a strange response in which secrets are looked for."""
+FIRST_BYTES: t.Final = 50_000
+"""Bytes of an unusable response that `first_words` searches for secrets and tags."""
 FIRST_WORDS: t.Final = 80
-"""Characters of them that are shown."""
+"""Characters of an unusable response that are shown."""
+
+_TAGS: t.Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
 
 LONGEST_MESSAGE: t.Final = 400
 """Characters of what an API says that are shown."""
@@ -157,17 +159,20 @@ redact = Redactor()
 """The process's redactor: a process runs one tap."""
 
 
-def first_words(body: bytes) -> str:
-    """Show how a response begins that is not what it should be.
+def first_words(body: bytes, *, tags: bool = True) -> str:
+    """Show the beginning of an unusable response.
 
     Args:
         body: The body, of any kind.
+        tags: Whether the tags of a web page are shown.
 
     Returns:
-        80 characters at most, on one line. Secrets are masked before the text is cut: half a secret
-        would not be known as one.
+        At most `FIRST_WORDS` characters on one line. Secrets are masked before anything is cut,
+        since half a secret would not be recognized.
     """
     text = redact(body.lstrip()[:FIRST_BYTES].decode(errors="replace"))
+    if not tags:
+        text = _TAGS.sub(" ", text)
     return " ".join(text.split())[:FIRST_WORDS]
 
 

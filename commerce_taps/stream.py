@@ -34,7 +34,7 @@ from commerce_taps.records.columns import EXTRA
 from commerce_taps.records.mapping import explain
 from commerce_taps.records.selection import Selection, breadcrumb_of, fold, path_of
 from commerce_taps.records.validate import Shape
-from commerce_taps.report import UNCHANGED, list_names
+from commerce_taps.report import UNCHANGED
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -58,17 +58,17 @@ MAPPED = "mapped_columns"
 """Key of the columns that only maps and flattening make, by the name they are written under."""
 
 SHOWN = 20
-"""Positions of failed records that one message lists."""
+"""Names and positions that one line of the log lists."""
 
 
 @dataclass(slots=True)
 class _Emitted:
-    """What has been emitted of the current partition.
+    """What has been emitted of the partition under way.
 
     Attributes:
-        records: How many records were read.
-        faults: Those that cannot be written: position and reason.
-        keeps_bookmark: Whether the bookmark stays where it is until the next run.
+        records: How many records came.
+        faults: Those that cannot be written: position and why.
+        keeps_bookmark: Whether the bookmark stays where it is for the rest of this run.
     """
 
     records: int = 0
@@ -76,7 +76,7 @@ class _Emitted:
     keeps_bookmark: bool = False
 
     def add_fault(self, place: int, fault: RecordFailed) -> None:
-        """Note a record of the current page that cannot be written: no bookmark may pass it."""
+        """Add a record of the page under way that cannot be written: no bookmark may pass it."""
         self.faults.append((self.records + place + 1, fault))
         self.keeps_bookmark = True
 
@@ -90,38 +90,38 @@ class _Host(t.Protocol):
 
 
 class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
-    """A stream that is read page by page and partition by partition.
+    """A stream read page by page and partition by partition.
 
-    A stream is a declaration: `name`, `primary_keys`, `replication_key`, and what the tap's base
-    class needs to find it. That base class, one for each family of endpoints, implements `read`,
-    which fetches the pages of a partition, and `partitions`, which lists them.
+    A stream is a declaration: `name`, `primary_keys`, `replication_key` and what its tap's base
+    class needs to find it. The tap's base class for a family of endpoints says in `read` how a
+    partition's pages are asked for, and in `partitions` whom to ask.
 
-    Rows nested in the rows of another stream are a stream of their own, whose `parent_stream_type`
-    is the other one. They arrive with it, in `Page.children`, and cost no request.
+    Rows that come inside of another stream's are a stream of their own, whose `parent_stream_type`
+    is that other one. They are read with it, in `Page.children`, and never asked for themselves.
     """
 
-    # `shape` checks types, compiled once from the schema.
+    # `shape` does it, compiled once from the schema.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     optional: t.ClassVar[bool] = False
-    """Whether an account may lack the stream, so that it is no failure if the server refuses every
-    partition."""
+    """Whether an account may lack the stream altogether, so that a refusal of every partition is no
+    failure."""
 
     context_keys: t.ClassVar[tuple[str, ...]] = ()
     """Names of the columns that come from the partition."""
 
     secret_columns: t.ClassVar[tuple[str, ...]] = ()
-    """Columns with secrets, emitted only if `include_secrets` names them. A dot leads into an
-    object or a list of objects: `user_data.password`. They need not be in the schema."""
+    """Columns that hold secrets: never emitted unless `include_secrets` names them. A dot leads
+    into an object or a list of objects: `user_data.password`. They need not be in the schema."""
 
     unselected_columns: t.ClassVar[tuple[str, ...]] = ()
-    """Columns that are emitted only if the user selects them: they cost requests or mean little."""
+    """Columns that are only emitted if the user selects them: they cost requests, or say little."""
 
     cost: t.ClassVar[str] = ""
-    """What a run of the stream costs, if that is why it is off by default: `a request a cart`."""
+    """What each run of it costs, if that is why it is off by default: `a request a cart`."""
 
     cost_of_columns: t.ClassVar[str] = ""
-    """What one of `unselected_columns` costs in each run, if that is why they are off."""
+    """What each run costs with one of `unselected_columns`, if that is why those are off."""
 
     _schema_written = False
 
@@ -153,9 +153,10 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     @property
     @override
     def partitions(self) -> list[dict[str, t.Any]] | None:
-        """The partitions; `None` for a stream that has none.
+        """Whom to ask; `None` where there is no choice.
 
-        The SDK would take them from the state, and request those that no longer exist.
+        The SDK would take from the state what the tap does not name, and so ask for a list once
+        for each partition that it has not any more.
         """
         return None
 
@@ -165,14 +166,20 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
         Args:
             context: The partition.
-            start: The first replication value to read, inclusive; `None` for everything.
+            start: Where to begin, inclusive; `None` for everything.
+
+        Yields:
+            The pages.
         """
 
     def change_token(self, context: Context | None) -> str | None:  # noqa: ARG002
-        """Digest what the source reports of a partition now. Runs in a worker thread.
+        """Mark what the source tells of a partition now. Runs in a worker thread.
+
+        Args:
+            context: The partition.
 
         Returns:
-            A text that differs after every change; `None` where the source reports nothing.
+            A text that is another one after every change; `None` where none can be had.
         """
         return None
 
@@ -184,15 +191,15 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
             start: As for `read`.
 
         Yields:
-            The pages, then an empty one with the change token.
+            The pages, and one that holds nothing but the mark.
 
         Raises:
             PartitionSkipped: There is nothing to read.
-            PartitionFailed: The partition could not be read to its end.
+            PartitionFailed: There is, and not all of it could be read.
         """
-        # Taken first: a change during the reading shows in the next run.
+        # Taken first: what changes while the partition is read shows the next time.
         token = self.change_token(context)
-        # A full refresh of an incremental stream reads everything, whatever the token.
+        # What could be read by its changes and is read as a full table is read whatever the mark.
         forced = self.replication_key and self.replication_method != REPLICATION_INCREMENTAL
         if (
             token is not None
@@ -220,25 +227,25 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @property
     def fixed_columns(self) -> set[str | None]:
-        """Columns that are always emitted: keys, and what bookmarks are made of."""
+        """Columns that are emitted whatever is selected: rows and bookmarks are known by them."""
         return {*self.primary_keys, *self.context_keys, self.replication_key}
 
     @property
     @override
     def metadata(self) -> MetadataMapping:
-        """The catalog's metadata, with `unselected_columns` off and secrets not selectable.
+        """What the catalog says, in which some columns are off unless it selects them.
 
-        `include_secrets` makes a secret selectable; a catalog alone cannot.
+        What holds a secret is not to be selected, whatever a catalog says, unless it is named.
         """
         metadata = super().metadata
         for path in self._secrets:
             if path[0] in self.schema["properties"]:
-                _ = metadata[breadcrumb_of(path)]  # the SDK makes none for fields in lists
+                _ = metadata[breadcrumb_of(path)]  # the SDK has none of what is in lists
         for breadcrumb, entry in metadata.items():
             path = path_of(breadcrumb)
             if path in self._named_secrets:
                 if entry.inclusion == Metadata.InclusionType.UNSUPPORTED:
-                    # The catalog was discovered before the secret was named: it made no choice.
+                    # Of a catalog that was discovered before it was named: it chose nothing.
                     entry.inclusion, entry.selected = Metadata.InclusionType.AVAILABLE, None
             elif path and fold(path[-1]) in self._secret_names:
                 entry.inclusion = Metadata.InclusionType.UNSUPPORTED
@@ -249,10 +256,10 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         return metadata
 
     def costs(self) -> Iterator[str]:
-        """List what is selected although it is off by default for its cost.
+        """Tell what is off by default for its cost, and is selected.
 
         Yields:
-            A message for each cost.
+            A sentence for each cost.
         """
         if not self.selected:
             return
@@ -271,9 +278,9 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @cached_property
     def _named_secrets(self) -> set[Path]:
-        """The secrets that `include_secrets` names."""
-        named = self.config["include_secrets"]
-        return {path for path in self._secrets if ".".join((self.name, *path)) in named}
+        """Those of the secrets that the user wants."""
+        wanted = self.config["include_secrets"]
+        return {path for path in self._secrets if ".".join((self.name, *path)) in wanted}
 
     @cached_property
     def _secret_names(self) -> set[str]:
@@ -281,7 +288,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @cached_property
     def selection(self) -> Selection:
-        """The fields of a record that are emitted."""
+        """What is emitted of each record, if the stream is."""
         metadata = MetadataMapping({**self.metadata, (): StreamMetadata(selected=True)})
         mask = {path_of(place): on for place, on in metadata.resolve_selection().items()}
         return Selection(
@@ -297,23 +304,23 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @property
     def emitted_schema(self) -> dict[str, t.Any]:
-        """JSON Schema of the emitted records, with the columns found so far."""
+        """JSON Schema of what is emitted, with the columns met so far."""
         return self.selection.schema(self.shape.schema)
 
     @cached_property
     def children(self) -> list[HTTPStream[ApiT_co]]:
-        """The selected streams whose rows are nested in the rows of this one."""
+        """The selected streams whose rows come inside of this one's."""
         children = t.cast("list[HTTPStream[ApiT_co]]", self.child_streams)
         return [stream for stream in children if stream.selected]
 
     @cached_property
     def outputs(self) -> list[HTTPStream[ApiT_co]]:
-        """This stream and its children, as far as they are selected."""
+        """The selected ones of this stream and of those derived from it."""
         return [self, *self.children] if self.selected else self.children
 
     @cached_property
     def parent(self) -> HTTPStream[ApiT_co]:
-        """The stream that is requested: this one, or the one whose rows contain its rows."""
+        """The stream that is asked for: this one, or the one whose rows these come inside of."""
         parent = self.parent_stream_type
         if parent is None:
             return self
@@ -322,12 +329,19 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     # --- shape ----------------------------------------------------------------------------------
 
     def page_of(self, records: Sequence[msgspec.Raw]) -> Page:
-        """Make a page of records, without a bookmark."""
+        """Make a page of records.
+
+        Args:
+            records: The records' bytes.
+
+        Returns:
+            The page, without a bookmark.
+        """
         return self.shape.validate(records)
 
     @cached_property
     def shape(self) -> Shape:
-        """Validates records against the schema, and conforms those that do not fit."""
+        """What turns raw records into emitted ones."""
         columns = self._remembered if self.config["new_fields"] == "evolve" else {}
         return Shape(
             self.effective_schema,
@@ -342,20 +356,20 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @property
     def _remembered(self) -> dict[str, Kind]:
-        """The columns that earlier runs found, without the fixed ones.
+        """The columns that earlier runs met, but for those that a stream is known by.
 
-        They win over columns of the same name in the catalog: loaders cannot alter a column.
+        They come before what the catalog has of the same name: loaders alter no column.
         """
         known: dict[str, Kind] = self.stream_state.get(COLUMNS, {})
         return {name: kind for name, kind in known.items() if name not in self.fixed_columns}
 
     def _emits(self, name: str) -> bool:
-        """Whether a top-level column is selected."""
+        """Tell whether a top-level column is selected."""
         return name in self.fixed_columns or self.mask["properties", name]
 
     @property
     def known_columns(self) -> set[str]:
-        """Names of all columns, whether the catalog has them or not."""
+        """Names of the columns it has, whether the catalog tells of them or not."""
         return {*self.schema["properties"], *self.effective_schema["properties"]}
 
     @property
@@ -364,11 +378,11 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @cached_property
     def _mapped(self) -> bool:
-        """Whether stream maps or flattening change each record."""
+        """Whether each record has to be decoded, for maps and flattening."""
         return self._mapper.changes(self.name)
 
     def _register(self) -> None:
-        """Register all columns found so far with the mapper."""
+        """Tell the mapper all columns that are known by now."""
         self._mapper.register(self.name, self.emitted_schema, self.primary_keys, selected=True)
         self._stream_maps = None
 
@@ -384,20 +398,20 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @cached_property
     def _mapped_outputs(self) -> list[Output]:
-        """The streams that maps and flattening make of this one."""
+        """What becomes of each record, where maps or flattening change it."""
         return self._compile_mapped_outputs(self.stream_state.get(MAPPED, {}))
 
     @override
     def _write_schema_message(self) -> None:
-        """Write nothing yet: SCHEMA waits for the first page, which may have new columns."""
+        """Do nothing yet: SCHEMA waits for the first page, which may bring columns."""
 
     def write_schema(self) -> None:
-        """Write SCHEMA with all columns found so far, unless the last one had them."""
+        """Write SCHEMA with all columns that are known by now, unless it has been written."""
         new = self._new_columns
         if self._schema_written and not new:
             return
         if new:
-            self.logger.info("%s: new columns %s.", self.name, list_names(new))
+            self.logger.info("%s: new columns %s.", self.name, _listed(new))
             if EXTRA in new:
                 self.logger.warning(
                     "%s: more unknown fields than `max_new_columns`: the rest is kept in `_extra`.",
@@ -426,7 +440,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @property
     def _new_columns(self) -> list[str]:
-        """The columns found since the last SCHEMA, each once."""
+        """The columns that were met since the last SCHEMA, each once."""
         return list(dict.fromkeys(name for shape in self._shapes for name in shape.new_columns))
 
     # --- state ----------------------------------------------------------------------------------
@@ -442,19 +456,25 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         return self.bookmarks.open(context)
 
     def starting_value(self, context: Context | None) -> datetime | None:
-        """Find the first replication value to read of a partition.
+        """Tell where a partition's reading begins.
+
+        Args:
+            context: The partition.
 
         Returns:
-            The later of bookmark and `start_date`; `None` without either, and for a full table.
-            With children, the earliest of all that are selected: a newly selected stream is read
-            from its beginning.
+            The later of bookmark and `start_date`; `None` without either, or for a full table. If
+            streams are derived from this one, the earliest of all that are selected: one that has
+            just been selected is read from its beginning.
         """
         starts = [stream.own_start(context) for stream in self.outputs]
         known = [start for start in starts if start is not None]
         return min(known, default=None) if len(known) == len(starts) else None
 
     def own_start(self, context: Context | None) -> datetime | None:
-        """Find the first replication value that this stream alone needs of a partition.
+        """Tell where a partition's reading would begin for the sake of this stream alone.
+
+        Args:
+            context: The partition.
 
         Returns:
             The later of bookmark and `start_date`, if there is any.
@@ -482,29 +502,40 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @override
     def finalize_state_progress_markers(self, state: dict[str, t.Any] | None = None) -> None:
-        """Promote nothing: there are no progress markers."""
+        """Do nothing: there are no progress markers to promote.
+
+        Args:
+            state: Not used; the SDK passes none.
+        """
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Set no signpost: the reader of the pages sets the bookmark that is safe."""
+        """Set no signpost: a page's reader says which bookmark is safe.
+
+        Args:
+            context: Not used.
+        """
 
     @property
     @override
     def emit_activate_version_messages(self) -> bool:
-        """Never: after a run that failed in part, the target would delete rows that exist."""
+        """Never: a run that failed in part would have the target delete what it did not bring."""
         return False
 
     # --- sync -----------------------------------------------------------------------------------
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Read one partition, for use as a library.
+        """Read one partition as dicts, for use as a library.
+
+        Args:
+            context: The partition.
 
         Yields:
             The records as emitted.
 
         Raises:
-            PartitionFailed: Records could not be conformed; all others were yielded.
+            PartitionFailed: Records could not be shaped; all others came.
         """
         count, faults = 0, []
         for page in self.read(context, self.starting_value(context)):
@@ -524,7 +555,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         *,
         write_messages: bool = True,
     ) -> Generator[dict[str, t.Any], t.Any, t.Any]:
-        """Emit every partition. The SDK iterates over the result, which is empty.
+        """Emit every partition. A generator without items, because the SDK iterates over it.
 
         Raises:
             SystemExit: Nothing more can be read in this run; the state is written.
@@ -549,10 +580,10 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         yield from ()
 
     def _partitions(self, context: Context | None) -> Sequence[Context] | None:
-        """Start the run, and list the partitions to read: the given one, or all.
+        """Start the run, and list what to read: the given partition, or all.
 
         Raises:
-            TapStopped: They could not be listed.
+            TapStopped: There is no telling.
         """
         try:
             self.run.start()
@@ -560,12 +591,13 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         except TapError:
             raise
         except Exception as error:
-            self.logger.debug("The error in the tap:", exc_info=error)
-            raise TapStopped(UnexpectedError(error).reason, self.name) from error
+            self.logger.debug("The fault in the tap:", exc_info=error)
+            bug = UnexpectedError(error)
+            raise TapStopped(bug.reason, self.name, remedy=bug.remedy) from error
         return partitions
 
     def begin(self, partitions: int) -> None:
-        """Open the figures of the stream, before the first record.
+        """Open this stream's figures, before the first record.
 
         Args:
             partitions: How many partitions will be read.
@@ -574,25 +606,25 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         key = self.parent.replication_key
         if not can_resume(key, self.stream_state):
             self.logger.warning(
-                "The state's bookmark of `%s` is not of `%s`: the stream is read from the start.",
+                "The state's bookmark of `%s` is not of `%s`: what has it is read anew.",
                 self.name,
                 key,
             )
 
     def end(self) -> None:
-        """Close the figures of the stream, and log which fields were left out."""
+        """Close this stream's figures and name the fields that were left out, if there are any."""
         with self.get_record_counter() as counter:
             counter.increment(self.run.finish_stream(self.name))
         if self.shape.dropped:
             self.logger.warning(
                 "%s: fields %s were left out, because `new_fields` is `drop`.",
                 self.name,
-                list_names(self.shape.dropped),
+                _listed(sorted(self.shape.dropped)),
             )
         for place in sorted(self.selection.withheld):
             self.logger.warning(
-                "%s: values of `%s` that are not objects were withheld, because they may hold "
-                "secrets. To load them, name what `%s` hides in `include_secrets`.",
+                "%s: values of `%s` that are no objects were withheld: they may hold secrets. Name "
+                "what `%s` hides in `include_secrets` to have them.",
                 self.name, place, place,
             )  # fmt: skip
 
@@ -620,7 +652,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
             self.logger.debug("Skipped %s", error)
         for failure in dict.fromkeys(failures):
             if isinstance(failure, UnexpectedError):
-                self.logger.debug("The error in the tap:", exc_info=failure.__cause__)
+                self.logger.debug("The fault in the tap:", exc_info=failure.__cause__)
             place = failure.where or where(self.name, context)
             if self.config["strict"]:
                 raise TapStopped(failure.reason, place) from failure
@@ -629,14 +661,14 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
             )
 
     def start_partition(self) -> None:
-        """Reset what is counted per partition."""
+        """Begin a partition."""
         self._emitted = _Emitted()
 
     def write_page(self, page: Page, context: Context | None) -> None:
-        """Emit the stream's records of a page, and move its bookmark.
+        """Emit this stream's share of a page, and keep the page's bookmark.
 
         Args:
-            page: A page of the stream or of its parent.
+            page: A page of this stream, or of the one whose rows these come inside of.
             context: The partition.
         """
         share = page if self.parent is self else page.children.get(self.name)
@@ -653,10 +685,10 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         Args:
             context: The partition.
             token: Its change token, kept only if the partition was read to its end.
-            error: The error that ended its reading.
+            error: What its reading ended in, if not well.
 
         Returns:
-            What failed. If anything did, the next run reads the partition whatever the token.
+            What failed, if anything did; then it is read again even at the same mark.
         """
         report = self.run.report[self.name]
         skipped = isinstance(error, PartitionSkipped)
@@ -680,7 +712,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     def _record_failures(
         self, faults: Sequence[tuple[int, RecordFailed]], context: Context | None
     ) -> PartitionFailed:
-        """Make one error of all records of a partition that could not be written."""
+        """Name the records of a partition that could not be written."""
         shown = [f"record {position}: {fault.reason}" for position, fault in faults[:SHOWN]]
         if len(faults) > SHOWN:
             shown.append(f"and {len(faults) - SHOWN} more")
@@ -688,10 +720,10 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         return PartitionFailed(msg, where(self.name, context), "; ".join(shown))
 
     def fail_if_refused(self) -> None:
-        """Fail the stream if the server refused every partition although every account has it.
+        """Fail the stream if the server refused every partition, and no account lacks it.
 
         Raises:
-            TapStopped: It failed, and the setting `strict` is on.
+            TapStopped: It is failed, and the setting `strict` is on.
         """
         report = self.run.report[self.name]
         if self.optional or not report.is_refused:
@@ -699,8 +731,8 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         (reason, _), *_ = report.refused.most_common(1)
         report.fail_refused()
         msg = (
-            f"every partition was refused, although every account has this stream "
-            f"({reason.rstrip('.')}): find the cause, or deselect the stream"
+            f"refused everywhere, though no account lacks it ({reason.rstrip('.')}): look for the "
+            "cause, or deselect the stream"
         )
         if self.config["strict"]:
             raise TapStopped(msg, self.name)
@@ -810,6 +842,12 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
                 yield lines.encoded(record)
         if run:
             yield lines.spliced(run)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List names in a sentence, the first of many."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(f"`{name}`" for name in names[:SHOWN]) + more
 
 
 def without_ids(reason: str, context: Context | None) -> str:

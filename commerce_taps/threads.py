@@ -1,4 +1,4 @@
-"""Threads for what may block: they never keep an interrupted run from ending."""
+"""Daemon threads for work that may block, so that an interrupted run can end."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from commerce_taps.errors import TapError
 from commerce_taps.rate_limit import TICK
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 Result = t.TypeVar("Result")
 
 
 def wait_for(future: Future[Result], tick: Callable[[], None]) -> Result:
-    """Wait for what a worker thread does, without going deaf.
+    """Wait for the result of a worker thread, and handle signals in the main thread.
 
     Args:
-        future: The work.
-        tick: Called again and again meanwhile; may raise.
-
-    Returns:
-        The work's result.
+        future: The result.
+        tick: Called every `TICK` seconds while waiting; may raise.
     """
     while not future.done():
         if not wait([future], timeout=TICK).done:
@@ -33,22 +30,17 @@ def wait_for(future: Future[Result], tick: Callable[[], None]) -> Result:
 
 
 LINGER: t.Final = 5.0
-"""Seconds after which a thread that has nothing to do ends."""
+"""Seconds after which an idle thread ends."""
 
 
 class DaemonPool:
-    """Threads that do what may block, each one thing at a time.
+    """A pool of at most `count` daemon threads.
 
-    They start as they are needed, and end where nothing has come for a while: a process that makes
-    many runs is not left with the threads of all of them.
+    Threads start when there is work for them, and end after `LINGER` idle seconds: a process that
+    makes many runs does not collect the threads of all of them.
     """
 
     def __init__(self, count: int) -> None:
-        """Start nothing yet.
-
-        Args:
-            count: How many threads there may be.
-        """
         self._count = count
         self._linger = LINGER
         self._work: deque[Callable[[], None]] = deque()
@@ -58,13 +50,13 @@ class DaemonPool:
     def _run(self) -> None:
         while (work := self._next()) is not None:
             work()
-            del work  # it holds on to a result
+            del work  # it keeps a result alive
 
     def _next(self) -> Callable[[], None] | None:
-        """Wait for something to do: `None` once nothing has come for too long."""
+        """Wait for work; return `None` after `LINGER` seconds without any."""
         with self._changed:
             self._idle += 1
-            self._changed.wait_for(lambda: self._work or not self._linger, self._linger)
+            self._changed.wait_for(lambda: self._work, self._linger)
             self._idle -= 1
             if self._work:
                 return self._work.popleft()
@@ -72,13 +64,10 @@ class DaemonPool:
             return None
 
     def submit(self, work: Callable[[], Result]) -> Future[Result]:
-        """Have something done.
-
-        Args:
-            work: What to do.
+        """Run a function in the pool.
 
         Returns:
-            Its result, or the error it ends in.
+            Its result, or the exception it raises.
         """
         future: Future[Result] = Future()
 
@@ -95,30 +84,47 @@ class DaemonPool:
             starts = len(self._work) > self._idle and self._threads < self._count
             self._threads += starts
         if starts:
-            # Daemons: a request that hangs must not keep an interrupted run from ending.
+            # A request that hangs must not keep an interrupted run from ending.
             threading.Thread(target=self._run, daemon=True).start()
         return future
 
+    def run_all(self, works: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+        """Run several functions in the pool. A function that runs in the pool must not call this.
+
+        Yields:
+            The results, in the order of the functions.
+
+        Raises:
+            Exception: The first that a function raises. Functions after it may not have run.
+        """
+        futures = deque(self.submit(work) for work in works)
+        try:
+            while futures:
+                yield futures.popleft().result()
+        finally:
+            for future in futures:
+                future.cancel()
+
     def end(self) -> None:
-        """Let the threads end once all that was submitted is done."""
+        """End the threads after the last work that was submitted."""
         with self._changed:
             self._linger = 0
             self._changed.notify_all()
 
 
 def run_interruptibly(work: Callable[[], Result], tick: Callable[[], None]) -> Result:
-    """Do something that may block in a thread of its own.
+    """Run a function that may block in a thread of its own.
 
     Args:
-        work: What to do.
-        tick: Called again and again meanwhile; may raise.
+        work: The function.
+        tick: Called every `TICK` seconds while waiting; may raise.
 
     Returns:
-        The work's result.
+        The function's result.
     """
-    workers = DaemonPool(1)
-    future = workers.submit(work)
-    workers.end()
+    pool = DaemonPool(1)
+    future = pool.submit(work)
+    pool.end()
     return wait_for(future, tick)
 
 

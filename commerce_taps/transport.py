@@ -1,7 +1,7 @@
-"""One exchange with a server: a whole response within limits of time and size, or a named error.
+"""Sends one request and reads the response within limits of time and size.
 
-`requests` and `urllib3` bound the silence of a server and nothing else. A body that drips, or one
-that unpacks to a thousand times its size, is bounded here.
+`requests` and `urllib3` limit only how long a server may be silent. This module also limits a body
+that drips, and one that unpacks to a thousand times its size.
 """
 
 from __future__ import annotations
@@ -29,44 +29,44 @@ if t.TYPE_CHECKING:
     from requests.auth import AuthBase
 
 CHUNK: t.Final = 1 << 16
-"""Bytes read, or unpacked, at once."""
+"""Bytes to read, or to unpack, at a time."""
 
-HOPELESS: t.Final = (
+BAD_ADDRESS: t.Final = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     urllib3.exceptions.LocationParseError,
     UnicodeError,
 )
-"""An address nobody can be asked at."""
+"""Errors about an address that names no host."""
 
-_open = threading.local()
-"""The socket of this thread's request, as far as there is one."""
+_current = threading.local()
+"""The connection and the socket of this thread's request."""
 
 
-class _Noted(urllib3.connection.HTTPConnection):
-    """A connection whose socket can be shut from outside of the thread that waits for it."""
+class _Connection(urllib3.connection.HTTPConnection):
+    """A connection whose socket another thread can shut down."""
 
     @override
     def connect(self) -> None:
-        _open.connection = self
+        _current.connection = self
         super().connect()
 
     @override
     def getresponse(self) -> t.Any:
-        _open.connection, _open.socket = self, self.sock
+        _current.connection, _current.socket = self, self.sock
         return super().getresponse()
 
 
-class _NotedTLS(_Noted, urllib3.connection.HTTPSConnection):
+class _TLSConnection(_Connection, urllib3.connection.HTTPSConnection):
     """The same over TLS."""
 
 
 class _Pool(urllib3.connectionpool.HTTPConnectionPool):
-    ConnectionCls = _Noted
+    ConnectionCls = _Connection
 
 
 class _PoolTLS(urllib3.connectionpool.HTTPSConnectionPool):
-    ConnectionCls = _NotedTLS
+    ConnectionCls = _TLSConnection
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -83,14 +83,11 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 def open_session(auth: AuthBase, headers: Mapping[str, str]) -> requests.Session:
-    """Open a session for one thread.
+    """Open a session for one thread, which accepts the encodings that `read_body` unpacks.
 
     Args:
         auth: Adds the credential.
         headers: Sent with every request.
-
-    Returns:
-        The session. It asks for packings that can be unpacked bit by bit.
     """
     session = requests.Session()
     session.auth = auth
@@ -101,85 +98,74 @@ def open_session(auth: AuthBase, headers: Mapping[str, str]) -> requests.Session
 
 
 @contextlib.contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Bound the time of an exchange, from its first byte to its last.
-
-    Args:
-        seconds: How long it may take.
-
-    Yields:
-        Nothing.
+def time_limit(seconds: float) -> Iterator[None]:
+    """Limit the time of a request, from its first byte to the last byte of the response.
 
     Raises:
         requests.ReadTimeout: It took longer.
     """
-    _open.connection = _open.socket = None
-    noted, over = vars(_open), threading.Event()
+    _current.connection = _current.socket = None
+    current, expired = vars(_current), threading.Event()
 
-    def shut() -> None:
-        over.set()
-        found = noted.get("socket") or getattr(noted.get("connection"), "sock", None)
+    def shut_down() -> None:
+        expired.set()
+        found = current.get("socket") or getattr(current.get("connection"), "sock", None)
         if isinstance(found, socket.socket):
             with contextlib.suppress(OSError):
-                # Not the method of a TLS socket, which is not safe from another thread.
+                # The method of a TLS socket is not safe to call from another thread.
                 socket.socket.shutdown(found, socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, shut)
+    timer = threading.Timer(seconds, shut_down)
     timer.daemon = True
     timer.start()
     try:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        if over.is_set():
+        if expired.is_set():
             raise requests.ReadTimeout from error
         raise
     finally:
         timer.cancel()
-    if over.is_set():
+    if expired.is_set():
         raise requests.ReadTimeout
 
 
-def read(response: requests.Response, most: int) -> bytes:
-    """Read the whole body of a response, unpacked.
+def read_body(response: requests.Response, limit: int) -> bytes:
+    """Read and unpack the body of a response whose headers were read.
 
     Args:
-        response: The response, of which only the head was read.
-        most: How many bytes it may have, unpacked.
-
-    Returns:
-        The body.
+        limit: The largest size in bytes, unpacked.
 
     Raises:
-        OversizedResponse: It has more.
-        InvalidResponse: It is packed wrongly, or in a way that was not asked for.
+        OversizedResponse: The body is larger.
+        InvalidResponse: The body cannot be unpacked.
     """
-    packing = response.headers.get("Content-Encoding", "").strip().lower()
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
     length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and len(length) < 19 and int(length) <= most and not packing:  # noqa: PLR2004
-        return t.cast("bytes", response.raw.read())  # at once, which is much quicker
+    if length.isdecimal() and len(length) < 19 and int(length) <= limit and not encoding:  # noqa: PLR2004
+        return t.cast("bytes", response.raw.read())  # in one read, which is much faster
     parts, size = [], 0
-    for part in _unpacked(response, packing) if packing else _raw(response):
+    for part in _unpack(response, encoding) if encoding else _read_raw(response):
         parts.append(part)
         size += len(part)
-        if size > most:
-            msg = f"the answer is larger than `max_response_mb` ({most >> 20} MB)"
-            raise OversizedResponse(msg)
+        if size > limit:
+            raise OversizedResponse(f"the response has more than {limit} bytes")
     return b"".join(parts)
 
 
-def _raw(response: requests.Response) -> Iterator[bytes]:
+def _read_raw(response: requests.Response) -> Iterator[bytes]:
     while part := response.raw.read(CHUNK, decode_content=False):
         yield part
 
 
-def _unpacked(response: requests.Response, packing: str) -> Iterator[bytes]:
-    """Unpack a body, never more than `CHUNK` bytes at a time."""
-    if packing not in {"gzip", "x-gzip", "deflate"}:
-        msg = f"the answer is packed as {packing[:40]!r}, which was not asked for"
+def _unpack(response: requests.Response, encoding: str) -> Iterator[bytes]:
+    """Unpack a body, at most `CHUNK` bytes at a time."""
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        msg = f"the response has the encoding {encoding[:40]!r}, which the tap did not accept"
         raise InvalidResponse(msg)
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
-        for part in _raw(response):
+        for part in _read_raw(response):
             rest = part
             while rest:
                 if unpacker.eof:  # another member follows
@@ -187,19 +173,19 @@ def _unpacked(response: requests.Response, packing: str) -> Iterator[bytes]:
                 yield unpacker.decompress(rest, CHUNK)
                 rest = unpacker.unconsumed_tail or unpacker.unused_data
         if not unpacker.eof:
-            msg = "the answer is packed and cut short"
+            msg = "the response is compressed and cut short"
             raise InvalidResponse(msg)
     except zlib.error as error:
-        msg = f"the answer cannot be unpacked ({error})"
+        msg = f"the response cannot be decompressed ({error})"
         raise InvalidResponse(msg) from error
 
 
-def cause(error: BaseException, url: str) -> str:
-    """Name the host and what went wrong with the connection.
+def describe_error(error: BaseException, url: str) -> str:
+    """Describe an error of the connection to a host.
 
     Args:
-        error: The error of the library.
-        url: The address that was asked.
+        error: The error that `requests` or `urllib3` raised.
+        url: The address of the request.
 
     Returns:
         For example `api.example: Connection refused`.
@@ -210,37 +196,34 @@ def cause(error: BaseException, url: str) -> str:
         inner = [found.__cause__, found.__context__, getattr(found, "reason", None), *found.args]
         found = next((one for one in inner if isinstance(one, BaseException)), found)
     text = getattr(found, "verify_message", "") or getattr(found, "strerror", "") or ""
-    said = " ".join(str(text or found).split())[:200]
+    words = " ".join(str(text or found).split())[:200]
     kind = type(error).__name__
-    return f"{urlsplit(url).hostname}: {said or kind}" + (f", {kind}" if said != kind else "")
+    return f"{urlsplit(url).hostname}: {words or kind}" + (f", {kind}" if words != kind else "")
 
 
-def refuse_hopeless(error: Exception, url: str) -> None:
-    """End the run where another try cannot help.
+def raise_if_permanent(error: Exception, url: str) -> None:
+    """Stop the run if a retry cannot succeed.
 
     Args:
-        error: What the library raised.
-        url: The address that was asked.
+        error: The error that `requests` or `urllib3` raised.
+        url: The address of the request.
 
     Raises:
-        TapStopped: It is about a certificate, a bundle of them, or the form of the address.
+        TapStopped: The error is about a certificate, a file of them, or the form of the address.
     """
     text, host = str(error), urlsplit(url).hostname
     if "invalid path" in text and ("TLS" in text or "bundle" in text or "certificate" in text):
-        msg = (
-            "the file of trusted certificates is not there: look at REQUESTS_CA_BUNDLE and "
-            f"CURL_CA_BUNDLE ({text.rsplit(':', 1)[-1].strip()})"
-        )
+        reason = f"there is no file of trusted certificates ({text.rsplit(':', 1)[-1].strip()})"
+        remedy = "correct or unset REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
     elif isinstance(error, requests.exceptions.SSLError) and _is_about_certificate(error):
-        msg = (
-            f"the certificate of the server is not trusted ({cause(error, url)}): check the "
-            "address, or name the certificates of a proxy of yours in REQUESTS_CA_BUNDLE"
-        )
-    elif isinstance(error, HOPELESS):
-        msg = f"the address names no host that can be asked: {host}; check it"
+        reason = f"the certificate of the server is not trusted ({describe_error(error, url)})"
+        remedy = "check the address, or name the certificates of your proxy in REQUESTS_CA_BUNDLE"
+    elif isinstance(error, BAD_ADDRESS):
+        reason = f"the address in the settings names no valid host ({host})"
+        remedy = "correct it"
     else:
         return
-    raise TapStopped(f"{msg}.") from error
+    raise TapStopped(reason, remedy=remedy) from error
 
 
 def _is_about_certificate(error: BaseException) -> bool:

@@ -21,8 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from commerce_taps import errors
+from commerce_taps.errors import Action, Rule
+from tap_centra.integration.errors import ERRORS as CENTRA_ERRORS
+from tap_centra.order.errors import ERRORS as CENTRA_ORDER_ERRORS
 from tap_centra.tap import TapCentra
+from tap_codat.api import ERRORS as CODAT_ERRORS
 from tap_codat.tap import TapCodat
+from tap_cscart.responses import ERRORS as CSCART_ERRORS
 from tap_cscart.tap import TapCSCart
 from target_duckdb.target import TargetDuckDB
 
@@ -36,6 +42,25 @@ TAPS: Final[tuple[type[HTTPTap], ...]] = (TapCentra, TapCodat, TapCSCart)
 
 # Settings that select another catalog, by the name of their plugin in meltano.yml.
 OTHER_CATALOGS: Final = {"tap-centra": {"tap-centra-order": {"api": "order"}}}
+
+# The rules of each table of messages, by the page it is on and what its markers call it.
+MESSAGES: Final[dict[tuple[str, str], Sequence[Rule]]] = {
+    ("troubleshooting", "messages of every tap"): (
+        errors.NO_RESPONSE,
+        errors.TIMEOUT,
+        errors.OVERSIZED,
+        *errors.COMMON_RULES,
+        errors.NOT_IN_API_FORM,
+        errors.UNEXPECTED_STATUS,
+    ),
+    ("tap-centra", "messages of tap-centra"): CENTRA_ERRORS.rules,
+    ("tap-centra", "messages of tap-centra-order"): CENTRA_ORDER_ERRORS.rules,
+    ("tap-codat", "messages of tap-codat"): CODAT_ERRORS.rules,
+    ("tap-cscart", "messages of tap-cscart"): CSCART_ERRORS.rules,
+}
+
+# A rule with more statuses than these is shown as their class, such as `5xx`.
+LISTED_STATUSES: Final = 10
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -81,6 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Part("README.md", "the taps", taps_in_short()),
         *(part for tap in TAPS for part in parts(tap)),
         *loader_parts(),
+        *(
+            Part(f"docs/{page}.md", title, messages_table(r))
+            for (page, title), r in MESSAGES.items()
+        ),
     ]:
         file = options.root / part.file
         try:
@@ -312,6 +341,52 @@ def meltano_select(streams: Iterable[HTTPStream]) -> Iterator[str]:
             yield f"    - '!{stream.name}.*'"
         for column in stream.unselected_columns:
             yield f"    - '!{stream.name}.{column}'"
+
+
+# --- messages -----------------------------------------------------------------------------------
+
+
+def messages_table(rules: Iterable[Rule]) -> list[str]:
+    """Describe the rules of an error table. Rules with the same message are one row."""
+    same: dict[str, list[Rule]] = {}
+    for rule in rules:
+        message = rule.message.replace("{message}", "…").replace("{status}", "…")
+        if message != "…":  # the API's own words, which no table can list
+            same.setdefault(message, []).append(rule)
+    return table(
+        ("HTTP", "Message", "The tap …", "What you can do"),
+        (
+            (statuses(some), code(message), effect(some[0]), sentence(some[0].remedy))
+            for message, some in same.items()
+        ),
+    )
+
+
+def statuses(rules: Iterable[Rule]) -> str:
+    """Write the HTTP statuses of rules, a whole class of them as `5xx`."""
+    found = sorted({status for rule in rules for status in rule.statuses})
+    return f"{found[0] // 100}xx" if len(found) > LISTED_STATUSES else ", ".join(map(str, found))
+
+
+def effect(rule: Rule) -> str:
+    """Describe what the tap does about a rule's response."""
+    if rule.action is not Action.RETRY:
+        return str(rule.action.value)
+    last = Action.FAIL if rule.on_exhausted is Action.REDUCE else rule.on_exhausted
+    less = f"{Action.REDUCE.value}, then " if rule.on_exhausted is Action.REDUCE else ""
+    return f"{rule.action.value}, then {less}{last.value}"
+
+
+def code(text: str) -> str:
+    """Write a text as code, which may contain backticks itself."""
+    if "`" not in text:
+        return f"`{text}`"
+    return f"``{text}{' ' if text.endswith('`') else ''}``"
+
+
+def sentence(remedy: str) -> str:
+    """Write a remedy with a capital letter and a full stop."""
+    return f"{remedy[:1].upper()}{remedy[1:]}." if remedy else ""
 
 
 # --- tables -------------------------------------------------------------------------------------

@@ -45,49 +45,62 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
 
-SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
-
-UNSORTABLE: t.Final = "Codat cannot filter or sort the list so: {message}"
+_SUPPORT: t.Final = "give the correlation id to Codat's support"
+_NOT_FILTERED: t.Final = "Codat cannot filter or sort the list like this ({message})"
 
 ERRORS: t.Final = ErrorTable(
-    Rule(
-        range(300, 400),
-        Action.RETRY,
-        "the address answers with a redirect, where the key is not sent; check `api_url`",
-    ),
-    Rule((400,), Action.DROP_FILTER, UNSORTABLE, body=b"Could not resolve property"),
-    Rule((400,), Action.DROP_FILTER, UNSORTABLE, body=b"Error parsing query"),
-    Rule((400,), Action.FAIL, "Codat does not take the request: {message}"),
+    Rule((400,), Action.DROP_FILTER, _NOT_FILTERED, _SUPPORT, body=b"Could not resolve property"),
+    Rule((400,), Action.DROP_FILTER, _NOT_FILTERED, _SUPPORT, body=b"Error parsing query"),
+    Rule((400,), Action.FAIL, "Codat rejects the request ({message})", _SUPPORT),
     Rule(
         (401,),
         Action.STOP,
-        "Codat does not accept the key; check `api_key` (the key as the portal shows it) or "
-        "`auth_header` (`Basic` and the key in base64): {message}",
+        "Codat does not accept the key ({message})",
+        "copy the key again: `api_key` is the key as the portal shows it, `auth_header` is `Basic` "
+        "and the key in base64",
         recheck=3,
     ),
     Rule(
-        (402,), Action.STOP, "the Codat account has reached a limit of its plan or ended: {message}"
+        (402,),
+        Action.STOP,
+        "the Codat account has reached a limit of its plan, or has ended ({message})",
+        "contact Codat",
     ),
-    Rule((403,), Action.FAIL, "the key may not read this; ask Codat for access: {message}"),
-    Rule((404,), Action.SKIP, "nothing there: {message}"),
-    Rule((408, 413, 504), Action.RETRY, "Codat took too long", on_exhausted=Action.REDUCE),
-    Rule((409,), Action.SKIP, "not synced by Codat yet: {message}"),
+    Rule(
+        (403,),
+        Action.FAIL,
+        "the key may not read this ({message})",
+        "request access from Codat, or deselect the stream: the key is outdated, or the endpoint "
+        "is not part of your plan",
+    ),
+    Rule(
+        (404,),
+        Action.SKIP,
+        "there is nothing to read ({message})",
+        "no action is needed if the platform does not support the data type, or if the company or "
+        "connection was removed",
+    ),
+    Rule(
+        (409,),
+        Action.SKIP,
+        "Codat has not synced it yet ({message})",
+        "switch the data type on in Codat's sync settings, or wait for its first sync",
+    ),
+    Rule(
+        (413,),
+        Action.RETRY,
+        "the response would be too large",
+        "lower `page_size`",
+        on_exhausted=Action.REDUCE,
+    ),
     Rule(
         (429,),
         Action.RETRY,
-        "Codat's request quota or limit is reached: {message}",
+        "Codat's request quota or rate limit is reached ({message})",
+        "lower `requests_per_minute`, or run again later",
         on_exhausted=Action.STOP,
     ),
-    Rule((451,), Action.SKIP, "blocked for compliance reasons: {message}"),
-    Rule(
-        (503,), Action.RETRY, "Codat is down for maintenance: {message}", on_exhausted=Action.STOP
-    ),
-    Rule(
-        SERVER_ERRORS,
-        Action.RETRY,
-        "Codat has a fault of its own: {message}",
-        on_exhausted=Action.REDUCE,
-    ),
+    Rule((451,), Action.SKIP, "blocked for compliance reasons ({message})", "contact Codat"),
     form=("statusCode", "error"),
 )
 
@@ -302,6 +315,7 @@ class CodatApi(Api):
 
     @override
     def describe_access(self) -> Iterator[str]:
+        yield from super().describe_access()
         self.fetch_companies()
         connections = Counter(
             f"{connection.source_type or '?'} {connection.status or '?'}"
@@ -382,7 +396,8 @@ class CodatApi(Api):
             # Every account has this list: a 404 means that something else is at this address.
             absent = isinstance(error, PartitionSkipped) or error.reason.startswith("HTTP 404 ")
             hint = " The list of companies is always there: check `api_url`." if absent else ""
-            raise TapStopped(error.reason + hint, "companies") from error
+            remedy = "" if absent else error.remedy
+            raise TapStopped(error.reason + hint, "companies", remedy=remedy) from error
         found: dict[str | int, Company] = {
             one.id or place: one for place, one in enumerate(companies)
         }

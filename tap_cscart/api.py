@@ -61,10 +61,11 @@ class CSCartApi(Api):
         try:
             _ = self.store
         except TapStopped as error:
-            raise TapStopped(error.reason, error.where or NAME) from error
+            raise TapStopped(error.reason, error.where or NAME, remedy=error.remedy) from error
 
     @override
     def describe_access(self) -> Iterator[str]:
+        yield from super().describe_access()
         yield f"The key is accepted. The store: {self.store}."
 
     @property

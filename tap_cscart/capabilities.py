@@ -205,7 +205,7 @@ class Probe:
         except TapStopped:
             raise
         except TapError as error:
-            raise TapStopped(error.reason) from error
+            raise TapStopped(error.reason, remedy=error.remedy) from error
         told = decode_object(encode(answer)).get("Version")
         return told if isinstance(told, str) and told else str(self._config["api_version"])
 

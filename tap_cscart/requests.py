@@ -206,7 +206,7 @@ class StoreStream(HTTPStream[CSCartApi], abc.ABC):
             The answers in order; `None` for what is not there. In place of what cannot be read,
             why.
         """
-        return list(self.client.run_all(partial(self._try, one) for one in questions))
+        return list(self.client.workers.run_all(partial(self._try, one) for one in questions))
 
     def _try(
         self, question: tuple[Request, Callable[[bytes], T]] | None
@@ -244,7 +244,9 @@ class StoreStream(HTTPStream[CSCartApi], abc.ABC):
         """
         if faults := self._faults.pop(where(self.name, context), None):
             more = f"; {len(faults) - 1} more like this" if len(faults) > 1 else ""
-            raise PartitionFailed(f"{faults[0].reason.rstrip('.')}{more}", faults[0].where)
+            first = faults[0]
+            reason = f"{first.reason.rstrip('.')}{more}"
+            raise PartitionFailed(reason, first.where, remedy=first.remedy)
 
     def require(self, name: str, context: Context | None) -> None:
         """Make sure that a look-up at the start was answered.

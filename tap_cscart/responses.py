@@ -25,7 +25,7 @@ from commerce_taps.errors import (
 from commerce_taps.http import Request
 from commerce_taps.records.conform import UNREADABLE, decode, decode_object
 from commerce_taps.records.envelope import open_envelope
-from commerce_taps.redact import redact
+from commerce_taps.redact import first_words, redact
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,75 +34,85 @@ if t.TYPE_CHECKING:
 
 T = t.TypeVar("T")
 
-SERVER_ERRORS: t.Final = (500, 501, 502, *range(505, 600))
-IN_FRONT: t.Final = (
-    "something in front of the store answers in its place, such as a firewall or a content "
-    "delivery network ({message}): have it let the API through"
-)
-
 ERRORS: t.Final = ErrorTable(
     Rule(
         range(300, 400),
         Action.FAIL,
-        "the store answers with a redirect, along which the key is not sent; check `store_url`: "
-        "https, the host as the store itself writes it, and the folder it is in",
+        "the store redirects to another address, where the tap does not send the key",
+        "write `store_url` as the store itself does: with https, with or without `www`, and with "
+        "the folder that the store is in",
         recheck=8,
     ),
     Rule(
         (400,),
         Action.FAIL,
-        "the store does not take the request: {message}",
+        "the store rejects the request ({message})",
+        "please report it",
         in_api_form=True,
         recheck=2,
     ),
     Rule(
         (401,),
         Action.STOP,
-        "the store does not accept the key; check `email` and `api_key`, that the account is "
-        "active and has API access, and that the web server hands on the header `Authorization`",
+        "the store does not accept the key",
+        "check `email` and `api_key`, that the account is active and has API access, and that the "
+        "web server passes the header `Authorization` to PHP (`HTTP_AUTHORIZATION` for nginx and "
+        "FastCGI)",
         recheck=3,
     ),
-    Rule((403,), Action.FORBIDDEN, "the account may not read this"),
-    Rule((404,), Action.SKIP, "the store knows no such thing"),
+    Rule(
+        (403,),
+        Action.FORBIDDEN,
+        "the account may not read this",
+        "give its user group the privilege, or deselect the stream",
+    ),
+    Rule(
+        (404,),
+        Action.SKIP,
+        "the store does not have this",
+        "no action is needed if this release does not have the entity, or if its add-on is off",
+    ),
     Rule(
         (404,),
         Action.FAIL,
-        "the web server finds nothing at this address; check `store_url`, and set `use_rewrite` "
-        "to false if the store does not rewrite addresses",
+        "the web server finds nothing at this address",
+        "check `store_url`, and set `use_rewrite` to false if the store does not rewrite addresses",
         recheck=2,
     ),
-    Rule((400, 403, 406), Action.RETRY, IN_FRONT),
-    Rule((408, 504), Action.RETRY, "the store took too long", on_exhausted=Action.REDUCE),
-    Rule((429,), Action.RETRY, "the host limits requests: {message}", on_exhausted=Action.STOP),
     Rule(
-        (503,),
+        (400, 403, 406),
         Action.RETRY,
-        "the store is closed or down for maintenance: {message}",
+        "a firewall or a content delivery network replied in place of the store ({message})",
+        "let it allow the address of the tap, or its `user_agent`, for paths below `/api/`",
+    ),
+    Rule(
+        (429,),
+        Action.RETRY,
+        "the host limits requests ({message})",
+        "lower `requests_per_minute` and `concurrency`",
         on_exhausted=Action.STOP,
     ),
     Rule(
-        SERVER_ERRORS,
+        (503,),
         Action.RETRY,
-        "the store has a fault of its own: {message}",
+        "the store is closed, or down for maintenance ({message})",
+        "run again once it is open",
+        on_exhausted=Action.STOP,
+    ),
+    # One row with a text that is not UTF-8 empties the whole page it is on.
+    Rule(
+        (200,),
+        Action.RETRY,
+        "the response of the store is empty",
+        "correct the row whose text is not UTF-8",
         on_exhausted=Action.REDUCE,
     ),
-    # One row with a text that is not UTF-8 blanks the whole page it is on.
-    Rule((200,), Action.RETRY, "the store answers with nothing at all", on_exhausted=Action.REDUCE),
     form=("message", "status"),
-    timeout=Rule(
-        (),
-        Action.RETRY,
-        "the store did not answer within `request_timeout`",
-        on_exhausted=Action.REDUCE,
-    ),
 )
 
 _TAIL: t.Final = re.compile(
     r"/+((api(\.php)?(/+v?\d+(\.\d+)?(/.*)?)?|index\.php|admin\.php)/*)?$", re.IGNORECASE
 )
-_TAGS: t.Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
-_SHOWN: t.Final = 80
-"""How many characters of a strange answer are shown."""
 
 
 def store_address(url: str) -> str:
@@ -134,20 +144,7 @@ def api_message(body: bytes) -> Message:
     try:
         return Message(redact(msgspec.json.decode(body, type=_ApiError).message.strip()))
     except UNREADABLE:
-        return Message(visible_words(body))
-
-
-def visible_words(body: bytes) -> str:
-    """Show how a strange answer begins.
-
-    Args:
-        body: Any body.
-
-    Returns:
-        As the core's `first_words`, without the tags of a web page.
-    """
-    text = redact(body[:50_000].decode(errors="replace"))
-    return " ".join(_TAGS.sub(" ", text).split())[:_SHOWN]
+        return Message(first_words(body, tags=False))
 
 
 # --- envelopes ----------------------------------------------------------------------------------
@@ -227,7 +224,7 @@ def opened(body: bytes, kind: t.Any) -> t.Any:  # noqa: ANN401 (any type)
     if text.startswith(b"<"):
         msg = (
             "a web page came instead of an answer, as firewalls, maintenance and log-in pages "
-            f"send; it begins with {visible_words(text)!r}"
+            f"send; it begins with {first_words(text, tags=False)!r}"
         )
         raise InvalidResponse(msg)
     return open_envelope(body, kind)
@@ -273,7 +270,7 @@ def listing(body: bytes, key: str, *, bare: bool = False) -> Answer:
     if key not in envelope and bare:
         return Answer(list(envelope.values()))
     if key not in envelope:
-        msg = f"the answer has no `{key}`; it begins with {visible_words(body)!r}"
+        msg = f"the answer has no `{key}`; it begins with {first_words(body, tags=False)!r}"
         raise InvalidResponse(msg)
     try:
         params = decode(envelope.get("params", b"{}"))

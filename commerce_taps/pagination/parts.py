@@ -184,7 +184,9 @@ class Parts(t.Generic[AnyRows]):
                 self._unread[asked, number] = error
                 if len(self._unread) > (MAX_UNREADABLE_ROWS if self._reads else 1):
                     first = next(iter(self._unread.values()))
-                    raise PartitionFailed(first.reason, self._where, first.note) from error
+                    raise PartitionFailed(
+                        first.reason, self._where, first.note, remedy=first.remedy
+                    ) from error
                 return self._join([], number, size)
             before, parts = self._refusals, self._divide(error, size)
             page = self._in_parts(asked, number, size, parts)

@@ -185,7 +185,7 @@ class IntegrationApi(Api):
                 self._measure()
         except (PartitionFailed, PartitionSkipped) as error:
             msg = f"the schema of the environment is not known: {error.reason}"
-            raise TapStopped(msg) from error
+            raise TapStopped(msg, remedy=error.remedy) from error
         return live
 
     def _measure_again(self) -> None:

@@ -1,8 +1,7 @@
-"""What a failed answer of the Integration API means.
+"""Error responses of the Integration API.
 
-Facts come from Centra's documentation (pages "Authorization", "API rate limits") and from public
-code that asks the API; the HTTP status of a refused query is documented nowhere, so a refusal is
-known by its text, whatever its status.
+Sources are Centra's documentation (pages "Authorization", "API rate limits") and public code that
+queries the API. The HTTP status of a rejected query is not documented, so the rules go by its text.
 """
 
 from __future__ import annotations
@@ -17,89 +16,98 @@ from commerce_taps.errors import Action, ErrorTable, Message, Rule
 from commerce_taps.records.conform import UNREADABLE
 from commerce_taps.redact import first_words, redact
 
-SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
 ANY_REFUSAL: t.Final = (200, 400, 401, 403, 422)
 PATIENCE: t.Final = 2
-"""How often a page that meets a rate limit is asked for again before fewer rows are: each time the
-tap waits as long as it is told, so a bucket that others have emptied is full again."""
+"""Retries at a rate limit before the tap requests fewer rows. Each waits for `Retry-After`, after
+which a bucket that other integrations emptied is full again."""
 RATE_LIMIT: t.Final = "Centra's rate limit is reached"
+_RATE_LIMIT_REMEDY: t.Final = (
+    "run again later, or reduce the load of other integrations, which share the limit"
+)
+_TOO_COMPLEX: t.Final = "select fewer columns"
+_NEW_CREDENTIAL: t.Final = (
+    "create a new token with the same permissions in the admin, System > API Tokens; the secret of "
+    "the Order API needs `api: order`"
+)
+_REPORT: t.Final = "please report it"
 
 
 class _Errors(ErrorTable):
-    """The rows, looked up by what the errors of an answer say and by nothing else in it."""
+    """The rules, which apply to the messages and categories of the errors in a response only."""
 
     @override
     def classify(self, status: int, body: bytes, *, in_api_form: bool = True) -> Rule:
-        """Find the row for an answer, by its words in small letters. See the base class."""
-        found = errors_in(body)
-        told = [(one.message, one.category) for one in found]
-        said = (msgspec.json.encode(told) if found else body).lower()
-        return super().classify(status, said, in_api_form=in_api_form)
+        found = [(error.message, error.category) for error in errors_in(body)]
+        text = (msgspec.json.encode(found) if found else body).lower()
+        return super().classify(status, text, in_api_form=in_api_form)
 
 
 ERRORS: t.Final[ErrorTable] = _Errors(
-    Rule(
-        range(300, 400),
-        Action.RETRY,
-        "the address answers with a redirect, where the token is not sent; check `base_url`",
-    ),
     Rule(ANY_REFUSAL, Action.REDUCE, "{message}", body=b'"authorization"'),
     Rule(
         (401, 403),
         Action.STOP,
-        "Centra does not accept the token: it has expired or was revoked, or it is the secret of "
-        "the Order API (`api: order`). Make a new one in the admin, System > API Tokens: {message}",
+        "Centra does not accept the token: it has expired or was revoked ({message})",
+        _NEW_CREDENTIAL,
         recheck=3,
     ),
     Rule(
         ANY_REFUSAL,
         Action.STOP,
-        "Centra does not accept the token: it has expired or was revoked: {message}",
+        "Centra does not accept the token: it has expired or was revoked ({message})",
+        _NEW_CREDENTIAL,
         body=b'"authentication"',
         recheck=3,
     ),
     Rule(
         (404, 405, 410),
         Action.STOP,
-        "no Integration API at this address; `base_url` is https://<customer>.centra.com: "
-        "{message}",
+        "there is no Integration API at this address ({message})",
+        "set `base_url` to https://<customer>.centra.com",
     ),
-    Rule((408, 504), Action.RETRY, "Centra took too long", on_exhausted=Action.REDUCE),
-    Rule((413,), Action.REDUCE, "the query is too large"),
+    Rule((413,), Action.REDUCE, "the query is too large", _TOO_COMPLEX),
     # One query may cost more than the bucket of ten seconds ever holds.
-    Rule((429,), Action.RETRY, RATE_LIMIT, on_exhausted=Action.REDUCE, divisible_retries=PATIENCE),
+    Rule(
+        (429,),
+        Action.RETRY,
+        RATE_LIMIT,
+        _RATE_LIMIT_REMEDY,
+        on_exhausted=Action.REDUCE,
+        divisible_retries=PATIENCE,
+    ),
     Rule(
         ANY_REFUSAL,
         Action.FAIL,
-        "Centra does not know what was asked for, so its schema has changed since the run began: "
-        "{message}",
+        "Centra's schema has changed since the run began ({message})",
+        "run again",
         body=b"cannot query field",
     ),
     Rule(
         ANY_REFUSAL,
         Action.FAIL,
-        "Centra does not know an argument: {message}",
+        "Centra does not know an argument ({message})",
+        _REPORT,
         body=b"unknown argument",
     ),
     Rule(
         ANY_REFUSAL,
         Action.RETRY,
         RATE_LIMIT,
+        _RATE_LIMIT_REMEDY,
         body=b"rate limit",
         on_exhausted=Action.REDUCE,
         divisible_retries=PATIENCE,
     ),
-    Rule(ANY_REFUSAL, Action.REDUCE, "{message}", body=b"complex"),
-    Rule(ANY_REFUSAL, Action.REDUCE, "{message}", body=b"limit"),
-    Rule((503,), Action.RETRY, "Centra is down for maintenance", on_exhausted=Action.STOP),
+    Rule(ANY_REFUSAL, Action.REDUCE, "{message}", _TOO_COMPLEX, body=b"complex"),
+    Rule(ANY_REFUSAL, Action.REDUCE, "{message}", _TOO_COMPLEX, body=b"limit"),
     Rule(
-        SERVER_ERRORS,
+        (200,),
         Action.RETRY,
-        "Centra has a fault of its own: {message}",
-        on_exhausted=Action.REDUCE,
+        "Centra has an internal error ({message})",
+        "run again later; if it fails again, report it to Centra's support",
+        body=b"internal",
     ),
-    Rule((200,), Action.RETRY, "Centra has a fault of its own: {message}", body=b"internal"),
-    Rule(ANY_REFUSAL, Action.FAIL, "Centra refuses the query: {message}"),
+    Rule(ANY_REFUSAL, Action.FAIL, "Centra rejects the query ({message})", _REPORT),
 )
 
 AUTHORIZATION: t.Final = "authorization"

@@ -303,7 +303,9 @@ class Reading:
                 elif size > 1:
                     raise
                 elif RATE_LIMIT in refusal.reason:
-                    raise TapStopped(refusal.reason, self._stream.name) from refusal
+                    raise TapStopped(
+                        refusal.reason, self._stream.name, remedy=refusal.remedy
+                    ) from refusal
                 elif joined and number > 1:
                     joined = False  # the row before may be the one that spoils the answer
                 else:
@@ -345,7 +347,7 @@ class Reading:
         """
         self._unread += 1
         if self._unread > (MAX_UNREADABLE_ROWS if question.cursor else 0):
-            raise PartitionFailed(refusal.reason)
+            raise PartitionFailed(refusal.reason, remedy=refusal.remedy)
         query, inside = Query(), "pageInfo { hasNextPage endCursor }"
         call = query.call(self.root.field, "rows", inside, **self._page(question, 1))
         name = self._stream.name

@@ -1,7 +1,7 @@
-"""What a failed answer of the Order API means.
+"""Error responses of the Order API.
 
-Centra's reference shows three forms of a refusal (a `status` other than "ok", alone, with
-`errorMessages`, or with `msg`) and says nothing of a wrong key; an answer with HTTP 200 may be one.
+Centra's reference shows three forms of an error (a `status` other than "ok", alone, with
+`errorMessages`, or with `msg`), which may have HTTP status 200. It does not describe a wrong key.
 """
 
 from __future__ import annotations
@@ -14,45 +14,48 @@ from commerce_taps.errors import Action, ErrorTable, Message, Rule
 from commerce_taps.records.conform import UNREADABLE
 from commerce_taps.redact import first_words, redact
 
-SERVER_ERRORS: t.Final = (500, 501, 502, *range(504, 600))
-
-_KEY: t.Final = (
-    "Centra does not accept the key: check `api_key`, the shared secret of the Order API plugin; a "
-    "token of the Integration API needs `api: integration`: {message}"
-)
+_VOUCHER: t.Final = "remove the id of a voucher that does not exist; report any other case"
 
 ERRORS: t.Final = ErrorTable(
     Rule(
-        range(300, 400),
-        Action.RETRY,
-        "the address answers with a redirect, where the key is not sent; check `base_url`",
-    ),
-    Rule(
         (200, 403),
         Action.FORBIDDEN,
-        "the plugin does not allow it: switch it on in the settings of the Order API plugin, "
-        "under `Allow access to the following endpoints`",
+        "the plugin does not allow this endpoint",
+        "tick it in the settings of the Order API plugin, under `Allow access to the following "
+        "endpoints`, or deselect the stream",
         body=b'"Not Allowed"',
     ),
-    Rule((401, 403), Action.STOP, _KEY, recheck=3),
-    Rule((404,), Action.FAIL, "Centra does not have it: {message}", in_api_form=True),
+    Rule(
+        (401, 403),
+        Action.STOP,
+        "Centra does not accept the key ({message})",
+        "check `api_key`, the shared secret of the Order API plugin; a token of the Integration "
+        "API needs `api: integration`",
+        recheck=3,
+    ),
+    Rule((404,), Action.FAIL, "Centra does not have this ({message})", _VOUCHER, in_api_form=True),
     Rule(
         (404, 405, 410),
         Action.STOP,
-        "no Order API at this address; `base_url` is the address the plugin shows, such as "
-        "https://<customer>.centra.com/api/order-api: {message}",
+        "there is no Order API at this address ({message})",
+        "set `base_url` to the address that the plugin shows, such as "
+        "https://<customer>.centra.com/api/order-api",
     ),
-    Rule((408, 504), Action.RETRY, "Centra took too long", on_exhausted=Action.REDUCE),
-    Rule((429,), Action.RETRY, "Centra asks for fewer requests", on_exhausted=Action.STOP),
-    Rule((503,), Action.RETRY, "Centra is down for maintenance", on_exhausted=Action.STOP),
     Rule(
-        SERVER_ERRORS,
+        (429,),
         Action.RETRY,
-        "Centra has a fault of its own: {message}",
-        on_exhausted=Action.REDUCE,
+        "Centra limits the number of requests",
+        "lower `requests_per_minute` and `concurrency`",
+        on_exhausted=Action.STOP,
     ),
-    Rule((200, 400, 422), Action.REDUCE, "Centra refuses the request: {message}", body=b'"limit"'),
-    Rule((200, 400, 422), Action.FAIL, "Centra refuses the request: {message}"),
+    Rule(
+        (200, 400, 422),
+        Action.REDUCE,
+        "Centra rejects the request ({message})",
+        _VOUCHER,
+        body=b'"limit"',
+    ),
+    Rule((200, 400, 422), Action.FAIL, "Centra rejects the request ({message})", _VOUCHER),
     form=("status",),
 )
 

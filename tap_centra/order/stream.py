@@ -422,7 +422,7 @@ class DetailStream(OrderStream, abc.ABC):
             asked = (
                 partial(self._find, one, start, faults) for one in ids[first : first + self._limit]
             )
-            yield [raw for found in self.run.client.run_all(asked) for raw in found]
+            yield [raw for found in self.run.client.workers.run_all(asked) for raw in found]
 
     def _find(self, one: str, start: datetime | None, faults: Faults) -> list[Raw]:
         """Read the record of an id, unless it has gone meanwhile."""

@@ -414,7 +414,7 @@ def test_a_delivery_that_goes_between_the_list_and_itself_is_no_failure(
     own_sandbox.override(r"/supplier-deliveries\??$", status=200, body=body)
     found = run(own_sandbox, ORDER, catalog=catalog(ORDER, **{stream: None}))
     assert failure(found).startswith(f"Failed {stream}: ")
-    assert "Centra refuses the request" in failure(found)
+    assert "Centra rejects the request" in failure(found)
     assert failure(found).endswith("(id 1000000).")
 
 

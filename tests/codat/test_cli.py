@@ -92,14 +92,14 @@ FILES = {
     "empty state": Mistake("--state: .* is not JSON .*empty", files={"state": ""}),
 }
 ANSWERS = {
-    "another key": Mistake("Stopped: companies: Codat does not accept the key; check `api_key`"),
+    "another key": Mistake("Stopped: companies: Codat does not accept the key"),
     "another header": Mistake(
-        "check `api_key` .* or `auth_header`", {"api_key": None, "auth_header": HEADER}
+        "copy the key again: `api_key` .* `auth_header`", {"api_key": None, "auth_header": HEADER}
     ),
     "another path": Mistake("Stopped: .*`api_url`", {"api_url": "{sandbox}/elsewhere"}),
     "another program": Mistake("Stopped: .*", {"api_url": "{sandbox}"}),
     "nobody there": Mistake(
-        r"Stopped: companies: no answer .127\.0\.0\.1: .*ConnectionError.: look at the network",
+        r"Stopped: companies: no response .127\.0\.0\.1: .*ConnectionError.: check the network",
         {"api_url": "{closed}", "max_retries": 1},
     ),
     "no such company": Mistake(
@@ -336,6 +336,6 @@ def test_a_test_with_another_key_ends_in_one_sentence(
 ) -> None:
     ended = processes(*run.arguments(config=settings_for(sandbox) | {"api_key": KEY}), "--test")
     assert ended.code == 1
-    assert ended.log.count("Codat does not accept the key; check `api_key`") == 1
+    assert ended.log.count("Codat does not accept the key (") == 1
     assert "Traceback" not in ended.log
     assert KEY not in ended.log

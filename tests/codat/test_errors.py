@@ -67,27 +67,29 @@ def an_error(text: str) -> Record:
 UNSUPPORTED = an_error("Datatype commerce-products not supported by platform(s) Square")
 
 SKIPPED = {
-    "404 gone": Fault(404, "nothing there: Not found"),
-    "404 not supported": Fault(404, "nothing there: Datatype commerce-products not", UNSUPPORTED),
+    "404 gone": Fault(404, "there is nothing to read (Not found"),
+    "404 not supported": Fault(
+        404, "there is nothing to read (Datatype commerce-products not", UNSUPPORTED
+    ),
     "409 not synced yet": Fault(
-        409, "not synced by Codat yet: The data set has not been requested"
+        409, "Codat has not synced it yet (The data set has not been requested"
     ),
     "451 blocked": Fault(451, "blocked for compliance reasons"),
 }
 FAILED = {
-    "403 forbidden": Fault(403, "the key may not read this; ask Codat for access"),
-    "408 took too long": Fault(408, "Codat took too long"),
-    "500 broken": Fault(500, "Codat has a fault of its own: There is a problem with our server"),
-    "502 of a proxy": Fault(502, "fault of its own: <h1>Bad Gateway</h1>", "<h1>Bad Gateway</h1>"),
+    "403 forbidden": Fault(403, "the key may not read this"),
+    "408 took too long": Fault(408, "the server took too long"),
+    "500 broken": Fault(500, "the API has an internal error (There is a problem with our server"),
+    "502 of a proxy": Fault(502, "an internal error (<h1>Bad Gateway</h1>", "<h1>Bad Gateway</h1>"),
     "404 of a web server": Fault(404, "HTTP 404 in a form that is not the API's", "<h1>404</h1>"),
     "404 without a body": Fault(404, "HTTP 404 in a form that is not the API's", ""),
     "409 of a gateway": Fault(409, "HTTP 409 in a form that is not the API's", {"message": "no"}),
     "451 of a country": Fault(451, "HTTP 451 in a form that is not the API's", "<h1>No</h1>"),
-    "418 unforeseen": Fault(418, "unexpected answer HTTP 418"),
-    "204 without a body": Fault(204, "unexpected answer HTTP 204", ""),
+    "418 unforeseen": Fault(418, "unexpected response HTTP 418"),
+    "204 without a body": Fault(204, "unexpected response HTTP 204", ""),
     "302 elsewhere": Fault(302, "redirect", "", {"Location": "/codat/companies"}),
     "400 not supported": Fault(
-        400, "Codat does not take the request: Datatype commerce-products", UNSUPPORTED
+        400, "Codat rejects the request (Datatype commerce-products", UNSUPPORTED
     ),
     "400 for the query": Fault(400, "Error parsing query - Malformed query"),
     "400 for the field": Fault(
@@ -113,10 +115,10 @@ FAILED = {
     ),
 }
 STOPPED = {
-    "401 key": Fault(401, "Codat does not accept the key; check `api_key`"),
+    "401 key": Fault(401, "Codat does not accept the key"),
     "402 plan": Fault(402, "the Codat account has reached a limit of its plan"),
-    "429 for ever": Fault(429, "quota or limit is reached: You have made too many requests in"),
-    "503 maintenance": Fault(503, "Codat is down for maintenance"),
+    "429 for ever": Fault(429, "rate limit is reached (You have made too many requests in"),
+    "503 maintenance": Fault(503, "the API is down for maintenance"),
 }
 
 
@@ -210,9 +212,9 @@ def test_a_redirect_is_not_followed(run: Taps, sandbox: Sandbox, shop: str) -> N
 # --- faults that pass ---------------------------------------------------------------------------
 
 PASSING = {
-    "408": Fault(408, "Codat took too long; try 2 of 2"),
+    "408": Fault(408, "the server took too long; try 2 of 2"),
     "500": Fault(500, "try 2 of 2"),
-    "503": Fault(503, "Codat is down for maintenance"),
+    "503": Fault(503, "the API is down for maintenance"),
     "429 without a wait": Fault(429, "try 2 of 3"),
     "429 and seconds": Fault(429, "try 2 of 3 in 0.1 s.", headers={"Retry-After": "0.12"}),
     "429 and a date that is over": Fault(
@@ -262,7 +264,7 @@ def test_a_wait_that_is_too_long_stops_the_run_and_says_until_when(
     fault = Fault(429, "longer than `max_wait` (60 s)", headers={"Retry-After": asked})
     ended = meet(run, sandbox, shop, fault, max_wait=60)
     assert ended.code == 1
-    assert re.search(r"asks to wait until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", ended.log)
+    assert re.search(r"requests a wait until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", ended.log)
     completes(run, sandbox, ended.output)
 
 
@@ -338,6 +340,6 @@ def test_operations_are_read_unfiltered_where_the_filter_is_refused(
 def test_a_request_that_takes_too_long_is_repeated(run: Taps, sandbox: Sandbox, shop: str) -> None:
     sandbox.override(f"{shop}/data/", delay=1.5, times=1)
     ended = run(sandbox, catalog=JUST_PRODUCTS, request_timeout=0.5)
-    assert "no answer within `request_timeout`" in ended.log
+    assert "no response within `request_timeout`" in ended.log
     assert ended.code == 0
     assert ended.output.rows(PRODUCTS) == truth(sandbox, ended.output, PRODUCTS)

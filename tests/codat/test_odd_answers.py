@@ -337,7 +337,7 @@ def test_a_list_that_cannot_be_sorted_or_filtered_is_read_whole(
         ({"error": None, "correlationId": "c0ffee"}, "correlation id c0ffee"),
         ({"error": ["x"], "correlationId": 5}, '{"error":["x"],"correlationId":5}'),
         ("[" * 5000, "[[["),
-        ("\x00", "Codat has a fault of its own"),
+        ("\x00", "the API has an internal error"),
     ],
 )
 def test_an_odd_error_body_is_no_traceback(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_codat.tap import TapCodat
+from tap_codat.api import CodatApi
 from tests.codat.conftest import KINDS, catalog, truth
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_fault_in_a_reader_costs_its_partition_alone(
     monkeypatch.setattr(kind, "read", faulty)
     ended = run(sandbox, catalog=catalog(commerce_products=None, commerce_orders=None))
     assert ended.code == 1
-    assert "the tap has a fault (KeyError in test_unforeseen.py:" in ended.log
+    assert "unexpected error in the tap (KeyError in test_unforeseen.py:" in ended.log
     assert ended.summary(PRODUCTS)["failed"] == 1
     assert "unhandled" not in ended.log
     for stream in (PRODUCTS, ORDERS):
@@ -46,8 +46,8 @@ def test_fault_before_anything_is_read_ends_the_run_in_a_sentence(
     def faulty(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(TapCodat, "companies", property(faulty))
+    monkeypatch.setattr(CodatApi, "companies", property(faulty))
     ended = run(sandbox, catalog=catalog(commerce_products=None))
     assert ended.code == 1
-    assert "Stopped: commerce_products: the tap has a fault (ZeroDivisionError" in ended.log
+    assert "Stopped: commerce_products: unexpected error in the tap (ZeroDivisionError" in ended.log
     assert "unhandled" not in ended.log

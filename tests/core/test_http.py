@@ -9,6 +9,7 @@ import logging
 import re
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 def get_all(
     client: Client, requests: Iterable[Request], parse: Callable[[bytes], Any]
 ) -> Iterator[Any]:
-    return client.run_all(partial(client.get, request, parse) for request in requests)
+    return client.workers.run_all(partial(client.get, request, parse) for request in requests)
 
 
 # --- one request --------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ def test_a_refusal_in_a_200_is_a_row_of_the_table_like_any_other(api: Api) -> No
     with pytest.raises(PartitionSkipped, match="not for you: refused for good"):
         client(api).get(ORDERS, refused)
     api.answers.append(Answer(200, b"refused, no one knows why"))
-    with pytest.raises(PartitionFailed, match="unexpected answer HTTP 200: refused"):
+    with pytest.raises(PartitionFailed, match=r"unexpected response HTTP 200 \(refused"):
         client(api).get(ORDERS, refused)
 
 
@@ -126,14 +127,17 @@ def test_what_may_not_be_read_is_not_taken_for_nothing(api: Api) -> None:
         client(api).find(ORDERS, parse)
 
 
-def test_an_answer_that_does_not_come_has_a_row_of_its_own(api: Api) -> None:
-    rule = Rule((), Action.REDUCE, "too slow for so much ({message})")
-    errors = ErrorTable(timeout=rule)
-    api.answers.append(Answer(before=lambda: time.sleep(0.5)))
-    with pytest.raises(RequestTooLarge, match="too slow for so much"):
-        client(api, errors=errors, timeout=0.1).get(ORDERS, parse)
-    api.answers.append(Answer(reset=True))
-    assert client(api, errors=errors).get(ORDERS, parse) == [1]  # that was no matter of size
+@pytest.mark.usefixtures("clock")
+def test_timeout_of_divisible_request_asks_for_less_after_one_retry(api: Api) -> None:
+    pages = replace(ORDERS, divisible=True)
+    impatient = client(api, timeout=0.1)
+    assert impatient.get(pages, parse) == [1]
+    api.answers.extend(Answer(before=lambda: time.sleep(0.5)) for _ in range(2))
+    with pytest.raises(RequestTooLarge, match="no response within `request_timeout`"):
+        impatient.get(pages, parse)
+    assert len(api.requests) == 3
+    api.answers.extend(Answer(reset=True) for _ in range(2))
+    assert impatient.get(pages, parse) == [1], "a smaller request does not help a reset connection"
 
 
 def test_no_more_are_under_way_at_once_than_allowed(api: Api) -> None:
@@ -213,8 +217,8 @@ def test_a_failure_that_stays_ends_in_a_sentence(api: Api, failure: str) -> None
         (Answer(404, b""), PartitionSkipped, "nothing there: no details given."),
         (Answer(400, b"Could not resolve x"), FilterNotSupported, "Could not resolve x."),
         (Answer(400, b"Malformed {0} {x}"), TapStopped, "not understood: Malformed {0} {x}."),
-        (Answer(418, b"tea"), PartitionFailed, "unexpected answer HTTP 418: tea."),
-        (Answer(204, b""), PartitionFailed, "unexpected answer HTTP 204: no details given."),
+        (Answer(418, b"tea"), PartitionFailed, "unexpected response HTTP 418 (tea)."),
+        (Answer(204, b""), PartitionFailed, "unexpected response HTTP 204 (no details given)."),
     ],
     ids=["401", "404", "404 without a word", "400 filter", "400", "418", "204"],
 )
@@ -225,7 +229,8 @@ def test_what_is_final_is_asked_once(
     with pytest.raises(error) as raised:
         client(api).get(ORDERS, parse)
     assert raised.value.reason == sentence
-    assert str(raised.value) == f"orders (companyId=c1): {sentence}"
+    remedy = raised.value.remedy and f": {raised.value.remedy}."
+    assert str(raised.value) == f"orders (companyId=c1): {sentence.rstrip('.')}{remedy or '.'}"
     assert len(api.requests) == 1
 
 
@@ -243,7 +248,7 @@ def test_an_answer_that_does_not_come_is_given_up(api: Api) -> None:
 def test_nobody_there_is_a_sentence(clock: Clock) -> None:
     with running() as api:
         gone = client(api)
-    with pytest.raises(PartitionFailed, match=r"no answer \(127\.0\.0\.1: Connection refused"):
+    with pytest.raises(PartitionFailed, match=r"no response \(127\.0\.0\.1: Connection refused"):
         gone.get(ORDERS, parse)
     assert clock.slept > 0
 
@@ -313,7 +318,7 @@ def test_a_server_that_is_gone_ends_the_run_after_some_requests(answers: int, en
     for _ in range(enough - 1):
         with pytest.raises(PartitionFailed):
             gone.get(ORDERS, parse)
-    with pytest.raises(TapStopped, match="no answer"):
+    with pytest.raises(TapStopped, match="no response"):
         gone.get(ORDERS, parse)
 
 
@@ -333,7 +338,7 @@ def test_an_address_where_nothing_can_be_read_ends_the_run(api: Api) -> None:
     api.answers.extend([*web_page, *web_page])
     with pytest.raises(PartitionFailed, match="begins with '<html>'"):
         asking.get(ORDERS, parse)
-    with pytest.raises(TapStopped, match=r"begins with '<html>'.* So it was with 2 requests"):
+    with pytest.raises(TapStopped, match=r"begins with '<html>' \(2 requests in a row"):
         asking.get(ORDERS, parse)
 
 

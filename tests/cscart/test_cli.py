@@ -60,9 +60,9 @@ MISTAKES = {
         {"user_types": ["C", "customer"]},
     ),
     "another key": Mistake("Stopped: probe: the store does not accept the key", {"api_key": KEY}),
-    "another e-mail": Mistake("does not accept the key; check `email`", {"email": "a@b.example"}),
+    "another e-mail": Mistake("does not accept the key: check `email`", {"email": "a@b.example"}),
     "another folder": Mistake(
-        "finds nothing at this address; check `store_url`", {"store_url": "{url}/elsewhere"}
+        "finds nothing at this address: check `store_url`", {"store_url": "{url}/elsewhere"}
     ),
     "another version": Mistake(
         "the store has no API of version 9.9 at this address; check `store_url`, and leave",
@@ -76,7 +76,7 @@ MISTAKES = {
     ),
     "a web page": Mistake("a web page came instead of an answer", {"store_url": "{url}/html"}),
     "nobody there": Mistake(
-        r"no answer .127\.0\.0\.1: .*ConnectionError.: look at the network",
+        r"no response .127\.0\.0\.1: .*ConnectionError.: check the network",
         {"store_url": "http://127.0.0.1:9", "max_retries": 1},
     ),
 }

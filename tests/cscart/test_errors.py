@@ -71,7 +71,7 @@ def test_an_account_that_is_not_taken_stops_the_run(
 ) -> None:
     ended = run(sandbox, email=email)
     assert ended.code == 1
-    assert "Stopped: probe: the store does not accept the key; check `email` and `api_key`" in (
+    assert "Stopped: probe: the store does not accept the key: check `email` and `api_key`" in (
         ended.log
     )
     assert not ended.output.records
@@ -98,10 +98,7 @@ def test_what_no_store_lacks_and_is_not_there_has_failed(
     sandbox.override(rf"/{stream}\?", status=404, body=api_error(404, "Not Found"))
     ended = run(sandbox, catalog=catalog(stream, "taxes"))
     assert ended.code == 1
-    assert (
-        f"Failed {stream}: every partition was refused, although every account has this stream"
-        in ended.log
-    )
+    assert f"Failed {stream}: refused everywhere, though no account lacks it" in ended.log
     assert ended.summary(stream)["failed"] == 1
     assert ended.output.rows("taxes")
 
@@ -234,11 +231,11 @@ def test_a_list_that_ends_before_its_total_fails_with_its_rows_written(
     ("status", "body", "says"),
     [
         (200, PAGE, "a web page came instead of an answer, .* it begins with 'Closed back soon'"),
-        (403, PAGE, "something in front of the store answers in its place, .*Closed back soon"),
-        (406, "Blocked by rule 9", "something in front of the store .*Blocked by rule 9"),
-        (404, PAGE, "the web server finds nothing at this address; check `store_url`, and set"),
-        (400, api_error(400), "the store does not take the request: something in the store's"),
-        (500, PAGE, "the store has a fault of its own: Closed back soon"),
+        (403, PAGE, "replied in place of the store .*Closed back soon"),
+        (406, "Blocked by rule 9", "replied in place of the store .*Blocked by rule 9"),
+        (404, PAGE, "the web server finds nothing at this address: check `store_url`, and set"),
+        (400, api_error(400), "the store rejects the request .something in the store's"),
+        (500, PAGE, "the API has an internal error .Closed back soon"),
         (200, '{"taxes": [', "the response cannot be read"),
         (200, '{"other": []}', "the answer has no `taxes`; it begins with"),
         (200, '{"taxes": ["no object"]}', "every row lacks its key"),
@@ -267,8 +264,8 @@ def test_a_stream_that_cannot_be_read_fails_and_the_others_go_on(
     [
         (401, {}, "the store does not accept the key"),
         (429, {"Retry-After": "0"}, "the host limits requests"),
-        (429, {"Retry-After": "7200"}, "The API asks to wait until"),
-        (503, {"Retry-After": "0"}, "the store is closed or down for maintenance: Closed"),
+        (429, {"Retry-After": "7200"}, "The API requests a wait until"),
+        (503, {"Retry-After": "0"}, "the store is closed, or down for maintenance (Closed"),
     ],
     ids=["key", "too many", "much too many", "closed"],
 )
@@ -289,7 +286,7 @@ def test_a_redirect_is_not_followed(run: Taps, sandbox: Sandbox, path: str, word
     sandbox.override(path, status=302, body=PAGE, headers=location)
     ended = run(sandbox, catalog=TAXES, max_retries=1)
     assert ended.code == 1
-    assert f"{word}: the store answers with a redirect, along which the key is not" in ended.log
+    assert f"{word}: the store redirects to another address, where the tap" in ended.log
     assert ended.output.counts == ({"languages": 2} if path else {})
     assert sandbox.strayed == []
     assert not any("elsewhere" in request.path for request in sandbox.requests)
@@ -327,7 +324,7 @@ def test_what_stands_around_an_answer_and_is_none_is_left_out_and_told_once(
     ended = run(sandbox, catalog=TAXES)
     assert ended.code == 0
     assert ended.output.counts == {"taxes": 1, "languages": 1}
-    assert ended.log.count("Text that is not JSON stands around an answer") == 1
+    assert ended.log.count("Text that is not JSON surrounds a response") == 1
 
 
 # --- smaller pages ------------------------------------------------------------------------------
@@ -337,7 +334,7 @@ def test_a_blank_answer_has_the_page_asked_for_in_parts(run: Taps, sandbox: Sand
     sandbox.override("user_type=C.*items_per_page=(250|125)$", status=200, body="")
     ended = run(sandbox, catalog=USERS)
     assert ended.code == 0
-    assert "the store answers with nothing at all; asking for 125 rows at once" in ended.log
+    assert "the response of the store is empty; asking for 125 rows at once" in ended.log
     output = ended.output
     assert differences(output.rows("users"), truth(sandbox, output, "users")) == []
 
@@ -391,7 +388,7 @@ def test_orders_are_not_lost_for_columns_that_cannot_be_read(run: Taps, sandbox:
     ended = run(sandbox, catalog=ORDERS, max_retries=0)
     assert ended.code == 1
     columns = ", ".join(f"`{name}`" for name in OF_LISTS)
-    sentence = f"orders {key[0]} were read without {columns}: the store answers with nothing at all"
+    sentence = f"orders {key[0]} were read without {columns}: the response of the store is empty"
     assert f"Failed orders: {sentence}" in ended.log
     output = ended.output
     bare = {*OF_LISTS, *off("orders")}
@@ -407,7 +404,7 @@ def test_a_firewall_before_columns_of_orders_costs_no_order(run: Taps, sandbox: 
     sandbox.override("order_id=", status=403, body=PAGE)
     ended = run(sandbox, catalog=ORDERS, max_retries=0, page_size=2)
     assert ended.code == 1
-    assert "orders: something in front of the store answers in its place" not in ended.log
+    assert "orders: replied in place of the store" not in ended.log
     output = ended.output
     assert output.rows("orders").keys() == truth(sandbox, output, "orders").keys()
     assert sum("order_id" in request.query for request in sandbox.requests) == 10
@@ -467,7 +464,7 @@ def test_a_page_that_takes_too_long_is_asked_for_in_parts(run: Taps, sandbox: Sa
     sandbox.override("user_type=C.*items_per_page=250$", delay=1.5)
     ended = run(sandbox, catalog=USERS, request_timeout=0.5)
     assert ended.code == 0
-    assert "the store did not answer within `request_timeout`; asking for 125 rows" in ended.log
+    assert "no response within `request_timeout` (ReadTimeout); asking for 125 rows" in ended.log
     output = ended.output
     assert differences(output.rows("users"), truth(sandbox, output, "users")) == []
     sizes = [one.query["items_per_page"] for one in sandbox.requests if "/users" in one.path]
@@ -501,7 +498,7 @@ def test_a_fault_is_not_taken_for_the_answer_of_an_old_release(
     sandbox.override(rf"/orders\?.*{path}", status=500, body="")
     ended = run(sandbox, catalog=only, state=first.state, max_retries=1)
     assert ended.code == 1
-    assert "Failed orders: the store has a fault of its own" in ended.log
+    assert "Failed orders: the API has an internal error" in ended.log
     assert ended.output.counts == {"taxes": 2}
     assert ended.output.state == first.state
     assert not [one.path for one in sandbox.requests if "/orders/" in one.path]

@@ -131,6 +131,6 @@ def test_documented_tap_reports_wrong_token_without_printing_it(
     )
     assert code == 1
     assert [m for m in messages if m["type"] == "RECORD"] == []
-    assert "the shop does not accept the token; check `token`" in log
+    assert "the shop does not accept the token: check `token`" in log
     assert "Traceback" not in log
     assert "not-the-token" not in log

@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from commerce_taps.errors import Action
-from tap_centra.integration.api import IntegrationApi
-from tap_centra.order.api import OrderApi
 from tap_centra.tap import TapCentra
-from tap_codat.api import CodatApi
 from tap_codat.tap import TapCodat
-from tap_cscart.api import CSCartApi
 from tap_cscart.tap import TapCSCart
 
 if TYPE_CHECKING:
@@ -84,7 +79,7 @@ def test_files_that_are_named_exist() -> None:
 
 def messages(document: str) -> list[str]:
     """The messages in the table of a page, without the part that differs at their end."""
-    table = document.partition("| Message |")[2].partition("\n\n")[0]
+    table = document.partition("\n| Message | What to do |")[2].partition("\n\n")[0]
     found = re.findall(r"^\| (`{1,2})(.+?)\1 \| ", table, re.MULTILINE)
     return [message.strip().rstrip("…: ") for _, message in found]
 
@@ -112,30 +107,6 @@ def in_the_code() -> tuple[str, ...]:
 )
 def test_documented_message_is_in_the_code(message: str) -> None:
     assert any(message in text for text in in_the_code())
-
-
-UNSEEN = (Action.DROP_FILTER, Action.REDUCE)
-"""Actions after which the tap sends another request and prints no message."""
-
-ERROR_MESSAGES = {
-    (tap, rule.message.replace("{message}", "…")): None
-    for tap, table in [
-        (TapCodat, CodatApi.errors),
-        (TapCSCart, CSCartApi.errors),
-        (TapCentra, IntegrationApi.errors),
-        (TapCentra, OrderApi.errors),
-    ]
-    for rule in (*table._rules, table.no_response)
-    if rule.action not in UNSEEN
-}
-"""The messages of the error tables, each once."""
-
-
-@pytest.mark.parametrize(
-    ("tap", "message"), ERROR_MESSAGES, ids=lambda value: getattr(value, "name", value)
-)
-def test_error_table_message_is_documented(tap: type[HTTPTap], message: str) -> None:
-    assert any(message.startswith(start) for start in (*COMMON, *messages(page(tap))))
 
 
 # --- figures ------------------------------------------------------------------------------------

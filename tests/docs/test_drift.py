@@ -43,6 +43,7 @@ def test_generated_parts_are_up_to_date(
         ("docs/tap-codat.md", "| by `modifiedDate` | yes |", "| full table | yes |", "streams"),
         ("docs/tap-codat.md", "| integer, 1 to 64 |", "| integer |", "settings"),
         ("docs/tap-codat.md", "data/commerce-orders`", "data/orders`", "streams"),
+        ("docs/tap-codat.md", "| 402 |", "| 403 |", "messages"),
         ("meltano.yml", "      label: Companies\n", "", "settings"),
         ("meltano.yml", "    - '!webhook_consumers.*'\n", "", "streams"),
     ],
@@ -94,6 +95,12 @@ def test_part_without_end_marker_keeps_the_next_part(
 
     assert "settings of tap-codat" in capsys.readouterr().err
     assert "Generated from the tap: streams" in page.read_text(encoding="utf-8")
+
+
+def test_error_table_rule_has_a_remedy(generator: ModuleType) -> None:
+    for rules in generator.MESSAGES.values():
+        for rule in rules:
+            assert rule.remedy or rule.message == "{message}", rule
 
 
 def test_meltano_declares_every_setting_and_marks_secrets(

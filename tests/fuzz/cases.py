@@ -406,7 +406,7 @@ def _complaints(run: Run) -> Iterator[str]:
     """List what no run may do."""
     if run.code not in (0, 1):
         yield f"exit {run.code}"
-    if "unhandled error" in run.log or "the tap has a fault" in run.log:
+    if "unhandled error" in run.log or "unexpected error in the tap" in run.log:
         yield "the run ended in an error that nobody foresaw"
     if "Traceback" in run.log:
         yield f"traceback: {run.log[run.log.index('Traceback') :][-900:]!r}"

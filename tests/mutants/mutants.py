@@ -88,7 +88,7 @@ MUTANTS = (
     Mutant(
         "a failed request is not repeated",
         FETCH,
-        "            if count > retries:\n",
+        "            if tries > retries:\n",
         "            if True:\n",
         "tests/core/test_http.py::test_a_failure_is_repeated_and_told",
     ),
@@ -325,8 +325,8 @@ MUTANTS = (
     Mutant(
         "SCHEMA does not wait for the first page",
         STREAM,
-        '"""Write nothing yet: SCHEMA waits for the first page, which may have new columns."""',
-        "super()._write_schema_message()",
+        '        """Do nothing yet: SCHEMA waits for the first page, which may bring columns."""\n',
+        "        super()._write_schema_message()\n",
         "tests/core/test_columns.py::test_schema_comes_once_after_the_first_page_and_before_its_rows",
     ),
     # --- a crash costs time, not rows -----------------------------------------------------------
@@ -498,7 +498,7 @@ MUTANTS = (
     Mutant(
         "response_timeout is off",
         FETCH,
-        "            transport.within(self._total_timeout),\n",
+        "            transport.time_limit(self._total_timeout),\n",
         "            contextlib.nullcontext(),\n",
         "tests/core/test_attacks.py::test_response_that_drips_ends_by_the_total_limit",
     ),
@@ -512,28 +512,28 @@ MUTANTS = (
     Mutant(
         "an unreachable address never ends the run",
         FETCH,
-        "        if self._failures_in_a_row < enough:\n",
+        "        if self._failures_in_a_row < limit:\n",
         "        if True:\n",
         "tests/core/test_http.py::test_a_server_that_is_gone_ends_the_run_after_some_requests",
     ),
     Mutant(
         "any wait the API asks for is kept",
         FETCH,
-        "            if asked > self._max_wait:\n",
+        "            if requested > self._max_wait:\n",
         "            if False:\n",
         "tests/core/test_http.py::test_a_wait_beyond_the_longest_stops_and_says_until_when",
     ),
     Mutant(
         "a wait the API asks for is not kept",
         FETCH,
-        "            wait = max(wait, asked)\n            self.limiter.pause(asked)\n",
+        "            wait = max(wait, requested)\n            self.limiter.pause(requested)\n",
         "",
         "tests/core/test_http.py::test_the_wait_the_api_asks_for_is_kept",
     ),
     Mutant(
         "an answer may be of any size",
         "commerce_taps/transport.py",
-        "        if size > most:\n",
+        "        if size > limit:\n",
         "        if False:\n",
         "tests/chaos/test_bounds.py::test_an_answer_beyond_the_ceiling",
     ),
@@ -554,7 +554,7 @@ MUTANTS = (
     Mutant(
         "a key that was accepted is given up at its first refusal",
         FETCH,
-        "min(rule.recheck, retries) if self._has_parsed else 0\n",
+        "min(rule.recheck, self._max_retries) if self._has_parsed else 0\n",
         "0\n",
         "tests/core/test_http.py::test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused",
     ),
@@ -593,8 +593,7 @@ MUTANTS = (
     Mutant(
         "threads with nothing to do stay",
         "commerce_taps/threads.py",
-        "            self._changed.wait_for("
-        "lambda: self._work or not self._linger, self._linger)\n",
+        "            self._changed.wait_for(lambda: self._work, self._linger)\n",
         "            self._changed.wait_for(lambda: self._work)\n",
         "tests/core/test_prefetch.py"
         "::test_threads_with_nothing_to_do_end_and_others_come_for_what_follows",
