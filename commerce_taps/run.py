@@ -38,7 +38,7 @@ class Readable(t.Protocol):
     name: str
 
     def costs(self) -> Iterable[str]:
-        """Say what is selected although it is off by default for its cost."""
+        """List what is selected although it is off by default for its cost."""
 
     @property
     def is_read(self) -> bool:
@@ -139,8 +139,8 @@ class Run:
             return
         self._has_started = True
         for stream in self._streams():
-            for sentence in stream.costs():
-                self._logger.warning("%s: %s.", stream.name, sentence)
+            for message in stream.costs():
+                self._logger.warning("%s: %s.", stream.name, message)
         run_interruptibly(self.api.start, self.tick)
         for stream in self._streams():
             if stream.is_read:

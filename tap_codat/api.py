@@ -106,13 +106,13 @@ ERRORS: t.Final = ErrorTable(
 
 
 def api_message(body: bytes) -> Message:
-    """Find Codat's own words in the body of a failed answer.
+    """Find Codat's own message in the body of an error response.
 
     Args:
         body: An `ErrorMessage` object, or anything a proxy may have put in its place.
 
     Returns:
-        Its `error` text, and the correlation id that Codat's support asks for.
+        Its `error` text, and the correlation id that Codat's support needs.
     """
     message = open_object(body)
     reference = open_text(message.get("correlationId", NULL))
@@ -129,7 +129,7 @@ class _Envelope(msgspec.Struct, rename="camel"):
 
 
 def _has_next(links: t.Any) -> bool | None:  # noqa: ANN401 (JSON)
-    """Tell whether another page follows, by the links of a page; `None` without any links."""
+    """Whether another page follows, by the links of a page; `None` without any links."""
     if not isinstance(links, dict):
         return None
     link = links.get("next")
@@ -149,17 +149,17 @@ def check_records(records: Sequence[Raw]) -> Sequence[Raw]:
     return records
 
 
-def query(field: str, asked: TimeRange) -> str:
+def query(field: str, requested: TimeRange) -> str:
     """Write a range in Codat's query language.
 
     Args:
         field: The field it is of.
-        asked: The instants.
+        requested: The range.
 
     Returns:
         For example `modifiedDate>=2024-01-01T00:00:00Z`; "" for everything.
     """
-    bounds = ((">=", asked.start), ("<", asked.end))
+    bounds = ((">=", requested.start), ("<", requested.end))
     return "&&".join(f"{field}{op}{dates.render(value)}" for op, value in bounds if value)
 
 
@@ -185,7 +185,7 @@ def parse_page(
     """
     envelope = open_envelope(body, _Envelope)
     if envelope.page_number not in (number, None):
-        msg = f"page {number} was asked for and page {envelope.page_number} came"
+        msg = f"page {number} was requested, and the response is page {envelope.page_number}"
         raise InvalidResponse(msg)
     page = validate(check_records(envelope.results or ()))
     page.total = envelope.total_results
@@ -215,10 +215,10 @@ class Connection(msgspec.Struct):
     last_sync: str
 
     def has_data_of(self, source_type: str) -> bool:
-        """Tell whether data of a kind of source may be here.
+        """Whether the connection may have data of a kind of source.
 
         What a connection has synced stays readable after it is unlinked; one that was never
-        authorised has synced nothing. One whose kind is not told may be of any.
+        authorised has synced nothing. One without a kind may be of any.
 
         Args:
             source_type: The kind of source; "" for any.

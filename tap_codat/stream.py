@@ -36,7 +36,7 @@ if t.TYPE_CHECKING:
 
 
 BARE_SIZE: t.Final = 100
-"""Rows a page where no page size is asked for."""
+"""Rows of a page if no page size is requested."""
 
 
 class CodatStream(HTTPStream[CodatApi], abc.ABC):
@@ -53,10 +53,12 @@ class CodatStream(HTTPStream[CodatApi], abc.ABC):
 
     @override
     def read_if_changed(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read a partition, unless Codat has given no id to ask for it by. See the base class."""
+        """Read a partition, unless Codat gave no id for it."""
         for name, value in (context or {}).items():
             if not value:
-                msg = f"the list of companies gives no usable `{name}` to ask for it by"
+                msg = (
+                    f"the list of companies has no usable `{name}` for its address"
+                )
                 raise PartitionFailed(msg, where(self.name, context))
         yield from super().read_if_changed(context, start)
 
@@ -92,7 +94,7 @@ class CodatStream(HTTPStream[CodatApi], abc.ABC):
 
         Args:
             context: The partition.
-            ordered: Whether to ask for ascending order of the replication key.
+            ordered: Whether to request ascending order of the replication key.
 
         Returns:
             Its pages, for the readers of `commerce_taps.pagination`.
@@ -161,7 +163,7 @@ class ConnectionStream(CodatStream, abc.ABC):
     source_type: str
 
     data_type: t.ClassVar[str]
-    """Codat's key of the data type, which is the end of its path unless `endpoint` says other."""
+    """Codat's key of the data type, which is the end of its path unless `endpoint` replaces it."""
 
     endpoint: t.ClassVar[str | None] = None
 
@@ -173,13 +175,12 @@ class ConnectionStream(CodatStream, abc.ABC):
     @override
     @property
     def path(self) -> str:  # type: ignore[override]
-        """Path below the API's address. See the base class."""
         end = self.endpoint or self.data_type
         return f"companies/{{companyId}}/connections/{{connectionId}}/data/{end}"
 
     @override
     def read_if_changed(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read a partition, unless the platform never has the data. See the base class."""
+        """Read a partition, unless the platform never has its data type."""
         if self.config["skip_unchanged"]:
             self._check_support(context)
         try:
@@ -189,14 +190,14 @@ class ConnectionStream(CodatStream, abc.ABC):
             raise
 
     def _check_support(self, context: Context | None) -> None:
-        """Skip a partition whose platform never has the data, as Codat's list of them says."""
+        """Skip a partition whose platform never has the data type, by Codat's list of platforms."""
         if not self.api.supports(t.cast("Context", context), self.data_type):
             msg = "the platform does not have it"
             raise PartitionSkipped(msg, where(self.name, context))
 
     @override
     def change_token(self, context: Context | None) -> str | None:
-        """Mark what Codat tells of this data type. See the base class."""
+        """Digest the sync status of the data type."""
         if not self.config["skip_unchanged"]:
             return None
         return self.api.change_token(t.cast("Context", context), self.data_type)
@@ -221,12 +222,12 @@ class ModifiedStream(ConnectionStream, abc.ABC):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read a partition by key; whole where Codat does not sort it. See the base class."""
+        """Read a partition by its replication key; all of it if Codat does not sort it."""
         parts = self.parts(context, ordered=True)
         try:
             yield from parts.finish(keyset(parts.page, self.shape.key, start, first=parts.first))
         except FilterNotSupported as error:
-            self.logger.info("%s is read whole: %s", where(self.name, context), error.reason)
+            self.logger.info("%s: all of it is read: %s", where(self.name, context), error.reason)
             keep = TimeRange(dates.floor(start)) if start else UNBOUNDED
             yield from without_bookmarks(self.counted(context, keep=keep))
 
@@ -236,7 +237,6 @@ class PagedStream(CodatStream, abc.ABC):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read a partition by page numbers. See the base class."""
         return self.counted(context)
 
 
@@ -255,7 +255,7 @@ class OperationStream(CompanyStream, abc.ABC):
 
     @override
     def _parse_page(self, body: bytes, requested: TimeRange, number: int, size: int) -> Page:
-        """Open a page; one of more than was asked for is none of a filtered list."""
+        """Parse a page; if it has rows outside the requested range, the list is not filtered."""
         page = super()._parse_page(body, UNBOUNDED, number, size)
         if not requested.includes_all(page.timestamps):
             msg = "Codat does not filter the list."
@@ -264,7 +264,7 @@ class OperationStream(CompanyStream, abc.ABC):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read the operations of late. See the base class."""
+        """Read the operations since the bookmark and those that may still change."""
         recent = TimeRange(dates.floor(dates.shift(start, -self.lookback))) if start else UNBOUNDED
         if self._filters:
             try:
@@ -279,25 +279,21 @@ class OperationStream(CompanyStream, abc.ABC):
 
 
 class SingleStream(CodatStream, abc.ABC):
-    """What comes whole in one answer."""
+    """Records that one response holds completely."""
 
     envelope: t.ClassVar[t.Any] = Raw
-    """The msgspec type of the answer."""
+    """The msgspec type of the response."""
 
-    def unwrap(self, answer: t.Any) -> Sequence[Raw]:  # noqa: ANN401
-        """Take the records out of the answer.
+    def unwrap(self, response: t.Any) -> Sequence[Raw]:  # noqa: ANN401
+        """Take the records out of a response.
 
         Args:
-            answer: The decoded envelope; by default the record itself.
-
-        Returns:
-            The records.
+            response: The decoded envelope; by default it is the record itself.
         """
-        return [answer]
+        return [response]
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read a partition with one request. See the base class."""
 
         def parse(body: bytes) -> Page:
             return self.page_of(check_records(self.unwrap(open_envelope(body, self.envelope))))

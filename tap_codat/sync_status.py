@@ -8,7 +8,7 @@ read. As long as Codat reports the same, nothing was synced since, so nothing ca
 - it is taken before the partition is read, so a sync that ends during the reading shows next time;
 - there is no token, and the partition is read, while a sync is under way or nothing is reported: a
   data type that was never synced may have rows all the same;
-- `dataStatus` does not tell a company's connections apart, so where several have the data type,
+- `dataStatus` does not distinguish a company's connections, so where several have the data type,
   the token covers the connection's own `lastSync` as well.
 """
 
@@ -107,5 +107,5 @@ def _add_states(found: Mapping[tuple[str, str], set[str]], integration: Mapping[
 
 
 def _is_over(status: bytes) -> bool:
-    """Tell whether no sync of the data type is under way."""
+    """Whether no sync of the data type is running."""
     return open_text(open_object(status).get("currentStatus", NULL)) in ENDED

@@ -78,7 +78,6 @@ class TapCodat(HTTPTap):
 
     @override
     def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
-        """Check what a JSON Schema cannot. See the base class."""
         yield from super().check_config(config)
         yield from check_url("api_url", config["api_url"])
         for name in ("company_ids", "connection_ids"):
@@ -102,9 +101,4 @@ class TapCodat(HTTPTap):
 
     @override
     def discover_streams(self) -> Sequence[CodatStream]:
-        """List the streams. Nothing is asked of the API.
-
-        Returns:
-            One object a stream.
-        """
         return [stream(self) for stream in STREAMS]

@@ -1,7 +1,8 @@
 """Commerce data: what merchants sold and were paid, per commerce connection.
 
-Codat's reference "Commerce API", one class a data type. Deleted rows leave no trace there. What no
-shop is without is not `optional`; a platform may still lack it, as Codat's integrations say.
+Codat's reference "Commerce API", one class a data type. Deleted rows leave no trace there. Data
+that every shop has is not `optional`; a platform may still lack it, by Codat's list of
+integrations.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Companies(PagedStream):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Hand on the companies the run has listed. See the base class."""
+        """Return the companies that the run has fetched."""
         return iter([self.page_of([company.raw for company in self.api.companies.values()])])
 
 
@@ -50,7 +50,7 @@ class Connections(CompanyStream):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Hand on one company's connections. See the base class."""
+        """Return one company's connections."""
         company = self.api.companies[t.cast("Context", context)["companyId"]]
         yield self.page_of([raw for _, raw in company.connections])
 
@@ -64,7 +64,7 @@ class DataStatuses(CompanyStream):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Take the statuses out of the object keyed by data type. See the base class."""
+        """Take the statuses out of the object keyed by data type."""
         statuses = self.api.statuses(t.cast("Context", context)).values()
         yield self.page_of([status for status in statuses if bytes(status) != b"null"])
 
@@ -79,7 +79,7 @@ class PullOperations(OperationStream):
 
     @override
     def change_token(self, context: Context | None) -> str | None:
-        """Mark what Codat tells of all data types, where each operation shows."""
+        """Digest the sync status of all data types: each operation changes one."""
         if not self.config["skip_unchanged"]:
             return None
         return self.api.change_token(t.cast("Context", context), None)
@@ -93,7 +93,7 @@ class PushOperations(OperationStream):
     primary_keys = ("companyId", "pushOperationKey")
     replication_key = "requestedOnUtc"
     selected_by_default = False
-    cost = "a request a company, and nothing tells whether anything has changed"
+    cost = "a request a company, and Codat does not report whether anything has changed"
 
 
 class Integrations(PagedStream):
@@ -121,10 +121,10 @@ class CompanySyncSettings(SingleStream, CompanyStream):
     envelope = _SyncSettings
 
     @override
-    def unwrap(self, answer: _SyncSettings) -> Sequence[Raw]:
-        """Copy onto each setting what the company's object says of all. See the base class."""
-        shared = {"overridesDefaults": answer.overrides_defaults}
-        settings = [(setting, open_object(setting)) for setting in answer.settings or ()]
+    def unwrap(self, response: _SyncSettings) -> Sequence[Raw]:
+        """Copy the fields of the company's object onto each setting."""
+        shared = {"overridesDefaults": response.overrides_defaults}
+        settings = [(setting, open_object(setting)) for setting in response.settings or ()]
         return [Raw(encode({**shared, **own})) if own else setting for setting, own in settings]
 
 
@@ -134,7 +134,7 @@ class _WebhookConsumers(Struct, rename="camel"):
 
 
 class WebhookConsumers(SingleStream):
-    """Addresses that Codat tells of events."""
+    """Addresses to which Codat sends events."""
 
     name = "webhook_consumers"
     path = "webhooks"
@@ -144,11 +144,10 @@ class WebhookConsumers(SingleStream):
     envelope = _WebhookConsumers
 
     @override
-    def unwrap(self, answer: _WebhookConsumers) -> Sequence[Raw]:
-        """Take the consumers out of the list. See the base class."""
-        found = answer.results or ()
-        if answer.total_results not in (len(found), None):
-            msg = f"{len(found)} of {answer.total_results} records came"
+    def unwrap(self, response: _WebhookConsumers) -> Sequence[Raw]:
+        found = response.results or ()
+        if response.total_results not in (len(found), None):
+            msg = f"the response has {len(found)} of {response.total_results} records"
             raise InvalidResponse(msg)
         return found
 

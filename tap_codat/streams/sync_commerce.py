@@ -15,7 +15,7 @@ from tap_codat.stream import CompanyStream, SingleStream
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-COST: t.Final = "a request a company, and nothing tells whether anything has changed"
+COST: t.Final = "a request a company, and Codat does not report whether anything has changed"
 
 
 class Syncs(SingleStream, CompanyStream):
@@ -31,9 +31,8 @@ class Syncs(SingleStream, CompanyStream):
     envelope = list[Raw]
 
     @override
-    def unwrap(self, answer: list[Raw]) -> Sequence[Raw]:
-        """Take the bare array as it is. See the base class."""
-        return answer
+    def unwrap(self, response: list[Raw]) -> Sequence[Raw]:
+        return response
 
 
 class SyncConfigurations(SingleStream, CompanyStream):

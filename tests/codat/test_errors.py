@@ -105,7 +105,7 @@ FAILED = {
     "200 but no page": Fault(200, "the response cannot be read", [1, 2]),
     "200 but another page": Fault(
         200,
-        "page 1 was asked for and page 2 came",
+        "page 1 was requested, and the response is page 2",
         {"results": [], "pageNumber": 2, "pageSize": 100, "totalResults": 0, "_links": {}},
     ),
     "200 but rows are missing": Fault(

@@ -21,4 +21,4 @@ def test_a_page_of_another_number_is_asked_for_again(run: Taps, sandbox: Sandbox
     ended = run(sandbox, catalog=catalog(commerce_locations=None))
     assert ended.code == 0
     assert ended.output.rows(LOCATIONS) == truth(sandbox, ended.output, LOCATIONS)
-    assert "page 1 was asked for and page 2 came" in ended.log
+    assert "page 1 was requested, and the response is page 2" in ended.log
