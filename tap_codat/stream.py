@@ -56,9 +56,7 @@ class CodatStream(HTTPStream[CodatApi], abc.ABC):
         """Read a partition, unless Codat gave no id for it."""
         for name, value in (context or {}).items():
             if not value:
-                msg = (
-                    f"the list of companies has no usable `{name}` for its address"
-                )
+                msg = f"the list of companies has no usable `{name}` for its address"
                 raise PartitionFailed(msg, where(self.name, context))
         yield from super().read_if_changed(context, start)
 

@@ -113,7 +113,7 @@ def test_a_connection_without_an_id_is_named_and_all_others_are_read(
     ended = run(sandbox, catalog=JUST_PRODUCTS)
     assert ended.code == 1
     assert "Traceback" not in ended.log
-    assert "connectionId=None): the list of companies gives no usable `connectionId`" in ended.log
+    assert "connectionId=None): the list of companies has no usable `connectionId`" in ended.log
     wanted = truth(sandbox, ended.output, PRODUCTS)
     assert ended.output.rows(PRODUCTS) == {k: row for k, row in wanted.items() if k[1] != id_}
 
