@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import contract
-from tests.centra import conftest as centra
+from tests.centra import support as centra
 from tests.chaos.taps import TAPS
 from tests.cscart import conftest as cscart
 from tests.e2e import conftest as tables

@@ -20,8 +20,7 @@ from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS, Parts
 from commerce_taps.records import dates
 from commerce_taps.records.conform import UNREADABLE, encode
 from commerce_taps.records.envelope import open_object
-from tap_centra.entries import entries_of, is_object
-from tap_centra.faults import Faults
+from tap_centra.failures import Faults
 from tap_centra.integration.api import Query
 from tap_centra.integration.errors import RATE_LIMIT, errors_in
 from tap_centra.integration.pagination import (
@@ -35,6 +34,7 @@ from tap_centra.integration.pagination import (
 )
 from tap_centra.integration.query import LONGEST, USUAL, Selection, longest
 from tap_centra.integration.sources import find
+from tap_centra.php_json import entries_of, is_object
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -17,13 +17,13 @@ from commerce_taps.records.conform import encode
 from commerce_taps.records.envelope import open_object
 from commerce_taps.records.selection import breadcrumb_of
 from commerce_taps.stream import HTTPStream
-from tap_centra.declarations import Declarations
-from tap_centra.entries import entries_of, is_object
 from tap_centra.integration import schemas
 from tap_centra.integration.api import IntegrationApi
 from tap_centra.integration.query import LONGEST
 from tap_centra.integration.reading import Reading, id_of
 from tap_centra.integration.sources import Place
+from tap_centra.php_json import entries_of, is_object
+from tap_centra.schema_files import SchemaFiles
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class IntegrationStream(HTTPStream[IntegrationApi], abc.ABC):
     What its schema declares is what is asked for, as far as it is selected and there.
     """
 
-    schema = StreamSchema(Declarations(schemas))
+    schema = StreamSchema(SchemaFiles(schemas))
     primary_keys: t.ClassVar[tuple[str, ...]] = ("id",)
 
     root: str

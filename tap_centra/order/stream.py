@@ -26,13 +26,13 @@ from commerce_taps.records import dates
 from commerce_taps.records.conform import UNREADABLE, decode, encode
 from commerce_taps.records.envelope import open_envelope, open_object
 from commerce_taps.stream import HTTPStream
-from tap_centra.declarations import Declarations
-from tap_centra.entries import NOTHING, entries_of, is_object, value_of
-from tap_centra.faults import Faults
+from tap_centra.failures import Faults
 from tap_centra.order import schemas
 from tap_centra.order.api import OrderApi
 from tap_centra.order.normalize import compile_undo, on_the_wall
 from tap_centra.order.pagination import Sheet, fresh, overlapping_pages
+from tap_centra.php_json import NOTHING, entries_of, is_object, value_of
+from tap_centra.schema_files import SchemaFiles
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -91,7 +91,7 @@ class Answer(t.NamedTuple):
 class OrderStream(HTTPStream[OrderApi], abc.ABC):
     """A list of the Order API."""
 
-    schema = StreamSchema(Declarations(schemas))
+    schema = StreamSchema(SchemaFiles(schemas))
 
     path: str
     """Path below the API's address; `{id}` is filled in by those that have one."""

@@ -13,7 +13,7 @@ import pytest
 
 from commerce_sandbox.centra import graphql_api
 from commerce_taps.http import Client
-from tests.centra.conftest import INTEGRATION, amiss, differences, truth
+from tests.centra.support import INTEGRATION, differences, row_differences, truth
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
     from commerce_sandbox.centra.graphql_api import GraphQLRequest
     from commerce_sandbox.centra.tokens import Token
-    from tests.centra.conftest import Catalogs, Taps
+    from tests.centra.support import Catalogs, Taps
     from tests.contract import Record
 
     Change = Callable[[Record, str], Record | None]
@@ -84,7 +84,7 @@ def test_a_row_beside_an_error_is_named_and_all_others_are_written(
     asked = tamper("rows: orders", times(1, lambda a, _: half(a, message)))
     found = run(sandbox, catalog=catalog(orders=None, brands=None))
     assert found.code == 1
-    assert "Failed orders: all was read but what is named here: " in found.log
+    assert "Failed orders: some rows could not be read, and all others were: " in found.log
     assert re.search(rf"{message.rstrip('.')}\)? \(row 2 of page 1\)\.", found.log)
     wanted = truth(sandbox, INTEGRATION, found.output, "orders")
     rows = found.output.rows("orders")
@@ -93,7 +93,7 @@ def test_a_row_beside_an_error_is_named_and_all_others_are_written(
     assert not found.output.state.get("bookmarks", {}).get("orders")
     assert found.summary("orders")["requests"] == len(asked)
     again = run(sandbox, catalog=catalog(orders=None), state=found.output.state)
-    assert amiss(sandbox, INTEGRATION, again.output, "orders") == []
+    assert row_differences(sandbox, INTEGRATION, again.output, "orders") == []
 
 
 @pytest.mark.parametrize("path", [["rows", 3, "nested", 1, "quantity"], ["rows", 3, "number"]])
@@ -134,7 +134,7 @@ def test_what_php_writes_for_nothing_is_nothing(
     tamper("", lambda a, _: a | {"errors": errors, "extensions": extensions})
     found = run(sandbox, catalog=catalog(brands=None))
     assert found.code == 0
-    assert amiss(sandbox, INTEGRATION, found.output, "brands") == []
+    assert row_differences(sandbox, INTEGRATION, found.output, "brands") == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_fault_of_the_server_is_asked_again_and_makes_no_page_smaller(
     assert found.code == 0
     assert found.log.count("orders: Centra has an internal error (Internal server error); try") == 3
     assert "rows at once" not in found.log
-    assert amiss(sandbox, INTEGRATION, found.output, "orders") == []
+    assert row_differences(sandbox, INTEGRATION, found.output, "orders") == []
 
 
 def test_what_an_error_says_and_nothing_beside_it_tells_what_it_is(
@@ -229,7 +229,7 @@ def test_a_rate_limit_is_waited_for_whatever_the_status(
     found = run(sandbox, catalog=catalog(orders=None))
     assert found.code == 0
     assert "rows at once" not in found.log
-    assert amiss(sandbox, INTEGRATION, found.output, "orders") == []
+    assert row_differences(sandbox, INTEGRATION, found.output, "orders") == []
 
 
 def test_a_rate_limit_that_is_reached_by_a_single_row_ends_the_run(
@@ -273,10 +273,10 @@ def test_what_is_no_row_is_named_and_all_others_are_written(
     tamper("rows: ", times(1, change))
     found = run(sandbox, catalog=catalog(**{stream: None}))
     assert found.code == 1
-    assert f"Failed {stream}: all was read but what is named here: " in found.log
+    assert f"Failed {stream}: some rows could not be read, and all others were: " in found.log
     assert "is no object (" in found.log
     assert " and 1 more)." in found.log
-    assert amiss(sandbox, INTEGRATION, found.output, stream) == []
+    assert row_differences(sandbox, INTEGRATION, found.output, stream) == []
     assert not found.output.state.get("bookmarks", {}).get(stream)
 
 
@@ -377,7 +377,7 @@ def test_without_knowing_the_limits_it_is_read_all_the_same(
     assert "The rate limits are not known, and kept only as far as the API asks to wait" in (
         found.log
     )
-    assert amiss(sandbox, INTEGRATION, found.output, "brands") == []
+    assert row_differences(sandbox, INTEGRATION, found.output, "brands") == []
 
 
 def damaged(where: str) -> Change:

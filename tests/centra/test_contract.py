@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.centra.conftest import (
+from tests.centra.support import (
     EVERYTHING,
     INTEGRATION,
     KINDS,
     ORDER,
     Taps,
-    amiss,
     differences,
+    row_differences,
     truth,
 )
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from commerce_sandbox import Sandbox
-    from tests.centra.conftest import Catalogs
+    from tests.centra.support import Catalogs
     from tests.runs import Run
 
 OFF_BY_DEFAULT = {INTEGRATION: {"events"}, ORDER: {"customer_details"}}
@@ -112,7 +112,7 @@ def test_an_older_environment_is_read_as_far_as_it_goes(
     assert older.code == 0
     output = older.output
     for stream in KINDS[INTEGRATION].keys() - NOT_IN_THE_OLDER_ONE - {"events"}:
-        assert amiss(environments("older"), INTEGRATION, output, stream) == []
+        assert row_differences(environments("older"), INTEGRATION, output, stream) == []
 
 
 @pytest.mark.parametrize("stream", sorted(NOT_IN_THE_OLDER_ONE))

@@ -9,14 +9,22 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
-from tests.centra.conftest import INTEGRATION, KINDS, ORDER, Taps, amiss, differences, truth
+from tests.centra.support import (
+    INTEGRATION,
+    KINDS,
+    ORDER,
+    Taps,
+    differences,
+    row_differences,
+    truth,
+)
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from commerce_sandbox.fake_api import ChangedRow
-    from tests.centra.conftest import Catalogs
+    from tests.centra.support import Catalogs
     from tests.contract import Key, Output, Record
     from tests.runs import Run
 
@@ -260,7 +268,7 @@ def test_the_page_size_of_the_order_api_changes_nothing(
     some = catalog(ORDER, orders=None, returns=None, stock=None, shipments=None, customers=None)
     output: Output = run(sandbox, ORDER, catalog=some, page_size=page_size).output
     for stream in ("orders", "returns", "stock", "shipments", "customers"):
-        assert amiss(sandbox, ORDER, output, stream) == []
+        assert row_differences(sandbox, ORDER, output, stream) == []
 
 
 def test_the_lines_are_the_same_for_any_concurrency(run: Taps, whole: tuple[Sandbox, Run]) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.centra.conftest import INTEGRATION, ORDER, amiss
+from tests.centra.support import INTEGRATION, ORDER, row_differences
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.centra.conftest import Catalogs, Taps
+    from tests.centra.support import Catalogs, Taps
 
 SERVER_ERROR: dict[str, Any] = {"status": 500, "body": "<h1>Internal Server Error</h1>"}
 FAILURES: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ def test_page_of_the_integration_api_that_fails_above_a_size_is_read_whole(
     ended = run(sandbox, catalog=some, page_size=40, max_retries=1, **settings)
     assert ended.code == 0, ended.log
     assert "rows at once" in ended.log
-    assert amiss(sandbox, INTEGRATION, ended.output, stream) == []
+    assert row_differences(sandbox, INTEGRATION, ended.output, stream) == []
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_page_of_the_order_api_that_fails_above_a_size_is_read_whole(
     ended = run(sandbox, ORDER, catalog=some, page_size=40, max_retries=1, **settings)
     assert ended.code == 0, ended.log
     assert "rows at once" in ended.log
-    assert amiss(sandbox, ORDER, ended.output, stream) == []
+    assert row_differences(sandbox, ORDER, ended.output, stream) == []
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_request_that_cannot_be_divided_is_repeated_as_often_as_any(
     ended = run(sandbox, catalog=only, page_size=50, max_retries=7)
     assert "try 7 of 8" in ended.log
     assert ended.code == 0, ended.log
-    assert amiss(sandbox, INTEGRATION, ended.output, "stock_change_lines") == []
+    assert row_differences(sandbox, INTEGRATION, ended.output, "stock_change_lines") == []

@@ -22,14 +22,14 @@ from commerce_taps import http, rate_limit
 from commerce_taps.http import retry_after
 from commerce_taps.rate_limit import RateLimiter, TokenBucket
 from tap_centra.integration import api
-from tests.centra.conftest import INTEGRATION, amiss, truth
+from tests.centra.support import INTEGRATION, row_differences, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import tzinfo
 
     from commerce_taps.http import Client, Request
-    from tests.centra.conftest import Catalogs, Taps
+    from tests.centra.support import Catalogs, Taps
 
 HANDFUL = 3
 
@@ -278,7 +278,7 @@ def test_who_is_turned_away_comes_back_when_told(
         some = catalog(INTEGRATION, stock_changes=None)
         found = run(sandbox, catalog=some, concurrency=1)
         assert found.code == 0
-        assert amiss(sandbox, INTEGRATION, found.output, "stock_changes") == []
+        assert row_differences(sandbox, INTEGRATION, found.output, "stock_changes") == []
         assert 1 <= turned_away(sandbox) <= 2
         assert "Centra's rate limit is reached" in found.log
 
@@ -311,7 +311,7 @@ def test_a_page_that_costs_more_than_a_bucket_holds_is_made_smaller(
             in found.log
         )
         for stream in ("orders", "order_lines"):
-            assert amiss(sandbox, INTEGRATION, found.output, stream) == []
+            assert row_differences(sandbox, INTEGRATION, found.output, stream) == []
 
 
 def test_fewer_columns_cost_less(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
@@ -334,7 +334,7 @@ def test_pages_become_smaller_where_a_query_is_too_complex(
     assert "orders: Query complexity" in found.log
     assert "asking for 50 rows at once instead of 100" in found.log
     for stream in ("orders", "order_lines"):
-        assert amiss(sandbox, INTEGRATION, found.output, stream) == []
+        assert row_differences(sandbox, INTEGRATION, found.output, stream) == []
         assert len(found.output.records[stream]) == len(found.output.rows(stream))
 
 

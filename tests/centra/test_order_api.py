@@ -16,11 +16,11 @@ from commerce_sandbox import ChurnOptions, Sandbox
 from commerce_taps.records import dates
 from tap_centra.order.normalize import on_the_wall
 from tap_centra.order.stream import REPEATED_HOUR
-from tests.centra.conftest import ORDER, SCALE, amiss, differences, truth
+from tests.centra.support import ORDER, SCALE, differences, row_differences, truth
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
-    from tests.centra.conftest import Catalogs, Taps
+    from tests.centra.support import Catalogs, Taps
     from tests.contract import State
     from tests.runs import Run
 
@@ -223,7 +223,7 @@ def test_smaller_pages_are_asked_for_where_the_api_wants_them(
     found = run(sandbox, ORDER, catalog=catalog(ORDER, **dict.fromkeys(names)))
     assert found.code == 0
     for stream in names:
-        assert amiss(sandbox, ORDER, found.output, stream) == []
+        assert row_differences(sandbox, ORDER, found.output, stream) == []
     assert {one.query["limit"] for one in sandbox.requests} == {"100", "50"}
 
 
@@ -287,9 +287,10 @@ def test_whatever_is_in_place_of_an_orders_lines_costs_nothing_but_these(
     found = run(sandbox, ORDER, catalog=catalog(ORDER, orders=None, order_lines=None))
     assert found.code == 1
     assert failure(found) == (
-        "Failed orders: all was read but what is named here: `products` is no list (the order 7, "
-        "the order 8, the order 9); a line is no object (line 1 of the order 10, line 1 of the "
-        "order 11, line 1 of the order 12, line 1 of the order 13, line 1 of the order 14)."
+        "Failed orders: some rows could not be read, and all others were: `products` is no list "
+        "(the order 7, the order 8, the order 9); a line is no object (line 1 of "
+        "the order 10, line 1 of the order 11, line 1 of the order 12, "
+        "line 1 of the order 13, line 1 of the order 14)."
     )
     assert found.output.keys("orders") == [(n,) for n in range(len(values))]
     assert found.output.keys("order_lines") == [(5, 1), (6, 1)]

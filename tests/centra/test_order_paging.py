@@ -14,7 +14,7 @@ from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.errors import PartitionFailed
-from tap_centra.faults import Faults
+from tap_centra.failures import Faults
 from tap_centra.order.stream import Answer, LinkStream, NumberStream, OffsetStream, OrderStream
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ import pytest
 import commerce_taps.bookmarks
 from commerce_sandbox import Sandbox
 from commerce_sandbox.centra import lists
-from tests.centra.conftest import INTEGRATION, SCALE, amiss, differences, truth
+from tests.centra.support import INTEGRATION, SCALE, differences, row_differences, truth
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from commerce_sandbox.centra.values import Row
-    from tests.centra.conftest import Catalogs, Taps
+    from tests.centra.support import Catalogs, Taps
 
 
 def test_shipments_without_a_list_of_their_own_are_found_with_the_orders(
@@ -84,4 +84,4 @@ def test_pages_that_are_cut_without_a_word_do_not_end_a_list(
     assert found.code == 0
     assert f"orders: no more than {most} rows come at once; asking for 50 rows at once" in found.log
     for stream in streams:
-        assert amiss(sandbox, INTEGRATION, found.output, stream) == []
+        assert row_differences(sandbox, INTEGRATION, found.output, stream) == []

@@ -37,7 +37,7 @@ from tap_centra.tap import TapCentra
 if TYPE_CHECKING:
     from commerce_taps.threads import Once
     from tap_centra.integration.api import IntegrationApi
-from tests.centra.conftest import INTEGRATION, KINDS, VARIANTS
+from tests.centra.support import INTEGRATION, KINDS, VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ import pytest
 
 from commerce_sandbox.centra import NARROW_API_KEY, graphql_api
 from tap_centra.tap import TapCentra
-from tests.centra.conftest import (
+from tests.centra.support import (
     INTEGRATION,
     KINDS,
     ORDER,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from commerce_sandbox import Sandbox
-    from tests.centra.conftest import Catalogs, Taps
+    from tests.centra.support import Catalogs, Taps
     from tests.contract import Record
     from tests.runs import Run
 

@@ -14,7 +14,7 @@ from graphql import GraphQLObjectType, build_schema, get_named_type, is_leaf_typ
 
 from commerce_sandbox.centra.schema import schema
 from tap_centra.tap import TapCentra
-from tests.centra.conftest import EVERYTHING, FACTS, INTEGRATION, KINDS, ORDER
+from tests.centra.support import EVERYTHING, FACTS, INTEGRATION, KINDS, ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

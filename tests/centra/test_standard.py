@@ -13,7 +13,7 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from tap_centra.tap import TapCentra
-from tests.centra.conftest import INTEGRATION, ORDER, settings_for
+from tests.centra.support import INTEGRATION, ORDER, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import requests
 
 from commerce_sandbox.codat.truth import stream_name
-from tests.centra import conftest as centra
+from tests.centra import support as centra
 from tests.chaos.tested import Failing, Tested, decode
 from tests.codat import conftest as codat
 from tests.cscart import conftest as cscart

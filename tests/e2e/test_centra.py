@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
-from tests.centra.conftest import GIVEN, INTEGRATION, KINDS, ORDER, differences
+from tests.centra.support import GIVEN, INTEGRATION, KINDS, ORDER, differences
 from tests.e2e.conftest import Pipeline, kept
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
-"""Opens what is inside of a row, as PHP may have written it.
+"""Reads JSON as PHP writes it, whose arrays are both lists and objects.
 
-PHP has one type for lists and objects, so an empty object may come as `[]`, a list with numbered
-keys as an object, and what is not there as null, false or an empty text. Rows stay raw: a value of
-any other kind is for `commerce_taps.records.validate` to keep.
+An empty object may arrive as `[]`, a list as an object with numbered keys, and a missing value as
+null, false or an empty string. Rows stay raw: values of any other type are left to
+`commerce_taps.records.validate`.
 """
 
 from __future__ import annotations
@@ -18,22 +18,20 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
 NOTHING: t.Final = (b"null", b"false", b'""')
+"""Values in the place of a missing one."""
 
 
 def is_object(raw: Raw | bytes) -> bool:
-    """Tell whether a value is an object, as every row is."""
+    """Tell whether a value is a JSON object, as every row must be."""
     return bytes(raw)[:1] == b"{"
 
 
 def entries_of(row: Mapping[str, Raw], name: str) -> list[Raw] | None:
-    """Open a list inside of a row.
-
-    Args:
-        row: The row.
-        name: The list's field; it may not be there.
+    """Read a list inside of a row.
 
     Returns:
-        The entries, of any kind; `None` if the value is no list.
+        The entries, of any type; an empty list if the field is missing; `None` if the value is no
+        list.
     """
     raw = row.get(name, b"null")
     try:
@@ -44,15 +42,7 @@ def entries_of(row: Mapping[str, Raw], name: str) -> list[Raw] | None:
 
 
 def value_of(row: Mapping[str, Raw], name: str) -> t.Any:  # noqa: ANN401 (JSON)
-    """Decode a field of a row.
-
-    Args:
-        row: The row.
-        name: The field; it may not be there.
-
-    Returns:
-        The value; `None` if there is none, or none that can be decoded.
-    """
+    """Decode a field of a row; `None` if it is missing or cannot be decoded."""
     try:
         return decode(row.get(name, b"null"))
     except UNREADABLE:

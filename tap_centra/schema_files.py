@@ -1,9 +1,9 @@
-"""The columns of every stream, one file a stream, in a folder for each of the two APIs.
+"""The schemas of all streams: one JSON Schema file per stream, in a folder per API.
 
-A file is JSON Schema, shorter by two things, which are filled in when it is read:
+The files leave out two things, which are filled in here:
 
-- `{"$ref": "types.json#/Address"}` stands for an object that several streams have inside;
-- an integer has the bounds of 64 bits, as SQL targets keep it.
+- `{"$ref": "types.json#/Address"}` stands for an object that several streams contain;
+- every integer has the bounds of 64 bits, which SQL targets need.
 """
 
 from __future__ import annotations
@@ -24,31 +24,23 @@ if t.TYPE_CHECKING:
 TYPES: t.Final = "types.json#/"
 
 
-class Declarations(SchemaDirectory):
+class SchemaFiles(SchemaDirectory):
     """The files of one folder."""
 
     def __init__(self, folder: ModuleType) -> None:
         """Read the shared objects.
 
         Args:
-            folder: The package the files are in.
+            folder: The package that contains the files.
         """
         super().__init__(folder)
         self._types: Schema = super().fetch_schema("types")
 
     @override
     def fetch_schema(self, key: str) -> Schema:
-        """Read a stream's file.
+        return self._complete(super().fetch_schema(key))
 
-        Args:
-            key: The stream's name.
-
-        Returns:
-            Its columns.
-        """
-        return self._whole(super().fetch_schema(key))
-
-    def _whole(self, node: Schema) -> Schema:
+    def _complete(self, node: Schema) -> Schema:
         """Fill in what a file leaves out."""
         if "$ref" in node:
             shared = self._types[node["$ref"].removeprefix(TYPES)]
@@ -56,8 +48,8 @@ class Declarations(SchemaDirectory):
         if "integer" in kinds(node):
             node = {**node, **INT64}
         if "items" in node:
-            node = {**node, "items": self._whole(node["items"])}
+            node = {**node, "items": self._complete(node["items"])}
         if "properties" in node:
-            columns = {name: self._whole(column) for name, column in node["properties"].items()}
+            columns = {name: self._complete(one) for name, one in node["properties"].items()}
             node = {**node, "properties": columns}
         return node

@@ -1,0 +1,164 @@
+"""What was sold: orders and what follows from them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from msgspec import Raw
+from typing_extensions import override
+
+from commerce_taps.records import dates
+from commerce_taps.records.conform import encode
+from commerce_taps.records.envelope import open_object
+from tap_centra.order.normalize import on_the_wall
+from tap_centra.order.stream import REPEATED_HOUR, NumberStream, OffsetStream, OrderStream
+from tap_centra.php_json import entries_of, value_of
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context
+
+    from commerce_taps.pagination.page import Page
+    from tap_centra.failures import Faults
+
+
+class Orders(OffsetStream):
+    """Orders the plugin shows. The API does not tell when one was changed."""
+
+    name = "orders"
+    path = "orders"
+    selector = "orders"
+    primary_keys = ("orderId",)
+    replication_key = "orderDate"
+    filter_names = ("newer_than",)
+    looks_back = True
+
+    @override
+    def completed(self, page: Page, faults: Faults) -> Page:
+        """Add the lines. See the base class."""
+        for stream in self.children:
+            lines = [line for raw in page.records for line in _lines(raw, faults)]
+            page.children = {stream.name: stream.page_of(lines)}
+        return page
+
+
+class OrderLines(OrderStream):
+    """What was ordered, one row a line. A line that was taken off an order stays in the table."""
+
+    name = "order_lines"
+    path = "orders"
+    selector = "orders"
+    parent_stream_type = Orders
+    primary_keys = ("orderId", "lineId")
+    replication_key = "orderDate"
+
+    @override
+    def pages(self, *_: object) -> Iterator[Sequence[Raw]]:
+        """Read nothing: the lines come with the orders. See the base class."""
+        return iter(())
+
+
+class Shipments(OffsetStream):
+    """Shipments: those that may be sent, those under way, and those that were sent."""
+
+    name = "shipments"
+    path = "shipments"
+    selector = "shipments"
+    primary_keys = ("shipmentId",)
+    replication_key = "shipmentDate"
+    looks_back = True
+    page_limit = 100
+
+    @override
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read the three lists in the order a shipment goes through them; the last one wins.
+
+        Only what was sent is filtered. Which date the filter compares with is not documented: if
+        all that comes was ordered since then, it may be that of the order, and a shipment that was
+        ordered long ago would never come. Then the list is read whole.
+        """
+        for status in ("goodtogo", "inprogress"):
+            yield from self.pages({"status": status}, faults)
+        sent, begin = {"status": "completed"}, self._begin(start)
+        if begin is None:
+            yield from self.pages(sent, faults)
+            return
+        ordered_before = False
+        since = {"newer_than": on_the_wall(begin, self.api.zone)}
+        for rows in self.pages({**sent, **since}, faults):
+            yield rows
+            ordered_before = ordered_before or any(
+                _is_before(raw, "orderDate", dates.shift(begin, -REPEATED_HOUR)) for raw in rows
+            )
+        if not ordered_before:
+            for rows in self.pages(sent, faults):
+                yield [raw for raw in rows if not _is_before(raw, "shipmentDate", begin)]
+
+
+class Returns(NumberStream):
+    """Goods sent back. The API does not tell when one was changed."""
+
+    name = "returns"
+    path = "returns"
+    selector = "returns"
+    primary_keys = ("returnId",)
+    replication_key = "date"
+    filter_names = ("newer_than",)
+    looks_back = True
+
+
+class Vouchers(OrderStream):
+    """The vouchers named in `voucher_ids`: the API has no list of them."""
+
+    name = "vouchers"
+    path = "vouchers/{id}"
+    selector = "voucher"
+    primary_keys = ("id",)
+
+    @override
+    @property
+    def partitions(self) -> list[dict[str, t.Any]]:
+        """One partition a voucher."""
+        ids = dict.fromkeys(map(str, self.config.get("voucher_ids", ())))
+        return [{"id": one} for one in ids]
+
+    @override
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read one voucher. See the base class."""
+        yield self.page_of(self.answer({}, (context or {})["id"]).records)
+
+    @override
+    def pages(self, *_: object) -> Iterator[Sequence[Raw]]:
+        """Read nothing: there is no list. See the base class."""
+        return iter(())
+
+
+def _is_before(raw: Raw, name: str, moment: datetime) -> bool:
+    """Tell whether a record has a time that is before a moment."""
+    try:
+        return dates.parse(value_of(open_object(raw), name)) < dates.floor(moment)
+    except (AttributeError, ValueError):  # it is no text, or no time
+        return False
+
+
+def _lines(raw: Raw, faults: Faults) -> Iterator[Raw]:
+    """Take the lines out of an order, and give them what they need of it."""
+    order = open_object(raw)
+    place = f"the order {value_of(order, 'orderId')}"
+    lines = entries_of(order, "products")
+    if lines is None:
+        faults.add("`products` is no list", place)
+    parent = {name: order[name] for name in ("orderId", "orderDate") if name in order}
+    for line in faults.objects(lines or (), "line", place):
+        yield Raw(encode(parent | open_object(line)))
+
+
+STREAMS: t.Final = (
+    Orders,
+    OrderLines,
+    Shipments,
+    Returns,
+    Vouchers,
+)

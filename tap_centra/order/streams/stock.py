@@ -1,0 +1,101 @@
+"""Where it is and where it comes from: stock, warehouses, suppliers."""
+
+from __future__ import annotations
+
+import typing as t
+
+from typing_extensions import override
+
+from tap_centra.order.stream import DetailStream, LinkStream, NumberStream, WholeStream
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from msgspec import Raw
+
+    from tap_centra.failures import Faults
+
+
+class Stock(LinkStream):
+    """Pieces of each size in the plugin's warehouses, now."""
+
+    name = "stock"
+    path = "stock"
+    selector = "products"
+    primary_keys = ("stockItemId",)
+    filter_names = ("stock_modified", "modified", "created")
+
+
+class AllocationRequests(NumberStream):
+    """Requests to warehouses to set pieces aside, of any status."""
+
+    name = "allocation_requests"
+    path = "allocation-requests"
+    selector = "allocation_requests"
+    primary_keys = ("id",)
+    takes_limit = False
+
+    @override
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+        """Read those of any status; the API shows pending ones only unless asked. See the base."""
+        return self.pages({"status": "all"}, faults)
+
+
+class SupplierOrders(WholeStream):
+    """Confirmed orders to suppliers."""
+
+    name = "supplier_orders"
+    path = "supplier-orders"
+    selector = "orders"
+    primary_keys = ("orderId",)
+
+
+class SupplierOrderDetails(DetailStream):
+    """The same orders with their lines; a request each."""
+
+    name = "supplier_order_details"
+    path = "supplier-orders/{id}"
+    selector = "order"
+    ids_from = SupplierOrders
+    primary_keys = ("orderId",)
+
+
+class SupplierDeliveries(WholeStream):
+    """Deliveries of suppliers that the plugin's warehouse has not accepted yet; then they go."""
+
+    name = "supplier_deliveries"
+    path = "supplier-deliveries"
+    selector = "deliveries"
+    primary_keys = ("id",)
+
+
+class SupplierDeliveryItems(DetailStream):
+    """The same deliveries with what is in them; a request each."""
+
+    name = "supplier_delivery_items"
+    path = "supplier-deliveries/{id}"
+    selector = "delivery"
+    ids_from = SupplierDeliveries
+    primary_keys = ("id",)
+
+
+class SupplierDeliveryDetails(DetailStream):
+    """The same deliveries with the orders they are for; a request each."""
+
+    name = "supplier_delivery_details"
+    path = "supplier-deliveries/{id}/details"
+    selector = "delivery"
+    ids_from = SupplierDeliveries
+    primary_keys = ("id",)
+
+
+STREAMS: t.Final = (
+    Stock,
+    AllocationRequests,
+    SupplierOrders,
+    SupplierOrderDetails,
+    SupplierDeliveries,
+    SupplierDeliveryItems,
+    SupplierDeliveryDetails,
+)
