@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
     from commerce_taps.pagination.page import Page
 
-PATIENCE: t.Final = 4.0
+PATIENCE = 4.0
 """Seconds that are left to other partitions once one of them has met what ends the run."""
 
 

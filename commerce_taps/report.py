@@ -14,9 +14,11 @@ UNCHANGED: t.Final = "nothing has changed since the last run"
 """Why a partition is skipped that was read to its end before."""
 
 
-def list_names(names: Iterable[object]) -> str:
-    """Write names for a message: sorted, each between backticks, with commas between."""
-    return ", ".join(f"`{name}`" for name in sorted(map(str, names)))
+def list_names(names: Iterable[object], limit: int = 20) -> str:
+    """Write names for a message: sorted, each between backticks, the first of many."""
+    listed = sorted(map(str, names))
+    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
+    return ", ".join(f"`{name}`" for name in listed[:limit]) + more
 
 
 @dataclass(slots=True)

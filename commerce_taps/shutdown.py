@@ -22,7 +22,7 @@ from commerce_taps.rate_limit import TICK
 if t.TYPE_CHECKING:
     from typing_extensions import Self
 
-GRACE: t.Final = 4.0
+GRACE = 4.0
 """Seconds a run has to end by itself; as long as its output is taken they begin anew."""
 
 

@@ -34,7 +34,7 @@ from commerce_taps.records.columns import EXTRA
 from commerce_taps.records.mapping import explain
 from commerce_taps.records.selection import Selection, breadcrumb_of, fold, path_of
 from commerce_taps.records.validate import Shape
-from commerce_taps.report import UNCHANGED
+from commerce_taps.report import UNCHANGED, list_names
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -58,17 +58,17 @@ MAPPED = "mapped_columns"
 """Key of the columns that only maps and flattening make, by the name they are written under."""
 
 SHOWN = 20
-"""Names and positions that one line of the log lists."""
+"""Positions of failed records that one message lists."""
 
 
 @dataclass(slots=True)
 class _Emitted:
-    """What has been emitted of the partition under way.
+    """What has been emitted of the current partition.
 
     Attributes:
-        records: How many records came.
-        faults: Those that cannot be written: position and why.
-        keeps_bookmark: Whether the bookmark stays where it is for the rest of this run.
+        records: How many records were read.
+        faults: Those that cannot be written: position and reason.
+        keeps_bookmark: Whether the bookmark stays where it is until the next run.
     """
 
     records: int = 0
@@ -76,7 +76,7 @@ class _Emitted:
     keeps_bookmark: bool = False
 
     def add_fault(self, place: int, fault: RecordFailed) -> None:
-        """Add a record of the page under way that cannot be written: no bookmark may pass it."""
+        """Note a record of the current page that cannot be written: no bookmark may pass it."""
         self.faults.append((self.records + place + 1, fault))
         self.keeps_bookmark = True
 
@@ -90,38 +90,38 @@ class _Host(t.Protocol):
 
 
 class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
-    """A stream read page by page and partition by partition.
+    """A stream that is read page by page and partition by partition.
 
-    A stream is a declaration: `name`, `primary_keys`, `replication_key` and what its tap's base
-    class needs to find it. The tap's base class for a family of endpoints says in `read` how a
-    partition's pages are asked for, and in `partitions` whom to ask.
+    A stream is a declaration: `name`, `primary_keys`, `replication_key`, and what the tap's base
+    class needs to find it. That base class, one for each family of endpoints, implements `read`,
+    which fetches the pages of a partition, and `partitions`, which lists them.
 
-    Rows that come inside of another stream's are a stream of their own, whose `parent_stream_type`
-    is that other one. They are read with it, in `Page.children`, and never asked for themselves.
+    Rows nested in the rows of another stream are a stream of their own, whose `parent_stream_type`
+    is the other one. They arrive with it, in `Page.children`, and cost no request.
     """
 
-    # `shape` does it, compiled once from the schema.
+    # `shape` checks types, compiled once from the schema.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     optional: t.ClassVar[bool] = False
-    """Whether an account may lack the stream altogether, so that a refusal of every partition is no
-    failure."""
+    """Whether an account may lack the stream, so that it is no failure if the server refuses every
+    partition."""
 
     context_keys: t.ClassVar[tuple[str, ...]] = ()
     """Names of the columns that come from the partition."""
 
     secret_columns: t.ClassVar[tuple[str, ...]] = ()
-    """Columns that hold secrets: never emitted unless `include_secrets` names them. A dot leads
-    into an object or a list of objects: `user_data.password`. They need not be in the schema."""
+    """Columns with secrets, emitted only if `include_secrets` names them. A dot leads into an
+    object or a list of objects: `user_data.password`. They need not be in the schema."""
 
     unselected_columns: t.ClassVar[tuple[str, ...]] = ()
-    """Columns that are only emitted if the user selects them: they cost requests, or say little."""
+    """Columns that are emitted only if the user selects them: they cost requests or mean little."""
 
     cost: t.ClassVar[str] = ""
-    """What each run of it costs, if that is why it is off by default: `a request a cart`."""
+    """What a run of the stream costs, if that is why it is off by default: `a request a cart`."""
 
     cost_of_columns: t.ClassVar[str] = ""
-    """What each run costs with one of `unselected_columns`, if that is why those are off."""
+    """What one of `unselected_columns` costs in each run, if that is why they are off."""
 
     _schema_written = False
 
@@ -153,10 +153,9 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     @property
     @override
     def partitions(self) -> list[dict[str, t.Any]] | None:
-        """Whom to ask; `None` where there is no choice.
+        """The partitions; `None` for a stream that has none.
 
-        The SDK would take from the state what the tap does not name, and so ask for a list once
-        for each partition that it has not any more.
+        The SDK would take them from the state, and request those that no longer exist.
         """
         return None
 
@@ -166,20 +165,14 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
         Args:
             context: The partition.
-            start: Where to begin, inclusive; `None` for everything.
-
-        Yields:
-            The pages.
+            start: The first replication value to read, inclusive; `None` for everything.
         """
 
     def change_token(self, context: Context | None) -> str | None:  # noqa: ARG002
-        """Mark what the source tells of a partition now. Runs in a worker thread.
-
-        Args:
-            context: The partition.
+        """Digest what the source reports of a partition now. Runs in a worker thread.
 
         Returns:
-            A text that is another one after every change; `None` where none can be had.
+            A text that differs after every change; `None` where the source reports nothing.
         """
         return None
 
@@ -191,15 +184,15 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
             start: As for `read`.
 
         Yields:
-            The pages, and one that holds nothing but the mark.
+            The pages, then an empty one with the change token.
 
         Raises:
             PartitionSkipped: There is nothing to read.
-            PartitionFailed: There is, and not all of it could be read.
+            PartitionFailed: The partition could not be read to its end.
         """
-        # Taken first: what changes while the partition is read shows the next time.
+        # Taken first: a change during the reading shows in the next run.
         token = self.change_token(context)
-        # What could be read by its changes and is read as a full table is read whatever the mark.
+        # A full refresh of an incremental stream reads everything, whatever the token.
         forced = self.replication_key and self.replication_method != REPLICATION_INCREMENTAL
         if (
             token is not None
@@ -227,25 +220,25 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @property
     def fixed_columns(self) -> set[str | None]:
-        """Columns that are emitted whatever is selected: rows and bookmarks are known by them."""
+        """Columns that are always emitted: keys, and what bookmarks are made of."""
         return {*self.primary_keys, *self.context_keys, self.replication_key}
 
     @property
     @override
     def metadata(self) -> MetadataMapping:
-        """What the catalog says, in which some columns are off unless it selects them.
+        """The catalog's metadata, with `unselected_columns` off and secrets not selectable.
 
-        What holds a secret is not to be selected, whatever a catalog says, unless it is named.
+        `include_secrets` makes a secret selectable; a catalog alone cannot.
         """
         metadata = super().metadata
         for path in self._secrets:
             if path[0] in self.schema["properties"]:
-                _ = metadata[breadcrumb_of(path)]  # the SDK has none of what is in lists
+                _ = metadata[breadcrumb_of(path)]  # the SDK makes none for fields in lists
         for breadcrumb, entry in metadata.items():
             path = path_of(breadcrumb)
             if path in self._named_secrets:
                 if entry.inclusion == Metadata.InclusionType.UNSUPPORTED:
-                    # Of a catalog that was discovered before it was named: it chose nothing.
+                    # The catalog was discovered before the secret was named: it made no choice.
                     entry.inclusion, entry.selected = Metadata.InclusionType.AVAILABLE, None
             elif path and fold(path[-1]) in self._secret_names:
                 entry.inclusion = Metadata.InclusionType.UNSUPPORTED
@@ -256,10 +249,10 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         return metadata
 
     def costs(self) -> Iterator[str]:
-        """Tell what is off by default for its cost, and is selected.
+        """List what is selected although it is off by default for its cost.
 
         Yields:
-            A sentence for each cost.
+            A message for each cost.
         """
         if not self.selected:
             return
@@ -278,9 +271,9 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @cached_property
     def _named_secrets(self) -> set[Path]:
-        """Those of the secrets that the user wants."""
-        wanted = self.config["include_secrets"]
-        return {path for path in self._secrets if ".".join((self.name, *path)) in wanted}
+        """The secrets that `include_secrets` names."""
+        named = self.config["include_secrets"]
+        return {path for path in self._secrets if ".".join((self.name, *path)) in named}
 
     @cached_property
     def _secret_names(self) -> set[str]:
@@ -288,7 +281,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @cached_property
     def selection(self) -> Selection:
-        """What is emitted of each record, if the stream is."""
+        """The fields of a record that are emitted."""
         metadata = MetadataMapping({**self.metadata, (): StreamMetadata(selected=True)})
         mask = {path_of(place): on for place, on in metadata.resolve_selection().items()}
         return Selection(
@@ -304,23 +297,23 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @property
     def emitted_schema(self) -> dict[str, t.Any]:
-        """JSON Schema of what is emitted, with the columns met so far."""
+        """JSON Schema of the emitted records, with the columns found so far."""
         return self.selection.schema(self.shape.schema)
 
     @cached_property
     def children(self) -> list[HTTPStream[ApiT_co]]:
-        """The selected streams whose rows come inside of this one's."""
+        """The selected streams whose rows are nested in the rows of this one."""
         children = t.cast("list[HTTPStream[ApiT_co]]", self.child_streams)
         return [stream for stream in children if stream.selected]
 
     @cached_property
     def outputs(self) -> list[HTTPStream[ApiT_co]]:
-        """The selected ones of this stream and of those derived from it."""
+        """This stream and its children, as far as they are selected."""
         return [self, *self.children] if self.selected else self.children
 
     @cached_property
     def parent(self) -> HTTPStream[ApiT_co]:
-        """The stream that is asked for: this one, or the one whose rows these come inside of."""
+        """The stream that is requested: this one, or the one whose rows contain its rows."""
         parent = self.parent_stream_type
         if parent is None:
             return self
@@ -329,19 +322,12 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     # --- shape ----------------------------------------------------------------------------------
 
     def page_of(self, records: Sequence[msgspec.Raw]) -> Page:
-        """Make a page of records.
-
-        Args:
-            records: The records' bytes.
-
-        Returns:
-            The page, without a bookmark.
-        """
+        """Make a page of records, without a bookmark."""
         return self.shape.validate(records)
 
     @cached_property
     def shape(self) -> Shape:
-        """What turns raw records into emitted ones."""
+        """Validates records against the schema, and conforms those that do not fit."""
         columns = self._remembered if self.config["new_fields"] == "evolve" else {}
         return Shape(
             self.effective_schema,
@@ -356,20 +342,20 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @property
     def _remembered(self) -> dict[str, Kind]:
-        """The columns that earlier runs met, but for those that a stream is known by.
+        """The columns that earlier runs found, without the fixed ones.
 
-        They come before what the catalog has of the same name: loaders alter no column.
+        They win over columns of the same name in the catalog: loaders cannot alter a column.
         """
         known: dict[str, Kind] = self.stream_state.get(COLUMNS, {})
         return {name: kind for name, kind in known.items() if name not in self.fixed_columns}
 
     def _emits(self, name: str) -> bool:
-        """Tell whether a top-level column is selected."""
+        """Whether a top-level column is selected."""
         return name in self.fixed_columns or self.mask["properties", name]
 
     @property
     def known_columns(self) -> set[str]:
-        """Names of the columns it has, whether the catalog tells of them or not."""
+        """Names of all columns, whether the catalog has them or not."""
         return {*self.schema["properties"], *self.effective_schema["properties"]}
 
     @property
@@ -378,11 +364,11 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @cached_property
     def _mapped(self) -> bool:
-        """Whether each record has to be decoded, for maps and flattening."""
+        """Whether stream maps or flattening change each record."""
         return self._mapper.changes(self.name)
 
     def _register(self) -> None:
-        """Tell the mapper all columns that are known by now."""
+        """Register all columns found so far with the mapper."""
         self._mapper.register(self.name, self.emitted_schema, self.primary_keys, selected=True)
         self._stream_maps = None
 
@@ -398,20 +384,20 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @cached_property
     def _mapped_outputs(self) -> list[Output]:
-        """What becomes of each record, where maps or flattening change it."""
+        """The streams that maps and flattening make of this one."""
         return self._compile_mapped_outputs(self.stream_state.get(MAPPED, {}))
 
     @override
     def _write_schema_message(self) -> None:
-        """Do nothing yet: SCHEMA waits for the first page, which may bring columns."""
+        """Write nothing yet: SCHEMA waits for the first page, which may have new columns."""
 
     def write_schema(self) -> None:
-        """Write SCHEMA with all columns that are known by now, unless it has been written."""
+        """Write SCHEMA with all columns found so far, unless the last one had them."""
         new = self._new_columns
         if self._schema_written and not new:
             return
         if new:
-            self.logger.info("%s: new columns %s.", self.name, _listed(new))
+            self.logger.info("%s: new columns %s.", self.name, list_names(new))
             if EXTRA in new:
                 self.logger.warning(
                     "%s: more unknown fields than `max_new_columns`: the rest is kept in `_extra`.",
@@ -440,7 +426,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @property
     def _new_columns(self) -> list[str]:
-        """The columns that were met since the last SCHEMA, each once."""
+        """The columns found since the last SCHEMA, each once."""
         return list(dict.fromkeys(name for shape in self._shapes for name in shape.new_columns))
 
     # --- state ----------------------------------------------------------------------------------
@@ -456,25 +442,19 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         return self.bookmarks.open(context)
 
     def starting_value(self, context: Context | None) -> datetime | None:
-        """Tell where a partition's reading begins.
-
-        Args:
-            context: The partition.
+        """Find the first replication value to read of a partition.
 
         Returns:
-            The later of bookmark and `start_date`; `None` without either, or for a full table. If
-            streams are derived from this one, the earliest of all that are selected: one that has
-            just been selected is read from its beginning.
+            The later of bookmark and `start_date`; `None` without either, and for a full table.
+            With children, the earliest of all that are selected: a newly selected stream is read
+            from its beginning.
         """
         starts = [stream.own_start(context) for stream in self.outputs]
         known = [start for start in starts if start is not None]
         return min(known, default=None) if len(known) == len(starts) else None
 
     def own_start(self, context: Context | None) -> datetime | None:
-        """Tell where a partition's reading would begin for the sake of this stream alone.
-
-        Args:
-            context: The partition.
+        """Find the first replication value that this stream alone needs of a partition.
 
         Returns:
             The later of bookmark and `start_date`, if there is any.
@@ -502,40 +482,29 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     @override
     def finalize_state_progress_markers(self, state: dict[str, t.Any] | None = None) -> None:
-        """Do nothing: there are no progress markers to promote.
-
-        Args:
-            state: Not used; the SDK passes none.
-        """
+        """Promote nothing: there are no progress markers."""
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Set no signpost: a page's reader says which bookmark is safe.
-
-        Args:
-            context: Not used.
-        """
+        """Set no signpost: the reader of the pages sets the bookmark that is safe."""
 
     @property
     @override
     def emit_activate_version_messages(self) -> bool:
-        """Never: a run that failed in part would have the target delete what it did not bring."""
+        """Never: after a run that failed in part, the target would delete rows that exist."""
         return False
 
     # --- sync -----------------------------------------------------------------------------------
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Read one partition as dicts, for use as a library.
-
-        Args:
-            context: The partition.
+        """Read one partition, for use as a library.
 
         Yields:
             The records as emitted.
 
         Raises:
-            PartitionFailed: Records could not be shaped; all others came.
+            PartitionFailed: Records could not be conformed; all others were yielded.
         """
         count, faults = 0, []
         for page in self.read(context, self.starting_value(context)):
@@ -555,7 +524,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         *,
         write_messages: bool = True,
     ) -> Generator[dict[str, t.Any], t.Any, t.Any]:
-        """Emit every partition. A generator without items, because the SDK iterates over it.
+        """Emit every partition. The SDK iterates over the result, which is empty.
 
         Raises:
             SystemExit: Nothing more can be read in this run; the state is written.
@@ -580,10 +549,10 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         yield from ()
 
     def _partitions(self, context: Context | None) -> Sequence[Context] | None:
-        """Start the run, and list what to read: the given partition, or all.
+        """Start the run, and list the partitions to read: the given one, or all.
 
         Raises:
-            TapStopped: There is no telling.
+            TapStopped: They could not be listed.
         """
         try:
             self.run.start()
@@ -591,13 +560,13 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         except TapError:
             raise
         except Exception as error:
-            self.logger.debug("The fault in the tap:", exc_info=error)
+            self.logger.debug("The error in the tap:", exc_info=error)
             bug = UnexpectedError(error)
             raise TapStopped(bug.reason, self.name, remedy=bug.remedy) from error
         return partitions
 
     def begin(self, partitions: int) -> None:
-        """Open this stream's figures, before the first record.
+        """Open the figures of the stream, before the first record.
 
         Args:
             partitions: How many partitions will be read.
@@ -606,25 +575,25 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         key = self.parent.replication_key
         if not can_resume(key, self.stream_state):
             self.logger.warning(
-                "The state's bookmark of `%s` is not of `%s`: what has it is read anew.",
+                "The state's bookmark of `%s` is not of `%s`: the stream is read from the start.",
                 self.name,
                 key,
             )
 
     def end(self) -> None:
-        """Close this stream's figures and name the fields that were left out, if there are any."""
+        """Close the figures of the stream, and log which fields were left out."""
         with self.get_record_counter() as counter:
             counter.increment(self.run.finish_stream(self.name))
         if self.shape.dropped:
             self.logger.warning(
                 "%s: fields %s were left out, because `new_fields` is `drop`.",
                 self.name,
-                _listed(sorted(self.shape.dropped)),
+                list_names(self.shape.dropped),
             )
         for place in sorted(self.selection.withheld):
             self.logger.warning(
-                "%s: values of `%s` that are no objects were withheld: they may hold secrets. Name "
-                "what `%s` hides in `include_secrets` to have them.",
+                "%s: values of `%s` that are not objects were withheld, because they may hold "
+                "secrets. To load them, name what `%s` hides in `include_secrets`.",
                 self.name, place, place,
             )  # fmt: skip
 
@@ -652,7 +621,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
             self.logger.debug("Skipped %s", error)
         for failure in dict.fromkeys(failures):
             if isinstance(failure, UnexpectedError):
-                self.logger.debug("The fault in the tap:", exc_info=failure.__cause__)
+                self.logger.debug("The error in the tap:", exc_info=failure.__cause__)
             place = failure.where or where(self.name, context)
             if self.config["strict"]:
                 raise TapStopped(failure.reason, place) from failure
@@ -661,14 +630,14 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
             )
 
     def start_partition(self) -> None:
-        """Begin a partition."""
+        """Reset what is counted per partition."""
         self._emitted = _Emitted()
 
     def write_page(self, page: Page, context: Context | None) -> None:
-        """Emit this stream's share of a page, and keep the page's bookmark.
+        """Emit the stream's records of a page, and move its bookmark.
 
         Args:
-            page: A page of this stream, or of the one whose rows these come inside of.
+            page: A page of the stream or of its parent.
             context: The partition.
         """
         share = page if self.parent is self else page.children.get(self.name)
@@ -685,10 +654,10 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         Args:
             context: The partition.
             token: Its change token, kept only if the partition was read to its end.
-            error: What its reading ended in, if not well.
+            error: The error that ended its reading.
 
         Returns:
-            What failed, if anything did; then it is read again even at the same mark.
+            What failed. If anything did, the next run reads the partition whatever the token.
         """
         report = self.run.report[self.name]
         skipped = isinstance(error, PartitionSkipped)
@@ -712,7 +681,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     def _record_failures(
         self, faults: Sequence[tuple[int, RecordFailed]], context: Context | None
     ) -> PartitionFailed:
-        """Name the records of a partition that could not be written."""
+        """Make one error of all records of a partition that could not be written."""
         shown = [f"record {position}: {fault.reason}" for position, fault in faults[:SHOWN]]
         if len(faults) > SHOWN:
             shown.append(f"and {len(faults) - SHOWN} more")
@@ -720,10 +689,10 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         return PartitionFailed(msg, where(self.name, context), "; ".join(shown))
 
     def fail_if_refused(self) -> None:
-        """Fail the stream if the server refused every partition, and no account lacks it.
+        """Fail the stream if the server refused every partition although every account has it.
 
         Raises:
-            TapStopped: It is failed, and the setting `strict` is on.
+            TapStopped: It failed, and the setting `strict` is on.
         """
         report = self.run.report[self.name]
         if self.optional or not report.is_refused:
@@ -731,8 +700,8 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         (reason, _), *_ = report.refused.most_common(1)
         report.fail_refused()
         msg = (
-            f"refused everywhere, though no account lacks it ({reason.rstrip('.')}): look for the "
-            "cause, or deselect the stream"
+            f"every partition was refused, although every account has this stream "
+            f"({reason.rstrip('.')}): find the cause, or deselect the stream"
         )
         if self.config["strict"]:
             raise TapStopped(msg, self.name)
@@ -842,12 +811,6 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
                 yield lines.encoded(record)
         if run:
             yield lines.spliced(run)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """List names in a sentence, the first of many."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(f"`{name}`" for name in names[:SHOWN]) + more
 
 
 def without_ids(reason: str, context: Context | None) -> str:

@@ -56,7 +56,7 @@ PROBED_PARTITIONS = 5
 
 
 class HTTPTap(Tap, abc.ABC):
-    """A tap over one HTTP API whose streams are read ahead of need and emitted in order."""
+    """A tap over an HTTP API: it reads streams ahead and emits them in order."""
 
     package_name = "commerce-taps"
     message_writer_class = PageWriter
@@ -72,11 +72,7 @@ class HTTPTap(Tap, abc.ABC):
     ]
 
     def __init__(self, **kwargs: t.Any) -> None:  # noqa: ANN401
-        """Validate the settings; nothing is sent yet.
-
-        Args:
-            **kwargs: As for the SDK's tap.
-        """
+        """Validate the settings, the catalog and the state. Nothing is sent."""
         redact.install()
         self._interrupt = Interrupt()
         if type(kwargs.get("catalog")) is dict:
@@ -103,13 +99,13 @@ class HTTPTap(Tap, abc.ABC):
         )
 
     def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
-        """Check what a JSON Schema cannot. Taps add to it.
+        """Check what a JSON Schema cannot. Taps extend it.
 
         Args:
             config: The settings, each of the right type.
 
         Yields:
-            A sentence for each mistake.
+            A message for each mistake.
         """
         if "start_date" in config:
             yield from check_date("start_date", config["start_date"])
@@ -126,9 +122,9 @@ class HTTPTap(Tap, abc.ABC):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Validate the settings and say what is wrong in sentences, without any secret's value.
+        """Validate the settings. No message contains the value of a secret.
 
-        Discovery, which raises no errors, needs none of them; one that is given has to be right.
+        Discovery requires none of them, but those that are set have to be valid.
         """
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
@@ -139,20 +135,20 @@ class HTTPTap(Tap, abc.ABC):
             if prop.get("secret") and name in self._config
         )
         self._config = clean(self._config, schema)
-        for sentence in unknown(self._config, schema):
-            self.logger.warning("%s", sentence)
+        for message in unknown(self._config, schema):
+            self.logger.warning("%s", message)
         errors = validation_errors(self._config, schema) or list(self.check_config(self._config))
         if errors and raise_errors:
             summary = "Config validation failed"
             raise ConfigValidationError(summary, errors=errors, schema=schema)
-        if wrong := [sentence for sentence in errors if not is_missing(sentence)]:
+        if wrong := [message for message in errors if not is_missing(message)]:
             raise TapError(" ".join(wrong))
-        for sentence in () if errors else warnings(self._config):
-            self.logger.warning("%s", sentence)
+        for message in () if errors else warnings(self._config):
+            self.logger.warning("%s", message)
         return errors
 
     def _check_secrets(self, streams: Iterable[Stream]) -> None:
-        """Refuse an `include_secrets` that names something else."""
+        """Reject an `include_secrets` that names anything but secrets."""
         secrets = [
             f"{stream.name}.{column}"
             for stream in t.cast("Iterable[HTTPStream]", streams)
@@ -164,7 +160,7 @@ class HTTPTap(Tap, abc.ABC):
 
     @override
     def setup_mapper(self) -> None:
-        """Complete the catalog, by which streams are then mapped."""
+        """Complete the catalog, then map the streams by it."""
         streams = t.cast("list[HTTPStream]", self.load_streams())
         self._check_secrets(streams)
         if self._input_catalog is not None:
@@ -181,7 +177,7 @@ class HTTPTap(Tap, abc.ABC):
         """Register all streams with the mapper.
 
         Yields:
-            A sentence for each mistake in `stream_maps`.
+            A message for each mistake in `stream_maps`.
         """
         streams = t.cast("list[HTTPStream]", [*self.streams.values()])
         columns = {stream.name: stream.known_columns for stream in streams}
@@ -198,7 +194,7 @@ class HTTPTap(Tap, abc.ABC):
                 selected=stream.selected,
             )
             if mapper.removes(stream.name):
-                # Were it read all the same, bookmarks would pass rows that nobody got.
+                # If it were read, bookmarks would pass rows that were not written.
                 self.logger.info("%s: `stream_maps` leaves it out.", stream.name)
                 stream.selected = False
         if selected and not any(stream.selected for stream in selected):
@@ -213,18 +209,15 @@ class HTTPTap(Tap, abc.ABC):
 
     @override
     @plugin_cli
-    def cli(cls) -> click.Command:  # noqa: N805 (the SDK's decorator hands on the class)
+    def cli(cls) -> click.Command:  # noqa: N805 (the SDK's decorator passes the class)
         """Set up logging as the environment says, and build the command line.
 
-        Returns:
-            The command.
-
         Raises:
-            SystemExit: Logging cannot be set up so.
+            SystemExit: The logging configuration is invalid.
         """
         try:
             return t.cast("plugin_cli", vars(PluginBase)["cli"]).method(cls)
-        except Exception as error:  # noqa: BLE001 (whatever the user's file makes of logging)
+        except Exception as error:  # noqa: BLE001 (the user's file can raise anything)
             raise SystemExit(
                 f"{cls.name}: logging cannot be set up ({redact.plain(str(error))}): check the "
                 "variables `LOGLEVEL` and `SINGER_SDK_LOG_CONFIG`."
@@ -233,9 +226,6 @@ class HTTPTap(Tap, abc.ABC):
     @override
     def load_state(self, state: dict[str, t.Any]) -> None:
         """Take over the state of an earlier run.
-
-        Args:
-            state: What the run is given.
 
         Raises:
             TapError: It is not a state of this tap.
@@ -258,21 +248,12 @@ class HTTPTap(Tap, abc.ABC):
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
-        """Read the settings given on the command line.
-
-        Args:
-            ctx: Click context.
-            param: Click option.
-            value: What was given.
-
-        Returns:
-            The settings.
-        """
+        """Read the settings files of the command line."""
         return load_config(value)
 
     @classmethod
     def _configured(cls, config: _ConfigInput, **kwargs: t.Any) -> Self:  # noqa: ANN401
-        """Make the tap for the command line, where a mistake in the settings is a sentence."""
+        """Make the tap for the command line: a mistake in the settings is one message."""
         try:
             return cls(config=config.config, parse_env_config=config.parse_env, **kwargs)
         except ConfigValidationError as error:
@@ -323,7 +304,7 @@ class HTTPTap(Tap, abc.ABC):
         param: click.Option,
         value: str,
     ) -> None:
-        """Prove the credential and print what is reachable, or print the schemas.
+        """Check the credential and print which streams can be read, or print the schemas.
 
         Args:
             ctx: Click context.
@@ -345,6 +326,7 @@ class HTTPTap(Tap, abc.ABC):
                 stream.write_schema()
             ctx.exit()
         reachable = True
+        click.echo(f"{tap.name}: {tap.run.api.base_url}")
         for line in tap.run.api.describe_access():
             click.echo(line)
         for stream in t.cast("dict[str, HTTPStream]", tap.streams).values():
@@ -357,18 +339,15 @@ class HTTPTap(Tap, abc.ABC):
         raise SystemExit(0 if reachable else 1)
 
     def check_stream(self, stream: HTTPStream) -> tuple[str, bool]:
-        """Try a stream on the first partition that has its data.
-
-        Args:
-            stream: The stream.
+        """Read the first page of a stream, from the first partition that has any.
 
         Returns:
-            What came of it, and whether that is as it should be.
+            The result for the user, and whether it is a good one.
         """
         partitions = stream.partitions
         contexts = [None] if partitions is None else partitions
         refused: list[str] = []
-        outcome = "reachable, but nobody has it"
+        outcome = "reachable, but no partition has it"
         for context in contexts[:PROBED_PARTITIONS]:
             try:
                 page = next_page(stream.read_if_changed(context, stream.starting_value(context)))
@@ -390,11 +369,7 @@ class HTTPTap(Tap, abc.ABC):
     @override
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Build the command line.
-
-        Returns:
-            The SDK's command, which tells the user's mistakes in a sentence.
-        """
+        """Build the SDK's command; a mistake of the user is one message, without a traceback."""
         redact.install()
         command = super().get_singer_command()
         return Command(

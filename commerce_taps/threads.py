@@ -56,7 +56,7 @@ class DaemonPool:
         """Wait for work; return `None` after `LINGER` seconds without any."""
         with self._changed:
             self._idle += 1
-            self._changed.wait_for(lambda: self._work, self._linger)
+            self._changed.wait_for(lambda: self._work or not self._linger, self._linger)
             self._idle -= 1
             if self._work:
                 return self._work.popleft()

@@ -1,16 +1,16 @@
-"""Run a command in the project's own environment, making or updating that environment first.
+"""Run a command in the environment of the project, after creating or updating that environment.
 
     python3 scripts/bootstrap.py --group test --group e2e -- pytest
 
-A Python with pip is all it needs. uv goes into `.tools/`, the exact packages of `uv.lock` go into
-`.venv/`, and nothing outside the project is touched. Where everything is in place already this
-takes about a second.
+It needs only a Python with pip. It installs uv into `.tools/` and the exact packages of `uv.lock`
+into `.venv/`, and changes nothing outside the project. If everything is installed already, it takes
+about a second.
 
-Nothing is installed whose hash is not written down: uv's are in `scripts/uv.txt`, all others in
-`uv.lock`, with what builds the project itself among them.
+Every installed file has a known hash: those of uv are in `scripts/uv.txt`, all others in `uv.lock`,
+including the packages that build the project itself.
 
-The package index is the one pip is configured for: `uv.lock` decides versions and hashes, pip's
-settings decide where the files come from.
+The package index is the one that pip is configured for: `uv.lock` determines versions and hashes,
+the settings of pip determine where the files come from.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UV = TOOLS / "bin" / "uv"
 UV_LOCK = ROOT / "scripts" / "uv.txt"
 OLDEST = (3, 10)
 
-# pip's setting -> what uv calls it.
+# pip's setting -> uv's variable.
 INDEX_SETTINGS = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -40,7 +40,7 @@ INDEX_SETTINGS = {
     "cert": "SSL_CERT_FILE",
 }
 
-# Nothing here reports home, and uv uses the Python it is started with or none.
+# Disable telemetry, and let uv use the Python that it is started with.
 QUIET = {
     "DO_NOT_TRACK": "1",
     "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
@@ -52,10 +52,10 @@ QUIET = {
 
 
 def main() -> None:
-    """Make the environment, then become the command.
+    """Create the environment, then replace this process by the command.
 
     Raises:
-        SystemExit: With a sentence, where the environment cannot be made.
+        SystemExit: The environment cannot be created.
     """
     parser = argparse.ArgumentParser(description="Run a command in the project's environment.")
     parser.add_argument("--group", action="append", default=[], help="dependency group to install")
@@ -63,30 +63,30 @@ def main() -> None:
     arguments = parser.parse_args()
 
     if sys.version_info[:2] < OLDEST:
-        sentence = (
-            f"Python {OLDEST[0]}.{OLDEST[1]} or a newer one is needed, but {sys.executable} is "
-            f"{sys.version.split()[0]}. Name another one, for instance: make test PYTHON=python3.12"
+        message = (
+            f"Python {OLDEST[0]}.{OLDEST[1]} or newer is required, but {sys.executable} is "
+            f"{sys.version.split()[0]}. Use another one, for example: make test PYTHON=python3.12"
         )
-        raise SystemExit(sentence)
+        raise SystemExit(message)
     try:
         environment = os.environ | QUIET | index_settings()
         install_uv()
         install_project(arguments.group, environment)
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
-        sentence = f"The environment could not be made: see above what was said to `{command}`."
-        raise SystemExit(sentence) from None
+        message = f"The environment could not be created: see the output of `{command}` above."
+        raise SystemExit(message) from None
 
     environment["VIRTUAL_ENV"] = str(VENV)
     environment["PATH"] = os.pathsep.join(
         [str(VENV / "bin"), str(UV.parent), environment.get("PATH", os.defpath)]
     )
     os.chdir(ROOT)
-    os.execvpe(arguments.command[0], arguments.command, environment)  # noqa: S606 (no shell meant)
+    os.execvpe(arguments.command[0], arguments.command, environment)  # noqa: S606 - a shell is not wanted
 
 
 def index_settings() -> dict[str, str]:
-    """Translate pip's index settings for uv, leaving alone what uv has been told already."""
+    """Translate the index settings of pip for uv, except those that uv has already."""
     listing = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"],
         check=True,
@@ -98,17 +98,17 @@ def index_settings() -> dict[str, str]:
         name, _, value = line.partition("=")
         variable = INDEX_SETTINGS.get(name.rpartition(".")[2])
         if variable and variable not in os.environ:
-            # pip separates by blanks and line ends, which its listing shows as `\n`.
+            # pip separates values by blanks and line ends, which its listing shows as `\n`.
             words = value.strip("'\"").replace("\\n", " ").split()
             found[variable] = ("," if variable == "UV_FIND_LINKS" else " ").join(words)
     if "UV_INDEX" in found:
-        # As pip does: the best version of all indexes, not the first index that has the name.
+        # Like pip, use the best version of all indexes, not that of the first index with the name.
         found.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     return found
 
 
 def install_uv() -> None:
-    """Put uv into the project's tool folder, which needs neither venv nor ensurepip."""
+    """Install uv into the tool folder of the project, which needs neither venv nor ensurepip."""
     version = re.findall(r"^uv==(\S+)", UV_LOCK.read_text(encoding="utf-8"), re.MULTILINE)[0]
     if (TOOLS / f"uv-{version}.dist-info").is_dir():
         return
@@ -126,14 +126,14 @@ def install_uv() -> None:
 
 
 def install_project(groups: list[str], environment: dict[str, str]) -> None:
-    """Bring the project's environment up to the lock file, for the given dependency groups.
+    """Install the packages of the lock file for the given dependency groups.
 
-    The lock file is exported and then installed, rather than synchronised, because it names the
-    files' addresses and only an export can be installed from another index. What other groups
-    have installed before stays.
+    The lock file is exported and then installed, not synchronised: it contains the addresses of the
+    files, and only an export can be installed from another index. Packages that other groups have
+    installed before stay.
     """
     if not is_environment():
-        say(f"Making {VENV.name}/ with Python {sys.version.split()[0]}")
+        say(f"Creating {VENV.name}/ with Python {sys.version.split()[0]}")
         uv(environment, "venv", "--quiet", "--clear", "--python", sys.executable, VENV)
 
     chosen = [word for group in groups for word in ("--group", group)]
@@ -150,18 +150,18 @@ def install_project(groups: list[str], environment: dict[str, str]) -> None:
 
 
 def is_environment() -> bool:
-    """Say whether the environment exists and has the Python that is asked for."""
+    """Return whether the environment exists and has the requested Python."""
     wanted = f"python{sys.version_info.major}.{sys.version_info.minor}"
     return (VENV / "bin" / wanted).exists()
 
 
 def uv(environment: dict[str, str], *arguments: str | Path) -> None:
-    """Run uv, in the project."""
+    """Run uv in the folder of the project."""
     subprocess.run([UV, *arguments], check=True, cwd=ROOT, env=environment)
 
 
 def say(text: str) -> None:
-    """Tell the person who waits what they wait for."""
+    """Print a line on progress."""
     print(text, file=sys.stderr, flush=True)
 
 

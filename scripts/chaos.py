@@ -1,9 +1,9 @@
-"""Play through what may go wrong, many times, and count what it costs.
+"""Run the taps through faults, changes and crashes, many times, and count lost and invented rows.
 
-    make chaos              20 seeds, which takes over two hours on two cores
-    make chaos SEEDS=3      fewer
+    make chaos              20 seeds, which takes more than two hours on two cores
+    make chaos SEEDS=3      three seeds
     make chaos SEEDS=7-7    the seventh alone
-    make chaos ARGS="churn hostile"    only scenarios with one of these words in their names
+    make chaos ARGS="churn hostile"    scenarios with one of these words in their names
 
 Real processes over real HTTP. The exit code is 0 if no row was lost, none invented, no secret
 printed, and every run ended as it should.
@@ -36,28 +36,28 @@ if TYPE_CHECKING:
 
 
 def seeds(text: str) -> range:
-    """Read how many seeds, or which, as in `3` or `7-9`."""
+    """Parse the number of seeds, or a range of them: `3` or `7-9`."""
     first, dash, last = text.rpartition("-")
     return range(int(first) if dash else 1, int(last) + 1)
 
 
 SEEDS: Final = seeds(os.environ.get("SEEDS") or "20")
 LOSING: Final = "(the same, by page number)"
-"""The reading that must lose rows, or the changes would prove nothing."""
+"""The scenario that must lose rows, or the changes would prove nothing."""
 EVERY_FIFTH: Final = 5
 ALTERED: Final = 40
-"""Responses that are altered a seed."""
+"""Responses to alter per seed."""
 PROMPT: Final = 2.0
-"""Seconds in which an interrupted tap must have ended."""
+"""Seconds within which an interrupted tap must end."""
 
 
 def faults(profile: str, tested: Tested, seed: int, folder: Path) -> Outcome:
-    """Play a profile of faults; every fifth time with their full measures."""
+    """Run a profile of faults; every fifth seed has its long stalls and large pages."""
     return scenarios.faults(tested, profile, seed, folder, quick=seed % EVERY_FIFTH != 0)
 
 
 def each_fault(tested: Tested, seed: int, folder: Path) -> Outcome:
-    """Play the faults, each alone."""
+    """Run each fault alone."""
     outcome = Outcome()
     for profile in FAULTS:
         inner = folder / profile
@@ -68,44 +68,44 @@ def each_fault(tested: Tested, seed: int, folder: Path) -> Outcome:
 
 
 def failing(what: str, tested: Tested, seed: int, folder: Path) -> Outcome:
-    """Play a fault that does not end."""
+    """Run a fault that never ends."""
     return scenarios.failing_for_ever(tested, what, seed, folder)
 
 
 def by_page_number(tested: Tested, seed: int, _folder: Path) -> Outcome:
-    """Read as others do."""
+    """Read by page number, as most clients do."""
     return churn.churn_by_page_number(tested, seed)
 
 
 def killed(victims: tuple[str, ...], tested: Tested, seed: int, folder: Path) -> Outcome:
-    """Kill parts of a pipeline into the small loader."""
+    """Kill parts of a pipeline with the small loader."""
     return crashes.killed(tested, victims, seed, folder, times=3)
 
 
 def killed_with_duckdb(tested: Tested, seed: int, folder: Path) -> Outcome:
-    """Kill parts of a pipeline into DuckDB."""
+    """Kill parts of a pipeline with target-duckdb."""
     victims = (("tap",), ("target",), ("tap", "target"))[seed % 3]
     return crashes.killed(tested, victims, seed, folder, loader=DuckDBLoader)
 
 
 def disk_full(tested: Tested, seed: int, folder: Path) -> Outcome:
-    """Fill the disk, in turns of both loaders."""
+    """Fill the disk; the seeds alternate between both loaders."""
     loader = DuckDBLoader if seed % 2 and tested.job else Loader
     return crashes.disk_full(tested, seed, folder, loader=loader)
 
 
 def interrupted(number: signal.Signals, tested: Tested, seed: int, folder: Path) -> Outcome:
-    """Ask the tap to end."""
+    """Send a signal to the tap."""
     return crashes.interrupted(tested, number, seed, folder, prompt=PROMPT)
 
 
 def altered(tested: Tested, seed: int, folder: Path) -> Outcome:
-    """Alter one place of one response, many times."""
+    """Alter one place in one response, many times."""
     return altered_responses(tested, range(seed * ALTERED, (seed + 1) * ALTERED), folder)
 
 
 def scenarios_of(tested: Tested) -> Iterator[tuple[str, Scenario]]:
-    """List what is played with a tap, each with its name."""
+    """List the scenarios of a tap, by name."""
     yield "faults: flaky, 5 % of requests", partial(faults, "flaky")
     yield "faults: hostile, 30 % of requests", partial(faults, "hostile")
     yield f"faults: each of {len(FAULTS)} alone", each_fault
@@ -129,10 +129,10 @@ def scenarios_of(tested: Tested) -> Iterator[tuple[str, Scenario]]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Play the scenarios, and print a row for each.
+    """Run the scenarios, and print a row for each.
 
     Args:
-        words: Only scenarios with one of them in their names are played; all if there are none.
+        words: Run only scenarios with one of these words in their names; all by default.
 
     Returns:
         The exit code.
@@ -155,22 +155,22 @@ def main(words: Sequence[str]) -> int:
                 flush=True,
             )
             if title == LOSING:
-                notes += [] if outcome.lost else [f"{name}: no row was lost: nothing is proven"]
+                notes += [] if outcome.lost else [f"{name}: no row was lost, so nothing is proved"]
             elif not outcome.clean:
-                notes += [f"{name}: {note}" for note in outcome.notes or ["see the figures"]]
+                notes += [f"{name}: {note}" for note in outcome.notes or ["see the row above"]]
     print(*notes, sep="\n", file=sys.stderr)
     return 1 if notes else 0
 
 
 def play(tested: Tested, scenario: Scenario) -> Outcome:
-    """Play a scenario with every seed."""
+    """Run a scenario with every seed."""
     total = Outcome()
     for seed in SEEDS:
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             try:
                 outcome = scenario(tested, seed, Path(folder))
-            except Exception as error:  # noqa: BLE001 - one that breaks must not hide the others
+            except Exception as error:  # noqa: BLE001 - an error in one must not hide the others
                 outcome = Outcome(notes=[repr(error)])
         outcome.notes = [f"seed {seed}: {note}" for note in outcome.notes]
         total += outcome

@@ -2,9 +2,9 @@
 
     python scripts/demo.py [codat | centra | cscart]
 
-`make demo` runs it, `make demo TAP=cscart` with another tap. Nothing in it is pretended but the
-vendor: the tap asks over HTTP, Meltano runs tap and loader, and what is printed is read from the
-file they have written.
+`make demo` runs it, `make demo TAP=cscart` with another tap. Only the API is fake: the tap makes
+its requests over HTTP, Meltano runs tap and loader, and the printed tables are read from the file
+that they have written.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Demo:
     """The demonstration of one tap.
 
     Attributes:
-        name: The double's name, which is the tap's without its first word.
-        questions: SQL by what it answers.
+        name: Name of the fake API, and of the tap without its first word.
+        questions: Queries by their titles.
         left_out: Streams the demonstration does not read.
-        part: What stands before the names of its streams in the double, if that has several APIs.
+        part: Prefix of the names of its streams, if the fake API consists of several APIs.
     """
 
     name: str
@@ -103,7 +103,7 @@ CODAT: Final = {
         ORDER BY units DESC, product, company
         LIMIT 5
     """,
-    "Open disputes (by what is next)": """
+    "Open disputes (by status)": """
         SELECT
             status,
             count(*) AS disputes,

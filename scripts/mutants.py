@@ -1,10 +1,10 @@
-"""Break the product on purpose, fault by fault, and see that the test for it fails.
+"""Break the product on purpose, one fault at a time, and check that the test for it fails.
 
-    make mutants                        plays every mutant of `tests/mutants/mutants.py`
-    make mutants ARGS="bookmark STATE"  those with one of these words in their names
+    make mutants                        runs every mutant in `tests/mutants/mutants.py`
+    make mutants ARGS="bookmark STATE"  mutants with one of these words in their names
 
-Each worker has a copy of the work tree, in which one mutant at a time is made, its one test run,
-and the file put back. All the tests have to pass before, or their failing would say nothing. The
+Each worker has a copy of the work tree. It applies one mutant at a time, runs its test, and
+restores the file. All the tests must pass first, or their failure would prove nothing. The
 exit code is 0 if every mutant was killed.
 """
 
@@ -31,34 +31,34 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 WORKERS: Final = min(os.cpu_count() or 1, 4)
 PATIENCE: Final = 300.0
-"""Seconds for a test. That one does not end proves nothing: the machine may be slow."""
+"""Seconds for a test. A timeout does not count as killed, because the machine may be slow."""
 PASSED, FAILED, HUNG = 0, 1, -1
-"""Exit codes: pytest's of tests that have passed and of tests that have failed, and ours."""
+"""Exit codes: those of pytest for passed and failed tests, and our own for a timeout."""
 
 
 class Verdict(NamedTuple):
-    """What became of a mutant.
+    """The result of a mutant.
 
     Attributes:
         mutant: The mutant.
         code: The exit code of its test.
-        seconds: How long that took.
-        told: The end of what pytest said.
+        seconds: Duration of the test.
+        log: The end of the output of pytest.
     """
 
     mutant: Mutant
     code: int
     seconds: float
-    told: str
+    log: str
 
     @property
     def killed(self) -> bool:
-        """Whether the test has noticed it."""
+        """Whether the test failed, as it should."""
         return self.code == FAILED
 
 
 def copy_tree(folder: Path) -> Path:
-    """Copy what git knows of the work tree, as it is now."""
+    """Copy the work tree as it is now, without files that git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -73,8 +73,8 @@ def copy_tree(folder: Path) -> Path:
 
 
 def run(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
-    """Run tests in a copy. Returns pytest's exit code and the end of what it said."""
-    # Bytecode is told from its source by size and second, which a mutant may share with it.
+    """Run tests in a copy. Returns the exit code of pytest and the end of its output."""
+    # Python matches bytecode to its source by size and second, which a mutant may share with it.
     environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [
         sys.executable,
@@ -100,28 +100,28 @@ def run(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return HUNG, "It did not end."
+        return HUNG, "The test did not end."
     return ran.returncode, ran.stdout[-1500:]
 
 
 def play(copy: Path, mutant: Mutant) -> Verdict:
-    """Make a mutant in a copy, run its test, and put the file back."""
+    """Apply a mutant in a copy, run its test, and restore the file."""
     path = copy / mutant.file
     whole = path.read_text(encoding="utf-8")
     began = time.monotonic()
     path.write_text(whole.replace(mutant.old, mutant.new, 1), encoding="utf-8")
     try:
-        code, told = run(copy, [mutant.test])
+        code, log = run(copy, [mutant.test])
     finally:
         path.write_text(whole, encoding="utf-8")
-    return Verdict(mutant, code, time.monotonic() - began, told)
+    return Verdict(mutant, code, time.monotonic() - began, log)
 
 
 def main(words: Sequence[str]) -> int:
-    """Play the mutants, and print a line for each.
+    """Run the mutants, and print a line for each.
 
     Args:
-        words: Only mutants with one of them in their names are played; all if there are none.
+        words: Run only mutants with one of these words in their names; all by default.
 
     Returns:
         The exit code.
@@ -148,9 +148,9 @@ def main(words: Sequence[str]) -> int:
 
         tests = sorted({mutant.test for mutant in chosen})
         shares = [share for n in range(WORKERS) if (share := tests[n::WORKERS])]
-        for code, told in threads.map(sound, shares):
+        for code, log in threads.map(sound, shares):
             if code != PASSED:
-                print(f"The tests fail without any mutant.\n{told}", file=sys.stderr)
+                print(f"The tests fail without a mutant.\n{log}", file=sys.stderr)
                 return 1
         verdicts = []
         for one in threads.map(verdict, chosen):
@@ -159,7 +159,7 @@ def main(words: Sequence[str]) -> int:
             print(f"{outcome:<6} {one.seconds:6.1f} s  {one.mutant.name}", flush=True)
     alive = [one for one in verdicts if not one.killed]
     for one in alive:
-        print(f"\n{one.mutant.name}: {one.mutant.test}\n{one.told}", file=sys.stderr)
+        print(f"\n{one.mutant.name}: {one.mutant.test}\n{one.log}", file=sys.stderr)
     print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants were killed.")
     return 1 if alive or not chosen else 0
 

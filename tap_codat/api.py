@@ -315,7 +315,6 @@ class CodatApi(Api):
 
     @override
     def describe_access(self) -> Iterator[str]:
-        yield from super().describe_access()
         self.fetch_companies()
         connections = Counter(
             f"{connection.source_type or '?'} {connection.status or '?'}"

@@ -65,7 +65,6 @@ class CSCartApi(Api):
 
     @override
     def describe_access(self) -> Iterator[str]:
-        yield from super().describe_access()
         yield f"The key is accepted. The store: {self.store}."
 
     @property

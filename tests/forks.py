@@ -5,8 +5,8 @@
 This program imports the tap. For each order that comes in over the socket, a JSON object with two
 open files, it forks off a process that becomes the tap, and sends back the id of the process and,
 once it has ended, its exit code. The process has its own arguments, environment, folder, standard
-output and log, and ends as any process of the tap does; only its imports were made before, and the
-waits between two tries are short.
+output and log, and ends as any process of the tap does; only its imports were made before, and it
+waits for moments only, between two tries or for what hangs at its end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
-from commerce_taps import http
+from commerce_taps import http, prefetch, shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def main(descriptor: str, package: str) -> None:
     importlib.import_module(f"{package}.tap")
     http.FIRST_BACKOFF = 0.02
+    shutdown.GRACE = prefetch.PATIENCE = 0.5
     with socket.socket(fileno=int(descriptor)) as orders:
         while True:
             order, files, _, _ = socket.recv_fds(orders, 1 << 16, 2)

@@ -1,15 +1,16 @@
-"""What sets the project up installs nothing but what is written down by hash."""
+"""The set-up installs no package without a hash."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import zipfile
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from scripts import bootstrap as script
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,18 +21,13 @@ HASH = r"sha256:[0-9a-f]{64}"
 
 @pytest.fixture
 def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script, which puts its tools into a folder of the test's."""
-    spec = spec_from_file_location("bootstrap", ROOT / "scripts" / "bootstrap.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "TOOLS", tmp_path / "tools")
-    return module
+    """The script, with a tool folder of the test."""
+    monkeypatch.setattr(script, "TOOLS", tmp_path / "tools")
+    return script
 
 
 def wheel(folder: Path, name: str, version: str) -> None:
-    """Make a wheel that installs, as another one of the same name and version."""
+    """Make another wheel of a name and version."""
     about = f"{name}-{version}.dist-info"
     files = {
         f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
@@ -43,7 +39,7 @@ def wheel(folder: Path, name: str, version: str) -> None:
             archive.writestr(path, content)
 
 
-def test_the_hashes_of_uv_are_those_of_the_lock_file() -> None:
+def test_uv_hashes_equal_lock_file() -> None:
     lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
     package = re.search(r'^name = "uv"\nversion = "(.+)"\n([\s\S]+?)^\[\[', lock, re.MULTILINE)
     assert package is not None
@@ -53,7 +49,7 @@ def test_the_hashes_of_uv_are_those_of_the_lock_file() -> None:
     assert sorted(re.findall(HASH, pinned)) == sorted(wheels)
 
 
-def test_another_uv_than_the_one_written_down_is_not_installed(
+def test_uv_with_other_hash_is_refused(
     bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = re.findall(r"uv==(\S+)", bootstrap.UV_LOCK.read_text(encoding="utf-8"))[0]
@@ -69,7 +65,7 @@ def test_another_uv_than_the_one_written_down_is_not_installed(
     assert not (tmp_path / "tools" / f"uv-{version}.dist-info").exists()
 
 
-def test_packages_are_installed_by_hash_and_the_project_by_what_is_installed(
+def test_install_checks_hashes_and_isolates_nothing(
     bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[tuple[str, ...]] = []
@@ -82,3 +78,4 @@ def test_packages_are_installed_by_hash_and_the_project_by_what_is_installed(
     packages, project = installs
     assert {"--require-hashes", "--no-build", "--no-deps"} <= {*packages}
     assert {"--no-build-isolation", "--no-deps"} <= {*project}
+    assert {str(ROOT), str(ROOT / "commerce_sandbox")} <= {*project}

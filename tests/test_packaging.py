@@ -56,6 +56,13 @@ def build(target: str, project: Path, folder: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_lock_file_matches_both_projects(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("UV_")]:
+        monkeypatch.delenv(name)
+    ran = run(bootstrap.UV, "lock", "--check", "--offline")
+    assert ran.returncode == 0, ran.stderr
+
+
 @pytest.fixture(scope="module", params=PROJECTS)
 def distribution(request: pytest.FixtureRequest) -> str:
     return str(request.param)

@@ -127,7 +127,7 @@ def test_a_state_that_says_nothing_of_a_row_has_all_read(
     end = trial(state=given)
     assert end.code == 0
     assert end.output.timeless() == trial.plain.timeless()
-    told = "is read anew" in end.log
+    told = "is read from the start" in end.log
     assert told == any(value is not None for _, value in bookmarks(given))
 
 

@@ -84,7 +84,8 @@ def test_pages_come_in_the_same_order_however_long_each_takes(concurrency: int) 
     reading = Reading(sizes, concurrency, latency=lambda: chance.random() / 500)
     read = [page for key in sizes for page in reading.pages(key)]
     assert read == [page for key in sizes for page in numbered(key, (key * 7) % 5)]
-    assert 1 <= reading.most_waiting <= concurrency
+    # The next page may be asked for before the one handed on is counted off.
+    assert 1 <= reading.most_waiting <= concurrency + 1
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 16])

@@ -98,7 +98,10 @@ def test_what_no_store_lacks_and_is_not_there_has_failed(
     sandbox.override(rf"/{stream}\?", status=404, body=api_error(404, "Not Found"))
     ended = run(sandbox, catalog=catalog(stream, "taxes"))
     assert ended.code == 1
-    assert f"Failed {stream}: refused everywhere, though no account lacks it" in ended.log
+    assert (
+        f"Failed {stream}: every partition was refused, although every account has this stream"
+        in ended.log
+    )
     assert ended.summary(stream)["failed"] == 1
     assert ended.output.rows("taxes")
 

@@ -235,7 +235,10 @@ def test_a_start_date_of_orders_is_of_what_the_release_can_filter_by(
         (one.get("period"), one.get("time_from"), one.get("updated_at_from")) for one in asked
     ]
     assert set(filters) == {("C", seconds, None) if release == "4.9" else (None, None, seconds)}
-    assert "is read anew" not in run(store, catalog=catalog("orders"), state=output.state).log
+    assert (
+        "is read from the start"
+        not in run(store, catalog=catalog("orders"), state=output.state).log
+    )
 
 
 def test_a_bookmark_of_an_older_release_is_not_taken_for_one_of_changes(

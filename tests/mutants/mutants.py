@@ -325,8 +325,8 @@ MUTANTS = (
     Mutant(
         "SCHEMA does not wait for the first page",
         STREAM,
-        '        """Do nothing yet: SCHEMA waits for the first page, which may bring columns."""\n',
-        "        super()._write_schema_message()\n",
+        '"""Write nothing yet: SCHEMA waits for the first page, which may have new columns."""',
+        "super()._write_schema_message()",
         "tests/core/test_columns.py::test_schema_comes_once_after_the_first_page_and_before_its_rows",
     ),
     # --- a crash costs time, not rows -----------------------------------------------------------
@@ -593,7 +593,8 @@ MUTANTS = (
     Mutant(
         "threads with nothing to do stay",
         "commerce_taps/threads.py",
-        "            self._changed.wait_for(lambda: self._work, self._linger)\n",
+        "            self._changed.wait_for("
+        "lambda: self._work or not self._linger, self._linger)\n",
         "            self._changed.wait_for(lambda: self._work)\n",
         "tests/core/test_prefetch.py"
         "::test_threads_with_nothing_to_do_end_and_others_come_for_what_follows",
