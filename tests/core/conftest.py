@@ -1,4 +1,4 @@
-"""A server that misbehaves, and a clock of the governor's own."""
+"""Fixtures for the tests of the core."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import pytest
 
 from commerce_taps import rate_limit
 from tests.core.api import Api, Clock, running
+from tests.core.support import restore_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["restore_process"]
 
 
 @pytest.fixture

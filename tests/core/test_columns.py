@@ -3,104 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-import signal
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from jsonschema import Draft7Validator
-from singer_sdk import typing as th
-from typing_extensions import override
 
 from commerce_taps.errors import TapError
-from commerce_taps.input.settings import COMMON
 from commerce_taps.records.columns import EXTRA, MAX_NAME_BYTES, SCHEMAS, column_name, infer
-from commerce_taps.stream import HTTPStream
-from tests.core.no_api import NoApiTap
+from tests.core.support import Orders, OrderTap, Source, order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from singer_sdk.helpers.types import Context
-
-    from commerce_taps.pagination.page import Page
 
 DAY = "2024-03-{:02}T00:00:00Z"
-Source = dict[str, list[list[Any]]]
-"""Pages of records by shop."""
-
-
-class Orders(HTTPStream):
-    """Orders of some shops, in pages."""
-
-    name = "orders"
-    primary_keys = ("shop", "id")
-    context_keys = ("shop",)
-    replication_key = "changed"
-    is_sorted = True
-    schema = {  # noqa: RUF012
-        "type": "object",
-        "properties": {
-            "shop": {"type": "string"},
-            "id": {"type": "string"},
-            "changed": {"type": ["string", "null"], "format": "date-time"},
-            "total": {"type": ["number", "null"]},
-            "note": {"type": ["string", "null"]},
-        },
-    }
-    _tap: OrderTap
-
-    @override
-    @property
-    def partitions(self) -> list[dict[str, Any]]:
-        return [{"shop": shop} for shop in self._tap.sources.get(self.name, self._tap.source)]
-
-    @override
-    def change_token(self, context: Context | None) -> str | None:
-        return self._tap.mark
-
-    @override
-    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        source = self._tap.sources.get(self.name, self._tap.source)
-        for rows in source[(context or {})["shop"]]:
-            page = self.page_of([msgspec.Raw(_text(row)) for row in rows])
-            days = [row["changed"] for row in rows if isinstance(row, dict) and "changed" in row]
-            if days:
-                page.bookmark = datetime.fromisoformat(max(days).replace("Z", "+00:00"))
-            yield page
-
-
-def _text(row: Any) -> bytes:  # noqa: ANN401 (JSON)
-    return row if isinstance(row, bytes) else json.dumps(row).encode()
-
-
-class OrderTap(NoApiTap):
-    """A tap without an API."""
-
-    name = "tap-orders"
-    config_jsonschema = th.PropertiesList(*COMMON).to_dict()
-    source: Source = {}  # noqa: RUF012
-    sources: Mapping[str, Source] = {}
-    """For streams that have one of their own."""
-    mark: str | None = None
-
-    @override
-    def discover_streams(self) -> list[HTTPStream]:
-        return [Orders(self)]
-
-
-@pytest.fixture(autouse=True)
-def undone() -> Iterator[None]:
-    """Leave no trace of a tap in the process."""
-    factory = logging.getLogRecordFactory()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    logging.setLogRecordFactory(factory)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("restore_process")
 
 
 class Ran:
@@ -130,14 +48,14 @@ def run(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> 
         source: Source | Sequence[Any],
         state: dict[str, Any] | None = None,
         *,
-        mark: str | None = None,
+        token: str | None = None,
         **config: Any,  # noqa: ANN401
     ) -> Ran:
         """Run the tap; a bare list of records is one page of one shop."""
         caplog.clear()
         tap = OrderTap(config=config, state=json.loads(json.dumps(state)) if state else None)
         tap.source = source if isinstance(source, dict) else {"s": [list(source)]}
-        tap.mark = mark
+        tap.change_token = token
         tap.sync_all()
         ran = Ran(tap, capfd.readouterr().out, caplog.text)
         assert_valid(ran)
@@ -167,10 +85,6 @@ def assert_typed(schema: dict[str, Any]) -> None:
         assert set(column["type"]) - {"null"}
         if "array" in column["type"]:
             assert set(column["items"]["type"]) - {"null"}
-
-
-def order(number: int, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"id": str(number), "changed": DAY.format(number), **fields}
 
 
 # --- the type of a new column -------------------------------------------------------------------
@@ -293,18 +207,18 @@ LATE = [[order(1)], [order(2)], [order(3, x=1)], [order(4, y=1)]]
 
 
 def test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are(run: Any) -> None:  # noqa: ANN401
-    first = run({"s": LATE}, mark="m")
+    first = run({"s": LATE}, token="m")
     assert len(first.records) == 4
     assert first.tap.run.report.complete
     assert first.bookmark["replication_key_value"] == DAY.format(2)
     assert "synced" not in first.bookmark
     # The same mark again, and it is read all the same.
-    second = run({"s": LATE[1:]}, first.state, mark="m")
+    second = run({"s": LATE[1:]}, first.state, token="m")
     assert len(second.records) == 3
     assert len(second.schemas) == 1
     assert second.bookmark["replication_key_value"] == DAY.format(4)
     assert second.bookmark["synced"] == "m"
-    assert run({"s": LATE}, second.state, mark="m").records == []
+    assert run({"s": LATE}, second.state, token="m").records == []
 
 
 def test_a_column_met_at_the_beginning_of_a_partition_holds_nothing(run: Any) -> None:  # noqa: ANN401
@@ -337,7 +251,7 @@ def test_a_record_that_cannot_be_written_is_named_and_all_others_come(
     said: str,
 ) -> None:
     ran = run(
-        {"s": [[order(1)], [order(2), bad, order(4)], [order(5)]], "t": [[order(6)]]}, mark="m"
+        {"s": [[order(1)], [order(2), bad, order(4)], [order(5)]], "t": [[order(6)]]}, token="m"
     )
     assert [row["id"] for row in ran.records] == ["1", "2", "4", "5", "6"]
     assert said in ran.log

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
-import signal
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
-from singer_sdk import typing as th
 from typing_extensions import override
 
 from commerce_taps.errors import PartitionFailed, TapError
-from commerce_taps.input.settings import COMMON
 from commerce_taps.stream import HTTPStream
-from tests.core.no_api import NoApiTap
+from tests.core.support import NoApiTap, raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +23,8 @@ if TYPE_CHECKING:
 ID = {"type": "string"}
 TEXT = {"type": ["string", "null"]}
 STAMP = {"type": ["string", "null"], "format": "date-time"}
+pytestmark = pytest.mark.usefixtures("restore_process")
+
 ORDERS = [
     {"id": "1", "note": "n", "secret": "s", "changed": "2024-03-01T00:00:00Z", "lines": ["a"]},
     {"id": "2", "note": "n", "secret": "s", "changed": "2024-03-02T00:00:00Z", "lines": ["b", "c"]},
@@ -52,11 +49,8 @@ class Orders(HTTPStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         self._tap.starts.append(start)
         for order in ORDERS:
-            own = msgspec.Raw(json.dumps({k: v for k, v in order.items() if k != "lines"}).encode())
-            lines = [
-                msgspec.Raw(json.dumps({"order": order["id"], "line": line}).encode())
-                for line in order["lines"]
-            ]
+            own = raw({k: v for k, v in order.items() if k != "lines"})
+            lines = [raw({"order": order["id"], "line": line}) for line in order["lines"]]
             page = self.page_of([own])
             page.bookmark = datetime.fromisoformat(str(order["changed"]).replace("Z", "+00:00"))
             page.children = {child.name: child.page_of(lines) for child in self.children}
@@ -79,31 +73,15 @@ class Lines(HTTPStream):
 
 
 class OrderTap(NoApiTap):
-    """A tap without an API."""
+    """A tap with both streams."""
 
-    name = "tap-orders"
-    config_jsonschema = th.PropertiesList(*COMMON).to_dict()
+    stream_types = (Lines, Orders)
     broken: TapError | None = None
 
     @override
     def __init__(self, **kwargs: Any) -> None:
         self.starts: list[datetime | None] = []
         super().__init__(**kwargs)
-
-    @override
-    def discover_streams(self) -> list[HTTPStream]:
-        return [Lines(self), Orders(self)]
-
-
-@pytest.fixture(autouse=True)
-def undone() -> Iterator[None]:
-    """Leave no trace of a tap in the process."""
-    factory = logging.getLogRecordFactory()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    logging.setLogRecordFactory(factory)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def catalog(*, orders: bool = True, lines: bool = True) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from typing_extensions import override
 
 from commerce_taps.records.flattening import Flattening
 from commerce_taps.records.validate import Shape
-from tests.core.test_sdk_seams import MemoryTap, Orders, messages
+from tests.core.support import messages
+from tests.core.test_sdk_seams import MemoryTap, Orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

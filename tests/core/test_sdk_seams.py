@@ -12,24 +12,21 @@ import logging
 import signal
 import threading
 from datetime import datetime, timezone
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 from singer_sdk import Stream, Tap
-from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand, _ConfigInput
 from typing_extensions import override
 
 from commerce_taps.input.cli import Command
-from commerce_taps.input.settings import COMMON
 from commerce_taps.output import PageStateWriter, PageWriter
 from commerce_taps.stream import HTTPStream
 from commerce_taps.tap import HTTPTap
-from tests.core.no_api import NoApiTap
+from tests.core.support import NoApiTap, messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +35,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.pagination.page import Page
+
+pytestmark = pytest.mark.usefixtures("restore_process")
 
 STAMP = datetime(2024, 3, 1, 9, 30, tzinfo=timezone.utc)
 SENT = b'{"id": "1", "total": 1.10, "open": true, "modifiedDate": "2024-03-01T09:30:00Z"}'
@@ -77,28 +76,10 @@ class Orders(HTTPStream):
 
 
 class MemoryTap(NoApiTap):
-    """A tap without an API."""
+    """A tap with orders out of a list."""
 
-    name = "tap-memory"
-    config_jsonschema = th.PropertiesList(
-        th.Property("api_key", th.StringType, secret=True), *COMMON
-    ).to_dict()
+    stream_types = (Orders,)
     sent: Sequence[bytes] = (SENT,)
-
-    @override
-    def discover_streams(self) -> list[Stream]:
-        return [Orders(self)]
-
-
-@pytest.fixture(autouse=True)
-def undone() -> Iterator[None]:
-    """Leave no trace of a tap in the process."""
-    factory = logging.getLogRecordFactory()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    logging.setLogRecordFactory(factory)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def synced(
@@ -111,11 +92,6 @@ def synced(
     tap.sync_all()
     assert tap.run.report.complete
     return capfd.readouterr().out.splitlines()
-
-
-def messages(lines: list[str], kind: str) -> list[dict[str, Any]]:
-    parsed = [json.loads(line, parse_float=Decimal) for line in lines]
-    return [message for message in parsed if message["type"] == kind]
 
 
 def selected(*breadcrumbs: tuple[str, ...], **selection: bool) -> dict[str, Any]:

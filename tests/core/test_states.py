@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
-from typing import TYPE_CHECKING
+
+import pytest
 
 import commerce_taps.run
 from commerce_taps.output import PageStateWriter, PageWriter
-from tests.core.test_derived import LAST, run, undone
+from tests.core.test_derived import LAST, run
 
-if TYPE_CHECKING:
-    import pytest
-
-__all__ = ["undone"]  # a fixture that leaves no trace of a tap
+pytestmark = pytest.mark.usefixtures("restore_process")
 
 AHEAD = "2024-03-09T00:00:00Z"
 

