@@ -349,7 +349,7 @@ class CodatApi(Api):
         def identify(raw: Raw) -> str | bytes:
             return open_text(open_object(raw).get(key, NULL)) or bytes(raw)
 
-        parts = Parts(fetch, Page.join, int(self.config["page_size"]), name, self.logger)
+        parts = Parts(fetch, int(self.config["page_size"]), name, self.logger)
         pages = parts.finish(counted_pages(parts.page, identify))
         return [raw for page in pages for raw in page.records]
 

@@ -87,7 +87,7 @@ class CodatStream(HTTPStream[CodatApi], abc.ABC):
             body, validate=self.shape.validate, requested=requested, number=number, size=size
         )
 
-    def parts(self, context: Context | None, *, ordered: bool = False) -> Parts[Page]:
+    def parts(self, context: Context | None, *, ordered: bool = False) -> Parts:
         """Open a list of this stream.
 
         Args:
@@ -111,7 +111,7 @@ class CodatStream(HTTPStream[CodatApi], abc.ABC):
             parse = partial(self._parse_page, requested=requested, number=number, size=size)
             return self.run.client.get(self._request(context, params, divisible=divisible), parse)
 
-        return Parts(fetch, Page.join, page_size, where(self.name, context), self.logger)
+        return Parts(fetch, page_size, where(self.name, context), self.logger)
 
     def counted(
         self,

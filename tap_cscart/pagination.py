@@ -7,7 +7,6 @@ from functools import partial
 
 from commerce_taps.errors import InvalidResponse, PartitionFailed, PartitionSkipped
 from commerce_taps.http import where
-from commerce_taps.pagination.page import Page
 from commerce_taps.pagination.parts import Parts
 
 if t.TYPE_CHECKING:
@@ -15,6 +14,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
+    from commerce_taps.pagination.page import Page
     from tap_cscart.responses import Params
     from tap_cscart.stream import CSCartStream
 
@@ -27,7 +27,7 @@ def parts_of(
     context: Context | None,
     params: Params,
     added: Mapping[str, t.Any] | None,
-) -> Parts[Page]:
+) -> Parts:
     """Open a list of a store's.
 
     Args:
@@ -60,7 +60,7 @@ def parts_of(
             raise PartitionFailed(msg, request.where)
         return reply
 
-    return Parts(fetch, Page.join, stream.page_size, where(stream.name, context), stream.logger)
+    return Parts(fetch, stream.page_size, where(stream.name, context), stream.logger)
 
 
 def _open(

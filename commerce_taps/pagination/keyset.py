@@ -9,8 +9,13 @@ before are left out. Page numbers are used only among the rows of one second, fr
 the first: once the second is over, rows can only leave such a set, and the others slide towards the
 pages still to come.
 
-No range finds rows without a value; where there are any, the list is read with `counted_pages` for
-these. So is a list whose pages turn out not to be in order.
+There are two such readers, which share this idea and little else:
+
+- `keyset`, where the API announces totals. They prove that a list is complete, allow the pages of
+  a second to be read from the last to the first, and let `counted_pages` read what no range finds:
+  rows without a value, and lists whose pages turn out not to be in order.
+- `uncounted_keyset`, where it announces none. Whatever is not in order is read with another reader,
+  which joins each page to the one before.
 """
 
 from __future__ import annotations
@@ -24,8 +29,10 @@ from commerce_taps.errors import PartitionFailed, RequestTooLarge
 from commerce_taps.pagination.counted import counted_pages
 from commerce_taps.pagination.page import (
     EMPTY_RANGE,
+    MARGIN,
     MAX_EXTRA_PAGES,
     MAX_PASSES,
+    PLACEHOLDER,
     UNBOUNDED,
     FetchPage,
     Identify,
@@ -177,3 +184,61 @@ def _within_one_second(
             return count
     msg = "rows kept arriving in the same second while it was read"
     raise PartitionFailed(msg)
+
+
+def uncounted_keyset(
+    fetch: Callable[[TimeRange], Page],
+    read_range: Callable[[TimeRange, set[bytes]], Iterator[Page]],
+    start: datetime | None,
+    end: datetime = dates.LAST,
+) -> Iterator[Page]:
+    """Read a list that the API filters and sorts by the replication key, without totals.
+
+    Args:
+        fetch: Fetches the first page of a range in ascending order of the replication key, with
+            `has_next`. The request is wider than the range by `MARGIN`.
+        read_range: Reads a range by page number, without the records whose digests it is given.
+        start: The bookmark, inclusive; `None` for everything.
+        end: The latest replication value there can be.
+
+    Yields:
+        The pages. Each is safe as long as the list is in order.
+    """
+    begin = dates.floor(start) if start else None
+    seen: set[bytes] = set()
+    while True:
+        requested = TimeRange(begin)
+        page = fetch(requested)
+        timestamps = _in_order(page, requested, end)
+        if timestamps is None:
+            yield from read_range(requested, seen)
+            return
+        if not page.has_next:
+            yield replace(page.trim(requested).unseen(seen), is_safe=True)
+            return
+        edge = dates.floor(timestamps[-1])
+        if begin is None or edge > begin:
+            yield replace(page.trim(requested).unseen(seen), is_safe=True)
+            seen = {
+                digest(raw)
+                for raw, timestamp in zip(page.records, page.timestamps, strict=True)
+                if raw is not PLACEHOLDER and timestamp is not None and timestamp >= edge
+            }
+            begin = edge
+        else:  # one page does not hold what changed within one second
+            second = TimeRange(begin, dates.shift(begin, dates.ONE_SECOND))
+            for one in read_range(second, seen):
+                yield replace(one, is_safe=True)
+            begin, seen = second.end, set()
+
+
+def _in_order(page: Page, requested: TimeRange, end: datetime) -> Sequence[datetime] | None:
+    """Return the timestamps of a page if reading can go on from the last of them."""
+    known = [timestamp for timestamp in page.timestamps if timestamp is not None]
+    earliest = requested.start and dates.shift(requested.start, -MARGIN)
+    allowed = TimeRange(earliest, dates.shift(end, MARGIN))
+    if known != sorted(known) or not allowed.includes_all(known):
+        return None
+    # A record that cannot be read lies after the last one known, as far as anybody can tell.
+    is_dated = bool(known) and (page.timestamps[-1] is not None or page.records[-1] is PLACEHOLDER)
+    return known if is_dated or not page.has_next else None

@@ -27,6 +27,14 @@ that grows as fast as it is read has no end."""
 
 KEPT_CHANGING = "the list kept changing while it was read"
 
+MARGIN: t.Final = dates.ONE_SECOND
+"""How much wider than a range its request is, where the API does not say whether its bounds are
+inclusive."""
+
+PLACEHOLDER: t.Final = msgspec.Raw(b"null")
+"""Stands for a record that cannot be read, where a reader compares the ends of pages. It is
+recognized by identity, and readers do not yield it."""
+
 
 class Page(msgspec.Struct):
     """The records of one response, on their way from the server to the writer.
@@ -42,7 +50,14 @@ class Page(msgspec.Struct):
         size: How many records a page has, according to the API.
         number: Which page this is, according to the API. It may differ from the requested one.
         has_next: Whether the API says that another page follows.
-        missing: How many records of the page cannot be read; they are left out.
+        cursor: Where the next page begins, according to the API: a cursor or a link.
+        params: The parameters that fetch this page again, if others than it was fetched with.
+        next_params: The parameters that fetch the next page; `None` if there is none.
+        anchor: The identity of the record before this page, fetched in the same request.
+        missing: How many records of the page cannot be read. They are left out, or `PLACEHOLDER`
+            stands in their place.
+        is_safe: Whether no record can follow that lies before those yielded so far, so that the
+            stream may set a bookmark.
         bookmark: The replication value that is safe to keep once this page is written. Only the
             reader can set it, because only the reader knows what may still come.
         change_token: What the state keeps once the partition is complete, so that the next run can
@@ -57,7 +72,12 @@ class Page(msgspec.Struct):
     size: int | None = None
     number: int | None = None
     has_next: bool = False
+    cursor: str | None = None
+    params: Params | None = None
+    next_params: Params | None = None
+    anchor: Hashable = None
     missing: int = 0
+    is_safe: bool = False
     bookmark: datetime | None = None
     change_token: str | None = None
     children: Mapping[str, Page] = {}
@@ -67,8 +87,8 @@ class Page(msgspec.Struct):
         """Build a page from smaller ones.
 
         Args:
-            parts: The smaller pages in order. A part whose number is 0 is the last page of the list
-                once more, and is left out. No parts stand for one record that cannot be read.
+            parts: The smaller pages in order, at least one. A part whose number is 0 is the last
+                page of the list once more, and is left out.
             number: The number of the page.
             size: How many records it was requested to have.
         """
@@ -80,9 +100,10 @@ class Page(msgspec.Struct):
             [timestamp for part in own for timestamp in part.timestamps],
             total=total,
             size=size,
-            number=number if own or not parts else 0,
-            has_next=number * size < total if total else not parts or parts[-1].has_next,
-            missing=sum(part.missing for part in parts) if parts else 1,
+            number=number if own else 0,
+            has_next=number * size < total if total else parts[-1].has_next,
+            anchor=parts[0].anchor,
+            missing=sum(part.missing for part in parts),
         )
 
     @property
@@ -110,6 +131,22 @@ class Page(msgspec.Struct):
         if keep == UNBOUNDED:
             return self
         return self.only([value is None or value in keep for value in self.timestamps])
+
+    def trim(self, requested: TimeRange) -> Page:
+        """Leave out placeholders, and records that came only because of the `MARGIN`.
+
+        A record whose timestamp lies further outside the range stays: the API contradicts itself
+        about it, which is no reason to lose it.
+
+        Args:
+            requested: The range, without the margin.
+        """
+        return self.only(
+            [
+                raw is not PLACEHOLDER and not requested.is_beside(timestamp)
+                for raw, timestamp in zip(self.records, self.timestamps, strict=True)
+            ]
+        )
 
     def unseen(self, seen: set[bytes]) -> Page:
         """Leave out records that an earlier page had as they are, and remember the others.
@@ -150,6 +187,15 @@ class TimeRange:
             self.end is None or timestamp < self.end
         )
 
+    def is_beside(self, timestamp: datetime | None) -> bool:
+        """Whether a timestamp is outside the range, but not more than `MARGIN`."""
+        if timestamp is None or timestamp in self:
+            return False
+        return bool(
+            (self.start and dates.shift(self.start, -MARGIN) <= timestamp < self.start)
+            or (self.end and self.end <= timestamp <= dates.shift(self.end, MARGIN))
+        )
+
     def includes_all(self, timestamps: Sequence[datetime | None]) -> bool:
         """Whether the range includes every timestamp there is."""
         known = [timestamp for timestamp in timestamps if timestamp is not None]
@@ -176,6 +222,9 @@ class IncompletePage(InvalidResponse):
 
 FetchPage = t.Callable[[TimeRange, int], Page]
 """Fetches the page of a range by its number, counted from 1."""
+
+Params = t.Mapping[str, str | int]
+"""Query parameters that say which page of a list to return."""
 
 Identify = t.Callable[[msgspec.Raw], "Hashable"]
 """Returns the identity of a record within its list, as `Shape.key` does."""

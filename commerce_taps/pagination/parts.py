@@ -1,9 +1,9 @@
-"""Fetches the pages of one list, in parts where the server does not manage a whole page.
+"""Fetches the pages of one list, in parts where the server cannot return a whole page.
 
-Page n of size s holds the rows of pages p(n-1)+1 to pn of size s/p. So a page that is put together
-from smaller ones is the page that was asked for, and a reader that counts pages need not know of
-it. A row that fails even alone is left out and counted; all others are read, and the partition
-fails at its end.
+Use it between a reader and the HTTP client. Page n of size s holds the rows of pages p(n-1)+1 to pn
+of size s/p, so a page that is built from smaller ones is the requested page, and a reader that
+counts pages does not notice. A row that fails even alone is left out and counted; all others are
+read, and the partition fails at its end.
 """
 
 from __future__ import annotations
@@ -11,143 +11,119 @@ from __future__ import annotations
 import typing as t
 
 from commerce_taps.errors import PartitionFailed, RequestTooLarge
-from commerce_taps.pagination.page import KEPT_CHANGING, MAX_PASSES
+from commerce_taps.pagination.page import KEPT_CHANGING, MAX_PASSES, Page
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
-    from commerce_taps.pagination.page import Page
-
-
-class Counted(t.Protocol):
-    """Rows of a page, as far as it takes to put pages together; `commerce_taps.pagination` are."""
-
-    @property
-    def records(self) -> Sequence[object]:
-        """The rows."""
-
-    @property
-    def total(self) -> int | None:
-        """How many rows the whole list has, as the API says; `None` if it does not say."""
-
-    @property
-    def size(self) -> int | None:
-        """How many rows a page has, as the API says; `None` if it does not say."""
-
-    @property
-    def missing(self) -> int:
-        """How many rows of the page cannot be read, and are not among the rows."""
-
-
-AnyRows = t.TypeVar("AnyRows", bound=Counted)
-Page_co = t.TypeVar("Page_co", bound=Counted, covariant=True)
 
 MAX_UNREADABLE_ROWS: t.Final = 10
-"""Rows of one list that cannot be read, after which nothing more is asked of it; 1 as long as no
-row was read: then it is the list that cannot be."""
+"""Rows of one list that cannot be read, after which reading it ends; 1 as long as no row was read:
+then the whole list cannot be read."""
 
 
-class Fetch(t.Protocol[Page_co]):
+class Fetch(t.Protocol):
     """Fetches a page once."""
 
-    def __call__(self, requested: t.Any, number: int, size: int, /, *, divisible: bool) -> Page_co:  # noqa: ANN401
+    def __call__(self, requested: t.Any, number: int, size: int, /, *, divisible: bool) -> Page:  # noqa: ANN401
         """Fetch a page.
 
         Args:
             requested: The part of the list that is counted, such as a range.
             number: Which page, counted from 1.
-            size: How many rows it is to have.
-            divisible: As `Request` has it.
+            size: How many rows to request.
+            divisible: As for `Request`.
 
         Raises:
-            RequestTooLarge: The server does not manage so many.
+            RequestTooLarge: The server cannot return so many.
         """
 
 
-class Parts(t.Generic[AnyRows]):
+class Parts:
     """The pages of one list, whole or in parts."""
 
     def __init__(
         self,
-        fetch: Fetch[AnyRows],
-        join: Callable[[Sequence[AnyRows], int, int], AnyRows],
+        fetch: Fetch,
         size: int,
         where: str,
         logger: logging.Logger,
+        unreadable: Callable[[], Page] = lambda: Page((), size=1, has_next=True, missing=1),
     ) -> None:
-        """Keep how pages are fetched; nothing is sent yet.
+        """Describe the list.
 
         Args:
             fetch: Fetches a page.
-            join: Puts a page together from its parts, its number and its size.
-            size: How many rows a page is to have.
+            size: How many rows a page has.
             where: Stream and partition, for messages.
-            logger: Where smaller pages are told.
+            logger: Logs when pages become smaller.
+            unreadable: Returns the page that stands for one row that cannot be read, just after
+                fetching that row alone has failed.
         """
         self._fetch = fetch
-        self._join = join
-        self._size = self._manages = size
+        self._size = self._possible = size
         self._where = where
         self._logger = logger
-        self._refusals = 0
-        self._reads = False
+        self._unreadable = unreadable
+        self._failures = 0
+        self._has_read = False
         self._unread: dict[tuple[t.Any, int], RequestTooLarge] = {}
 
-    def page(self, asked: t.Any, number: int) -> AnyRows:  # noqa: ANN401 - the fetcher's own
+    def page(self, requested: t.Any, number: int) -> Page:  # noqa: ANN401 - the fetcher's own
         """Fetch a page by its number, whole or in parts.
 
         Args:
-            asked: The part of the list that is counted, such as a range.
+            requested: The part of the list that is counted, such as a range.
             number: Which page, counted from 1.
 
         Returns:
-            The page. Rows that cannot be read are left out and counted in `missing`.
+            The page. Rows that cannot be read are counted in `missing`.
 
         Raises:
             PartitionFailed: Too many rows cannot be read, or the list kept changing.
         """
-        return self._page(asked, number, self._size)
+        return self._page(requested, number, self._size)
 
-    def first(self, asked: t.Any) -> AnyRows:  # noqa: ANN401 - the fetcher's own
-        """Fetch the first page, as large as the server manages.
+    def first(self, requested: t.Any) -> Page:  # noqa: ANN401 - the fetcher's own
+        """Fetch the first page, as large as the server can return.
 
         Args:
-            asked: The part of the list that is wanted, such as a range.
+            requested: The part of the list, such as a range or what follows a cursor.
 
         Returns:
-            The page, which may have fewer rows than were wanted.
+            The page, which may have fewer rows than a page has.
 
         Raises:
             RequestTooLarge: Not even the first row alone can be read, though others can.
             PartitionFailed: Nothing can be read.
         """
-        size = self._manages
+        size = self._possible
         while size > 1:
             try:
-                page = self._fetch(asked, 1, size, divisible=True)
+                page = self._fetch(requested, 1, size, divisible=True)
             except RequestTooLarge as error:
                 size //= self._divide(error, size)
             else:
-                self._manages, self._reads = size, True
+                self._possible, self._has_read = size, True
                 return page
-        page = self._page(asked, 1, 1)
+        page = self._page(requested, 1, 1)
         if not page.missing:
-            self._manages = 1
+            self._possible = 1
             return page
-        if not self._reads:
-            self._page(asked, 2, 1)
-        self._manages = self._size  # it was the row, and not the size of the pages
-        raise self._unread[asked, 1]
+        if not self._has_read:
+            self._page(requested, 2, 1)
+        self._possible = self._size  # the row is at fault, and not the size of the pages
+        raise self._unread[requested, 1]
 
     def finish(self, pages: Iterable[Page]) -> Iterator[Page]:
-        """Hand on what a reader makes of the pages.
+        """Yield the pages of a reader, and fail at their end if rows could not be read.
 
         Args:
             pages: The reader's pages.
 
         Yields:
-            The pages; without a bookmark once a row could not be read, for none may pass it.
+            The pages. They have no bookmark once a row could not be read, for none may pass it.
 
         Raises:
             PartitionFailed: Rows could not be read, though all others were.
@@ -159,47 +135,48 @@ class Parts(t.Generic[AnyRows]):
         self.close()
 
     def close(self) -> None:
-        """Say that the list is over.
+        """End the list.
 
         Raises:
             PartitionFailed: Rows could not be read, though all others were.
         """
-        for (asked, row), error in self._unread.items():
+        for (requested, row), error in self._unread.items():
             msg = (
                 f"{len(self._unread)} rows could not be read, the first of them row {row} of "
-                f"{asked or 'the list'}: {error.reason.rstrip('.')} when asked for that row alone"
+                f"{requested or 'the list'}: {error.reason.rstrip('.')} when asked for that row "
+                "alone"
             )
             raise PartitionFailed(msg, self._where) from error
 
-    def _page(self, asked: t.Any, number: int, size: int) -> AnyRows:  # noqa: ANN401
-        if self._manages < size:
-            return self._in_parts(asked, number, size, size // self._manages)
+    def _page(self, requested: t.Any, number: int, size: int) -> Page:  # noqa: ANN401
+        if self._possible < size:
+            return self._in_parts(requested, number, size, size // self._possible)
         try:
             # The first row that fails gets all tries, for it may be the server that fails.
             divisible = size > 1 or bool(self._unread)
-            page = self._fetch(asked, number, size, divisible=divisible)
+            page = self._fetch(requested, number, size, divisible=divisible)
         except RequestTooLarge as error:
-            self._refusals += 1
+            self._failures += 1
             if size == 1:
-                self._unread[asked, number] = error
-                if len(self._unread) > (MAX_UNREADABLE_ROWS if self._reads else 1):
+                self._unread[requested, number] = error
+                if len(self._unread) > (MAX_UNREADABLE_ROWS if self._has_read else 1):
                     first = next(iter(self._unread.values()))
                     raise PartitionFailed(
                         first.reason, self._where, first.note, remedy=first.remedy
                     ) from error
-                return self._join([], number, size)
-            before, parts = self._refusals, self._divide(error, size)
-            page = self._in_parts(asked, number, size, parts)
-            if self._refusals == before:  # it was not the fault of a single row
-                self._manages = min(self._manages, size // parts)
+                return self._unreadable()
+            before, parts = self._failures, self._divide(error, size)
+            page = self._in_parts(requested, number, size, parts)
+            if self._failures == before:  # no single row is at fault
+                self._possible = min(self._possible, size // parts)
         else:
-            self._reads = self._reads or bool(page.records)
+            self._has_read = self._has_read or bool(page.records)
             if page.size not in {None, size}:  # then the numbers count pages of that size
-                self._size = self._manages = page.size or size
+                self._size = self._possible = page.size or size
         return page
 
     def _divide(self, error: RequestTooLarge, size: int) -> int:
-        """Choose in how many parts to ask for a page, and tell of it."""
+        """Choose the number of parts of a page, and log it."""
         parts = next(parts for parts in range(2, size + 1) if size % parts == 0)
         self._logger.warning(
             "%s: %s; asking for %d rows at once instead of %d.",
@@ -210,30 +187,30 @@ class Parts(t.Generic[AnyRows]):
         )
         return parts
 
-    def _in_parts(self, asked: t.Any, number: int, size: int, parts: int) -> AnyRows:  # noqa: ANN401
-        """Put a page together from smaller ones.
+    def _in_parts(self, requested: t.Any, number: int, size: int, parts: int) -> Page:  # noqa: ANN401
+        """Build a page from smaller ones.
 
-        They are read from the last to the first, as far as there is a total: a row that goes, or
-        moves to the end, lets the others slide towards the parts still to come. Without one, the
-        first part tells at the end whether rows have come before it.
+        They are read from the last to the first: a row that goes, or moves to the end, lets the
+        others slide towards the parts still to come. At the end the first part is read again.
+        Without a total, it shows whether rows were added before it.
         """
         part, begin = size // parts, (number - 1) * parts + 1
         for _ in range(MAX_PASSES):
-            head = self._page(asked, begin, part)
+            head = self._page(requested, begin, part)
             last = end = begin + parts - 1
             if head.total is not None and head.total > len(head.records):
                 end = max(min(last, -(-head.total // part)), begin)
             elif head.total is not None and 0 < len(head.records) < part:
                 end = begin
-            found = [self._page(asked, n, part) for n in range(end, begin, -1)]
-            found = [*([self._page(asked, begin, part)] if found else [head]), *reversed(found)]
+            found = [self._page(requested, n, part) for n in range(end, begin, -1)]
+            found = [*([self._page(requested, begin, part)] if found else [head]), *reversed(found)]
             while (
                 end < last and len(found[-1].records) + found[-1].missing >= part
             ):  # more than the total says
                 end += 1
-                found.append(self._page(asked, end, part))
+                found.append(self._page(requested, end, part))
             totals = {page.total for page in found if (page.total or 0) > len(page.records)}
             has_moved = head.total is None and head.records != found[0].records
             if len(totals) <= 1 and not has_moved:
-                return self._join(found, number, size)
+                return Page.join(found, number, size)
         raise PartitionFailed(KEPT_CHANGING, self._where)

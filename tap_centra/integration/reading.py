@@ -9,29 +9,31 @@ give even alone is named while all others come.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 from msgspec import Raw
 
 from commerce_taps.errors import PartitionFailed, PartitionSkipped, RequestTooLarge, TapStopped
-from commerce_taps.pagination.page import KEPT_CHANGING, TimeRange
-from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS, Parts
+from commerce_taps.pagination.cursor import cursor_pages
+from commerce_taps.pagination.keyset import uncounted_keyset
+from commerce_taps.pagination.overlapping import anchored_pages
+from commerce_taps.pagination.page import (
+    KEPT_CHANGING,
+    MARGIN,
+    PLACEHOLDER,
+    UNBOUNDED,
+    Page,
+    TimeRange,
+)
+from commerce_taps.pagination.parts import Parts
 from commerce_taps.records import dates
 from commerce_taps.records.conform import UNREADABLE, encode
 from commerce_taps.records.envelope import open_object
 from tap_centra.failures import Faults
 from tap_centra.integration.api import Query
 from tap_centra.integration.errors import RATE_LIMIT, errors_in
-from tap_centra.integration.pagination import (
-    WIDER,
-    Id,
-    PageRequest,
-    Rows,
-    cursor_pages,
-    keyset,
-    overlapping_rows,
-)
 from tap_centra.integration.query import LONGEST, USUAL, Selection, longest
 from tap_centra.integration.sources import find
 from tap_centra.php_json import entries_of, is_object
@@ -42,9 +44,10 @@ if t.TYPE_CHECKING:
 
     from tap_centra.integration.errors import QueryError
     from tap_centra.integration.introspection import Field
-    from tap_centra.integration.pagination import Pages
     from tap_centra.integration.query import Path
     from tap_centra.integration.stream import IntegrationStream
+
+Id = int | str
 
 ENVELOPE: t.Final = frozenset({"rows", "before", "edges", "node", "nested"})
 """Names of an answer that are no fields of a record."""
@@ -92,6 +95,31 @@ class _Passed(msgspec.Struct):
     rows: _Step
 
 
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """One page of a list.
+
+    Attributes:
+        window: The replication values to request.
+        in_time: Whether to sort by the replication key; else by what tells the rows apart.
+        number: The page's number, counted from 1.
+        cursor: Where the page begins, in place of a number.
+    """
+
+    window: TimeRange = UNBOUNDED
+    in_time: bool = False
+    number: int = 1
+    cursor: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where in the list the page is, for messages."""
+        start = self.window.start
+        since = f" of those from {dates.render(start)} on" if start else ""
+        after = f" behind the cursor {self.cursor}" if self.cursor else ""
+        return f"page {self.number}{since}{after}"
+
+
 class Reading:
     """One reading of one stream.
 
@@ -116,14 +144,13 @@ class Reading:
         self._refused: set[Path] = set()
         self._bound = USUAL
         self._came_with: dict[Id | None, tuple[PageRequest, int]] = {}
-        self._unread = 0
         self._before: Id | None = None
         self.faults = Faults()
         self.root, self.nested = find(self._live, stream.places)
         # What does not come in pages comes at once.
         size = int(stream.config["page_size"]) if self.root.is_paged else LONGEST
-        self._manages = self._size = size
-        self._parts = Parts(self._fetch, self._join, size, stream.name, stream.logger)
+        self._size = size
+        self._parts = Parts(self._fetch, size, stream.name, stream.logger, self._unreadable)
         self._select()
 
     # --- what is asked --------------------------------------------------------------------------
@@ -198,7 +225,7 @@ class Reading:
             end = self._live.until
         if not self.root.filters or (start is None and end is None):
             return None
-        bounds = {"from": dates.shift(start, -WIDER) if start else None, "to": end}
+        bounds = {"from": dates.shift(start, -MARGIN) if start else None, "to": end}
         return {
             str(self.root.key): {
                 name: dates.floor(value).isoformat() for name, value in bounds.items() if value
@@ -234,7 +261,7 @@ class Reading:
 
     # --- asking ---------------------------------------------------------------------------------
 
-    def pages(self, start: datetime | None) -> Pages:
+    def pages(self, start: datetime | None) -> Iterator[Page]:
         """Read the list.
 
         Args:
@@ -244,13 +271,27 @@ class Reading:
             The rows as they came, by page.
         """
         if self.root.is_connection:
-            return cursor_pages(self.ask, TimeRange(start))
+            return cursor_pages(
+                lambda window, cursor: self.fetch(PageRequest(window, cursor=cursor)),
+                TimeRange(start),
+            )
+        read_range = partial(
+            anchored_pages,
+            lambda window, number: self.fetch(PageRequest(window, number=number)),
+            id_of,
+            ascending=self.root.sorts()[:1] == ["id_ASC"],
+        )
         if self.root.filters and self.root.sorts(in_time=True):
-            return keyset(self.ask, start, self._live.until)
-        return overlapping_rows(self.ask, TimeRange(start))
+            return uncounted_keyset(
+                lambda window: self.fetch(PageRequest(window, in_time=True)),
+                read_range,
+                start,
+                self._live.until,
+            )
+        return read_range(TimeRange(start))
 
-    def ask(self, question: PageRequest) -> Rows:
-        """Ask for a page, in as many ways as it takes.
+    def fetch(self, question: PageRequest) -> Page:
+        """Fetch a page, in as many ways as it takes.
 
         Args:
             question: The page.
@@ -270,27 +311,19 @@ class Reading:
             return self._fetch(question, 1, self._size, divisible=False)
         if not self.root.is_connection:
             return self._parts.page(replace(question, number=1), question.number)
-        while True:
-            try:
-                return self._fetch(question, 1, self._manages, divisible=self._manages > 1)
-            except RequestTooLarge as refusal:
-                if self._manages == 1:
-                    return self._pass(question, refusal)
-                self._manages //= 2
-                self._stream.logger.warning(
-                    "%s: %s; asking for %d rows at once from here on.",
-                    self._stream.name,
-                    refusal.reason.rstrip("."),
-                    self._manages,
-                )
+        try:
+            return self._parts.first(question)
+        except RequestTooLarge:
+            return self._skip_row(question)
 
-    def _fetch(self, asked: PageRequest, number: int, size: int, *, divisible: bool) -> Rows:
+    def _fetch(self, asked: PageRequest, number: int, size: int, *, divisible: bool) -> Page:
         """Ask for so many rows, leaving out what the token may not read.
 
         Raises:
             RequestTooLarge: Fewer may come; a single row that does not come is noted.
         """
-        question, joined = replace(asked, number=number), True
+        question = asked if self.root.is_connection else replace(asked, number=number)
+        joined = True
         while True:
             text, variables = self._write(question, size, joined=joined)
             try:
@@ -318,8 +351,13 @@ class Reading:
                     raise RequestTooLarge(f"{why}, {place}") from refusal
             else:
                 if not self._widen(rows):
-                    self._came_with |= dict.fromkeys(rows.ids, (question, size))
+                    self._remember(rows, question, size)
                     return rows
+
+    def _remember(self, rows: Page, question: PageRequest, size: int) -> None:
+        """Remember which request returned a row whose lists may go on."""
+        if self.nested is not None or self.cut:
+            self._came_with |= dict.fromkeys(map(id_of, rows.records), (question, size))
 
     def _find_before(self, question: PageRequest) -> Id | None:
         """Find the id of the row before one that does not come; `None` if that does not either."""
@@ -332,47 +370,51 @@ class Reading:
             rows = self._answer(query.text(call), query.variables, place, 1)
         except PartitionFailed:
             return None
-        return next(iter(rows.ids), None)
+        return id_of(rows.records[0]) if rows.records else None
 
-    def _join(self, parts: Sequence[Rows], number: int, size: int) -> Rows:
-        """Put a page together from its parts; none stand for the row that did not come just now."""
-        joined = Rows.join(parts, number, size)
-        return joined if parts else replace(joined, before=self._before)
+    def _unreadable(self) -> Page:
+        """Stand in for the row whose request has just failed."""
+        return Page(
+            [PLACEHOLDER],
+            timestamps=[None],
+            size=1,
+            has_next=True,
+            anchor=self._before,
+            missing=1,
+        )
 
-    def _pass(self, question: PageRequest, refusal: RequestTooLarge) -> Rows:
-        """Go past a row that does not come, which takes no more than where the next one begins.
+    def _skip_row(self, question: PageRequest) -> Page:
+        """Go past a row that cannot be read: fetch only where the next one begins.
 
         Raises:
-            PartitionFailed: Too many rows do not come, or it is not told where the next one is.
+            PartitionFailed: The server does not say where the next one begins.
         """
-        self._unread += 1
-        if self._unread > (MAX_UNREADABLE_ROWS if question.cursor else 0):
-            raise PartitionFailed(refusal.reason, remedy=refusal.remedy)
         query, inside = Query(), "pageInfo { hasNextPage endCursor }"
         call = query.call(self.root.field, "rows", inside, **self._page(question, 1))
         name = self._stream.name
         step = self._api.post(_Passed, query.text(call), query.variables, stream=name, size=1)
         info = step.rows.page_info
-        self._manages = self._size  # it was the row, and not the size of the pages
-        return Rows([None], [None], [None], 1, info.has_next_page, cursor=info.end_cursor)
+        page = self._unreadable()
+        page.has_next, page.cursor = info.has_next_page, info.end_cursor
+        return page
 
-    def _check(self, rows: Rows, question: PageRequest) -> None:
+    def _check(self, rows: Page, question: PageRequest) -> None:
         """Refuse a page that is short because no more came, and not because it is the last."""
-        count = len(rows.records)
-        if count >= rows.size or count not in CAPS or "page" not in self.root.field.arguments:
+        count, size = len(rows.records), rows.size or 0
+        if count >= size or count not in CAPS or "page" not in self.root.field.arguments:
             return
-        query, behind = Query(), (question.number - 1) * rows.size + count + 1
+        query, behind = Query(), (question.number - 1) * size + count + 1
         order = self._order(question)
         call = query.call(self.root.field, "rows", "id", **order, limit=1, page=behind)
         place = f"behind {question.place}"
-        if self._answer(query.text(call), query.variables, place, rows.size).records:
+        if self._answer(query.text(call), query.variables, place, size).records:
             msg = f"no more than {count} rows come at once"
             raise RequestTooLarge(msg)
 
-    def _widen(self, rows: Rows) -> bool:
+    def _widen(self, rows: Page) -> bool:
         """Ask for more of lists that can only be asked for at once, if some may not be whole."""
         start, bounded = ("nested",) if self.nested else (), self._selection.bounded
-        found = [_decoded(raw) for raw in rows.records if raw is not None] if bounded else []
+        found = [_decoded(raw) for raw in rows.records if raw is not PLACEHOLDER] if bounded else []
         for path in bounded:
             if max((longest(row, start + path) for row in found), default=0) >= self._bound:
                 if self._bound == LONGEST:
@@ -390,9 +432,9 @@ class Reading:
         size: int,
         *,
         divisible: bool = False,
-    ) -> Rows:
+    ) -> Page:
         """Ask for a page once. What of it could not be read is noted; the rest comes."""
-        before, cursor, total = None, None, None
+        anchor, cursor, total = None, None, None
         name = self._stream.name
         if self.root.is_connection:
             found, failure = self._api.ask(
@@ -415,30 +457,29 @@ class Reading:
                     self._stream.name,
                     size,
                 )
-            before = _first_id(page.before)
+            anchor = _first_id(page.before)
         if failure is not None:
             self._keep(raws, failure, place)
         for number, raw in enumerate(raws, 1):
             if not is_object(raw) and failure is None:
                 self.faults.add("a row is no object", f"row {number} of {place}")
-        records = [raw if is_object(raw) else None for raw in raws]
-        heads = [_head(raw) for raw in raws]
-        return Rows(
-            records,
-            [_id(head.id) for head in heads],
-            [self._stamp(head) for head in heads],
-            size,
-            more,
-            before,
-            cursor,
-            ascending=self.root.sorts()[:1] == ["id_ASC"],
+        return Page(
+            [raw if is_object(raw) else PLACEHOLDER for raw in raws],
+            timestamps=list(map(self._timestamp, raws)),
             total=total,
+            size=size,
+            has_next=more,
+            cursor=cursor,
+            anchor=anchor,
         )
 
-    def _stamp(self, head: _Head) -> datetime | None:
-        """Read a row's replication value; one that is no time is none."""
+    def _timestamp(self, raw: Raw) -> datetime | None:
+        """Parse a row's replication value; `None` if it is no timestamp."""
+        if self.root.key is None:
+            return None
+        head = _head(raw)
         values = {"createdAt": head.created_at, "updatedAt": head.updated_at}
-        text = values.get(self.root.key or "")
+        text = values.get(self.root.key)
         try:
             return dates.parse(text) if isinstance(text, str) else None
         except ValueError:
@@ -518,7 +559,7 @@ class Reading:
                 self.faults.add(refusal.reason, place)
             if rows is not None and self._widen(rows):
                 continue
-            came = {} if rows is None else dict(zip(rows.ids, rows.records, strict=True))
+            came = {} if rows is None else {id_of(raw): raw for raw in rows.records}
             full = []
             for one in ids:
                 raw = came.get(one)

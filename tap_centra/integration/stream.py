@@ -162,10 +162,10 @@ class IntegrationStream(HTTPStream[IntegrationApi], abc.ABC):
         if self.looks_back:
             overlap = timedelta(days=self.config["lookback_days"])
             begin = look_back(start, overlap, self.config.get("start_date"))
-        for rows, is_safe in reading.pages(begin):
-            page = self.shape.validate(self._records(rows, reading))
+        for sent in reading.pages(begin):
+            page = self.shape.validate(self._records(sent.records, reading))
             latest.add(page.timestamps)
-            page.bookmark = latest.value if is_safe and not reading.faults else None
+            page.bookmark = latest.value if sent.is_safe and not reading.faults else None
             keep = TimeRange(begin) if begin and not reading.root.filters else UNBOUNDED
             yield page.within(keep)
         reading.faults.raise_if_any()

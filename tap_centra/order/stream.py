@@ -20,7 +20,8 @@ from typing_extensions import override
 from commerce_taps.bookmarks import LEEWAY, SafeBookmark, look_back
 from commerce_taps.errors import ErrorResponse, InvalidResponse, PartitionFailed, RequestTooLarge
 from commerce_taps.http import Request
-from commerce_taps.pagination.page import Page
+from commerce_taps.pagination.overlapping import overlapping_pages
+from commerce_taps.pagination.page import PLACEHOLDER, Page, Params
 from commerce_taps.pagination.parts import Parts
 from commerce_taps.records import dates
 from commerce_taps.records.conform import UNREADABLE, decode, encode
@@ -30,7 +31,6 @@ from tap_centra.failures import Faults
 from tap_centra.order import schemas
 from tap_centra.order.api import OrderApi
 from tap_centra.order.normalize import compile_undo, on_the_wall
-from tap_centra.order.pagination import Sheet, fresh, overlapping_pages
 from tap_centra.php_json import NOTHING, entries_of, is_object, value_of
 from tap_centra.schema_files import SchemaFiles
 
@@ -39,53 +39,10 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from tap_centra.order.pagination import Params
 
 REPEATED_HOUR: t.Final = timedelta(hours=1)
 """In autumn an hour of the wall clock comes twice, and its times do not say which one they are of:
 filters begin so much earlier."""
-
-
-UNREAD: t.Final = Raw(b"null")
-"""Stands in the place of a row that the API does not give; known by its identity."""
-
-
-class Answer(t.NamedTuple):
-    """An answer of the API.
-
-    Attributes:
-        records: The records, their quirks undone.
-        next: The link to the next page, if there is one.
-        total: How many records there are: no list tells.
-        size: How many records a page has: no list tells.
-        missing: How many records are left out: none, for there is `UNREAD` in place of each.
-    """
-
-    records: list[Raw]
-    next: str | None
-    total: None = None
-    size: None = None
-    missing: int = 0
-
-    @classmethod
-    def join(cls, parts: Sequence[Answer], number: int, size: int) -> Answer:
-        """Put a page together from its parts, as `commerce_taps.pagination.parts` wants it.
-
-        Args:
-            parts: The parts in their order; none for a row that cannot be read.
-            number: The number of the page.
-            size: How many rows it was to have.
-
-        Returns:
-            The page; it leads on where its last part does, or where that could not be read.
-        """
-        following = f"?page={number + 1}&limit={size}"
-        if not parts:
-            return cls([UNREAD], following)
-        return cls(
-            [raw for part in parts for raw in part.records],
-            parts[-1].next and following,
-        )
 
 
 class OrderStream(HTTPStream[OrderApi], abc.ABC):
@@ -114,7 +71,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
     def _undo(self) -> t.Any:  # noqa: ANN401 (a function on JSON)
         return compile_undo(self.schema, self.api.zone)
 
-    def answer(self, params: Params, one: str = "", *, divisible: bool = False) -> Answer:
+    def answer(self, params: Params, one: str = "", *, divisible: bool = False) -> Page:
         """Ask once.
 
         Args:
@@ -130,18 +87,18 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
         request = Request(path, params, stream=self.name, context=context, divisible=divisible)
         return self.run.client.get(request, partial(self._open, one=one))
 
-    def parts(self, params: Params, faults: Faults) -> Parts[Answer]:
+    def parts(self, params: Params, faults: Faults) -> Parts:
         """Open a list whose rows can be asked for by their place, in any number at once.
 
         Args:
             params: Parameters besides those of paging.
-            faults: Where to note a row that does not come even alone; `UNREAD` takes its place.
+            faults: Where to note a row that does not come even alone; `PLACEHOLDER` stands for it.
 
         Returns:
             Its pages.
         """
 
-        def fetch(asked: int, number: int, size: int, *, divisible: bool) -> Answer:
+        def fetch(asked: int, number: int, size: int, *, divisible: bool) -> Page:
             paging = {"limit": size, **self.place(asked, number, size)}
             try:
                 return self.answer({**params, **paging}, divisible=divisible)
@@ -153,7 +110,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
                 faults.add(why, place)
                 raise RequestTooLarge(f"{why}, {place}") from refusal
 
-        return Parts(fetch, Answer.join, self._limit, self.name, self.logger)
+        return Parts(fetch, self._limit, self.name, self.logger, _unreadable)
 
     @staticmethod
     def place(asked: int, number: int, size: int) -> dict[str, int]:
@@ -170,7 +127,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
         del size  # is told beside it
         return {"page": number} if asked or number > 1 else {}
 
-    def _open(self, body: bytes, one: str = "") -> Answer:
+    def _open(self, body: bytes, one: str = "") -> Page:
         """Open the envelope, which may hold a refusal."""
         envelope = open_envelope(body, dict[str, Raw])
         if value_of(envelope, "status") != "ok":
@@ -187,7 +144,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
         if one and any(self._is_other(raw, one) for raw in found):
             msg = "the answer is to another question: it has another id than was asked for"
             raise InvalidResponse(msg)
-        return Answer(found, link)
+        return Page(found, has_next=link is not None, cursor=link)
 
     def _is_other(self, raw: Raw, one: str) -> bool:
         """Tell whether a record has an id, and not the one that was asked for."""
@@ -248,7 +205,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
         since, seen = on_the_wall(begin, self.api.zone), set[bytes]()
         for name in self.filter_names:
             for rows in self.pages({name: since}, faults):
-                yield fresh(rows, seen)
+                yield Page(rows).unseen(seen).records
 
     @abc.abstractmethod
     def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
@@ -314,13 +271,14 @@ class OffsetStream(OrderStream, abc.ABC):
         """Read all pages. See the base class."""
         parts = self.parts(params, faults)
 
-        def ask(place: Params) -> Sheet:
+        def fetch(place: Params) -> Page:
             offset = int(place.get("offset", 0))
-            rows = parts.page(offset, 1).records
-            goes_on = len(rows) > (1 if place else 0)
-            return Sheet(rows, place, {"offset": offset + len(rows) - 1} if goes_on else None)
+            page = parts.page(offset, 1)
+            if len(page.records) > (1 if place else 0):
+                page.next_params = {"offset": offset + len(page.records) - 1}
+            return page
 
-        return _read(overlapping_pages(ask, self._key, overlap=True))
+        return _records(overlapping_pages(fetch, self._key, overlap=True))
 
 
 class NumberStream(OrderStream, abc.ABC):
@@ -337,15 +295,17 @@ class NumberStream(OrderStream, abc.ABC):
         """Read all pages. See the base class."""
         parts = self.parts(params, faults)
 
-        def ask(place: Params) -> Sheet:
-            number = int(place.get("page", 1))  # pages may be shorter than asked for
+        def fetch(place: Params) -> Page:
+            number = int(place.get("page", 1))  # pages may be shorter than requested
             if self.takes_limit:
-                rows = parts.page(len(place), number).records
+                page = parts.page(len(place), number)
             else:
-                rows = self.answer({**params, **place}).records
-            return Sheet(rows, {"page": number}, {"page": number + 1} if rows else None)
+                page = self.answer({**params, **place})
+            page.params = {"page": number}
+            page.next_params = {"page": number + 1} if page.records else None
+            return page
 
-        return _read(overlapping_pages(ask, self._key, repeats=True))
+        return _records(overlapping_pages(fetch, self._key, repeats=True))
 
 
 class LinkStream(OrderStream, abc.ABC):
@@ -362,17 +322,21 @@ class LinkStream(OrderStream, abc.ABC):
         """Follow the links. See the base class."""
         parts = self.parts(params, faults)
 
-        def ask(place: Params) -> Sheet:
+        def fetch(place: Params) -> Page:
             paging = {"page": 1, "limit": self._limit, **place}
             known = paging.keys() <= {"page", "limit", *params}
             if known and str(paging["limit"]) == str(self._limit) and _is_number(paging["page"]):
-                answer = parts.page(len(place), int(paging["page"]))
-            else:  # only the link itself knows what it asks for
-                answer = self.answer({**params, "limit": self._limit, **place})
-            rows, link = answer.records, answer.next
-            return Sheet(rows, place, self._follow(link) if link else None)
+                number = int(paging["page"])
+                page = parts.page(len(place), number)
+                if page.has_next:  # a page that was fetched in parts has no link
+                    page.next_params = {"page": number + 1, "limit": self._limit}
+            else:  # only the link itself knows what it requests
+                page = self.answer({**params, "limit": self._limit, **place})
+            if page.cursor:
+                page.next_params = self._follow(page.cursor)
+            return page
 
-        return _read(overlapping_pages(ask, self._key))
+        return _records(overlapping_pages(fetch, self._key))
 
     def _follow(self, link: str) -> dict[str, str]:
         """Read the parameters of a link, which must not lead elsewhere."""
@@ -424,7 +388,7 @@ class DetailStream(OrderStream, abc.ABC):
             )
             yield [raw for found in self.run.client.workers.run_all(asked) for raw in found]
 
-    def _find(self, one: str, start: datetime | None, faults: Faults) -> list[Raw]:
+    def _find(self, one: str, start: datetime | None, faults: Faults) -> Sequence[Raw]:
         """Read the record of an id, unless it has gone meanwhile."""
         try:
             return self.answer({}, one).records
@@ -459,7 +423,12 @@ def _is_number(value: str | int) -> bool:
     return bool(re.fullmatch(r"[1-9][0-9]{0,8}", str(value)))
 
 
-def _read(pages: Iterator[list[Raw]]) -> Iterator[list[Raw]]:
-    """Leave out what only stands in the place of rows."""
-    for rows in pages:
-        yield [raw for raw in rows if raw is not UNREAD]
+def _unreadable() -> Page:
+    """Stand in for a row that the API does not return."""
+    return Page([PLACEHOLDER], size=1, has_next=True, missing=1)
+
+
+def _records(pages: Iterator[Page]) -> Iterator[Sequence[Raw]]:
+    """Take the records out of pages."""
+    for page in pages:
+        yield page.records

@@ -14,8 +14,9 @@ from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.errors import PartitionFailed
+from commerce_taps.pagination.page import Page
 from tap_centra.failures import Faults
-from tap_centra.order.stream import Answer, LinkStream, NumberStream, OffsetStream, OrderStream
+from tap_centra.order.stream import LinkStream, NumberStream, OffsetStream, OrderStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ class Listed(OrderStream):
         return SIZE
 
     @override
-    def answer(self, params: Any, one: str = "", *, divisible: bool = False) -> Answer:
+    def answer(self, params: Any, one: str = "", *, divisible: bool = False) -> Page:
         del one, divisible
         self.changes.get(self.asked, list)(self.listed)
         self.asked += 1
@@ -78,7 +79,7 @@ class Listed(OrderStream):
         more = first + limit < len(self.listed)
         link = f"?limit={limit}&page={number + self.base + 1}"
         rows = [Raw(b"%d" % n) for n in self.listed[first : first + limit]]
-        return Answer(rows, link if more else None)
+        return Page(rows, has_next=more, cursor=link if more else None)
 
     @override
     def _key(self, raw: Raw) -> int:

@@ -30,8 +30,7 @@ from commerce_sandbox.centra.schema import schema
 from commerce_taps.errors import PartitionSkipped
 from commerce_taps.pagination.page import TimeRange
 from tap_centra.integration.introspection import QUERY, LiveSchema, Look
-from tap_centra.integration.pagination import Id, PageRequest
-from tap_centra.integration.reading import ENVELOPE, Reading
+from tap_centra.integration.reading import ENVELOPE, Id, PageRequest, Reading
 from tap_centra.tap import TapCentra
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ MUTANTS = (
     ),
     Mutant(
         "a page of the Order API that does not join the one before is taken",
-        "tap_centra/order/pagination.py",
+        "commerce_taps/pagination/overlapping.py",
         "            if last is not None and last not in keys:\n",
         "            if False:\n",
         "tests/centra/test_order_paging.py::test_rows_that_slip_because_others_go_are_read",
@@ -130,11 +130,10 @@ MUTANTS = (
     ),
     Mutant(
         "a connection that ends before its total is believed",
-        "tap_centra/integration/pagination.py",
-        " and count >= (rows.total or 0)\n",
+        "commerce_taps/pagination/cursor.py",
+        " and count >= (page.total or 0)\n",
         "\n",
-        "tests/centra/test_paging.py"
-        "::test_a_connection_that_ends_before_its_total_is_read_again_and_then_named",
+        "tests/core/pagination/test_cursor.py::test_cursor_list_ending_before_total_fails",
     ),
     Mutant(
         "a schema of Centra that lacks what it names is believed",
@@ -153,10 +152,10 @@ MUTANTS = (
     ),
     Mutant(
         "the order of Centra's lists is relied on whatever the values are",
-        "tap_centra/integration/pagination.py",
-        " and (not known or asked.includes_all(known))\n",
-        "\n",
-        "tests/centra/test_paging.py::test_keyset_relies_on_no_value_beyond_what_was_asked_for",
+        "commerce_taps/pagination/keyset.py",
+        " or not allowed.includes_all(known):\n",
+        ":\n",
+        "tests/core/pagination/test_uncounted_keyset.py::test_uncounted_keyset_ignores_impossible_timestamps",
     ),
     Mutant(
         "nested objects of Centra are read with their first field only",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from hypothesis import strategies as st
 
 from commerce_taps.errors import InvalidResponse, PartitionFailed
 from commerce_taps.pagination.counted import check_page
-from commerce_taps.pagination.page import UNBOUNDED, Page, TimeRange
+from commerce_taps.pagination.keyset import uncounted_keyset
+from commerce_taps.pagination.overlapping import anchored_pages
+from commerce_taps.pagination.page import MARGIN, UNBOUNDED, Page, TimeRange
+from commerce_taps.records import dates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -175,3 +178,96 @@ def forgotten(server: Server, handed: set[Version], bookmark: datetime | None) -
         for row, stamp in server.versions.items()
         if row not in handed and bookmark is not None and (stamp is None or stamp < bookmark)
     ]
+
+
+# --- lists without totals -----------------------------------------------------------------------
+
+
+def at(second: int) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+@dataclass
+class UncountedServer:
+    """A list that announces no total, behind an API whose lower bounds are exclusive.
+
+    Attributes:
+        rows: The second of each row's last change, by its id.
+        size: Rows of a page.
+        by_id: Whether it can be sorted by id.
+        acts: What happens before the request of a number, counted from 0.
+        requests: How many requests there were.
+    """
+
+    rows: dict[int, int]
+    size: int = 3
+    by_id: bool = True
+    acts: dict[int, Callable[[dict[int, int]], Any]] = field(default_factory=dict)
+    requests: int = 0
+
+    @classmethod
+    def of(cls, *seconds: int, size: int = 3) -> UncountedServer:
+        """Serve rows with the ids 1, 2, 3 …"""
+        return cls(dict(enumerate(seconds, 1)), size)
+
+    def fetch(self, requested: TimeRange, number: int) -> Page:
+        """Fetch a page by its number."""
+        found = self._selected(requested)
+        if self.by_id:
+            found.sort()
+        return self._page(found, (number - 1) * self.size)
+
+    def fetch_sorted(self, requested: TimeRange) -> Page:
+        """Fetch the first page in the order of changes."""
+        return self._page(sorted(self._selected(requested), key=lambda one: (self.rows[one], one)))
+
+    def fetch_after(self, requested: TimeRange, cursor: str | None) -> Page:
+        """Fetch the page after a cursor."""
+        found = sorted(self._selected(requested))
+        after = int(cursor) if cursor is not None else -1
+        return self._page(found, next((n for n, one in enumerate(found) if one > after), 10**6))
+
+    def _selected(self, requested: TimeRange) -> list[int]:
+        self.acts.get(self.requests, dict)(self.rows)
+        self.requests += 1
+        assert self.requests < MOST_ASKS, "it never ends"
+        low = requested.start - MARGIN if requested.start else None
+        return [
+            one
+            for one, second in self.rows.items()
+            if (low is None or at(second) > low)
+            and (requested.end is None or at(second) < requested.end)
+        ]
+
+    def _page(self, found: Sequence[int], first: int = 0) -> Page:
+        page = found[first : first + self.size]
+        return Page(
+            [msgspec.Raw(json.dumps([one, self.rows[one]]).encode()) for one in page],
+            timestamps=[at(self.rows[one]) for one in page],
+            size=self.size,
+            has_next=len(page) == self.size,
+            cursor=str(page[-1]) if page else None,
+            anchor=found[first - 1] if 0 < first <= len(found) else None,
+        )
+
+    def anchored(self, requested: TimeRange = UNBOUNDED) -> Iterator[Page]:
+        """Read it by page number."""
+        return anchored_pages(self.fetch, first_of, requested, ascending=self.by_id)
+
+    def keyset(self, start: datetime | None, end: datetime = dates.LAST) -> Iterator[Page]:
+        """Read it by the last change."""
+        return uncounted_keyset(self.fetch_sorted, self.read_range, start, end)
+
+    def read_range(self, requested: TimeRange, seen: set[bytes]) -> Iterator[Page]:
+        """Read a range by page number."""
+        return anchored_pages(self.fetch, first_of, requested, seen, ascending=self.by_id)
+
+
+def first_of(raw: msgspec.Raw) -> int:
+    return int(json.loads(bytes(raw))[0])
+
+
+def rows_of(pages: Iterator[Page]) -> list[tuple[int, int]]:
+    """Read pages whose records are pairs."""
+    found = [json.loads(bytes(raw)) for page in pages for raw in page.records]
+    return [(one, two) for one, two in found]

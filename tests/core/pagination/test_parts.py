@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from commerce_taps.errors import PartitionFailed, RequestTooLarge
 from commerce_taps.pagination.counted import counted_pages
 from commerce_taps.pagination.keyset import keyset
-from commerce_taps.pagination.page import Page
 from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS, Parts
 from tests.core.pagination.support import START, Server, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from commerce_taps.pagination.page import TimeRange
+    from commerce_taps.pagination.page import Page, TimeRange
 
 
 SIZE = 12
@@ -32,7 +31,7 @@ class Weak:
     def __init__(self, server: Server, most: int, bad: set[int]) -> None:
         self.server, self.most, self.bad = server, most, bad
         self.sizes: list[int] = []
-        self.parts = Parts(self.fetch, Page.join, SIZE, "orders", logging.getLogger("test"))
+        self.parts = Parts(self.fetch, SIZE, "orders", logging.getLogger("test"))
 
     def fetch(self, asked: TimeRange, number: int, size: int, *, divisible: bool) -> Page:
         assert divisible or size == 1

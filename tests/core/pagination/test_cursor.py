@@ -1,0 +1,59 @@
+"""`cursor_pages`, on connections that change, and on cursors that lead nowhere."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import Raw
+
+from commerce_taps.errors import PartitionFailed
+from commerce_taps.pagination.cursor import cursor_pages
+from commerce_taps.pagination.page import Page, TimeRange
+from tests.core.pagination.support import UncountedServer, rows_of
+
+
+def test_cursor_list_under_churn_is_complete() -> None:
+    server = UncountedServer(
+        dict(enumerate((*range(10),), 1)),
+        acts={1: lambda r: (r.pop(1), r.pop(2), r.update({0: 5}))},
+    )
+    assert {one for one, _ in rows_of(cursor_pages(server.fetch_after))} >= set(range(3, 11))
+
+
+def test_cursor_that_leads_nowhere_fails() -> None:
+    server = UncountedServer.of(*range(10))
+
+    def fetch(requested: TimeRange, _: str | None) -> Page:
+        return server.fetch_after(requested, None)
+
+    with pytest.raises(PartitionFailed, match="leads nowhere"):
+        list(cursor_pages(fetch))
+
+
+def edge(one: int, cursor: str, *, has_next: bool, total: int | None = None) -> Page:
+    return Page(
+        [Raw(b"%d" % one)],
+        timestamps=[None],
+        total=total,
+        has_next=has_next,
+        cursor=cursor,
+    )
+
+
+def test_cursor_circle_fails() -> None:
+    circle = {None: "a", "a": "b", "b": "a"}
+    with pytest.raises(PartitionFailed, match="leads nowhere"):
+        list(cursor_pages(lambda _, cursor: edge(1, circle[cursor], has_next=True)))
+
+
+def test_cursor_list_ending_before_total_fails() -> None:
+    asked: list[str | None] = []
+
+    def fetch(_: TimeRange, cursor: str | None) -> Page:
+        asked.append(cursor)
+        return edge(len(asked) % 2, "a", has_next=cursor is None, total=3)
+
+    pages = cursor_pages(fetch)
+    assert [next(pages).is_safe, next(pages).is_safe] == [False, False]
+    with pytest.raises(PartitionFailed, match="ends at 2 of the 3 records"):
+        list(pages)
+    assert asked == [None, "a"] * 2
