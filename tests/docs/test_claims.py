@@ -54,7 +54,7 @@ def anchors(document: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
+def test_every_link_leads_to_a_target(document: Path) -> None:
     text = without_code(document.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"https?://", target):
@@ -66,7 +66,7 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(file), target
 
 
-def test_files_that_are_named_exist() -> None:
+def test_every_named_file_exists() -> None:
     for document in DOCUMENTS:
         text = without_code(document.read_text(encoding="utf-8"))
         for path in re.findall(r"`((?:commerce_\w+|tap_\w+|scripts|tests)/[\w./]*)`", text):
@@ -112,7 +112,7 @@ def test_documented_message_is_in_the_code(message: str) -> None:
 # --- figures ------------------------------------------------------------------------------------
 
 
-def test_the_demo_has_the_rows_the_readme_shows() -> None:
+def test_readme_counts_match_the_sandbox() -> None:
     shown = re.findall(r"^  (\w+) +([\d,]+) +([\d,]+)$", README, re.MULTILINE)
     assert {"companies", "commerce_orders"} <= {stream for stream, _, _ in shown}
     for stream, expected, loaded in shown:
@@ -178,7 +178,7 @@ def sql_type(column: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("tap", TAPS, ids=lambda tap: tap.name)
-def test_the_sql_runs(tables: duckdb.DuckDBPyConnection, tap: type[HTTPTap]) -> None:
+def test_documented_sql_runs(tables: duckdb.DuckDBPyConnection, tap: type[HTTPTap]) -> None:
     statements = re.findall(r"^```sql\n(.*?)^```$", page(tap), re.MULTILINE | re.DOTALL)
     assert len(statements) >= 3
     for sql in statements:
