@@ -19,7 +19,7 @@ from commerce_taps.errors import (
 from commerce_taps.pagination.page import Page
 from commerce_taps.pagination.reverse import reverse_pages
 from commerce_taps.records.conform import decode_object, encode
-from tap_cscart import normalize
+from commerce_taps.records.normalize import integer
 from tap_cscart.responses import Answer, api_request, collection, listing, opened
 
 if t.TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Probe:
         faults: dict[str, str] = {}
         sellers = self._look_up(faults, "stores", partial(self._all, "stores", "company_id"))
         edition = edition_of(sellers)
-        ids = [normalize.count(row.get("company_id")) for row in sellers]
+        ids = [integer(row.get("company_id")) for row in sellers]
         storefronts = [id_ for id_ in ids if isinstance(id_, int) and id_ > 0]
         if len(storefronts) < len(ids):
             faults.setdefault("stores", "a row has no usable `company_id`")

@@ -12,12 +12,13 @@ from typing_extensions import override
 
 from commerce_taps.errors import InvalidResponse, PartitionFailed
 from commerce_taps.http import where
-from commerce_taps.pagination.page import UNBOUNDED, Page, TimeRange
+from commerce_taps.pagination.page import UNBOUNDED, Page, TimeRange, digest
 from commerce_taps.pagination.reverse import reverse_pages
 from commerce_taps.records import dates
-from commerce_taps.records.conform import decode_object, encode
+from commerce_taps.records.children import child_page, flatten_rows
+from commerce_taps.records.normalize import AnyRecord, NormalizedRecord, integer, values_of
 from commerce_taps.records.validate import Shape
-from tap_cscart import normalize
+from tap_cscart.normalize import normalizer
 from tap_cscart.pagination import parts_of
 from tap_cscart.requests import StoreStream
 from tap_cscart.responses import CHOOSING, Answer, listing, opened
@@ -102,42 +103,56 @@ class CSCartStream(StoreStream, abc.ABC):
 
     # --- reading --------------------------------------------------------------------------------
 
-    def undone(self, raw: Raw, added: Mapping[str, t.Any] | None = None) -> Raw:
-        """Undo what is odd about a row.
+    def normalized(
+        self, raw: Raw | bytes, added: Mapping[str, t.Any] | None = None
+    ) -> NormalizedRecord | None:
+        """Decode and normalize a row.
 
         Args:
             raw: The row as it was sent.
             added: Columns it gets.
 
         Returns:
-            The record. What is no object is left to be refused where records are checked.
+            The record; `None` for what is no object.
         """
-        sent = decode_object(raw)
-        if not sent:
-            return raw
-        record = {**(added or {}), **normalize.undone(sent, self.name)}
+        record = normalizer(self.name)(raw)
+        if not record:
+            return None
+        if added:
+            record = {**added, **record}
         self.adjust(record)
-        return Raw(encode(record))
+        return NormalizedRecord(record, digest(Raw(raw)))
 
     def rows(self, raws: Iterable[Raw], added: Mapping[str, t.Any] | None = None) -> Page:
-        """Undo what is odd about rows, and check them against the schema.
+        """Decode and normalize the rows of a page.
 
         Args:
             raws: The rows as they were sent.
             added: Columns they get.
 
         Returns:
-            The records.
+            The records. What is no object is left to be refused where records are written.
 
         Raises:
             InvalidResponse: No row has a key: they are none of this list.
         """
-        rows = self.shape.validate([self.undone(raw, added) for raw in raws])
+        rows = self.rows_of([self.normalized(raw, added) or raw for raw in raws])
         keys = map(self.shape.key, rows.records)
         if rows.records and not any(isinstance(key, tuple) for key in keys):
             msg = f"every row lacks its key ({', '.join(type(self).primary_keys)})"
             raise InvalidResponse(msg)
         return rows
+
+    def rows_of(self, records: Sequence[AnyRecord]) -> Page:
+        """Put records together, with what they are known by.
+
+        Args:
+            records: The records.
+
+        Returns:
+            The rows.
+        """
+        return Page(records, [False] * len(records), list(map(self.shape.timestamp, records)))
 
     def listed(
         self,
@@ -233,16 +248,16 @@ class CSCartStream(StoreStream, abc.ABC):
         Returns:
             The page.
         """
-        page = Page(rows.records, rows.valid)
-        if self.children:
-            records = [decode_object(raw) for raw in rows.records]
-            page.children = {
-                child.name: child.page_of(
-                    [Raw(encode(row)) for record in records for row in child.inner(record)]
+        return Page(
+            rows.records,
+            rows.valid,
+            children={
+                child.name: child_page(
+                    row for record in rows.records for row in child.inner(values_of(record))
                 )
                 for child in t.cast("list[CSCartStream]", self.children)
-            }
-        return page
+            },
+        )
 
     def sample(self) -> Iterator[tuple[str, dict[str, t.Any]]]:
         """Read a few rows, and learn their columns.
@@ -274,15 +289,16 @@ class CSCartStream(StoreStream, abc.ABC):
             one without an id, stays as the list has it; one that cannot be read is left out, and
             named at the end of the list.
         """
-        sent = [decode_object(raw) for raw in rows.records]
-        found = []
-        details = self.details(context, [id_of(row, type(self).primary_keys[0]) for row in sent])
-        for raw, row, detail in zip(rows.records, sent, details, strict=True):
+        name, found = type(self).primary_keys[0], list[AnyRecord]()
+        details = self.details(context, [id_of(values_of(row), name) for row in rows.records])
+        for row, detail in zip(rows.records, details, strict=True):
             if isinstance(detail, PartitionFailed):
                 self.add_fault(context, detail)
+            elif detail:
+                found.append(NormalizedRecord(self.merged(values_of(row), detail), digest(row)))
             else:
-                found.append(Raw(encode(self.merged(row, detail))) if detail else raw)
-        return self.shape.validate(found)
+                found.append(row)
+        return self.rows_of(found)
 
     def merged(self, row: Record, detail: Record) -> Record:
         """Put together what a list and a row's own answer tell.
@@ -318,12 +334,12 @@ class CSCartStream(StoreStream, abc.ABC):
 
     def _detail(self, id_: Id, body: bytes) -> Record:
         """Open the answer of one row."""
-        record = decode_object(self.undone(opened(body, Raw)))
+        row = self.normalized(opened(body, Raw))
         name = type(self).primary_keys[0]
-        if record.get(name) != id_:
+        if row is None or row.values.get(name) != id_:
             msg = f"the answer is not the row whose `{name}` is {id_}"
             raise InvalidResponse(msg)
-        return record
+        return row.values
 
     def read_each(
         self,
@@ -381,19 +397,10 @@ def inside(owner: Record, value: object, key: str) -> Iterator[t.Any]:
         value: A list of rows, an object of them by their key, or whatever came in its place.
         key: The column the key becomes.
 
-    Yields:
-        The rows; what is none as it came, so that it is named where records are checked.
+    Returns:
+        As `flatten_rows` does.
     """
-    if isinstance(value, dict):
-        items = [
-            {key: normalize.count(id_), **item} if isinstance(item, dict) else item
-            for id_, item in value.items()
-        ]
-    elif isinstance(value, list):
-        items = value
-    else:
-        items = [] if value is None or value is False or value == "" else [value]
-    yield from ({**owner, **item} if isinstance(item, dict) else item for item in items)
+    return flatten_rows(owner, value, key, integer)
 
 
 def _chosen(rows: Page, params: Params) -> Page:
@@ -401,7 +408,7 @@ def _chosen(rows: Page, params: Params) -> Page:
     kinds = {CHOOSING[name]: params[name] for name in CHOOSING.keys() & params.keys()}
     if not kinds:
         return rows
-    records = [decode_object(raw) for raw in rows.records]
+    records = map(values_of, rows.records)
     return rows.only(
         [not any(_is_other(one.get(k), kind) for k, kind in kinds.items()) for one in records]
     )

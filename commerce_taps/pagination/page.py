@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from commerce_taps.errors import InvalidResponse
 from commerce_taps.records import dates
+from commerce_taps.records.normalize import AnyRecord, NormalizedRecord
 
 if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,11 @@ PLACEHOLDER: t.Final = msgspec.Raw(b"null")
 recognized by identity, and readers do not yield it."""
 
 
+OpaqueRecord: t.TypeAlias = t.Any
+"""A record in either form of `AnyRecord`: readers hand it on and look only at its identity and its
+digest."""
+
+
 class Page(msgspec.Struct):
     """The records of one response, on their way from the server to the writer.
 
@@ -43,8 +49,9 @@ class Page(msgspec.Struct):
     adds what the response says about the list, and a reader adds the bookmark.
 
     Attributes:
-        records: The records, each the bytes of one JSON object.
-        valid: For each record, whether its bytes can be emitted as they are.
+        records: The records, each the bytes of one JSON object or, where every record is rewritten,
+            its normalized values.
+        valid: For each record, whether it is bytes that can be emitted as they are.
         timestamps: The replication value of each record; `None` where a record has none.
         total: How many records the whole list has, according to the API.
         size: How many records a page has, according to the API.
@@ -65,7 +72,7 @@ class Page(msgspec.Struct):
         children: Records found inside these, by the name of their stream.
     """
 
-    records: Sequence[msgspec.Raw]
+    records: Sequence[OpaqueRecord]
     valid: Sequence[bool] = ()
     timestamps: Sequence[datetime | None] = ()
     total: int | None = None
@@ -226,13 +233,15 @@ FetchPage = t.Callable[[TimeRange, int], Page]
 Params = t.Mapping[str, str | int]
 """Query parameters that say which page of a list to return."""
 
-Identify = t.Callable[[msgspec.Raw], "Hashable"]
+Identify = t.Callable[[OpaqueRecord], "Hashable"]
 """Returns the identity of a record within its list, as `Shape.key` does."""
 
 
-def digest(raw: msgspec.Raw) -> bytes:
+def digest(record: AnyRecord) -> bytes:
     """Return sixteen bytes that tell a record from every other, without keeping the record."""
-    return hashlib.blake2b(raw, digest_size=16).digest()
+    if isinstance(record, NormalizedRecord):
+        return record.digest
+    return hashlib.blake2b(record, digest_size=16).digest()
 
 
 def ends_before_total(found: int, total: int) -> str:

@@ -10,6 +10,7 @@ object with a secret inside, a string or number may be the secret itself, and is
 
 from __future__ import annotations
 
+import operator
 import re
 import typing as t
 from functools import lru_cache
@@ -17,13 +18,25 @@ from functools import lru_cache
 from commerce_taps.records.conform import UNREADABLE, decode, encode
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from commerce_taps.records.columns import Schema
     from commerce_taps.records.conform import Record
 
 Path = tuple[str, ...]
 """The names that lead to a field, through objects and arrays alike."""
+
+_HIDE: t.Final = object()
+"""The action for a field that is not emitted."""
+
+_KEEP: t.Final = object()
+"""The action for a field that is emitted with everything inside it."""
+
+_UNKNOWN: t.Final = object()
+"""Stands for the action of a field that no record has had yet."""
+
+_REMEMBERED: t.Final = 4096
+"""How many actions are kept for one object: some objects have ids as field names."""
 
 WITHHELD: t.Final = object()
 """Stands for a value that is withheld because it may hold a secret."""
@@ -81,9 +94,10 @@ class _Field:
         declared: The fields inside that the schema declares.
         parts: The fields inside that are not emitted in full, by name.
         folded: The same by folded name.
+        actions: What to do with each field inside that a record has had.
     """
 
-    __slots__ = ("declared", "folded", "guarded", "hidden", "name", "named", "parts")
+    __slots__ = ("actions", "declared", "folded", "guarded", "hidden", "name", "named", "parts")
 
     def __init__(self, name: str, schema: Schema) -> None:
         self.name = name
@@ -91,6 +105,7 @@ class _Field:
         self.declared = schema.get("properties", {})
         self.parts: dict[str, _Field] = {}
         self.folded: dict[str, _Field] = {}
+        self.actions: dict[str, t.Any] = {}
 
     def find(self, name: str) -> _Field | None:
         """Find a part by any name that loaders treat as its name."""
@@ -148,6 +163,7 @@ class Selection:
                 field.hidden = True
                 for parent in parents:
                     parent.guarded = True
+        self._elsewhere: dict[str, t.Any] = {}
         self.is_whole = not self._root.parts
         self.is_deep = bool(self._secrets) or any(
             not part.hidden and part.parts for part in self._root.parts.values()
@@ -207,29 +223,72 @@ class Selection:
     # --- records --------------------------------------------------------------------------------
 
     def prune(self, record: Record) -> Record:
-        """Remove the fields that are not emitted from a record; the others keep their order."""
+        """Remove the fields that are not emitted from a record; the others keep their order.
+
+        Args:
+            record: The record. It is not changed, nor is any object inside it.
+
+        Returns:
+            A copy of what changes; an object without such fields is returned as it is.
+        """
         return record if self.is_whole else self._prune_object(record, self._root)
 
-    def _prune_object(self, found: Mapping[str, t.Any], field: _Field | None) -> Record:
-        out: Record = {}
+    def _prune_object(self, found: Record, field: _Field | None) -> Record:
+        actions, has_secrets = self._elsewhere if field is None else field.actions, self._secrets
+        out, get, pruned = found, actions.get, t.cast("t.Any", None)
         for name, value in found.items():
-            part = None if field is None else field.find(name)
-            if self._hides(name, part):
+            action = get(name, _UNKNOWN)
+            if action is _UNKNOWN:
+                action = self._action(name, field, actions)
+            if action is None:
+                if value.__class__ is dict and has_secrets:
+                    pruned = self._prune_object(value, None)
+                elif value.__class__ is list and has_secrets:
+                    pruned = self._prune_list(value, None)
+                else:
+                    continue
+            elif action is _KEEP:
                 continue
-            pruned = self._prune(value, part)
-            if pruned is not WITHHELD:
-                out[name] = pruned
+            else:
+                pruned = WITHHELD if action is _HIDE else self._prune(value, action)
+            if pruned is not value:
+                out = dict(found) if out is found else out
+                if pruned is WITHHELD:
+                    del out[name]
+                else:
+                    out[name] = pruned
         return out
 
+    def _action(self, name: str, field: _Field | None, actions: dict[str, t.Any]) -> t.Any:  # noqa: ANN401
+        """Choose what to do with a field, and remember it.
+
+        Returns:
+            `_HIDE`, `_KEEP`, the `_Field` to prune by, or `None` if only secrets are removed.
+        """
+        part = None if field is None else field.find(name)
+        action: object = None
+        if self._hides(name, part):
+            action = _HIDE
+        elif part is not None and part.named:
+            action = _KEEP
+        elif part is not None and part.parts:
+            action = part
+        if len(actions) < _REMEMBERED:
+            actions[name] = action
+        return action
+
+    def _prune_list(self, found: list[t.Any], field: _Field | None) -> t.Any:  # noqa: ANN401 (JSON)
+        items = [self._prune(item, field) for item in found]
+        if WITHHELD in items:
+            return WITHHELD
+        return found if all(map(operator.is_, items, found)) else items
+
     def _prune(self, value: t.Any, field: _Field | None) -> t.Any:  # noqa: ANN401 (JSON)
-        if field is not None and field.named:
-            return value
-        if isinstance(value, dict):
+        if value.__class__ is dict:
             return self._prune_object(value, field)
-        if isinstance(value, list):
-            items = [self._prune(item, field) for item in value]
-            return WITHHELD if any(item is WITHHELD for item in items) else items
-        if field is None or not field.parts or value is None or isinstance(value, bool):
+        if value.__class__ is list:
+            return self._prune_list(value, field)
+        if field is None or value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
             return self._prune_text(value, field)

@@ -74,6 +74,20 @@ def struct_decoder(
     return msgspec.json.Decoder(_struct(types, required=required, strict=strict)).decode
 
 
+def value_struct(properties: Mapping[str, Schema], required: Sequence[str]) -> type[Struct]:
+    """Compile the type that decoded values are converted to, if they are valid.
+
+    Args:
+        properties: The columns.
+        required: Columns that every record must have.
+
+    Returns:
+        A Struct whose attributes are named by `attribute`, for `msgspec.convert`.
+    """
+    types = {name: _type(schema, top=True, anything=t.Any) for name, schema in properties.items()}
+    return _struct(types, required=required, strict=True)
+
+
 def _struct(
     types: Mapping[str, t.Any], *, required: Sequence[str] = (), strict: bool = False
 ) -> type[Struct]:
@@ -93,10 +107,16 @@ def _struct(
     )
 
 
-def _type(schema: Schema, *, top: bool = False, closed: bool = False) -> t.Any:  # noqa: ANN401
+def _type(
+    schema: Schema,
+    *,
+    top: bool = False,
+    closed: bool = False,
+    anything: object = msgspec.Raw,
+) -> t.Any:  # noqa: ANN401
     """Translate a schema into the type that msgspec checks."""
     if "type" not in schema:
-        return SLOW_PATH if closed else msgspec.Raw
+        return SLOW_PATH if closed else anything
     kind, *others = kinds(schema) or ["null"]
     checked: t.Any
     if kind == "null":
@@ -106,10 +126,12 @@ def _type(schema: Schema, *, top: bool = False, closed: bool = False) -> t.Any: 
     elif kind == "object":
         inner = schema.get("properties", {})
         checked = _struct(
-            {name: _type(one, closed=closed) for name, one in inner.items()}, strict=closed
+            {name: _type(one, closed=closed, anything=anything) for name, one in inner.items()},
+            strict=closed,
         )
     elif kind == "array":
-        checked = list[_type(schema.get("items", {}), closed=closed)]  # type: ignore[misc]
+        items = _type(schema.get("items", {}), closed=closed, anything=anything)
+        checked = list[items]  # type: ignore[valid-type]
     elif kind == "integer":
         low, high = schema.get("minimum"), schema.get("maximum")
         checked = SLOW_PATH  # msgspec checks no other bounds

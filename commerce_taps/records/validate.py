@@ -15,13 +15,14 @@ are timestamps; nested values stay as sent.
 from __future__ import annotations
 
 import copy
+import itertools
 import typing as t
 
 import msgspec
 from msgspec import UNSET
 
 from commerce_taps.errors import RecordFailed
-from commerce_taps.pagination.page import Page
+from commerce_taps.pagination.page import Page, digest
 from commerce_taps.records import dates
 from commerce_taps.records.columns import EXTRA, SCHEMAS, json_type
 from commerce_taps.records.conform import (
@@ -29,13 +30,19 @@ from commerce_taps.records.conform import (
     UNREADABLE,
     Record,
     decode,
-    decode_object,
     encode,
     variant,
 )
 from commerce_taps.records.evolve import Evolution, Unplaced
+from commerce_taps.records.normalize import AnyRecord, NormalizedRecord, values_of
 from commerce_taps.records.selection import Selection
-from commerce_taps.records.structs import attribute, attributes, is_plain, struct_decoder
+from commerce_taps.records.structs import (
+    attribute,
+    attributes,
+    is_plain,
+    struct_decoder,
+    value_struct,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -131,6 +138,10 @@ class Shape:
         self._has_timestamp = self._replication_key in timestamps
         self._read_timestamps = attributes(timestamps)
         self._timestamp_attributes = [attribute(name) for name in timestamps]
+        emitted = self.selection.schema(self.schema)["properties"]
+        self._value_type = value_struct(
+            {name: emitted[name] for name in own if name not in hidden}, required=self._own_keys
+        )
         self._decode_slices = struct_decoder({name: {} for name in own}, strict=False)
         kept: dict[str, Schema] = {name: {} for name in own if name not in hidden}
         self._decode_selected = struct_decoder(kept, strict=False) if hidden else None
@@ -217,11 +228,11 @@ class Shape:
                 values[index] = self.timestamp(records[index])
         return values
 
-    def timestamp(self, raw: msgspec.Raw | bytes) -> datetime | None:
+    def timestamp(self, record: AnyRecord) -> datetime | None:
         """Parse the replication value of a record, valid or not.
 
         Args:
-            raw: The record's bytes.
+            record: The record.
 
         Returns:
             The timestamp; `None` if the record has none.
@@ -229,24 +240,24 @@ class Shape:
         if self._replication_key is None:
             return None
         try:
-            return dates.parse(decode(raw)[self._replication_key])
+            return dates.parse(values_of(record)[self._replication_key])
         except (KeyError, AttributeError, TypeError, ValueError, *UNREADABLE):
             return None
 
-    def key(self, raw: msgspec.Raw | bytes) -> Hashable:
+    def key(self, record: AnyRecord) -> Hashable:
         """Read a record's identity within its partition.
 
         Args:
-            raw: The record's bytes.
+            record: The record.
 
         Returns:
-            The values of its own key columns. The record itself if the stream has none, or if a
+            The values of its own key columns. The record's digest if the stream has none, or if a
             value is missing or invalid.
         """
-        record = decode_object(raw)
-        values = [self._fitters[key](record.get(key)) for key in self._own_keys]
+        found = values_of(record)
+        values = [self._fitters[key](found.get(key)) for key in self._own_keys]
         is_unusable = not values or None in values or INVALID in values
-        return bytes(raw) if is_unusable else tuple(map(encode, values))
+        return digest(record) if is_unusable else tuple(map(encode, values))
 
     def splice(self, raw: msgspec.Raw | bytes) -> memoryview | bytes:
         """Cut off a record's opening brace, so that partition columns can be put before its own.
@@ -273,38 +284,45 @@ class Shape:
     # --- slow path ------------------------------------------------------------------------------
 
     def conform(
-        self, raws: Sequence[msgspec.Raw | bytes], context: Mapping[str, t.Any]
+        self, records: Sequence[AnyRecord], context: Mapping[str, t.Any]
     ) -> list[Record | RecordFailed]:
-        """Fit the records of a page that cannot be emitted unchanged.
+        """Fit the records of a page that cannot be emitted as sent.
 
         Args:
-            raws: The records' bytes.
+            records: The records.
             context: The partition's columns, used unless the record has a value of its own.
 
         Returns:
             The records, each valid against `schema`, which may have grown: see `new_columns`. In
             place of a record without a usable key, or that cannot be decoded, the error.
         """
-        return self.fit(map(self._open, raws), context)
+        opened = list(map(self._open, records))
+        return self.fit(opened, context, self._are_valid(records, opened))
 
     def fit(
         self,
         records: Iterable[Record | RecordFailed],
         context: Mapping[str, t.Any] = {},
+        valid: Iterable[bool] = itertools.repeat(object=False),
     ) -> list[Record | RecordFailed]:
         """Fit decoded records to the schema.
 
         Args:
             records: The records of a page, or the error of one that cannot be emitted.
             context: As for `conform`.
+            valid: For each record, whether it is known to fit.
 
         Returns:
             As for `conform`.
         """
         unplaced: list[Unplaced] = []
         found = [
-            one if isinstance(one, RecordFailed) else self._fit(one, context, unplaced)
-            for one in records
+            one
+            if isinstance(one, RecordFailed)
+            else self._with_context(one, context)
+            if is_valid
+            else self._fit(one, context, unplaced)
+            for one, is_valid in zip(records, valid, strict=False)
         ]
         if not self._evolve:
             known = self.schema["properties"]
@@ -320,7 +338,44 @@ class Shape:
                     one.setdefault(name, None)
         return found
 
-    def _open(self, raw: msgspec.Raw | bytes) -> Record | RecordFailed:
+    def _are_valid(
+        self, records: Sequence[AnyRecord], opened: Sequence[Record | RecordFailed]
+    ) -> list[bool]:
+        """Validate the normalized ones of records, in C."""
+        found: list[Timestamps | None] = [
+            self._check_values(values)
+            if isinstance(record, NormalizedRecord) and isinstance(values, dict)
+            else None
+            for record, values in zip(records, opened, strict=True)
+        ]
+        texts = _texts(found)
+        if dates.are_canonical(texts) and dates.are_timestamps(texts):
+            return [one is not None for one in found]
+        return [
+            one is not None and dates.are_canonical(own) and dates.are_timestamps(own)
+            for one in found
+            for own in [_texts([one])]
+        ]
+
+    def _check_values(self, values: Record) -> Timestamps | None:
+        """Validate decoded values, except the form of timestamps.
+
+        Returns:
+            The timestamps; `None` if the values are not valid.
+        """
+        try:
+            return self._read_timestamps(msgspec.convert(values, self._value_type))
+        except UNREADABLE:
+            return None
+
+    def _with_context(self, record: Record, context: Mapping[str, t.Any]) -> Record:
+        if not self._context_keys:
+            return record
+        return {**{name: context[name] for name in self._context_keys if name in context}, **record}
+
+    def _open(self, raw: AnyRecord) -> Record | RecordFailed:
+        if isinstance(raw, NormalizedRecord):
+            return self._prune(raw.values)
         try:
             record = decode(raw)
         except UNREADABLE as error:
@@ -328,6 +383,9 @@ class Shape:
             return RecordFailed(f"it cannot be decoded ({type(error).__name__})")
         if not isinstance(record, dict):
             return RecordFailed(f"it is {json_type(record)} and not an object")
+        return self._prune(record)
+
+    def _prune(self, record: Record) -> Record | RecordFailed:
         try:
             return self.selection.prune(record)
         except RecursionError:

@@ -14,7 +14,7 @@ from commerce_taps.errors import InvalidResponse, PartitionSkipped
 from commerce_taps.http import where
 from commerce_taps.pagination.page import Page
 from commerce_taps.records import dates
-from commerce_taps.records.conform import decode_object
+from commerce_taps.records.normalize import values_of
 from tap_cscart.capabilities import EXTENSIONS
 from tap_cscart.responses import collection
 from tap_cscart.stream import CSCartStream, id_of, inside
@@ -174,7 +174,7 @@ class OfProductStream(CSCartStream, abc.ABC):
             (
                 [
                     id_of(product, "product_id")
-                    for product in map(decode_object, rows.records)
+                    for product in map(values_of, rows.records)
                     if product.get("has_options") is not False
                 ]
                 for rows in listed
@@ -191,7 +191,7 @@ class OfProductStream(CSCartStream, abc.ABC):
         if not rows.records:
             msg = "the answer is empty, where the store would say that there is nothing (HTTP 404)"
             raise InvalidResponse(msg)
-        for row in map(decode_object, rows.records):
+        for row in map(values_of, rows.records):
             # An option that several products share tells apart for which of them it came.
             told = row.get("cur_product_id") or row.get("product_id")
             if told != id_ and id_of({"id": told}, "id"):
@@ -307,7 +307,7 @@ class Features(CSCartStream):
     @override
     def completed(self, context: Context | None, rows: Page) -> Page:
         """Ask for the variants that were too many for the list. See the base class."""
-        features = [decode_object(raw) for raw in rows.records]
+        features = [values_of(record) for record in rows.records]
         # Groups have a stream of their own, also where the store does not know `exclude_group`.
         wanted = [one.get("feature_type") != GROUP for one in features]
         rows = rows.only(wanted)

@@ -7,7 +7,7 @@ from functools import partial
 
 from typing_extensions import override
 
-from commerce_taps.records.conform import decode_object
+from commerce_taps.records.normalize import values_of
 from tap_cscart.responses import collection
 from tap_cscart.stream import CSCartStream, id_of
 
@@ -61,10 +61,7 @@ class UserUsergroups(CSCartStream):
         listed = users.listed(context, {"user_type": user_type})
         return self.read_each(
             context,
-            (
-                [id_of(user, "user_id") for user in map(decode_object, rows.records)]
-                for rows in listed
-            ),
+            ([id_of(user, "user_id") for user in map(values_of, rows.records)] for rows in listed),
             lambda id_: (
                 self.request(context, Users.path, str(id_), "usergroups"),
                 partial(self._groups, id_),

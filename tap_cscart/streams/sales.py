@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing as t
 from functools import partial
 
-from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.errors import (
@@ -16,9 +15,10 @@ from commerce_taps.errors import (
     TapStopped,
 )
 from commerce_taps.http import where
-from commerce_taps.pagination.page import Page
+from commerce_taps.pagination.page import Page, digest
 from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS
-from commerce_taps.records.conform import decode_object, encode
+from commerce_taps.records.children import child_page
+from commerce_taps.records.normalize import NormalizedRecord, values_of
 from tap_cscart.requests import COMPANY
 from tap_cscart.stream import CSCartStream, id_of, inside
 from tap_cscart.streams.people import OF_ACCOUNTS
@@ -127,17 +127,19 @@ class Orders(CSCartStream):
             return self.detailed(context, rows)
         if not rows.records or not any(map(self._emits, self.list_columns)):
             return rows
-        orders = [decode_object(raw) for raw in rows.records]
-        known = [id_of(order, "order_id") for order in orders]
+        known = [id_of(values_of(order), "order_id") for order in rows.records]
         ids = [id_ for id_ in known if id_ is not None]
         plain: dict[Id, Record] = {}
         for first in range(0, len(ids), AT_ONCE):
             plain |= self._plain(context, ids[first : first + AT_ONCE])
-        whole = [
-            raw if id_ is None else Raw(encode({**plain.get(id_, {}), **order}))
-            for raw, id_, order in zip(rows.records, known, orders, strict=True)
-        ]
-        return self.shape.validate(whole)
+        return self.rows_of(
+            [
+                order
+                if id_ is None
+                else NormalizedRecord({**plain.get(id_, {}), **values_of(order)}, digest(order))
+                for id_, order in zip(known, rows.records, strict=True)
+            ]
+        )
 
     def _plain(self, context: Context | None, ids: Sequence[Id]) -> dict[Id, Record]:
         """Ask for orders as a list has them, for fewer at once where the store does not manage.
@@ -185,7 +187,7 @@ class Orders(CSCartStream):
         if answer.total is not None and len(answer.records) < min(answer.total, len(ids)):
             msg = f"the answer has {len(answer.records)} of the {answer.total} orders it announces"
             raise InvalidResponse(msg)
-        rows = [decode_object(raw) for raw in self.rows(answer.records).records]
+        rows = map(values_of, self.rows(answer.records).records)
         found = {id_: row for row in rows if (id_ := id_of(row, "order_id")) is not None}
         if not found.keys() <= set(ids):
             msg = "the answer has orders that were not asked for"
@@ -268,7 +270,7 @@ class Carts(CSCartStream):
         page = Page(rows.records, rows.valid)
         if self.children:
             (items,) = t.cast("list[CartItems]", self.children)
-            carts = [decode_object(raw) for raw in rows.records]
+            carts = [values_of(record) for record in rows.records]
             lines: list[t.Any] = []
             details = self.details(context, [id_of(cart, "user_id") for cart in carts])
             for cart, more in zip(carts, details, strict=True):
@@ -276,7 +278,7 @@ class Carts(CSCartStream):
                     self.add_fault(context, more)
                 elif more is not None:
                     lines += items.inner({**cart, **more})
-            page.children = {items.name: items.page_of([Raw(encode(line)) for line in lines])}
+            page.children = {items.name: child_page(lines)}
         return page
 
 

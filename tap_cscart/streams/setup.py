@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from commerce_taps.errors import PartitionFailed, PartitionRefused, PartitionSkipped
 from commerce_taps.http import where
-from commerce_taps.records.conform import decode_object
+from commerce_taps.records.normalize import values_of
 from tap_cscart.api import company_ids
 from tap_cscart.capabilities import CSCART, MULTIVENDOR, edition_of
 from tap_cscart.stream import CSCartStream, id_of
@@ -59,7 +59,7 @@ class CompanyStream(CSCartStream, abc.ABC):
         """Leave out what is of the other edition or not in `company_ids`. See the base class."""
         ids, is_known = company_ids(self.config), bool(self.api.store.edition)
         wanted = []
-        for row in map(decode_object, rows.records):
+        for row in map(values_of, rows.records):
             is_own = is_known or edition_of([row]) in {self.edition, ""}
             id_ = id_of(row, "company_id")
             wanted.append(is_own and (not ids or id_ is None or id_ in ids))

@@ -30,7 +30,7 @@ class Mutant(NamedTuple):
 PAGING = "commerce_taps/pagination/keyset.py"
 FETCH = "commerce_taps/http.py"
 STREAM = "commerce_taps/stream.py"
-QUIRKS = "tap_cscart/normalize.py"
+NORMALIZE = "commerce_taps/records/normalize.py"
 FRESHNESS = "tap_codat/sync_status.py"
 SELECTION = "commerce_taps/records/selection.py"
 
@@ -109,24 +109,24 @@ MUTANTS = (
     # --- every value arrives as it was sent -----------------------------------------------------
     Mutant(
         "every N of CS-Cart becomes null",
-        QUIRKS,
+        "tap_cscart/normalize.py",
         '"N": False',
         '"N": None',
         "tests/cscart/test_contract.py::test_every_row_arrives_once_and_whole[orders-4.20-cscart]",
     ),
     Mutant(
         "amounts of CS-Cart become floats",
-        QUIRKS,
-        "    return Decimal(value) if _NUMBER",
-        "    return float(value) if _NUMBER",
+        NORMALIZE,
+        "    return Decimal(text) if _NUMBER",
+        "    return float(text) if _NUMBER",
         "tests/cscart/test_contract.py::test_every_row_arrives_once_and_whole[orders-4.20-cscart]",
     ),
     Mutant(
         "ids of CS-Cart with zeros in front become numbers",
-        QUIRKS,
+        NORMALIZE,
         r're.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)',
         r're.compile(r"-?\d{1,18}", re.ASCII)',
-        "tests/cscart/test_normalize.py::test_a_value_becomes_what_the_table_says",
+        "tests/cscart/test_normalize.py::test_value_becomes_what_its_schema_declares",
     ),
     Mutant(
         "a connection that ends before its total is believed",

@@ -1,0 +1,229 @@
+"""Normalizes decoded records: brings each value into the one form that its schema declares.
+
+APIs that are written in PHP send one value in several forms: an id as a number or as text, a flag
+as true, as 1 or as `"Y"`, an empty object as `[]`, a list as an object keyed by id. What was meant
+follows from the column's schema. So a `Normalizer` compiles functions from schemas, once, and a
+tap's rules say only what a schema cannot: which texts are flags, how a timestamp is written.
+
+A value in none of these forms stays as it came: nothing is guessed, and every digit is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from decimal import Decimal
+from functools import lru_cache
+
+import msgspec
+
+from commerce_taps.records.conform import UNREADABLE, Record, decode, decode_object, kinds
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from commerce_taps.records.columns import Schema
+
+    Normalize = Callable[[t.Any], t.Any]
+    Rule = Callable[[str, Schema], Normalize | None]
+
+_INTEGER: t.Final = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
+_CONTAINERS: t.Final[tuple[object, ...]] = (dict, list)
+_NUMBER: t.Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
+
+
+class NormalizedRecord(msgspec.Struct):
+    """A record that is rewritten: decoded once when it is received, encoded once when written.
+
+    Attributes:
+        values: The record's fields, normalized.
+        digest: Sixteen bytes that tell the record, as sent, from every other record of its list.
+    """
+
+    values: Record
+    digest: bytes = b""
+
+
+AnyRecord = msgspec.Raw | NormalizedRecord
+"""A record between the reader and the writer: the bytes of one that passes through, or of what is
+no object; else its decoded fields."""
+
+
+def values_of(record: AnyRecord) -> Record:
+    """Give the fields of a record.
+
+    Args:
+        record: The record.
+
+    Returns:
+        Its fields; none for what is no object.
+    """
+    return record.values if isinstance(record, NormalizedRecord) else decode_object(record)
+
+
+def integer(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+    """Normalize an integer that may be sent as text.
+
+    Args:
+        value: A JSON value.
+
+    Returns:
+        The integer; `None` for an empty text. A text with a leading zero, or with more digits than
+        64 bits always hold, is an identifier: it stays as it came, as does any other value.
+    """
+    return _parse_integer(value) if value.__class__ is str else value
+
+
+def number(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+    """Normalize a number that may be sent as text.
+
+    Args:
+        value: A JSON value.
+
+    Returns:
+        The number with all of its digits; `None` for an empty text; any other value as it came.
+    """
+    return _parse_number(value) if value.__class__ is str else value
+
+
+@lru_cache(maxsize=4096)
+def _parse_integer(text: str) -> int | str | None:
+    return int(text) if _INTEGER.fullmatch(text) else text or None
+
+
+@lru_cache(maxsize=4096)
+def _parse_number(text: str) -> Decimal | str | None:
+    return Decimal(text) if _NUMBER.fullmatch(text) else text or None
+
+
+class Normalizer:
+    """Compiles what normalizes the records of one API's streams."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        *,
+        undeclared: Mapping[str, Schema] | None = None,
+        opaque: Collection[str] = (),
+    ) -> None:
+        """Compile what normalizes fields by their names alone.
+
+        Args:
+            rule: Chooses what normalizes a column's values, by the column's name ("" for the
+                entries of a list) and its schema; `None` if they stay as they came. The fields of
+                an object and the entries of a list are normalized after it.
+            undeclared: Schemas of fields, by name, for where a record's own schema does not declare
+                the field. Without it, such fields stay as they came.
+            opaque: Names of objects whose fields stay as they came.
+        """
+        self._rule = rule
+        self._opaque = opaque
+        self._walks = undeclared is not None
+        self._named: dict[str, Normalize] = {}
+        for name, schema in (undeclared or {}).items():
+            function = self._compile(name, _without_fields(schema))
+            if function is not None and function != self._walk:
+                self._named[name] = function
+
+    def compile(self, schema: Schema) -> Callable[[bytes], Record | None]:
+        """Compile the function that decodes and normalizes a record.
+
+        Args:
+            schema: JSON Schema of the records.
+
+        Returns:
+            A function from the bytes of a record to its fields; to `None` where the bytes are no
+            object. A field that is nested too deeply to be normalized stays as it came.
+        """
+        fields = self._fields(schema)
+
+        def normalize(raw: bytes) -> Record | None:
+            try:
+                record = decode(raw)
+            except UNREADABLE:
+                return None
+            if not isinstance(record, dict):
+                return None
+            try:
+                return t.cast("Record", fields(record))
+            except RecursionError:
+                return {name: _reached(name, raw, fields) for name in record}
+
+        return normalize
+
+    def _compile(self, name: str, schema: Schema) -> Normalize | None:
+        """Compile what normalizes the values of a column; `None` if they stay as they came."""
+        first, kind = self._rule(name, schema), next(iter(kinds(schema)), "")
+        if name in self._opaque or kind not in {"object", "array"}:
+            return first
+        inside = self._fields(schema) if kind == "object" else self._entries(schema)
+        if first is None or inside is None:
+            return first or inside
+        prepare, normalize = first, inside
+        return lambda value: normalize(prepare(value))
+
+    def _fields(self, schema: Schema) -> Normalize:
+        """Compile what normalizes the fields of an object, in place."""
+        declared = schema.get("properties", {})
+        if not declared and self._walks:
+            return self._walk
+        functions = {name: self._compile(name, one) for name, one in declared.items()}
+        known = {**self._named, **functions}
+        find = {name: function for name, function in known.items() if function is not None}.get
+        walk = self._walk
+
+        def normalize(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+            if value.__class__ is not dict:
+                return walk(value)
+            for name, item in value.items():
+                function = find(name)
+                if function is not None:
+                    value[name] = function(item)
+                elif item.__class__ in _CONTAINERS:
+                    walk(item)
+            return value
+
+        return normalize
+
+    def _entries(self, schema: Schema) -> Normalize | None:
+        """Compile what normalizes the entries of a list."""
+        items, walk = schema.get("items", {}), self._walk
+        entry = self._compile("", items)
+        if entry is None:
+            return walk if self._walks else None
+        normalize = entry
+        return lambda value: (
+            [normalize(item) for item in value] if value.__class__ is list else walk(value)
+        )
+
+    def _walk(self, value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+        """Normalize, in place, what no schema declares: each field by its name."""
+        if not self._walks:
+            return value
+        if value.__class__ is dict:
+            find = self._named.get
+            for name, item in value.items():
+                function = find(name)
+                if function is not None:
+                    value[name] = function(item)
+                elif item.__class__ in _CONTAINERS:
+                    self._walk(item)
+        elif value.__class__ is list:
+            for item in value:
+                if item.__class__ in _CONTAINERS:
+                    self._walk(item)
+        return value
+
+
+def _without_fields(schema: Schema) -> Schema:
+    """Reduce a schema to the value itself: what is inside is known by its names."""
+    found = {key: schema[key] for key in ("type", "format") if key in schema}
+    return found | ({"items": _without_fields(schema["items"])} if schema.get("items") else {})
+
+
+def _reached(name: str, raw: bytes, normalize: Normalize) -> t.Any:  # noqa: ANN401 (JSON)
+    """Normalize one field of a record, unless it is nested too deeply."""
+    try:
+        return normalize({name: decode(raw)[name]})[name]
+    except RecursionError:
+        return decode(raw)[name]
