@@ -99,12 +99,12 @@ def of_cscart(came: Record, right: Record = HELD) -> list[str]:
     return cscart.differences({(): came}, {(): right})
 
 
-def test_a_row_of_cscart_that_is_right_is_taken() -> None:
+def test_correct_cscart_row_is_accepted() -> None:
     assert of_cscart(EMITTED) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_row_of_cscart_that_is_wrong_is_refused(fault: str) -> None:
+def test_wrong_cscart_row_is_rejected(fault: str) -> None:
     assert len(of_cscart(EMITTED | FAULTS[fault])) == 1
     assert of_cscart(without(EMITTED, **dict.fromkeys(FAULTS[fault], ABSENT))) or (
         FAULTS[fault].keys() <= {"colour", "detailed_params"}
@@ -160,14 +160,14 @@ def of_centra(came: Record) -> list[str]:
     return centra.differences(centra.INTEGRATION, "shipments", {(): came}, {(): TOLD})
 
 
-def test_a_row_of_centra_that_is_right_is_taken() -> None:
+def test_correct_centra_row_is_accepted() -> None:
     assert of_centra(KEPT) == []
     named = [KEPT["discountsApplied"][0] | {"voucher": {"id": 2, "name": "Summer"}}]
     assert of_centra(KEPT | {"discountsApplied": named}) == []
 
 
 @pytest.mark.parametrize("fault", CENTRA_FAULTS)
-def test_a_row_of_centra_that_is_wrong_is_refused(fault: str) -> None:
+def test_wrong_centra_row_is_rejected(fault: str) -> None:
     assert of_centra(KEPT | CENTRA_FAULTS[fault])
     missing = without(KEPT, **dict.fromkeys(CENTRA_FAULTS[fault], ABSENT))
     assert of_centra(missing) or missing == KEPT
@@ -206,7 +206,7 @@ CODAT_SAME = partial(TAPS[0].same, "commerce_orders")
 
 
 @pytest.mark.parametrize("fault", SENT_FAULTS)
-def test_a_row_that_passes_through_is_compared_to_the_digit(fault: str) -> None:
+def test_raw_row_is_compared_to_the_digit(fault: str) -> None:
     wrong = without(SENT, **SENT_FAULTS[fault])
     assert len(contract.differences({(): wrong}, {(): SENT})) == 1
     assert not CODAT_SAME(wrong, SENT)
@@ -216,7 +216,7 @@ def test_a_row_that_passes_through_is_compared_to_the_digit(fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", IN_A_TABLE)
-def test_a_row_of_a_table_is_compared_on_both_sides(fault: str) -> None:
+def test_table_row_is_compared_on_both_sides(fault: str) -> None:
     wrong = without(SENT, **SENT_FAULTS[fault])
     assert len(tables.differences({(): wrong}, {(): SENT})) == 1
     assert tables.differences({(): SENT | {"text": None, "amount": 12.5}}, {(): SENT}) == []
@@ -232,7 +232,7 @@ def test_a_row_of_a_table_is_compared_on_both_sides(fault: str) -> None:
     ],
     ids=["cscart", "centra", "exact", "tables"],
 )
-def test_rows_that_are_missing_or_too_much_are_told(
+def test_missing_and_extra_rows_are_reported(
     compare: Callable[[Record], list[str]],
 ) -> None:
     assert compare({})

@@ -78,7 +78,7 @@ BROKEN = {
 }
 
 
-def test_an_output_that_keeps_the_contract_is_read() -> None:
+def test_output_within_contract_is_accepted() -> None:
     output = Output(KEPT)
     assert output.counts == {"rows": 3}
     assert output.keys("rows") == [("a", "1"), ("a", "2"), ("b", "1")]
@@ -86,12 +86,12 @@ def test_an_output_that_keeps_the_contract_is_read() -> None:
 
 
 @pytest.mark.parametrize(("raw", "says"), BROKEN.values(), ids=BROKEN)
-def test_an_output_that_does_not_is_refused(raw: bytes, says: str) -> None:
+def test_output_outside_contract_is_rejected(raw: bytes, says: str) -> None:
     with pytest.raises(AssertionError, match=says):
         Output(raw)
 
 
-def test_the_bookmarks_of_the_state_before_count() -> None:
+def test_bookmarks_of_previous_state_count() -> None:
     before = state("2024-01-31T00:00:00Z", "a")["value"]
     assert Output(lines(SCHEMA, state("2024-01-31T00:00:00Z", "a")), before).records == {}
     with pytest.raises(AssertionError, match="goes back"):

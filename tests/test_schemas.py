@@ -9,7 +9,7 @@ from tests.test_secrets import APIS, streams_of
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_every_column_and_every_item_has_a_type(api: str) -> None:
+def test_columns_and_items_have_a_type(api: str) -> None:
     found = {stream.name: list(untyped(stream.schema)) for stream in streams_of(api)}
     assert len(found) > 10
     assert {name: places for name, places in found.items() if places} == {}
@@ -28,5 +28,5 @@ def test_every_column_and_every_item_has_a_type(api: str) -> None:
         ({"type": "array", "items": {"type": ["string", "null"]}}, []),
     ],
 )
-def test_what_has_no_type_is_found(column: dict[str, object], places: list[str]) -> None:
+def test_column_without_type_is_found(column: dict[str, object], places: list[str]) -> None:
     assert list(untyped({"type": "object", "properties": {"a": column}})) == places

@@ -79,7 +79,7 @@ def fields_of(schema: Record, above: tuple[str, ...] = ()) -> Iterator[tuple[str
 
 
 @each_api
-def test_every_field_that_sounds_like_a_secret_is_declared_or_explained(api: str) -> None:
+def test_field_named_like_secret_is_declared_or_explained(api: str) -> None:
     for stream in streams_of(api):
         secrets = {fold(name.rpartition(".")[2]) for name in stream.secret_columns}
         for path in fields_of(stream.schema):
@@ -88,7 +88,7 @@ def test_every_field_that_sounds_like_a_secret_is_declared_or_explained(api: str
 
 
 @each_api
-def test_no_field_is_withheld_for_a_secret_of_like_name(api: str) -> None:
+def test_field_named_like_declared_secret_is_emitted(api: str) -> None:
     for stream in streams_of(api):
         secrets = [tuple(name.split(".")) for name in stream.secret_columns]
         names = {fold(path[-1]) for path in secrets}
@@ -98,7 +98,7 @@ def test_no_field_is_withheld_for_a_secret_of_like_name(api: str) -> None:
 
 
 @each_api
-def test_a_catalog_offers_no_secret_unless_it_is_named(api: str) -> None:
+def test_catalog_offers_only_named_secrets(api: str) -> None:
     for named in (False, True):
         for entry in catalog_of(api, named=named)["streams"]:
             unsupported = {
@@ -159,9 +159,7 @@ def shape_of(api: str, stream: str) -> Shape:
 
 @pytest.mark.parametrize(("api", "stream"), WITH_SECRETS)
 @given(st.data())
-def test_a_secret_leaves_in_no_form_a_server_may_give_it(
-    api: str, stream: str, data: st.DataObject
-) -> None:
+def test_secret_in_unexpected_form_is_withheld(api: str, stream: str, data: st.DataObject) -> None:
     (kind,) = (one for one in APIS[api][1] if vars(one)["name"] == stream)
     shape = shape_of(api, stream)
     *parents, name = data.draw(st.sampled_from(kind.secret_columns)).split(".")
@@ -311,7 +309,7 @@ def secrets_in(api: str, sandbox: Sandbox) -> set[bytes]:
 
 @each_api
 @pytest.mark.parametrize("made", [everything, forgetful])
-def test_no_secret_leaves_whatever_is_selected(
+def test_secret_is_withheld_whatever_is_selected(
     api: str, made: Callable[[str], Record], sandbox: Sandbox, run: Runner
 ) -> None:
     secrets = secrets_in(api, sandbox)
@@ -326,7 +324,7 @@ def test_no_secret_leaves_whatever_is_selected(
 
 
 @each_api
-def test_what_is_named_comes_with_what_is_selected(api: str, sandbox: Sandbox, run: Runner) -> None:
+def test_named_secret_is_emitted_with_selection(api: str, sandbox: Sandbox, run: Runner) -> None:
     secrets = secrets_in(api, sandbox)
     named = secrets_of(APIS[api][1])
     ended = run(api, everything, *named)
@@ -336,7 +334,7 @@ def test_what_is_named_comes_with_what_is_selected(api: str, sandbox: Sandbox, r
 
 @each_api
 @pytest.mark.parametrize("depth", [2])
-def test_flattening_lets_no_secret_out_and_loses_nothing_else(
+def test_flattening_withholds_only_secrets(
     api: str, depth: int, sandbox: Sandbox, run: Runner
 ) -> None:
     secrets = secrets_in(api, sandbox)
@@ -376,7 +374,9 @@ def unpacked(text: str) -> Any:  # noqa: ANN401 (JSON)
         ("centra.order", "orders.secret", "No stream has any."),
     ],
 )  # fmt: skip
-def test_naming_no_secret_is_a_mistake(api: str, named: str, sentence: str, run: Runner) -> None:
+def test_naming_column_without_secret_is_rejected(
+    api: str, named: str, sentence: str, run: Runner
+) -> None:
     ended = run(api, everything, named)
     assert (ended.code, ended.stdout) == (1, b"")
     assert f"Setting `include_secrets`: '{named}'" in ended.log
@@ -387,7 +387,7 @@ def test_naming_no_secret_is_a_mistake(api: str, named: str, sentence: str, run:
 
 
 @each_api
-def test_what_is_off_for_its_cost_is_told_once_when_it_is_selected(api: str, run: Runner) -> None:
+def test_selected_costly_stream_is_logged_once(api: str, run: Runner) -> None:
     costly = {vars(kind)["name"] for kind in APIS[api][1] if kind.cost or kind.cost_of_columns}
     log = run(api, everything).log
     told = re.findall(r"(\w+): .* off by default because .* cost", log)

@@ -149,7 +149,7 @@ each_mistake = pytest.mark.parametrize("name", MISTAKES)
 
 
 @each_mistake
-def test_a_mistake_ends_in_one_sentence(ends: Callable[[str], Run], name: str) -> None:
+def test_user_mistake_ends_in_one_message(ends: Callable[[str], Run], name: str) -> None:
     ended = ends(name)
     told = [line for line in ended.log.splitlines() if "| ERROR " in line]
     assert len(told) == 1, ended.log
@@ -160,7 +160,7 @@ def test_a_mistake_ends_in_one_sentence(ends: Callable[[str], Run], name: str) -
 
 
 @each_mistake
-def test_no_secret_is_printed(ends: Callable[[str], Run], name: str, sandbox: Sandbox) -> None:
+def test_about_prints_no_secret(ends: Callable[[str], Run], name: str, sandbox: Sandbox) -> None:
     ended = ends(name)
     for secret in CANARIES | forms(sandbox.api_key):
         assert secret not in ended.log
@@ -188,7 +188,7 @@ STRUCTURED = {
     ],
     ids=["another key", "a key in a list", "a key in a map"],
 )
-def test_structured_logs_are_json_and_hold_no_secret(
+def test_structured_logs_are_json_without_secrets(
     processes: Processes, sandbox: Sandbox, tmp_path: Path, settings: Record, says: str
 ) -> None:
     logging = tmp_path / "logging.json"
@@ -213,7 +213,7 @@ def test_structured_logs_are_json_and_hold_no_secret(
         ("SINGER_SDK_LOG_CONFIG", "unknown"),
     ],
 )
-def test_logging_that_cannot_be_set_up_is_told_in_one_sentence(
+def test_invalid_logging_config_ends_in_one_message(
     processes: Processes, tmp_path: Path, variable: str, value: str
 ) -> None:
     files = {"text": "no configuration", "broken": "{[", "unknown": '{"version": 2}'}
@@ -231,7 +231,7 @@ def test_logging_that_cannot_be_set_up_is_told_in_one_sentence(
 # --- settings -----------------------------------------------------------------------------------
 
 
-def test_an_unknown_setting_is_told_and_does_no_harm(run: Taps, sandbox: Sandbox) -> None:
+def test_unknown_setting_is_reported_and_ignored(run: Taps, sandbox: Sandbox) -> None:
     ended = run(sandbox, catalog=catalog(companies=None), page_sise=7)
     assert ended.code == 0
     assert (
@@ -239,7 +239,7 @@ def test_an_unknown_setting_is_told_and_does_no_harm(run: Taps, sandbox: Sandbox
     )
 
 
-def test_every_kind_of_setting_can_come_from_the_environment(
+def test_settings_of_every_type_come_from_environment(
     processes: Processes, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     company = sandbox.truth("connections")[0]["companyId"]
@@ -263,7 +263,7 @@ def test_every_kind_of_setting_can_come_from_the_environment(
     assert (asked.query["pageSize"], asked.headers["user-agent"]) == ("7", "test/1.0")
 
 
-def test_a_ready_made_header_is_sent_as_it_is(run: Taps, sandbox: Sandbox) -> None:
+def test_auth_header_is_sent_unchanged(run: Taps, sandbox: Sandbox) -> None:
     header = f"Basic {base64.b64encode(sandbox.api_key.encode()).decode()}"
     assert run(sandbox, catalog=catalog(companies=None), api_key=None, auth_header=header).code == 0
 
@@ -286,16 +286,14 @@ NOBODY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_the_tap_describes_itself_without_settings(
-    processes: Processes, arguments: list[str], says: str
-) -> None:
+def test_about_needs_no_settings(processes: Processes, arguments: list[str], says: str) -> None:
     ended = processes(*arguments, **NOBODY)
     assert ended.code == 0
     assert says in ended.stdout.decode()
     assert not re.search("ERROR|Traceback", ended.log)
 
 
-def test_what_the_tap_says_of_itself_is_json(processes: Processes) -> None:
+def test_about_in_json_is_valid(processes: Processes) -> None:
     about = json.loads(processes("--about", "--format=json").stdout)
     properties = about["settings"]["properties"]
     assert {name for name, one in properties.items() if one.get("secret")} == {
@@ -307,7 +305,7 @@ def test_what_the_tap_says_of_itself_is_json(processes: Processes) -> None:
     assert [one["tap_stream_id"] for one in streams] == sorted(KINDS)
 
 
-def test_a_test_proves_the_key_and_tells_what_is_reachable(
+def test_test_option_reports_reachable_streams(
     processes: Processes, run: Taps, sandbox: Sandbox
 ) -> None:
     ended = processes(*run.arguments(config=settings_for(sandbox)), "--test")
@@ -318,7 +316,7 @@ def test_a_test_proves_the_key_and_tells_what_is_reachable(
         assert re.search(rf"^{stream} +reachable", told, re.MULTILINE)
 
 
-def test_a_test_tells_what_is_not_reachable(
+def test_test_option_reports_unreachable_streams(
     processes: Processes, run: Taps, sandbox: Sandbox
 ) -> None:
     sandbox.override("/data/commerce-orders", status=403)
@@ -331,7 +329,7 @@ def test_a_test_tells_what_is_not_reachable(
     )
 
 
-def test_a_test_with_another_key_ends_in_one_sentence(
+def test_test_option_with_wrong_key_ends_in_one_message(
     processes: Processes, run: Taps, sandbox: Sandbox
 ) -> None:
     ended = processes(*run.arguments(config=settings_for(sandbox) | {"api_key": KEY}), "--test")

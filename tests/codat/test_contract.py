@@ -30,31 +30,29 @@ def everything(_shared: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Ru
     return runs(_shared, catalog=catalog(**dict.fromkeys(KINDS)))
 
 
-def test_a_run_over_everything_ends_well(everything: Run) -> None:
+def test_run_over_all_streams_succeeds(everything: Run) -> None:
     assert everything.code == 0
     assert everything.output.states
 
 
 @pytest.mark.parametrize("stream", KINDS)
-def test_every_row_arrives_once_and_whole(everything: Run, sandbox: Sandbox, stream: str) -> None:
+def test_each_row_arrives_once_and_complete(everything: Run, sandbox: Sandbox, stream: str) -> None:
     output = everything.output
     assert differences(output.rows(stream), truth(sandbox, output, stream))[:5] == []
     assert len(output.rows(stream)) == len(output.records[stream])
     assert everything.summary(stream)["records"] == len(output.records[stream])
 
 
-def test_a_schema_is_sent_once_where_nothing_is_new(everything: Run) -> None:
+def test_schema_without_new_columns_is_sent_once(everything: Run) -> None:
     sent = {stream: len(schemas) for stream, schemas in everything.output.schemas.items()}
     assert sent == dict.fromkeys(KINDS, 1)
 
 
-def test_without_a_catalog_only_the_streams_of_general_use_are_read(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_run_without_catalog_reads_default_streams(run: Taps, sandbox: Sandbox) -> None:
     output = run(sandbox).output
     assert set(output.schemas) == set(KINDS) - OFF_BY_DEFAULT
 
 
-def test_every_stream_of_the_api_has_its_own(sandbox: Sandbox) -> None:
+def test_each_endpoint_has_its_stream(sandbox: Sandbox) -> None:
     streams = {name for name in sandbox.streams if name.startswith("codat.")}
     assert streams == {f"codat.{name}" for name in KINDS}

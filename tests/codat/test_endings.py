@@ -129,7 +129,7 @@ WAITS = {
 
 @both
 @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
-def test_a_signal_ends_a_run_that_waits(
+def test_signal_ends_waiting_run(
     run: Taps, own_sandbox: Sandbox, tmp_path: Path, wait: Wait, number: signal.Signals
 ) -> None:
     own_sandbox.override("data/commerce-", **wait.answer)
@@ -142,7 +142,7 @@ def test_a_signal_ends_a_run_that_waits(
 
 
 @both
-def test_a_signal_ends_a_run_whose_server_hangs_within_bodies(
+def test_signal_ends_run_with_hanging_bodies(
     run: Taps, sandbox: Sandbox, tmp_path: Path, number: signal.Signals
 ) -> None:
     hanging: list[socket.socket] = []
@@ -162,7 +162,7 @@ def test_a_signal_ends_a_run_whose_server_hangs_within_bodies(
 
 
 @both
-def test_a_signal_ends_a_run_whose_output_nobody_takes(
+def test_signal_ends_run_with_blocked_output(
     run: Taps, sandbox: Sandbox, tmp_path: Path, number: signal.Signals
 ) -> None:
     arguments = run.arguments(config=settings(sandbox))
@@ -174,7 +174,7 @@ def test_a_signal_ends_a_run_whose_output_nobody_takes(
 
 
 @both
-def test_a_signal_keeps_its_code_though_the_reader_has_gone(
+def test_signal_keeps_its_exit_code_without_reader(
     run: Taps, own_sandbox: Sandbox, tmp_path: Path, number: signal.Signals
 ) -> None:
     own_sandbox.override("data/commerce-products", delay=HANG)
@@ -197,7 +197,7 @@ def test_a_signal_keeps_its_code_though_the_reader_has_gone(
 # --- failures -----------------------------------------------------------------------------------
 
 
-def test_a_key_that_is_refused_ends_a_run_while_threads_hang(
+def test_rejected_key_ends_run_with_hanging_threads(
     run: Taps, own_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Whatever comes first in the run's order: what hangs is not waited for."""
@@ -208,7 +208,7 @@ def test_a_key_that_is_refused_ends_a_run_while_threads_hang(
         process.end(1, "Stopped: ", "does not accept the key")
 
 
-def test_a_failure_ends_a_strict_run_while_threads_hang(
+def test_failure_ends_strict_run_with_hanging_threads(
     run: Taps, own_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     own_sandbox.override("data/commerce-customers", status=403)
@@ -219,9 +219,7 @@ def test_a_failure_ends_a_strict_run_while_threads_hang(
 
 
 @pytest.mark.parametrize("missing", [100, 3000], ids=["last flush", "before"])
-def test_an_output_that_is_full_ends_a_run(
-    run: Taps, sandbox: Sandbox, tmp_path: Path, missing: int
-) -> None:
+def test_full_output_ends_run(run: Taps, sandbox: Sandbox, tmp_path: Path, missing: int) -> None:
     arguments = run.arguments(config=settings(sandbox, concurrency=1), catalog=SOME)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     with whole.open("wb") as output, started(arguments, tmp_path, stdout=output) as process:

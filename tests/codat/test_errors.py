@@ -156,9 +156,7 @@ def marked(output: Output) -> set[str]:
 
 
 @table(SKIPPED)
-def test_an_ordinary_absence_is_skipped(
-    run: Taps, sandbox: Sandbox, shop: str, fault: Fault
-) -> None:
+def test_ordinary_absence_is_skipped(run: Taps, sandbox: Sandbox, shop: str, fault: Fault) -> None:
     ended = meet(run, sandbox, shop, fault)
     assert ended.code == 0
     assert ended.output.rows(PRODUCTS) == of_others(shop, truth(sandbox, ended.output, PRODUCTS))
@@ -169,7 +167,7 @@ def test_an_ordinary_absence_is_skipped(
 
 
 @table(FAILED)
-def test_a_failed_partition_does_not_stop_the_others(
+def test_failed_partition_does_not_stop_others(
     run: Taps, sandbox: Sandbox, shop: str, fault: Fault
 ) -> None:
     ended = meet(run, sandbox, shop, fault)
@@ -183,9 +181,7 @@ def test_a_failed_partition_does_not_stop_the_others(
 
 
 @table(STOPPED)
-def test_what_concerns_the_whole_account_stops_the_run(
-    run: Taps, sandbox: Sandbox, shop: str, fault: Fault
-) -> None:
+def test_account_error_stops_run(run: Taps, sandbox: Sandbox, shop: str, fault: Fault) -> None:
     ended = meet(run, sandbox, shop, fault)
     assert ended.code == 1
     assert f"Stopped: {PRODUCTS} (companyId=" in ended.log
@@ -195,11 +191,11 @@ def test_what_concerns_the_whole_account_stops_the_run(
     completes(run, sandbox, ended.output)
 
 
-def test_tries_and_codats_reference_are_told(run: Taps, sandbox: Sandbox, shop: str) -> None:
+def test_retries_and_correlation_id_are_reported(run: Taps, sandbox: Sandbox, shop: str) -> None:
     meet(run, sandbox, shop, Fault(500, "(after 3 tries, correlation id c0ffee)", an_error("Oops")))
 
 
-def test_a_redirect_is_not_followed(run: Taps, sandbox: Sandbox, shop: str) -> None:
+def test_redirect_is_not_followed(run: Taps, sandbox: Sandbox, shop: str) -> None:
     meet(
         run,
         sandbox,
@@ -227,7 +223,7 @@ PASSING = {
 
 
 @table(PASSING)
-def test_a_fault_that_passes_costs_nothing_but_time(
+def test_temporary_failure_loses_nothing(
     run: Taps, sandbox: Sandbox, shop: str, fault: Fault
 ) -> None:
     sandbox.override(
@@ -244,7 +240,7 @@ def test_a_fault_that_passes_costs_nothing_but_time(
     assert ended.summary(PRODUCTS)["failed"] == 0
 
 
-def test_a_wait_until_a_date_is_kept(run: Taps, sandbox: Sandbox, shop: str) -> None:
+def test_retry_after_date_is_kept(run: Taps, sandbox: Sandbox, shop: str) -> None:
     until = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=2)
     fault = Fault(429, "", headers={"Retry-After": format_datetime(until, usegmt=True)})
     sandbox.override(f"{shop}/data/", status=fault.status, headers=fault.headers, times=1)
@@ -258,7 +254,7 @@ def test_a_wait_until_a_date_is_kept(run: Taps, sandbox: Sandbox, shop: str) -> 
     ["3600", format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True)],
     ids=["seconds", "date"],
 )
-def test_a_wait_that_is_too_long_stops_the_run_and_says_until_when(
+def test_wait_beyond_max_wait_stops_run_with_time(
     run: Taps, sandbox: Sandbox, shop: str, asked: str
 ) -> None:
     fault = Fault(429, "longer than `max_wait` (60 s)", headers={"Retry-After": asked})
@@ -272,9 +268,7 @@ def test_a_wait_that_is_too_long_stops_the_run_and_says_until_when(
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 409, 429, 500, 503])
-def test_without_the_companies_nothing_can_be_read(
-    run: Taps, sandbox: Sandbox, status: int
-) -> None:
+def test_run_without_companies_stops(run: Taps, sandbox: Sandbox, status: int) -> None:
     sandbox.override("/codat/companies\\?", status=status)
     ended = run(sandbox, max_retries=1)
     assert ended.code == 1
@@ -283,7 +277,7 @@ def test_without_the_companies_nothing_can_be_read(
     assert not ended.output.records
 
 
-def test_a_fault_in_the_middle_keeps_what_was_read(run: Taps, sandbox: Sandbox, shop: str) -> None:
+def test_failure_in_middle_keeps_what_was_read(run: Taps, sandbox: Sandbox, shop: str) -> None:
     # Only what is asked for after a first page has a filter.
     sandbox.override(f"{shop}/data/commerce-products.*query=", status=500)
     ended = run(sandbox, catalog=JUST_PRODUCTS, max_retries=0, page_size=5)
@@ -297,7 +291,7 @@ def test_a_fault_in_the_middle_keeps_what_was_read(run: Taps, sandbox: Sandbox, 
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_a_bookmark_stays_where_it_was(
+def test_failed_partition_keeps_its_bookmark(
     run: Taps, own_sandbox: Sandbox, shop: str, status: int
 ) -> None:
     first = run(own_sandbox, catalog=JUST_PRODUCTS).output
@@ -319,7 +313,7 @@ def test_a_bookmark_stays_where_it_was(
 
 
 @pytest.mark.parametrize("stream", ["pull_operations", "push_operations"])
-def test_operations_are_read_unfiltered_where_the_filter_is_refused(
+def test_operations_with_rejected_filter_are_read_unfiltered(
     run: Taps, sandbox: Sandbox, stream: str
 ) -> None:
     only = catalog(**{stream: None})
@@ -337,7 +331,7 @@ def test_operations_are_read_unfiltered_where_the_filter_is_refused(
 # --- connections --------------------------------------------------------------------------------
 
 
-def test_a_request_that_takes_too_long_is_repeated(run: Taps, sandbox: Sandbox, shop: str) -> None:
+def test_slow_request_is_repeated(run: Taps, sandbox: Sandbox, shop: str) -> None:
     sandbox.override(f"{shop}/data/", delay=1.5, times=1)
     ended = run(sandbox, catalog=JUST_PRODUCTS, request_timeout=0.5)
     assert "no response within `request_timeout`" in ended.log

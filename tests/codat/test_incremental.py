@@ -61,7 +61,7 @@ def since(sandbox: Sandbox, stream: str, state: State) -> set[Key]:
 
 
 @pytest.mark.parametrize("stream", SORTED)
-def test_a_bookmark_is_the_latest_value_of_its_partition(
+def test_bookmark_is_latest_value_of_partition(
     first: Output, sandbox: Sandbox, stream: str
 ) -> None:
     latest: dict[Place, str] = {}
@@ -71,7 +71,7 @@ def test_a_bookmark_is_the_latest_value_of_its_partition(
 
 
 @pytest.mark.parametrize("stream", SORTED)
-def test_a_second_run_brings_only_what_ties_with_the_bookmarks(
+def test_second_run_reads_only_ties_with_bookmarks(
     first: Output, second: Output, sandbox: Sandbox, stream: str
 ) -> None:
     assert sorted(second.keys(stream)) == sorted(since(sandbox, stream, first.state))
@@ -96,11 +96,11 @@ def test_operations_are_read_again_for_a_week(
     assert late < rows.keys()
 
 
-def test_a_second_run_leaves_the_state_as_it_is(first: Output, second: Output) -> None:
+def test_second_run_keeps_the_state(first: Output, second: Output) -> None:
     assert second.state == first.state
 
 
-def test_after_changes_a_run_brings_exactly_those_and_ties(run: Taps, own_sandbox: Sandbox) -> None:
+def test_run_after_changes_reads_changes_and_ties(run: Taps, own_sandbox: Sandbox) -> None:
     before = run(own_sandbox).output
     ties = {stream: since(own_sandbox, stream, before.state) for stream in SORTED}
     touched = own_sandbox.mutate(changes=30, inserts=12)
@@ -112,7 +112,7 @@ def test_after_changes_a_run_brings_exactly_those_and_ties(run: Taps, own_sandbo
         assert differences(together, truth(own_sandbox, before, stream))[:5] == []
 
 
-def test_a_full_table_is_read_whole_each_time(run: Taps, own_sandbox: Sandbox) -> None:
+def test_full_table_is_read_completely_each_run(run: Taps, own_sandbox: Sandbox) -> None:
     streams = ("commerce_locations", "companies", "connections", "data_statuses")
     some = catalog(**dict.fromkeys(streams))
     before = run(own_sandbox, catalog=some).output
@@ -122,7 +122,7 @@ def test_a_full_table_is_read_whole_each_time(run: Taps, own_sandbox: Sandbox) -
         assert differences(after.rows(stream), truth(own_sandbox, after, stream))[:5] == []
 
 
-def test_what_is_unchanged_is_not_asked_for_again(run: Taps, own_sandbox: Sandbox) -> None:
+def test_unchanged_data_is_not_requested_again(run: Taps, own_sandbox: Sandbox) -> None:
     some = catalog(commerce_orders=None, commerce_locations=None, companies=None)
     before = run(own_sandbox, catalog=some, skip_unchanged=True).output
     refused = {one.path for one in own_sandbox.requests if one.status == 409}
@@ -153,7 +153,7 @@ def orders_since(sandbox: Sandbox, start: str) -> dict[Key, Record]:
     "written",
     [START, "2024-05-11T05:13:32", "2024-05-11 05:13:32", "2024-05-11T07:13:32+02:00", f" {START}"],
 )
-def test_a_start_date_is_inclusive_and_utc_unless_it_says_otherwise(
+def test_start_date_is_inclusive_and_utc_by_default(
     run: Taps, sandbox: Sandbox, written: str
 ) -> None:
     rows = run(sandbox, start_date=written, catalog=ORDERS).output.rows("commerce_orders")
@@ -162,7 +162,7 @@ def test_a_start_date_is_inclusive_and_utc_unless_it_says_otherwise(
 
 
 @pytest.mark.parametrize(("start", "bound"), [("2024-01-01", START), ("2024-05-30", "2024-05-30")])
-def test_the_later_of_start_date_and_bookmark_wins(
+def test_later_of_start_date_and_bookmark_wins(
     run: Taps, sandbox: Sandbox, start: str, bound: str
 ) -> None:
     shops = {place("", row)[1] for row in sandbox.truth("commerce_orders")}
@@ -179,9 +179,7 @@ def test_the_later_of_start_date_and_bookmark_wins(
     assert output.rows("commerce_orders") == orders_since(sandbox, bound)
 
 
-def test_a_start_date_ahead_leaves_full_tables_whole_and_no_bookmark(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_future_start_date_keeps_full_tables_complete(run: Taps, sandbox: Sandbox) -> None:
     output = run(sandbox, start_date="2030-01-01").output
     for stream in ("companies", "commerce_locations"):
         assert differences(output.rows(stream), truth(sandbox, output, stream))[:5] == []
@@ -211,7 +209,7 @@ def belongs(row: Record, company: str) -> bool:
     return company == row.get("companyId", row.get("id"))
 
 
-def test_company_ids_narrow_every_stream(run: Taps, sandbox: Sandbox, chain: str) -> None:
+def test_company_ids_narrow_each_stream(run: Taps, sandbox: Sandbox, chain: str) -> None:
     output = run(sandbox, company_ids=[chain]).output
     for stream in output.schemas:
         rows = truth(sandbox, output, stream).items()
@@ -220,7 +218,7 @@ def test_company_ids_narrow_every_stream(run: Taps, sandbox: Sandbox, chain: str
     assert asked == {chain}
 
 
-def test_connection_ids_narrow_what_is_read_of_connections(
+def test_connection_ids_narrow_connection_streams(
     run: Taps, sandbox: Sandbox, shops: dict[str, list[str]], chain: str
 ) -> None:
     shop, other = shops[chain][:2]
@@ -232,7 +230,7 @@ def test_connection_ids_narrow_what_is_read_of_connections(
     assert not [one.path for one in sandbox.requests if other in one.path]
 
 
-def test_a_narrowed_run_keeps_the_bookmarks_of_the_others(
+def test_narrowed_run_keeps_other_bookmarks(
     run: Taps, sandbox: Sandbox, first: Output, chain: str
 ) -> None:
     output = run(sandbox, company_ids=[chain], state=first.state).output
@@ -250,7 +248,7 @@ def small(_shared: Sandbox) -> str:
 
 
 @pytest.mark.parametrize("page_size", [1, 7, 100, 5000])
-def test_the_page_size_changes_nothing(
+def test_page_size_does_not_change_output(
     run: Taps, sandbox: Sandbox, small: str, page_size: int
 ) -> None:
     output = run(sandbox, page_size=page_size, company_ids=[small]).output
@@ -272,7 +270,7 @@ def one_by_one(slow_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.parametrize("concurrency", [4, 16])
-def test_the_lines_are_the_same_for_any_concurrency(
+def test_concurrency_does_not_change_output(
     run: Taps, slow_sandbox: Sandbox, one_by_one: Run, concurrency: int
 ) -> None:
     together = run(slow_sandbox, concurrency=concurrency)

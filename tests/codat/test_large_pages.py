@@ -32,7 +32,7 @@ LARGE = r"pageSize=([3-9]\d|\d{3,})(&|$)"
     ids=["500", "504", "beyond max_response_mb", "no answer in time"],
 )
 @pytest.mark.parametrize("stream", [BY_KEY, "pull_operations"])
-def test_page_that_fails_above_a_size_is_read_whole_in_smaller_ones(
+def test_page_too_large_is_read_in_smaller_ones(
     run: Taps, sandbox: Sandbox, stream: str, failure: dict[str, Any]
 ) -> None:
     path = PATHS.get(stream, "data/history")
@@ -44,7 +44,7 @@ def test_page_that_fails_above_a_size_is_read_whole_in_smaller_ones(
     assert ended.output.rows(stream) == truth(sandbox, ended.output, stream)
 
 
-def test_row_that_fails_alone_is_named_and_all_others_come(run: Taps, sandbox: Sandbox) -> None:
+def test_unreadable_row_is_reported_and_others_arrive(run: Taps, sandbox: Sandbox) -> None:
     whole = truth(sandbox, run(sandbox, catalog=catalog(commerce_orders=None)).output, ORDERS)
     lists: dict[str, list[Any]] = {}
     for key, row in whole.items():
@@ -64,7 +64,7 @@ def test_row_that_fails_alone_is_named_and_all_others_come(run: Taps, sandbox: S
 @pytest.mark.parametrize(
     "date", ["Tue, 01 Jan 2002 00:00:00 GMT", "Thu, 01 Jan 2098 00:00:00 GMT", "never"]
 )
-def test_row_stamped_in_the_future_and_a_wrong_clock_lose_no_later_row(
+def test_future_timestamp_and_wrong_clock_lose_no_row(
     run: Taps, own_sandbox: Sandbox, stamp: str, date: str
 ) -> None:
     chosen = catalog(commerce_tax_components=None)

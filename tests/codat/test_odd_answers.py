@@ -83,7 +83,7 @@ def owner(companies: list[Record], shop: Record) -> Record:
 @pytest.mark.parametrize("skip_unchanged", [True, False])
 @pytest.mark.parametrize("name", ["status", "sourceType", "integrationKey", "lastSync"])
 @pytest.mark.parametrize("first", [0, 4])
-def test_odd_fields_of_connections_cost_no_row(
+def test_odd_connection_fields_lose_no_row(
     run: Taps,
     sandbox: Sandbox,
     companies: list[Record],
@@ -104,7 +104,7 @@ def test_odd_fields_of_connections_cost_no_row(
 
 
 @odd()
-def test_a_connection_without_an_id_is_named_and_all_others_are_read(
+def test_connection_without_id_is_reported_and_others_read(
     run: Taps, sandbox: Sandbox, companies: list[Record], shop: Record, value: object
 ) -> None:
     id_ = shop["id"]
@@ -119,7 +119,7 @@ def test_a_connection_without_an_id_is_named_and_all_others_are_read(
 
 
 @odd()
-def test_a_company_without_an_id_is_named_and_all_others_are_read(
+def test_company_without_id_is_reported_and_others_read(
     run: Taps, sandbox: Sandbox, companies: list[Record], owner: Record, value: object
 ) -> None:
     id_ = owner["id"]
@@ -137,7 +137,7 @@ def test_a_company_without_an_id_is_named_and_all_others_are_read(
 
 
 @pytest.mark.parametrize("strange", [None, "n/a", 7, [], ["x"]])
-def test_what_is_no_company_is_named_and_all_others_are_read(
+def test_invalid_company_is_reported_and_others_read(
     run: Taps, sandbox: Sandbox, companies: list[Record], strange: object
 ) -> None:
     sandbox.override(r"/companies\?", status=200, body=page([strange, *companies]))
@@ -152,7 +152,7 @@ def test_what_is_no_company_is_named_and_all_others_are_read(
     [(MISSING, 0), (None, 0), ([], 0), ({}, 0), ({"a": 1}, 1), ("n/a", 1), (7, 1)],
     ids=["missing", "null", "list", "object", "object of something", "text", "number"],
 )
-def test_connections_that_are_no_list_cost_their_company_alone(
+def test_invalid_connections_fail_only_their_company(
     run: Taps,
     sandbox: Sandbox,
     companies: list[Record],
@@ -172,7 +172,7 @@ def test_connections_that_are_no_list_cost_their_company_alone(
 
 
 @pytest.mark.parametrize("strange", [None, "n/a", 7, [], {}])
-def test_what_is_no_connection_is_named_and_all_others_are_read(
+def test_invalid_connection_is_reported_and_others_read(
     run: Taps, sandbox: Sandbox, companies: list[Record], owner: Record, strange: object
 ) -> None:
     owner["dataConnections"].insert(0, strange)
@@ -182,7 +182,7 @@ def test_what_is_no_connection_is_named_and_all_others_are_read(
     assert ended.output.rows(PRODUCTS) == truth(sandbox, ended.output, PRODUCTS)
 
 
-def test_one_connection_that_is_of_no_use_here_costs_nothing(
+def test_invalid_unused_connection_costs_nothing(
     run: Taps, sandbox: Sandbox, companies: list[Record]
 ) -> None:
     books = next(
@@ -228,7 +228,7 @@ INTEGRATIONS: Final[dict[str, Callable[[list[Any]], None]]] = {
 
 
 @pytest.mark.parametrize("change", INTEGRATIONS.values(), ids=INTEGRATIONS)
-def test_odd_integrations_cost_no_row(
+def test_odd_integrations_lose_no_row(
     run: Taps, sandbox: Sandbox, change: Callable[[list[Any]], None]
 ) -> None:
     rows: list[Any] = deepcopy(sandbox.truth("integrations"))
@@ -241,9 +241,7 @@ def test_odd_integrations_cost_no_row(
 
 @pytest.mark.parametrize("path", [r"/integrations\?", "/dataStatus"])
 @pytest.mark.parametrize("status", [400, 403, 404, 500])
-def test_a_look_up_that_fails_costs_no_row(
-    run: Taps, sandbox: Sandbox, path: str, status: int
-) -> None:
+def test_failed_lookup_loses_no_row(run: Taps, sandbox: Sandbox, path: str, status: int) -> None:
     sandbox.override(path, status=status)
     ended = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, max_retries=0)
     assert ended.code == 0
@@ -259,9 +257,7 @@ STATUSES: Final[list[Any]] = [
 
 
 @pytest.mark.parametrize("body", STATUSES, ids=str)
-def test_an_odd_status_has_its_data_read_each_time(
-    run: Taps, sandbox: Sandbox, body: object
-) -> None:
+def test_odd_status_is_read_in_each_run(run: Taps, sandbox: Sandbox, body: object) -> None:
     sandbox.override("/dataStatus", status=200, body=body)
     first = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, max_retries=0)
     assert first.code == 0
@@ -275,9 +271,7 @@ def test_an_odd_status_has_its_data_read_each_time(
 
 
 @pytest.mark.parametrize("error", ["Malformed query.", "Could not resolve property X on Dataset"])
-def test_a_log_that_cannot_be_filtered_is_read_whole(
-    run: Taps, sandbox: Sandbox, error: str
-) -> None:
+def test_unfilterable_log_is_read_completely(run: Taps, sandbox: Sandbox, error: str) -> None:
     body = {"statusCode": 400, "error": f"Error parsing query - {error}"}
     sandbox.override("/data/history.*query=", status=400, body=body)
     some = catalog(pull_operations=None)
@@ -287,9 +281,7 @@ def test_a_log_that_cannot_be_filtered_is_read_whole(
     assert second.output.records["pull_operations"]
 
 
-def test_a_log_that_is_not_filtered_though_asked_for_so_is_read_whole(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_log_ignoring_filter_is_read_completely(run: Taps, sandbox: Sandbox) -> None:
     some = catalog(pull_operations=None)
     first = run(sandbox, catalog=some)
     rows = deepcopy(first.output.records["pull_operations"])
@@ -304,7 +296,7 @@ def test_a_log_that_is_not_filtered_though_asked_for_so_is_read_whole(
     assert len(keys) < len(mine)
 
 
-def test_a_log_that_is_refused_fails_and_stops_nothing(run: Taps, sandbox: Sandbox) -> None:
+def test_refused_log_fails_and_stops_nothing(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override("/data/history", status=400)
     ended = run(sandbox, catalog=catalog(pull_operations=None, commerce_products=None))
     assert ended.code == 1
@@ -314,7 +306,7 @@ def test_a_log_that_is_refused_fails_and_stops_nothing(run: Taps, sandbox: Sandb
 
 @pytest.mark.parametrize("refused", ["orderBy=", "query="])
 @pytest.mark.parametrize("start_date", [None, "2024-05-11"])
-def test_a_list_that_cannot_be_sorted_or_filtered_is_read_whole(
+def test_unsortable_list_is_read_completely(
     run: Taps, sandbox: Sandbox, refused: str, start_date: str | None
 ) -> None:
     error = "Error parsing query - Could not resolve property modifiedDate on Dataset"
@@ -340,7 +332,7 @@ def test_a_list_that_cannot_be_sorted_or_filtered_is_read_whole(
         ("\x00", "the API has an internal error"),
     ],
 )
-def test_an_odd_error_body_is_no_traceback(
+def test_odd_error_body_gives_no_traceback(
     run: Taps, sandbox: Sandbox, body: object, says: str
 ) -> None:
     sandbox.override("/data/history", status=500, body=body)
@@ -353,9 +345,7 @@ def test_an_odd_error_body_is_no_traceback(
 # --- pages --------------------------------------------------------------------------------------
 
 
-def test_a_list_that_documents_no_parameters_keeps_its_page_size(
-    run: Taps, own_sandbox: Sandbox
-) -> None:
+def test_list_without_parameters_keeps_its_page_size(run: Taps, own_sandbox: Sandbox) -> None:
     own_sandbox.mutate(inserts=700, stream="commerce_locations")
     ended = run(own_sandbox, catalog=catalog(commerce_locations=None))
     assert ended.code == 0
@@ -400,7 +390,7 @@ SHORT: Final = {
 
 @pytest.mark.parametrize("stream", [PRODUCTS, "companies"])
 @pytest.mark.parametrize("envelope", WHOLE.values(), ids=WHOLE)
-def test_an_envelope_in_another_form_is_read(
+def test_envelope_in_other_form_is_read(
     run: Taps, sandbox: Sandbox, envelope: Record, stream: str
 ) -> None:
     rows = [{**ROWS[0], "dataConnections": []}] if stream == "companies" else ROWS
@@ -413,7 +403,7 @@ def test_an_envelope_in_another_form_is_read(
 
 @pytest.mark.parametrize("stream", [PRODUCTS, "companies"])
 @pytest.mark.parametrize("envelope", SHORT.values(), ids=SHORT)
-def test_an_envelope_that_announces_more_than_comes_is_named(
+def test_envelope_with_too_few_records_is_reported(
     run: Taps, sandbox: Sandbox, envelope: Record, stream: str
 ) -> None:
     rows = [{**ROWS[0], "dataConnections": []}] if stream == "companies" else ROWS
@@ -427,7 +417,7 @@ def test_an_envelope_that_announces_more_than_comes_is_named(
         assert {row["id"] for row in ended.output.records[stream]} == {"a"}
 
 
-def test_row_without_a_date_in_a_filtered_list_costs_no_other(run: Taps, sandbox: Sandbox) -> None:
+def test_row_without_date_in_filtered_list_loses_no_other(run: Taps, sandbox: Sandbox) -> None:
     dated = {"id": "b", "modifiedDate": "2024-05-02T00:00:00Z"}
     sandbox.override(r"commerce-products\?", status=200, body=page([{"id": "a"}, dated]))
     ended = run(sandbox, catalog=JUST_PRODUCTS, start_date="2024-01-01")

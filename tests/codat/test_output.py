@@ -38,7 +38,7 @@ def errors(log: str) -> list[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words) or "sync")
-def test_a_full_disk_is_told_in_a_sentence(
+def test_full_disk_ends_in_one_message(
     processes: Processes, run: Taps, sandbox: Sandbox, command: list[str]
 ) -> None:
     arguments = run.arguments(config=settings_for(sandbox))
@@ -49,15 +49,13 @@ def test_a_full_disk_is_told_in_a_sentence(
 
 
 @pytest.mark.parametrize("command", [[], ["--discover"]], ids=["sync", "discover"])
-def test_an_output_that_is_closed_is_told_in_a_sentence(
-    run: Taps, sandbox: Sandbox, command: list[str]
-) -> None:
+def test_closed_output_ends_in_one_message(run: Taps, sandbox: Sandbox, command: list[str]) -> None:
     ended = with_closed(1, [*run.arguments(config=settings_for(sandbox)), *command])
     assert ended.returncode == 1
     assert errors(ended.stderr) == ["The output cannot be written (it is closed)."]
 
 
-def test_a_log_that_is_closed_does_no_harm(run: Taps, sandbox: Sandbox) -> None:
+def test_closed_log_does_no_harm(run: Taps, sandbox: Sandbox) -> None:
     ended = with_closed(2, run.arguments(config=settings_for(sandbox)))
     assert ended.returncode == 0
     assert ended.stdout.count('"type":"STATE"')

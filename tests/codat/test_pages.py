@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LOCATIONS = "commerce_locations"
 
 
-def test_a_page_of_another_number_is_asked_for_again(run: Taps, sandbox: Sandbox) -> None:
+def test_page_of_other_number_is_requested_again(run: Taps, sandbox: Sandbox) -> None:
     """It is whole and true, but another one; the next time the right one comes."""
     row = {"id": "elsewhere", "name": "Shop"}
     body = {"results": [row], "pageNumber": 2, "pageSize": 1, "totalResults": 1, "_links": {}}

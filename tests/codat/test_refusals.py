@@ -40,7 +40,7 @@ def marked(state: State, stream: str) -> set[str]:
 
 
 @table(SKIPPED)
-def test_a_refusal_is_not_remembered_as_read(
+def test_refused_partition_is_not_remembered_as_read(
     run: Taps, sandbox: Sandbox, shop: str, fault: Fault
 ) -> None:
     sandbox.override(f"{shop}/data/commerce-products", status=fault.status, body=fault.body)
@@ -65,7 +65,7 @@ def test_a_refusal_is_not_remembered_as_read(
     ("status", "body"),
     [(500, None), (404, "<h1>Not Found</h1>"), (404, ""), (409, "[]"), (451, {"message": "no"})],
 )
-def test_a_failure_is_not_remembered_as_read(
+def test_failed_partition_is_not_remembered_as_read(
     run: Taps, sandbox: Sandbox, shop: str, status: int, body: object
 ) -> None:
     sandbox.override(f"{shop}/data/commerce-products", status=status, body=body)
@@ -80,7 +80,7 @@ def test_a_failure_is_not_remembered_as_read(
 
 
 @pytest.mark.parametrize("statuses", [{}, None])
-def test_what_codat_tells_nothing_of_is_read_each_time(
+def test_unreported_data_type_is_read_each_run(
     run: Taps, sandbox: Sandbox, statuses: dict[str, None] | None
 ) -> None:
     told = dict.fromkeys(["commerce-products"]) if statuses is None else statuses
@@ -91,9 +91,7 @@ def test_what_codat_tells_nothing_of_is_read_each_time(
     assert UNCHANGED not in second.log
 
 
-def test_an_earlier_start_date_is_kept_where_nothing_has_changed(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_earlier_start_date_reads_unchanged_data(run: Taps, sandbox: Sandbox) -> None:
     late = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, start_date="2030-01-01")
     assert not late.output.records
     whole = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=late.output.state)
@@ -101,9 +99,7 @@ def test_an_earlier_start_date_is_kept_where_nothing_has_changed(
 
 
 @table(SKIPPED)
-def test_a_list_that_ends_in_a_refusal_has_failed(
-    run: Taps, sandbox: Sandbox, shop: str, fault: Fault
-) -> None:
+def test_list_ending_in_refusal_fails(run: Taps, sandbox: Sandbox, shop: str, fault: Fault) -> None:
     later = f"{shop}/data/commerce-products.*modifiedDate>"
     sandbox.override(later, status=fault.status, body=fault.body)
     first = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, page_size=2)
@@ -128,7 +124,7 @@ def test_a_list_that_ends_in_a_refusal_has_failed(
         (409, an_error("The data set has not been requested.")),
     ],
 )
-def test_what_no_account_lacks_and_is_refused_everywhere_has_failed(
+def test_required_stream_refused_everywhere_fails(
     run: Taps, sandbox: Sandbox, status: int, body: object, *, skip_unchanged: bool
 ) -> None:
     sandbox.override("/data/commerce-", status=status, body=body)
@@ -156,21 +152,19 @@ def test_what_no_account_lacks_and_is_refused_everywhere_has_failed(
         assert second.output.rows(stream) == truth(sandbox, second.output, stream)
 
 
-def test_what_an_account_may_lack_and_is_refused_everywhere_is_skipped(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_optional_stream_refused_everywhere_is_skipped(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override("/data/commerce-disputes", status=404, body=NOT_FOUND)
     assert run(sandbox, catalog=catalog(commerce_disputes=None)).code == 0
 
 
-def test_a_platform_that_lacks_what_is_asked_for_is_no_failure(run: Taps, sandbox: Sandbox) -> None:
+def test_data_type_missing_on_platform_is_skipped(run: Taps, sandbox: Sandbox) -> None:
     stripe = [row["id"] for row in sandbox.truth("connections") if row["integrationKey"] == "exgd"]
     ended = run(sandbox, catalog=catalog(commerce_orders=None), connection_ids=stripe[:1])
     assert ended.code == 0
     assert "commerce_orders: 1 skipped: the platform does not have it" in ended.log
 
 
-def test_what_was_read_before_may_be_refused_later(run: Taps, own_sandbox: Sandbox) -> None:
+def test_refusal_after_successful_run_is_skipped(run: Taps, own_sandbox: Sandbox) -> None:
     some = catalog(commerce_products=None)
     first = run(own_sandbox, catalog=some, skip_unchanged=True)
     (touched,) = own_sandbox.mutate(changes=1, stream=PRODUCTS)
@@ -182,7 +176,7 @@ def test_what_was_read_before_may_be_refused_later(run: Taps, own_sandbox: Sandb
     assert touched.key["id"] in {key[-1] for key in third.output.keys(PRODUCTS)}
 
 
-def test_a_strict_run_stops_at_what_is_refused_everywhere(run: Taps, sandbox: Sandbox) -> None:
+def test_strict_run_stops_at_stream_refused_everywhere(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override("/data/commerce-orders", status=404, body=NOT_FOUND)
     ended = run(sandbox, strict=True)
     assert ended.code == 1
@@ -190,7 +184,7 @@ def test_a_strict_run_stops_at_what_is_refused_everywhere(run: Taps, sandbox: Sa
     assert not ended.output.records["commerce_products"]
 
 
-def test_a_test_names_what_is_refused_everywhere(
+def test_test_option_reports_stream_refused_everywhere(
     processes: Processes, run: Taps, sandbox: Sandbox
 ) -> None:
     sandbox.override("/data/commerce-(orders|disputes)", status=404, body=NOT_FOUND)

@@ -89,12 +89,12 @@ def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
 # --- the rules --------------------------------------------------------------------------------
 
 
-def test_one_file_for_each_stream() -> None:
+def test_each_stream_has_one_schema_file() -> None:
     assert set(SCHEMAS) == set(KEYS)
 
 
 @each_stream
-def test_root_is_open_and_names_its_source(stream: str) -> None:
+def test_schema_root_is_open_and_names_its_source(stream: str) -> None:
     schema = SCHEMAS[stream]
 
     assert set(schema) == {"$comment", "type", "properties"}
@@ -103,7 +103,7 @@ def test_root_is_open_and_names_its_source(stream: str) -> None:
 
 
 @each_stream
-def test_key_comes_first_and_is_not_nullable(stream: str) -> None:
+def test_key_column_is_first_and_not_nullable(stream: str) -> None:
     properties, key = SCHEMAS[stream]["properties"], KEYS[stream]
 
     assert list(properties)[: len(key)] == key
@@ -113,7 +113,7 @@ def test_key_comes_first_and_is_not_nullable(stream: str) -> None:
 
 
 @each_stream
-def test_every_node_is_one_nullable_type(stream: str) -> None:
+def test_each_node_has_one_nullable_type(stream: str) -> None:
     allowed = {
         "string": set[str](),
         "number": set[str](),
@@ -141,20 +141,20 @@ def test_every_node_is_one_nullable_type(stream: str) -> None:
 
 
 @each_stream
-def test_names_differ_by_more_than_case(stream: str) -> None:
+def test_column_names_differ_by_more_than_case(stream: str) -> None:
     for path, node in [("", SCHEMAS[stream]), *nodes(SCHEMAS[stream])]:
         names = [name.lower() for name in node.get("properties", {})]
         assert len(names) == len(set(names)), path
 
 
 @each_stream
-def test_every_column_is_described(stream: str) -> None:
+def test_each_column_has_a_description(stream: str) -> None:
     for name, column in SCHEMAS[stream]["properties"].items():
         assert column["description"].endswith("."), name
 
 
 @each_stream
-def test_columns_named_like_a_time_are_times(stream: str) -> None:
+def test_columns_named_like_times_are_timestamps(stream: str) -> None:
     named = re.compile(r"(Date|Utc|Sync)$|^(created|requested|completed)$|On[A-Z]\w+$")
     for name, column in SCHEMAS[stream]["properties"].items():
         if column["type"][0] == "string":
@@ -163,7 +163,7 @@ def test_columns_named_like_a_time_are_times(stream: str) -> None:
             assert column["description"].endswith("without a zone is taken as UTC."), name
 
 
-def test_money_is_a_number_and_a_count_an_integer() -> None:
+def test_money_is_number_and_count_is_integer() -> None:
     orders = dict(nodes(SCHEMAS["commerce_orders"]))
 
     assert orders["totalAmount"]["type"] == ["number", "null"]
@@ -173,7 +173,7 @@ def test_money_is_a_number_and_a_count_an_integer() -> None:
     assert SCHEMAS["commerce_disputes"]["properties"]["totalAmount"]["type"] == ["number", "null"]
 
 
-def test_free_maps_stay_open() -> None:
+def test_free_map_stays_open() -> None:
     for stream, path in [
         ("companies", "tags"),
         ("connections", "connectionInfo"),
@@ -198,21 +198,21 @@ def consumer_spec(**properties: Node) -> dict[str, Node]:
     }
 
 
-def test_a_new_column_must_be_described(generator: ModuleType) -> None:
+def test_new_column_needs_a_description(generator: ModuleType) -> None:
     with pytest.raises(ValueError, match="webhook_consumers: colour not described"):
         generator.schema_of(
             "webhook_consumers", consumer_spec(colour={"type": "string"}), {"*": {"id": "The id."}}
         )
 
 
-def test_a_description_must_belong_to_a_column(generator: ModuleType) -> None:
+def test_description_needs_a_column(generator: ModuleType) -> None:
     texts = {"*": {}, "webhook_consumers": {"id": "The id.", "colour": "Its colour."}}
 
     with pytest.raises(ValueError, match="webhook_consumers has no colour"):
         generator.schema_of("webhook_consumers", consumer_spec(), texts)
 
 
-def test_every_shared_description_is_used(generator: ModuleType) -> None:
+def test_shared_descriptions_are_used(generator: ModuleType) -> None:
     used = " ".join(
         node.get("description", "") for schema in SCHEMAS.values() for _, node in nodes(schema)
     )
@@ -231,7 +231,7 @@ def test_references_are_unquoted_and_index_lists(generator: ModuleType) -> None:
     assert generator.shape(spec, reference) == {"type": "integer"}
 
 
-def test_a_schema_within_itself_ends_in_an_open_object(generator: ModuleType) -> None:
+def test_recursive_schema_ends_in_open_object(generator: ModuleType) -> None:
     line = {"properties": {"lines": {"type": "array", "items": {"$ref": "#/line"}}}}
 
     column = generator.column(generator.shape({"line": line}, {"$ref": "#/line"}), "", {})
@@ -242,12 +242,12 @@ def test_a_schema_within_itself_ends_in_an_open_object(generator: ModuleType) ->
     }
 
 
-def test_alternatives_are_refused(generator: ModuleType) -> None:
+def test_schema_alternatives_are_rejected(generator: ModuleType) -> None:
     with pytest.raises(ValueError, match="oneOf"):
         generator.shape({}, {"oneOf": [{"type": "string"}, {"type": "number"}]})
 
 
-def test_files_are_what_the_generator_writes(
+def test_schema_files_match_generator(
     generator: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert generator.main(["--check"]) == 0
@@ -278,7 +278,7 @@ def test_check_finds_changed_missing_and_stale_files(
     assert not (copy / "connections.json").exists()
 
 
-def test_corrections_are_still_needed(generator: ModuleType) -> None:
+def test_schema_corrections_are_still_needed(generator: ModuleType) -> None:
     specs = generator.load(SPECS)
     for stream, corrections in generator.CORRECTIONS.items():
         for spec, name in generator.STREAMS[stream].schemas:
@@ -289,7 +289,7 @@ def test_corrections_are_still_needed(generator: ModuleType) -> None:
 
 
 @needs_whole_specs
-def test_descriptions_are_our_own(generator: ModuleType) -> None:
+def test_descriptions_are_not_copied(generator: ModuleType) -> None:
     theirs = "\n".join(json.dumps(spec) for spec in generator.load(WHOLE_SPECS).values()).lower()
     for stream, schema in SCHEMAS.items():
         for path, node in nodes(schema):
@@ -401,7 +401,7 @@ ALL_COMMERCE = {stream for stream in KEYS if "commerce_" in stream and "sync" no
         ("Codat-Sync-Commerce", 1, {"connections"}),
     ],
 )
-def test_example_payloads_fit_and_lose_nothing(
+def test_example_payloads_fit_without_loss(
     generator: ModuleType, name: str, count: int, streams: set[str]
 ) -> None:
     reached = set()

@@ -28,16 +28,14 @@ def columns(output: Output, stream: str) -> set[str]:
 # --- catalog ------------------------------------------------------------------------------------
 
 
-def test_streams_that_are_not_selected_are_neither_asked_for_nor_mentioned(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_deselected_stream_is_neither_requested_nor_emitted(run: Taps, sandbox: Sandbox) -> None:
     output = run(sandbox, catalog=catalog(commerce_orders=None, companies=None)).output
     assert set(output.schemas) == {"commerce_orders", "companies"}
     kinds = {one.path.partition("/data/")[2] or "companies" for one in sandbox.requests}
     assert kinds == {"commerce-orders", "companies"}
 
 
-def test_columns_that_are_not_selected_are_left_out(run: Taps, sandbox: Sandbox) -> None:
+def test_deselected_column_is_left_out(run: Taps, sandbox: Sandbox) -> None:
     wanted = {"orderNumber", "totalAmount", "modifiedDate"}
     output = run(sandbox, catalog=catalog(commerce_orders=wanted)).output
     assert columns(output, "commerce_orders") == wanted | KEY
@@ -48,9 +46,7 @@ def test_columns_that_are_not_selected_are_left_out(run: Taps, sandbox: Sandbox)
 
 
 @pytest.mark.parametrize("column", ["name", "id", "modifiedDate"])
-def test_keys_and_replication_key_stay_whatever_is_selected(
-    run: Taps, sandbox: Sandbox, column: str
-) -> None:
+def test_keys_stay_whatever_is_selected(run: Taps, sandbox: Sandbox, column: str) -> None:
     output = run(sandbox, catalog=catalog(commerce_tax_components={column})).output
     assert columns(output, "commerce_tax_components") == KEY | {"modifiedDate", column}
     rows = output.rows("commerce_tax_components")
@@ -58,7 +54,7 @@ def test_keys_and_replication_key_stay_whatever_is_selected(
     assert output.state["bookmarks"]["commerce_tax_components"]["partitions"]
 
 
-def test_a_part_of_a_column_can_be_left_out(run: Taps, sandbox: Sandbox) -> None:
+def test_part_of_column_can_be_deselected(run: Taps, sandbox: Sandbox) -> None:
     made = catalog(commerce_locations=None)
     city = ["properties", "address", "properties", "city"]
     for place in (place for entry in made["streams"] for place in entry["metadata"]):
@@ -71,7 +67,7 @@ def test_a_part_of_a_column_can_be_left_out(run: Taps, sandbox: Sandbox) -> None
     assert output.rows("commerce_locations") == expected
 
 
-def test_a_catalog_can_ask_for_a_stream_as_a_whole(run: Taps, sandbox: Sandbox) -> None:
+def test_catalog_can_request_full_table(run: Taps, sandbox: Sandbox) -> None:
     first = run(sandbox, catalog=TAXES).output
     whole = deepcopy(TAXES)
     for entry in whole["streams"]:
@@ -112,7 +108,7 @@ def with_new_fields(sandbox: Sandbox) -> Callable[..., list[Record]]:
     return answer
 
 
-def test_a_new_field_becomes_a_column_before_its_first_record(
+def test_new_field_becomes_column_before_its_record(
     run: Taps, sandbox: Sandbox, with_new_fields: Callable[..., list[Record]]
 ) -> None:
     _, second = with_new_fields(**NEW)
@@ -135,7 +131,7 @@ def test_a_new_field_becomes_a_column_before_its_first_record(
     assert columns(output, "commerce_tax_components") >= set(NEW)
 
 
-def test_a_new_field_is_left_out_and_named_if_so_asked(
+def test_new_field_with_drop_is_left_out_and_logged(
     run: Taps, sandbox: Sandbox, with_new_fields: Callable[..., list[Record]]
 ) -> None:
     with_new_fields(**NEW)
@@ -150,7 +146,7 @@ def test_a_new_field_is_left_out_and_named_if_so_asked(
 
 
 @pytest.mark.parametrize("new_fields", ["evolve", "drop"])
-def test_what_is_new_inside_a_column_is_kept(run: Taps, sandbox: Sandbox, new_fields: str) -> None:
+def test_new_field_inside_column_is_kept(run: Taps, sandbox: Sandbox, new_fields: str) -> None:
     row = dict(sandbox.truth("commerce_locations")[0])
     row["address"] = {**(row.get("address") or {}), "planet": "Earth", "geo": {"lat": [1.5]}}
     page = {
@@ -170,7 +166,7 @@ def test_what_is_new_inside_a_column_is_kept(run: Taps, sandbox: Sandbox, new_fi
 
 
 @pytest.mark.parametrize(("new_fields", "kept"), [("evolve", {"rate__v_string"}), ("drop", set())])
-def test_a_value_of_another_type_gets_a_column_of_its_own(
+def test_value_of_other_type_gets_own_column(
     run: Taps,
     sandbox: Sandbox,
     with_new_fields: Callable[..., list[Record]],
@@ -185,7 +181,7 @@ def test_a_value_of_another_type_gets_a_column_of_its_own(
     assert [record[name] for name in kept] == ["a fifth"] * len(kept)
 
 
-def test_a_new_field_does_not_bring_back_what_is_not_selected(
+def test_new_field_keeps_deselected_columns_out(
     run: Taps, sandbox: Sandbox, with_new_fields: Callable[..., list[Record]]
 ) -> None:
     with_new_fields(**NEW)
@@ -196,7 +192,7 @@ def test_a_new_field_does_not_bring_back_what_is_not_selected(
 # --- the SDK's own reshaping --------------------------------------------------------------------
 
 
-def test_a_stream_map_adds_and_removes_columns(run: Taps, sandbox: Sandbox) -> None:
+def test_stream_map_adds_and_removes_columns(run: Taps, sandbox: Sandbox) -> None:
     maps = {"commerce_tax_components": {"label": "name + '!'", "name": None}}
     output = run(sandbox, catalog=TAXES, stream_maps=maps).output
     assert {"label"} <= columns(output, "commerce_tax_components") - {"name"}
@@ -207,7 +203,7 @@ def test_a_stream_map_adds_and_removes_columns(run: Taps, sandbox: Sandbox) -> N
     }
 
 
-def test_a_stream_map_filters_and_renames_a_stream(run: Taps, sandbox: Sandbox) -> None:
+def test_stream_map_filters_and_renames_stream(run: Taps, sandbox: Sandbox) -> None:
     # The state stays by the stream's own name and passes what is filtered: not our contract.
     maps = {"commerce_tax_components": {"__filter__": "id == 'TAX?1'", "__alias__": "taxes"}}
     ended = run(sandbox, catalog=TAXES, stream_maps=maps)
@@ -232,7 +228,7 @@ def test_flattening_makes_columns_of_nested_objects(run: Taps, sandbox: Sandbox)
     assert any(found.values())
 
 
-def test_a_new_field_passes_a_stream_map(
+def test_new_field_passes_stream_map(
     run: Taps, sandbox: Sandbox, with_new_fields: Callable[..., list[Record]]
 ) -> None:
     with_new_fields(**NEW)

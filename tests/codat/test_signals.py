@@ -89,7 +89,7 @@ def started(
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
 )
-def test_a_run_that_is_told_to_end_can_be_gone_on_with(
+def test_interrupted_run_can_be_continued(
     run: Taps, slow_sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     settings = settings_for(slow_sandbox) | {"page_size": 10, "concurrency": 2}
@@ -117,7 +117,7 @@ def test_a_run_that_is_told_to_end_can_be_gone_on_with(
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_signal_while_the_reader_is_slow_cuts_no_line(
+def test_signal_with_slow_reader_cuts_no_line(
     run: Taps, sandbox: Sandbox, tmp_path: Path, unbuffered: str
 ) -> None:
     """Without a buffer of Python's, the system ends a write that a signal interrupts."""
@@ -138,9 +138,7 @@ def test_a_signal_while_the_reader_is_slow_cuts_no_line(
         assert together == truth(sandbox, second.output, stream)
 
 
-def test_a_signal_while_the_api_is_silent_ends_the_run_too(
-    run: Taps, own_sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_signal_with_silent_api_ends_run(run: Taps, own_sandbox: Sandbox, tmp_path: Path) -> None:
     own_sandbox.override("/codat/companies", delay=4)
     with started(run.arguments(config=settings_for(own_sandbox)), tmp_path) as process:
         while not own_sandbox.requests:
@@ -153,7 +151,7 @@ def test_a_signal_while_the_api_is_silent_ends_the_run_too(
     assert "Traceback" not in ended.log
 
 
-def test_a_reader_that_ends_ends_the_run(run: Taps, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_end_of_reader_ends_run(run: Taps, sandbox: Sandbox, tmp_path: Path) -> None:
     with started(run.arguments(config=settings_for(sandbox)), tmp_path) as process:
         process.stdout.readline()
         process.stdout.close()

@@ -36,21 +36,21 @@ def marked(status: dict[str, Any], last_sync: str = "", *, alike: int = 1) -> st
 
 
 @pytest.mark.parametrize("status", sorted(ENDED))
-def test_a_sync_that_is_over_gives_a_mark(status: str) -> None:
+def test_finished_sync_gives_change_token(status: str) -> None:
     assert marked(OVER | {"currentStatus": status})
 
 
 @pytest.mark.parametrize("status", ["Fetching", "Queued", "Mapping", "Validating", "", "Unheard"])
-def test_a_sync_under_way_gives_no_mark(status: str) -> None:
+def test_running_sync_gives_no_change_token(status: str) -> None:
     assert marked(OVER | {"currentStatus": status}) is None
 
 
-def test_a_mark_changes_with_whatever_codat_tells() -> None:
+def test_change_token_follows_the_status() -> None:
     later = marked(OVER | {"lastSuccessfulSync": "2024-02-01T00:00:00"})
     assert marked(OVER) == marked(dict(OVER)) != later
 
 
-def test_a_mark_holds_the_last_sync_of_a_connection_among_several() -> None:
+def test_change_token_covers_last_sync_among_several() -> None:
     first, second = (marked(OVER, day, alike=2) for day in ("2024-01-30", "2024-01-31"))
     assert first
     assert second

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PRODUCTS, ORDERS = "commerce_products", "commerce_orders"
 
 
-def test_fault_in_a_reader_costs_its_partition_alone(
+def test_error_in_reader_fails_only_its_partition(
     run: Taps, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = sandbox.truth(PRODUCTS)[0]["connectionId"]
@@ -40,7 +40,7 @@ def test_fault_in_a_reader_costs_its_partition_alone(
         assert ended.output.rows(stream) == truth(sandbox, ended.output, stream)
 
 
-def test_fault_before_anything_is_read_ends_the_run_in_a_sentence(
+def test_error_before_first_read_ends_run_in_one_message(
     run: Taps, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def faulty(_: object) -> None:

@@ -62,7 +62,7 @@ MUTANTS = (
         "tap_codat/api.py",
         "    if envelope.page_number not in (number, None):\n",
         "    if False:\n",
-        "tests/codat/test_pages.py::test_a_page_of_another_number_is_asked_for_again",
+        "tests/codat/test_pages.py::test_page_of_other_number_is_requested_again",
     ),
     Mutant(
         "the number of the store's page is not checked",
@@ -171,7 +171,7 @@ MUTANTS = (
         STREAM,
         "                yield error.__cause__.page\n            raise\n",
         "                yield error.__cause__.page\n",
-        "tests/codat/test_refusals.py::test_a_failure_is_not_remembered_as_read",
+        "tests/codat/test_refusals.py::test_failed_partition_is_not_remembered_as_read",
     ),
     Mutant(
         "a refused partition gets its mark",
@@ -180,22 +180,21 @@ MUTANTS = (
         "            if not has_begun:\n"
         "                yield Page((), mark=mark)\n"
         "                return\n",
-        "tests/codat/test_refusals.py::test_a_refusal_is_not_remembered_as_read",
+        "tests/codat/test_refusals.py::test_refused_partition_is_not_remembered_as_read",
     ),
     Mutant(
         "a stream that is refused everywhere has ended well",
         STREAM,
         "        if self.optional or not report.is_refused:\n",
         "        if True:\n",
-        "tests/codat/test_refusals.py"
-        "::test_what_no_account_lacks_and_is_refused_everywhere_has_failed",
+        "tests/codat/test_refusals.py::test_required_stream_refused_everywhere_fails",
     ),
     Mutant(
         "a run that has not read everything ends with 0",
         "commerce_taps/tap.py",
         "        if not tap.run.report.complete:\n",
         "        if False:\n",
-        "tests/codat/test_errors.py::test_a_failed_partition_does_not_stop_the_others",
+        "tests/codat/test_errors.py::test_failed_partition_does_not_stop_others",
     ),
     Mutant(
         "strict is not looked at",
@@ -209,15 +208,14 @@ MUTANTS = (
         FRESHNESS,
         "    if not reported or not all(_is_over(status) for _, status in reported):\n",
         "    if not reported:\n",
-        "tests/codat/test_sync_status.py::test_a_sync_under_way_gives_no_mark",
+        "tests/codat/test_sync_status.py::test_running_sync_gives_no_change_token",
     ),
     Mutant(
         "a connection's own lastSync is ignored",
         "tap_codat/api.py",
         "                last_sync = connection.last_sync\n",
         '                last_sync = "one"\n',
-        "tests/codat/test_sync_status.py"
-        "::test_a_mark_holds_the_last_sync_of_a_connection_among_several",
+        "tests/codat/test_sync_status.py::test_change_token_covers_last_sync_among_several",
     ),
     Mutant(
         "a look-up of CS-Cart that is not answered means that nothing is there",
@@ -378,7 +376,7 @@ MUTANTS = (
         "commerce_taps/run.py",
         "        self._interrupt.check()\n        now = time.monotonic()\n",
         "        now = time.monotonic()\n",
-        "tests/codat/test_signals.py::test_a_signal_while_the_api_is_silent_ends_the_run_too",
+        "tests/codat/test_signals.py::test_signal_with_silent_api_ends_run",
     ),
     # --- one bad record costs nothing but itself ------------------------------------------------
     Mutant(
@@ -579,7 +577,7 @@ MUTANTS = (
         "commerce_taps/shutdown.py",
         "        os._exit(self.code)\n",
         "",
-        "tests/codat/test_endings.py::test_a_signal_ends_a_run_whose_output_nobody_takes[SIGTERM]",
+        "tests/codat/test_endings.py::test_signal_ends_run_with_blocked_output[SIGTERM]",
     ),
     Mutant(
         "what ends the run waits for a partition that hangs",
@@ -626,7 +624,7 @@ MUTANTS = (
         STREAM,
         "            elif path and fold(path[-1]) in self._secret_names:\n",
         "            elif False:\n",
-        "tests/test_secrets.py::test_a_catalog_offers_no_secret_unless_it_is_named[codat]",
+        "tests/test_secrets.py::test_catalog_offers_only_named_secrets[codat]",
     ),
     Mutant(
         "of two inner fields of one name, one is lost",
@@ -640,14 +638,13 @@ MUTANTS = (
         STREAM,
         '        return [tuple(name.split(".")) for name in self.secret_columns]\n',
         "        return []\n",
-        "tests/test_secrets.py::test_no_secret_leaves_whatever_is_selected[everything-codat]",
+        "tests/test_secrets.py::test_secret_is_withheld_whatever_is_selected[everything-codat]",
     ),
     Mutant(
         "a link is not declared to be a secret",
         "tap_codat/streams/platform.py",
         '    secret_columns = ("linkUrl",)\n',
         "",
-        "tests/test_secrets.py"
-        "::test_every_field_that_sounds_like_a_secret_is_declared_or_explained[codat]",
+        "tests/test_secrets.py::test_field_named_like_secret_is_declared_or_explained[codat]",
     ),
 )
