@@ -25,7 +25,7 @@ from commerce_taps.errors import (
     TapStopped,
 )
 from commerce_taps.input.catalog import check_catalog, fit_catalog
-from commerce_taps.input.cli import Command, load_config, load_object
+from commerce_taps.input.cli import CommandLine, load_object
 from commerce_taps.input.environment import clean, from_environment
 from commerce_taps.input.settings import (
     check_date,
@@ -55,7 +55,7 @@ PROBED_PARTITIONS = 5
 """How many partitions `--test` tries to find one that has the stream's data."""
 
 
-class HTTPTap(Tap, abc.ABC):
+class HTTPTap(CommandLine, Tap, abc.ABC):
     """A tap over an HTTP API: it reads streams ahead and emits them in order."""
 
     package_name = "commerce-taps"
@@ -245,11 +245,10 @@ class HTTPTap(Tap, abc.ABC):
 
     @override
     @classmethod
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        """Read the settings files of the command line."""
-        return load_config(value)
+    def get_singer_command(cls) -> click.Command:
+        """Build the command line; from then on, no log message contains a secret."""
+        redact.install()
+        return super().get_singer_command()
 
     @classmethod
     def _configured(cls, config: _ConfigInput, **kwargs: t.Any) -> Self:  # noqa: ANN401
@@ -365,18 +364,3 @@ class HTTPTap(Tap, abc.ABC):
         if refused and len(contexts) <= PROBED_PARTITIONS and not stream.optional:
             return f"NOT reachable: {refused[-1]}", False
         return outcome, True
-
-    @override
-    @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """Build the SDK's command; a mistake of the user is one message, without a traceback."""
-        redact.install()
-        command = super().get_singer_command()
-        return Command(
-            name=command.name,
-            callback=command.callback,
-            params=command.params,
-            help=command.help,
-            context_settings=command.context_settings,
-            logger=cls.logger,
-        )

@@ -7,25 +7,30 @@ of the SDK moves a seam, the test that names it fails.
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import logging
 import signal
 import threading
+from collections import Counter
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
 from click.testing import CliRunner
-from singer_sdk import Stream, Tap
+from singer_sdk import Stream, Tap, Target
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand, _ConfigInput
+from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerCommand, _ConfigInput
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
 
-from commerce_taps.input.cli import Command
+from commerce_taps.input.cli import Command, CommandLine
 from commerce_taps.output import PageStateWriter, PageWriter
 from commerce_taps.stream import HTTPStream
 from commerce_taps.tap import HTTPTap
+from tap_cscart.tap import TapCSCart
+from target_duckdb.target import TargetDuckDB, _Reader
 from tests.core.support import NoApiTap, messages
 
 if TYPE_CHECKING:
@@ -327,9 +332,16 @@ def test_the_signatures_that_are_overridden_are_the_sdks() -> None:
         (HTTPTap, Tap, "_validate_config"),
         (HTTPTap, Tap, "_handle_termination"),
         (HTTPTap, Tap, "load_state"),
-        (Command, SingerCommand, "invoke"),
+        (HTTPTap, Tap, "cb_test"),
+        (TapCSCart, Tap, "cb_discover"),
+        (CommandLine, PluginBase, "cb_config"),
+        (Command, SingerCommand, "parse_args"),
+        (TargetDuckDB, Target, "_handle_termination"),
+        (TargetDuckDB, Target, "process_endofpipe"),
+        (_Reader, GenericSingerReader, "process_lines"),
     ):
         ours, theirs = (inspect.signature(getattr(owner, name)) for owner in (cls, base))
+        assert name in vars(cls), name
         assert list(ours.parameters) == list(theirs.parameters), name
 
 
@@ -350,6 +362,31 @@ def test_config_comes_from_files_and_from_the_environment(
     monkeypatch.setenv("TAP_MEMORY_PAGE_SIZE", "9")
     tap = MemoryTap(config={"user_agent": "x"}, parse_env_config=True)
     assert (tap.config["page_size"], tap.config["user_agent"]) == (9, "x")
+
+
+def test_environment_prefix_is_the_taps_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`_env_var_prefix` and `_env_var_config`, which the constructor and `--discover` use."""
+    monkeypatch.setenv("TAP_MEMORY_PAGE_SIZE", "9")
+    assert MemoryTap._env_var_prefix == "TAP_MEMORY_"
+    assert MemoryTap._env_var_config == {"page_size": "9"}
+    assert "_env_var_config" in vars(PluginBase)
+
+
+def test_target_reads_input_with_its_own_reader() -> None:
+    """`message_reader` replaces the SDK's, and `listen` calls its `process_lines`."""
+    target = TargetDuckDB(config={"filepath": ":memory:"})
+    assert isinstance(target.message_reader, _Reader)
+    reader = _Reader(lambda file: Counter(file.read().decode()))
+    other = TargetDuckDB(config={"filepath": ":memory:"}, message_reader=reader)
+    assert other.process_lines(cast("Any", io.BytesIO(b"ab"))) == Counter("ab")
+
+
+def test_target_has_no_settings_of_the_sdk() -> None:
+    """`append_builtin_config` is called by the constructor and `--about`, and adds nothing."""
+    schema: dict[str, Any] = {"properties": {}}
+    TargetDuckDB.append_builtin_config(schema)
+    assert schema == {"properties": {}}
+    assert "stream_maps" not in TargetDuckDB(config={"filepath": ":memory:"}).config
 
 
 @pytest.fixture
