@@ -1,4 +1,4 @@
-"""Writes Singer messages: the SDK's msgspec writer, whole pages of records, and the state."""
+"""Writes Singer messages: single ones as the SDK does, records by the page, and the state."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if t.TYPE_CHECKING:
 
 
 RECORDS_PER_WRITE: t.Final = 100
-"""Records written at a time: put together, they are to fit the processor's cache."""
+"""Records per write: small enough for the cache of the processor."""
 
 
 class OutputLost(SystemExit):
-    """Standard output takes no more.
+    """Standard output cannot be written any more.
 
-    It is no `Exception`, so that it ends the run from wherever it is written, and the SDK does not
-    report it as a fault of the stream.
+    This is no `Exception`, so that it ends the run from any place, and the SDK does not report it
+    as an error of the stream.
     """
 
 
 class _Output(io.FileIO):
-    """Standard output, below its buffer."""
+    """Standard output below its buffer. It counts the bytes that the system has accepted."""
 
-    taken = 0
+    written = 0
 
     @override
     def write(self, data: t.Any, /) -> t.Any:
@@ -46,18 +46,18 @@ class _Output(io.FileIO):
             raise OutputLost("The program that reads the output has ended.") from error
         except OSError as error:
             raise OutputLost(f"The output cannot be written ({error.strerror}).") from error
-        self.taken += count or 0
+        self.written += count or 0
         return count
 
 
 def open_output() -> None:
-    """Put standard output behind a buffer, and have it end the run where it fails.
+    """Give standard output a buffer, and let an error of it end the run.
 
-    Python gives it none with `PYTHONUNBUFFERED`. Without one, a signal that arrives while the
-    reader is slow cuts off the rest of a write, and nobody is told.
+    With `PYTHONUNBUFFERED` Python does not give it one. Then a signal that arrives while the reader
+    is slow silently cuts off the rest of a write.
 
     Raises:
-        OutputLost: It is closed.
+        OutputLost: Standard output is closed.
     """
     if sys.stdout is None:
         raise OutputLost("The output cannot be written (it is closed).")
@@ -68,13 +68,13 @@ def open_output() -> None:
 
 
 def bytes_written() -> int:
-    """Tell how many bytes of the output have been taken."""
+    """Return how many bytes of the output the system has accepted."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    return raw.taken if isinstance(raw, _Output) else 0
+    return raw.written if isinstance(raw, _Output) else 0
 
 
 def drop_output() -> None:
-    """Forget what is still to be written: at the exit it would fail once more, and say so."""
+    """Discard the rest of the buffer, which would fail again when Python exits."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -83,53 +83,45 @@ _ESCAPES: t.Final = re.compile(rb"\\(?:(u0000)|.)")
 
 
 def _without_nul(line: bytes) -> bytes:
-    """Put U+FFFD in the place of NUL, which JSON always escapes."""
+    """Replace NUL, which JSON always escapes, with U+FFFD."""
     if b"\\u0000" not in line:
         return line
     return _ESCAPES.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], line)
 
 
 class PageWriter(MsgSpecWriter):
-    """Writes messages one by one, as the SDK does, and records by the page.
+    """Writes single messages as the SDK does, and records by the page.
 
     Attributes:
-        replaces_nul: Whether NUL in texts is written as U+FFFD, since PostgreSQL stores none.
+        replaces_nul: Whether it writes NUL as U+FFFD, since PostgreSQL cannot store NUL.
     """
 
     replaces_nul = False
 
     @override
     def format_message(self, message: Message) -> bytearray:
-        """Write a message as a line."""
         line = super().format_message(message)
         return bytearray(_without_nul(bytes(line))) if self.replaces_nul else line
 
     def write_records(self, lines: Iterable[bytes]) -> None:
-        """Write RECORD messages.
-
-        Args:
-            lines: Chunks of whole lines, each with its newline.
-        """
+        """Write RECORD messages, given as chunks of complete lines."""
         out = sys.stdout.buffer
         for line in lines:
             out.write(_without_nul(line) if self.replaces_nul else line)
 
 
 class PageStateWriter(StateWriter):
-    """Writes a state unless it is the last one again, which it tells by the bytes.
+    """Writes a state unless its bytes are those of the last one.
 
-    The SDK's keeps and walks copies, which takes a quarter of a run over a thousand partitions.
+    The writer of the SDK compares deep copies, which takes a quarter of a run over a thousand
+    partitions.
     """
 
     _last = b""
 
     @override
     def write_state(self, state: t.Mapping[str, t.Any]) -> None:
-        """Write a STATE message, and all that is waiting to be written before it.
-
-        Args:
-            state: The whole state.
-        """
+        """Write a STATE message, and flush all messages before it."""
         line = b'{"type":"STATE","value":%b}\n' % encode(state)
         if line != self._last:
             sys.stdout.buffer.write(line)
@@ -141,7 +133,7 @@ class RecordLines:
     """Builds the RECORD lines of one page of one partition."""
 
     def __init__(self, stream: str, context: Mapping[str, t.Any], extracted: datetime) -> None:
-        """Build what surrounds each record.
+        """Encode the parts that all lines of the page share.
 
         Args:
             stream: The stream's name.
@@ -155,23 +147,13 @@ class RecordLines:
         self._between = self._after + self._open
 
     def spliced(self, records: Iterable[bytes | memoryview]) -> bytes:
-        """Write records as they came, the partition's columns before their own.
+        """Insert the partition's columns into encoded records.
 
         Args:
-            records: What `shape.Shape.splice` returned, at least one.
-
-        Returns:
-            The lines.
+            records: At least one record without its opening brace, as `Shape.splice` returns.
         """
         return self._open + self._between.join(records) + self._after
 
     def encoded(self, record: Mapping[str, t.Any]) -> bytes:
-        """Write one record that was shaped.
-
-        Args:
-            record: The whole record.
-
-        Returns:
-            The line.
-        """
+        """Encode one record as a line."""
         return self._before + encode(record) + self._after

@@ -1,4 +1,4 @@
-"""Reads ahead of need: partitions in worker threads, their pages in the order of the run."""
+"""Reads partitions ahead in worker threads, and returns their pages in the order of the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from commerce_taps.pagination.page import Page
 
 PATIENCE = 4.0
-"""Seconds that are left to other partitions once one of them has met what ends the run."""
+"""Seconds that other partitions may take once one of them has an error that ends the run."""
 
 
 @dataclass(slots=True)
@@ -26,9 +26,9 @@ class PartitionPages:
     """The pages of one partition.
 
     Attributes:
-        key: Which stream and partition.
-        pages: Reads the next page each time it is asked for one.
-        next: The next page: `None` at the end, or the error it ended in.
+        key: The stream and the partition.
+        pages: Reads the pages, one with each call of `next`.
+        next: The next page; `None` at the end, or the error that reading ended with.
     """
 
     key: Hashable
@@ -37,68 +37,65 @@ class PartitionPages:
 
 
 class Prefetch:
-    """Reads partitions ahead of need.
+    """Reads partitions ahead.
 
-    At most `concurrency` partitions are open, each with one page asked for or waiting; with the
-    page being emitted that bounds the memory.
+    At most `concurrency` partitions are open, each with one page requested or ready. This bounds
+    the memory to as many pages, and the one being written.
     """
 
     def __init__(
         self, plan: Iterator[PartitionPages], concurrency: int, tick: Callable[[], None]
     ) -> None:
-        """Ask for nothing yet.
+        """Prepare reading; nothing starts before the first call of `pages`.
 
         Args:
-            plan: The partitions in the order in which they will be emitted.
-            concurrency: Partitions open at once.
-            tick: Called again and again while the next page is waited for; may raise.
+            plan: The partitions, in the order of the run.
+            concurrency: How many partitions may be open.
+            tick: Called every `TICK` seconds while `pages` waits; may raise.
         """
         self._plan = plan
         self._tick = tick
         self._concurrency = concurrency
         self._open: deque[PartitionPages] = deque()
         self._workers = DaemonPool(concurrency)
-        self._hopeless_since: float | None = None
+        self._stopping_since: float | None = None
 
     def _fill(self) -> None:
         while len(self._open) < self._concurrency:
-            chain = next(self._plan, None)
-            if chain is None:
+            partition = next(self._plan, None)
+            if partition is None:
                 return
-            self._open.append(chain)
-            self._fetch_next(chain)
+            self._open.append(partition)
+            self._fetch_next(partition)
 
-    def _fetch_next(self, chain: PartitionPages) -> None:
-        chain.next = self._workers.submit(partial(next_page, chain.pages))
+    def _fetch_next(self, partition: PartitionPages) -> None:
+        partition.next = self._workers.submit(partial(next_page, partition.pages))
 
     def _wait(self) -> None:
-        """Do what is due while a page is waited for, and wait no longer where that is in vain.
+        """Call `tick`, and stop waiting for a page soon after another partition ended the run.
 
         Raises:
-            TapStopped: The run is ending, or a partition further on has met what ends it: the page
-                may come in minutes, and what comes in time is all that still can be had.
+            TapStopped: The run is ending. The page could take minutes, and the state before it is
+                complete.
         """
         self._tick()
-        for chain in self._open:
-            error = chain.next.exception() if chain.next.done() else None
+        for partition in self._open:
+            error = partition.next.exception() if partition.next.done() else None
             if isinstance(error, TapStopped):
                 now = time.monotonic()
-                self._hopeless_since = self._hopeless_since or now
-                if now - self._hopeless_since > PATIENCE:
+                self._stopping_since = self._stopping_since or now
+                if now - self._stopping_since > PATIENCE:
                     raise error
 
     def pages(self, key: Hashable) -> Iterator[Page]:
-        """Hand on a partition's pages, while the next one is already asked for.
+        """Return a partition's pages in order, while a worker reads the next one.
 
         Args:
-            key: The partition; those planned before it are given up.
-
-        Yields:
-            The pages in order.
+            key: The partition. Those before it in the plan are skipped.
 
         Raises:
-            TapError: What the partition's reader ended in, or what ends the run further on.
-            KeyError: The partition is not in the plan.
+            TapError: The error of this partition, or of a later one if it ends the run.
+            KeyError: The plan does not have the partition.
         """
         self._fill()
         while self._open and self._open[0].key != key:
@@ -106,29 +103,26 @@ class Prefetch:
             self._fill()
         if not self._open:
             raise KeyError(key)
-        chain = self._open[0]
+        partition = self._open[0]
         try:
-            while (page := wait_for(chain.next, self._wait)) is not None:
-                self._fetch_next(chain)
+            while (page := wait_for(partition.next, self._wait)) is not None:
+                self._fetch_next(partition)
                 yield page
         finally:
             self._open.popleft()
             self._fill()
-            if not self._open:  # that was the last one
+            if not self._open:  # it was the last one
                 self._workers.end()
 
 
 def next_page(pages: Iterator[Page]) -> Page | None:
     """Read the next page of a partition.
 
-    Args:
-        pages: Its pages.
-
     Returns:
         The page; `None` at the end.
 
     Raises:
-        TapError: What the reading ended in; `UnexpectedError` for whatever is none.
+        TapError: Reading failed. Any other exception becomes an `UnexpectedError`.
     """
     try:
         return next(pages, None)

@@ -1,4 +1,4 @@
-"""Keeps a tap inside the vendor's limits: `RateLimiter` paces every request of every thread."""
+"""Rate limits of a vendor: `RateLimiter` paces the requests of all threads."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 TICK = 0.2
-"""Seconds between two looks at the clock and at signals while a page is waited for."""
+"""Seconds between two checks for signals while a thread waits."""
 
 ROUNDING = 1e-9
-"""What may be missing of a whole bucket, since levels are not exact."""
+"""The share of a full bucket that may be missing, since levels are floating-point numbers."""
 
 
 class TokenBucket:
-    """What a vendor allows of one thing: requests, or the complexity of queries."""
+    """A limit of the vendor on requests, or on the complexity of queries."""
 
     def __init__(self, unit: str, size: float, seconds: float, level: float) -> None:
-        """Start at a level.
+        """Create a bucket.
 
         Args:
-            unit: What is counted; requests name their cost by it.
-            size: How much the bucket holds.
-            seconds: How long an empty one takes to be full.
-            level: How much is in it now.
+            unit: What it counts, as in `Request.costs`.
+            size: How much a full bucket holds.
+            seconds: How long an empty bucket takes to become full.
+            level: How much it holds now.
         """
         self.unit = unit
         self._size = size
@@ -37,14 +37,14 @@ class TokenBucket:
         self._at: float | None = None
 
     def wait(self, cost: float, now: float) -> float:
-        """Tell how long a cost has to wait.
+        """Return how long a request has to wait for its cost.
 
         Args:
-            cost: How much will be taken. More than the bucket holds waits for a full one.
-            now: The time, on any steady clock.
+            cost: The cost. One that exceeds a full bucket waits for a full bucket.
+            now: Seconds on a monotonic clock.
 
         Returns:
-            Seconds; 0 if it can be taken now.
+            Seconds; 0 if the bucket holds the cost.
         """
         if self._at is not None:
             self._level = min(self._level + (now - self._at) * self._rate, self._size)
@@ -53,37 +53,33 @@ class TokenBucket:
         return missing / self._rate if missing > self._size * ROUNDING else 0.0
 
     def take(self, cost: float) -> None:
-        """Take something out, or give back what was too much.
-
-        Args:
-            cost: How much; negative to give back. What is not there is owed.
-        """
+        """Take a cost out of the bucket; a negative cost is put back. The level may be negative."""
         self._level = min(self._level - cost, self._size)
 
     def drain(self) -> None:
-        """Leave nothing: the vendor says that there is nothing."""
+        """Empty the bucket."""
         self._level = min(self._level, 0.0)
 
 
 class RateLimiter:
-    """Keeps the whole tap inside the vendor's limits, whichever thread asks.
+    """Paces the requests of all threads.
 
     Attributes:
-        buckets: The vendor's token buckets, once they are known.
-        emptied: How often the vendor said that one of them is empty, and not which.
-        waiting: Requests that wait for their turn.
+        buckets: The vendor's token buckets, once known.
+        exhausted: How often the vendor reported an empty bucket, without its name.
+        waiting: How many requests are waiting.
     """
 
     def __init__(
         self, *, per_minute: int, at_once: int, per_key: int, check: Callable[[], None]
     ) -> None:
-        """Start with nothing sent.
+        """Create a limiter.
 
         Args:
             per_minute: Requests in any 60 seconds; 0 for no limit.
-            at_once: Requests under way at once.
-            per_key: Requests under way at once in one lane.
-            check: Raises `TapStopped` when the run is ending; called while waiting.
+            at_once: Concurrent requests.
+            per_key: Concurrent requests with the same `Request.concurrency_key`.
+            check: Called while a request waits; raises `TapStopped` if the run is ending.
         """
         self._per_minute = per_minute
         self._at_once = threading.Semaphore(at_once)
@@ -102,14 +98,11 @@ class RateLimiter:
     def slot(
         self, concurrency_key: str, costs: Mapping[str, float] | None = None
     ) -> Iterator[None]:
-        """Wait until a request may be sent, and hold its place while it is under way.
+        """Wait until a request may be sent, and hold its slot until the response has arrived.
 
         Args:
-            concurrency_key: The request's lane.
-            costs: What it takes out of the buckets, by their unit.
-
-        Yields:
-            Nothing.
+            concurrency_key: As in `Request`.
+            costs: As in `Request`.
         """
         with self._lock:
             semaphore = self._per_key[concurrency_key]
@@ -119,7 +112,7 @@ class RateLimiter:
             yield
 
     def _reserve(self, costs: Mapping[str, float]) -> float | None:
-        """Take a place in this minute: `None` once it is taken, else the seconds to wait."""
+        """Reserve a request in this minute; return `None`, or the seconds to wait before."""
         now = time.monotonic()
         with self._lock:
             if now < self._paused_until:
@@ -140,20 +133,16 @@ class RateLimiter:
             bucket.take(costs.get(bucket.unit, 0))
 
     def charge(self, costs: Mapping[str, float]) -> None:
-        """Correct what a request took out of the buckets.
+        """Correct the costs of a request once the response reports them.
 
         Args:
-            costs: What it has cost beyond what was thought, by unit; negative for less.
+            costs: By unit, the actual cost minus the cost in the request.
         """
         with self._lock:
             self._take(costs)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody send for a while: the vendor asked for it, so any bucket may be empty.
-
-        Args:
-            seconds: How long from now.
-        """
+        """Send nothing for some seconds, as the vendor requests: any bucket may be empty."""
         with self._lock:
             for bucket in self.buckets:
                 bucket.drain()
@@ -161,10 +150,7 @@ class RateLimiter:
             self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless the run is ending.
-
-        Args:
-            seconds: How long.
+        """Wait for some seconds.
 
         Raises:
             TapStopped: The run is ending.

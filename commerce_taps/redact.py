@@ -1,8 +1,7 @@
-"""Keeps secrets out of everything the process prints.
+"""Masks secrets in everything that the process logs.
 
-Secrets are the values of the settings marked `secret`. They are replaced where log records are
-made, so that no handler, formatter or logger that is set up later can let one through, and in
-the traceback of an error nobody foresaw.
+Secrets are the values of settings marked `secret`. They are masked where log records are created,
+tracebacks included, so that no handler, formatter or logger that is set up later can leak one.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ if t.TYPE_CHECKING:
 
 MASK = "***"
 _SHORTEST = 4
-"""A shorter secret would tear ordinary words apart, and is none."""
+"""Shorter texts are not masked: they occur in ordinary words."""
 _LONG = 8
-"""From here on a secret is known in any case of its letters, and by parts of its base64."""
+"""From this length on, a secret is masked in upper and lower case, and in parts of its base64."""
 LONGEST_LINE: t.Final = 8_000
-"""Characters of a log message; what goes on is cut."""
+"""Characters after which a log message is cut."""
 
 FIRST_BYTES: t.Final = 50_000
 """Bytes of an unusable response that `first_words` searches for secrets and tags."""
@@ -36,23 +35,20 @@ FIRST_WORDS: t.Final = 80
 _TAGS: t.Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
 
 LONGEST_MESSAGE: t.Final = 400
-"""Characters of what an API says that are shown."""
+"""Characters of an API's error message that are shown."""
 
 _ESCAPE: t.Final = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]|\x9b[0-?]*[@-~]"
 )
-"""What makes a terminal do something."""
+"""Escape sequences for terminals."""
 
 
 def plain(text: str, most: int = LONGEST_LINE) -> str:
-    """Make a text safe to be shown on one line, whoever wrote it.
+    """Remove escape sequences, control characters, direction marks and line breaks from a text.
 
     Args:
-        text: Any text, redacted: half a secret would not be known any more.
-        most: How many characters stay.
-
-    Returns:
-        The text without escapes, control characters, marks of direction and line breaks.
+        text: Any text. Mask secrets before, since this may cut one.
+        most: How many characters to keep.
     """
     if not text.isprintable():
         text = _ESCAPE.sub(" ", text)
@@ -61,12 +57,12 @@ def plain(text: str, most: int = LONGEST_LINE) -> str:
 
 
 _GAP: t.Final = r"[\s\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]{0,4}"
-"""What may stand between two characters of a secret and is not seen, or is shown as a blank."""
+"""Invisible characters and blanks that may stand between two characters of a secret."""
 
 
 @cache
 def _spellings(sign: str) -> str:
-    """Write the pattern of a character in every way it may be escaped, even twice."""
+    """Write a pattern for all ways to escape a character, even twice."""
     code, named = ord(sign), html.escape(sign)
     units = sign.encode("utf-16-be", "surrogatepass").hex()
     ways = {re.escape(sign), re.escape(json.dumps(sign)[1:-1]), re.escape(repr(sign)[1:-1])}
@@ -85,7 +81,7 @@ def _spellings(sign: str) -> str:
 
 
 def _inside_base64(secret: bytes) -> t.Iterator[str]:
-    """Write the part of a secret's base64 that is the same whatever stands around the secret."""
+    """Write the parts of a secret's base64 that do not depend on the text around the secret."""
     for shift in range(3):
         packed = base64.b64encode(b"\0" * shift + secret).decode().rstrip("=")
         begin = -(-shift * 8 // 6)
@@ -102,17 +98,16 @@ def _compiled(forms: tuple[str, ...]) -> re.Pattern[str]:
 
 
 class Redactor:
-    """Replaces every known form of every known secret in a text."""
+    """Masks secrets in texts, in every known form."""
 
     def __init__(self) -> None:
-        """Start with no secrets."""
         self._forms: list[str] = []
 
     def add(self, secrets: Iterable[object]) -> None:
-        """Learn secrets: as they are and however they are escaped, in hex and in base64.
+        """Add secrets: as they are, escaped, in hex and in base64.
 
         Args:
-            secrets: Setting values; of lists and objects, every text inside counts.
+            secrets: Values of settings, with all texts inside of lists and objects.
         """
         forms = set(self._forms)
         for text in _texts(secrets):
@@ -134,14 +129,7 @@ class Redactor:
         self._forms = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """Mask the secrets in a text.
-
-        Args:
-            text: Any text.
-
-        Returns:
-            The text with each secret replaced by `***`.
-        """
+        """Replace each secret in a text with `***`."""
         return _compiled(tuple(self._forms)).sub(MASK, text) if self._forms else text
 
 
@@ -156,7 +144,7 @@ def _texts(values: Iterable[object]) -> Iterable[str]:
 
 
 redact = Redactor()
-"""The process's redactor: a process runs one tap."""
+"""The redactor of this process, which runs one tap."""
 
 
 def first_words(body: bytes, *, tags: bool = True) -> str:
@@ -177,7 +165,7 @@ def first_words(body: bytes, *, tags: bool = True) -> str:
 
 
 def install() -> None:
-    """Make every log record pass the redactor from now on. Calling it again changes nothing."""
+    """Mask secrets in all log records from now on. A second call changes nothing."""
     make = logging.getLogRecordFactory()
     if getattr(make, "redacts", False):
         return
@@ -186,14 +174,13 @@ def install() -> None:
         record = make(*args, **kwargs)
         try:
             message: str | None = record.getMessage()
-        except Exception:  # noqa: BLE001 - a slip in a library's log call must not end the run
+        except Exception:  # noqa: BLE001 - a wrong log call in a library must not end the run
             message = None
         clean = plain(redact(f"{record.msg} {record.args}" if message is None else message))
         if record.exc_info:
-            # A formatter of the user's may print an exception in its own way: as text in the
-            # message it is redacted whatever the formatter.
-            told = redact(logging.Formatter().formatException(record.exc_info))
-            clean = "\n".join([clean, *(plain(line) for line in told.split("\n"))])
+            # As part of the message, the traceback is masked for every formatter.
+            lines = redact(logging.Formatter().formatException(record.exc_info)).split("\n")
+            clean = "\n".join([clean, *map(plain, lines)])
             record.exc_info = None
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
@@ -207,7 +194,7 @@ def install() -> None:
 
 
 def _with_extra(make: t.Callable[..., logging.LogRecord]) -> t.Callable[..., logging.LogRecord]:
-    """Redact what a log call gives along as `extra`, which no factory sees."""
+    """Mask the `extra` of log calls, which record factories do not receive."""
     if getattr(make, "redacts", False):
         return make
 
@@ -223,7 +210,7 @@ def _with_extra(make: t.Callable[..., logging.LogRecord]) -> t.Callable[..., log
 
 
 def _redacted(value: t.Any) -> t.Any:  # noqa: ANN401 - whatever is logged
-    """Redact the texts inside of a value; what is no JSON only if its text has a secret."""
+    """Mask the texts inside of a value; replace an object if its text contains a secret."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):

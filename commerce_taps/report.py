@@ -1,4 +1,4 @@
-"""What the run did, per stream: counted while it runs, told every few seconds and at the end."""
+"""Figures of a run by stream, for progress lines and the summary at its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 UNCHANGED: t.Final = "nothing has changed since the last run"
-"""Why a partition is skipped that was read to its end before."""
+"""Why a partition is skipped that an earlier run has read to its end."""
 
 
 def list_names(names: Iterable[object], limit: int = 20) -> str:
@@ -26,13 +26,13 @@ class StreamReport:
     """One stream's figures.
 
     Attributes:
-        partitions: How many there are.
-        read: Partitions read to their end.
-        skipped: Partitions with nothing to read, by reason.
-        refused: Those of them that the server refused.
-        failed: Partitions that should have been read and were not, by what happened.
-        records: Records emitted.
-        seconds: Time from the stream's first page to its last.
+        partitions: How many partitions there are.
+        read: How many were read to their end.
+        skipped: How many had nothing to read, by reason.
+        refused: How many of the skipped ones the API refused, by reason.
+        failed: How many could not be read, by reason.
+        records: How many records were written.
+        seconds: The time from the first page to the last.
         started: When the stream began, on the monotonic clock.
     """
 
@@ -47,16 +47,16 @@ class StreamReport:
 
     @property
     def done(self) -> int:
-        """Partitions that are over, however they ended."""
+        """Partitions read, skipped or failed."""
         return self.read + self.skipped.total() + self.failed.total()
 
     @property
     def is_refused(self) -> bool:
-        """Whether nothing was to be had of the stream, in this run or an earlier one."""
+        """Whether the API refused all partitions, in this run and before."""
         return bool(self.refused) and not self.read and not self.skipped[UNCHANGED]
 
     def fail_refused(self) -> None:
-        """Count what the server refused as failed."""
+        """Count refused partitions as failed."""
         self.failed += self.refused
         self.skipped -= self.refused
         self.refused.clear()
@@ -67,19 +67,16 @@ class Report(dict[str, StreamReport]):
 
     @property
     def complete(self) -> bool:
-        """Whether everything that should have been read was."""
+        """Whether nothing failed."""
         return not any(stream.failed for stream in self.values())
 
     def progress(self, name: str, requests: int, waiting: int) -> str:
-        """Write a line on a stream that is being read.
+        """Write a line on the progress of a stream, with the time left once it can be estimated.
 
         Args:
             name: The stream.
-            requests: Requests made for it.
-            waiting: Requests of any stream that wait for the API's limits or for the next try.
-
-        Returns:
-            Partitions, records, requests, speed, and the time left where it can be known.
+            requests: Requests sent for it.
+            waiting: Requests of any stream that wait for a rate limit or a retry.
         """
         s = self[name]
         seconds = max(time.monotonic() - s.started, 0.001)
@@ -92,13 +89,10 @@ class Report(dict[str, StreamReport]):
         )
 
     def lines(self, requests: Mapping[str, int]) -> Iterator[str]:
-        """Write the summary.
+        """Write the summary: a table, then a line for each reason.
 
         Args:
-            requests: Requests made, by stream.
-
-        Yields:
-            A table, line by line, then a line for each reason.
+            requests: Requests sent, by stream.
         """
         width = max((len(name) for name in self), default=6)
         yield (

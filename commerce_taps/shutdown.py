@@ -1,7 +1,7 @@
-"""Ends the process soon after a signal, even where its main thread does not get to look at it.
+"""Ends the process soon after a signal, even if its main thread is blocked.
 
-A signal is noted, and acted on between two pages, so that no line is torn. But the thread that
-would act may be inside of a write, since the pipe is full and nobody reads it, or of a request.
+A handler notes the signal, and the main thread acts on it between two pages, so that it cuts no
+line. That thread may be blocked by a pipe that is full, or by a request.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from typing_extensions import Self
 
 GRACE = 4.0
-"""Seconds a run has to end by itself; as long as its output is taken they begin anew."""
+"""Seconds until the process ends after a signal. They start again while output is being read."""
 
 
 class Interrupt:
@@ -56,34 +56,31 @@ class Interrupt:
 
 
 class Deadline:
-    """Bounds how long a command goes on after a signal.
+    """Limits how long a command continues after a signal.
+
+    Outside of a command it does nothing: a program that uses a tap as a library keeps running.
 
     Attributes:
-        code: The exit code of the signal that came; 0 if none has.
+        code: The exit code for the signal; 0 if there was none.
     """
 
     def __init__(self) -> None:
-        """Bound nothing yet: who makes a tap in a process of their own keeps the process."""
         self.code = 0
         self._signals: queue.SimpleQueue[int | None] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
-        """Begin a command."""
+        """Start a command."""
         self.code = 0
         self._signals = queue.SimpleQueue()
         threading.Thread(target=self._watch, args=(self._signals,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End a command: it has ended in time."""
+        """End the command, in time."""
         self._signals.put(None)
 
     def note(self, number: int) -> None:
-        """Note a signal. A signal handler may do so: it waits for nobody.
-
-        Args:
-            number: The signal.
-        """
+        """Note a signal. Safe in a signal handler: it does not block."""
         self.code = 128 + number
         self._signals.put(number)
 
@@ -98,22 +95,22 @@ class Deadline:
             except queue.Empty:
                 if bytes_written() != before:
                     before, until = bytes_written(), time.monotonic() + GRACE
-        # In a thread of its own: nobody may read the log either.
-        told = threading.Thread(target=_tell, daemon=True)
-        told.start()
-        told.join(TICK)
+        # In a thread of its own, since the log may be blocked as well.
+        logging_thread = threading.Thread(target=_log_timeout, daemon=True)
+        logging_thread.start()
+        logging_thread.join(TICK)
         os._exit(self.code)
 
 
-def _tell() -> None:
+def _log_timeout() -> None:
     logging.getLogger(__name__).error(
         "Stopped: the run was interrupted and did not end within %d seconds: the program that "
-        "reads the output takes nothing, or a server does not answer. What was not written comes "
-        "in the next run.",
+        "reads the output is blocked, or a server does not respond. The next run reads what was "
+        "not written.",
         GRACE,
     )
     sys.stderr.flush()
 
 
 DEADLINE: t.Final = Deadline()
-"""The one of this process."""
+"""The deadline of this process."""

@@ -129,25 +129,20 @@ def run_interruptibly(work: Callable[[], Result], tick: Callable[[], None]) -> R
 
 
 class Once(t.Generic[Result]):
-    """A value that is fetched once, by whichever thread needs it first."""
+    """A value that the first thread to need it fetches.
+
+    Args:
+        fetch: Fetches the value. If it raises a `TapError`, each call raises this error.
+    """
 
     def __init__(self, fetch: Callable[[], Result]) -> None:
-        """Fetch nothing yet.
-
-        Args:
-            fetch: Fetches the value. A `TapError` that it raises is kept and raised each time.
-        """
         self._fetch = fetch
         self._lock = threading.Lock()
         self._values: list[Result] = []
         self._error: TapError | None = None
 
     def __call__(self) -> Result:
-        """Return the value.
-
-        Raises:
-            TapError: As the first time.
-        """
+        """Return the value, or raise the error of the first call."""
         with self._lock:
             if self._error is not None:
                 raise self._error

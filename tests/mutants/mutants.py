@@ -582,7 +582,7 @@ MUTANTS = (
     Mutant(
         "what ends the run waits for a partition that hangs",
         "commerce_taps/prefetch.py",
-        "                if now - self._hopeless_since > PATIENCE:\n",
+        "                if now - self._stopping_since > PATIENCE:\n",
         "                if False:\n",
         "tests/core/test_prefetch.py"
         "::test_what_ends_the_run_is_not_kept_waiting_by_a_partition_that_hangs",
