@@ -178,7 +178,7 @@ class CSCartStream(StoreStream, abc.ABC):
         yield from reverse_pages(
             *(partial(parts.page, None), self.shape.key, self.page_size),
             ascending=bool(sort),
-            stays=self.sort_by.endswith("id"),
+            keeps_place=self.sort_by.endswith("id"),
         )
         parts.close()
 

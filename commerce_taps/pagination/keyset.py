@@ -72,7 +72,8 @@ def keyset(
     """
     fetch_first = first or (lambda requested: fetch(requested, 1))
     requested = whole = TimeRange(dates.floor(start) if start else None)
-    announced = count = spent = limit = 0
+    announced = count = 0
+    growth = _Growth()
     seen: set[bytes] = set()
     new_from: datetime | None = None
     while True:
@@ -85,13 +86,8 @@ def keyset(
             yield from without_bookmarks(counted_pages(fetch, identify, keep=EMPTY_RANGE))
             requested = whole = TimeRange(dates.FIRST)
             continue
-        size = page.size or 0
+        growth.add(page)
         announced = announced or page.total or 0
-        limit = limit or (MAX_PASSES * page.page_count + MAX_EXTRA_PAGES) * size
-        spent += size
-        if spent > limit:
-            msg = "the list grew as fast as it was read: run again, it goes on from there"
-            raise PartitionFailed(msg)
         timestamps = _ascending(page.timestamps)
         if timestamps is None:
             break
@@ -116,6 +112,26 @@ def keyset(
             count += edges
     # Without an order there is no last value to go on from, nor one to keep as a bookmark.
     yield from without_bookmarks(counted_pages(fetch, identify, requested=whole))
+
+
+class _Growth:
+    """Gives up a list that grows as fast as it is read."""
+
+    def __init__(self) -> None:
+        self._requested = self._limit = 0
+
+    def add(self, page: Page) -> None:
+        """Count a page.
+
+        Raises:
+            PartitionFailed: Too many pages were read.
+        """
+        size = page.size or 0
+        self._limit = self._limit or (MAX_PASSES * page.page_count + MAX_EXTRA_PAGES) * size
+        self._requested += size
+        if self._requested > self._limit:
+            msg = "the list grew as fast as it was read: run again, it goes on from there"
+            raise PartitionFailed(msg)
 
 
 def _ascending(timestamps: Sequence[datetime | None]) -> Sequence[datetime] | None:

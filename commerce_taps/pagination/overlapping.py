@@ -42,7 +42,7 @@ from commerce_taps.pagination.page import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Generator, Hashable, Iterator
 
 
 def anchored_pages(
@@ -123,40 +123,69 @@ def overlapping_pages(
     """
     seen: set[bytes] = set()
     for _ in range(MAX_PASSES):
-        found: set[Hashable] = set()
-        place: Params = {}
-        again: Params = {}
-        last: Hashable = None
-        tries, doubted = 0, False
-        while tries < MAX_PASSES:
-            page = fetch(place)
-            keys = list(map(identify, page.records))
-            is_new = not found.issuperset(keys)
-            if keys and not is_new and keys != [last] and not doubted:
-                doubted = True  # a response does not tell of which page it is
-                continue
-            doubted = False
-            if last is not None and last not in keys:
-                tries += 1
-                before = fetch(again)
-                known = list(map(identify, before.records))
-                if last not in known:
-                    continue  # it may be moving from the one to the other just now
-                yield _new(before, seen)
-                found.update(known)
-                if overlap or known[-1] != last:
-                    if before.next_params is None:
-                        return
-                    place, last = before.next_params, known[-1]
-                    continue
-            yield _new(page, seen)
-            if page.next_params is None or (repeats and not is_new):
-                return
-            found.update(keys)
-            tries = 0 if is_new else tries + 1
-            again = place if page.params is None else page.params
-            place, last = page.next_params, keys[-1] if keys else last
+        if (yield from _read_once(fetch, identify, seen, overlap=overlap, repeats=repeats)):
+            return
     raise PartitionFailed(KEPT_CHANGING)
+
+
+def _read_once(
+    fetch: Callable[[Params], Page],
+    identify: Identify,
+    seen: set[bytes],
+    *,
+    overlap: bool,
+    repeats: bool,
+) -> Generator[Page, None, bool]:
+    """Read a list from its beginning. Returns whether its end was reached."""
+    found: set[Hashable] = set()
+    place: Params = {}
+    again: Params = {}
+    last: Hashable = None
+    tries = 0
+    while tries < MAX_PASSES:
+        page, keys = _fetch_certain(fetch, identify, place, found, last)
+        is_new = not found.issuperset(keys)
+        if last is not None and last not in keys:
+            tries += 1
+            before = fetch(again)
+            known = list(map(identify, before.records))
+            if last not in known:
+                continue  # it may be moving from the one to the other just now
+            yield _new(before, seen)
+            found.update(known)
+            if overlap or known[-1] != last:
+                if before.next_params is None:
+                    return True
+                place, last = before.next_params, known[-1]
+                continue
+        yield _new(page, seen)
+        if page.next_params is None or (repeats and not is_new):
+            return True
+        found.update(keys)
+        tries = 0 if is_new else tries + 1
+        again = place if page.params is None else page.params
+        place, last = page.next_params, keys[-1] if keys else last
+    return False
+
+
+def _fetch_certain(
+    fetch: Callable[[Params], Page],
+    identify: Identify,
+    place: Params,
+    found: set[Hashable],
+    last: Hashable,
+) -> tuple[Page, list[Hashable]]:
+    """Fetch a page, once more if it has nothing new: it may be the response to another request.
+
+    Returns:
+        The page, and the identities of its records.
+    """
+    page = fetch(place)
+    keys = list(map(identify, page.records))
+    if keys and found.issuperset(keys) and keys != [last]:
+        page = fetch(place)
+        keys = list(map(identify, page.records))
+    return page, keys
 
 
 def _new(page: Page, seen: set[bytes]) -> Page:

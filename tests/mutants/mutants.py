@@ -81,9 +81,9 @@ MUTANTS = (
     Mutant(
         "a page of the Order API that does not join the one before is taken",
         "commerce_taps/pagination/overlapping.py",
-        "            if last is not None and last not in keys:\n",
-        "            if False:\n",
-        "tests/centra/test_order_paging.py::test_rows_that_slip_because_others_go_are_read",
+        "        if last is not None and last not in keys:\n",
+        "        if False:\n",
+        "tests/core/pagination/test_overlapping.py::test_overlapping_list_with_deleted_rows_is_complete",
     ),
     Mutant(
         "a failed request is not repeated",
@@ -537,7 +537,7 @@ MUTANTS = (
     Mutant(
         "keyset gives no list up",
         PAGING,
-        "        if spent > limit:\n",
+        "        if self._requested > self._limit:\n",
         "        if False:\n",
         "tests/chaos/test_bounds.py::test_a_list_that_grows_as_fast_as_it_is_read_is_given_up",
     ),
@@ -546,7 +546,7 @@ MUTANTS = (
         "commerce_taps/pagination/reverse.py",
         "number <= MAX_PASSES * -(-announced // self._size) + MAX_EXTRA_PAGES:",
         "True:",
-        "tests/core/pagination/test_reverse.py::test_a_list_that_grows_as_fast_as_it_is_read_is_given_up",
+        "tests/core/pagination/test_reverse.py::test_reverse_endless_list_fails",
     ),
     Mutant(
         "a key that was accepted is given up at its first refusal",

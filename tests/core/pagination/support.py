@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from commerce_taps.errors import InvalidResponse, PartitionFailed
 from commerce_taps.pagination.counted import check_page
 from commerce_taps.pagination.keyset import uncounted_keyset
-from commerce_taps.pagination.overlapping import anchored_pages
-from commerce_taps.pagination.page import MARGIN, UNBOUNDED, Page, TimeRange
+from commerce_taps.pagination.overlapping import anchored_pages, overlapping_pages
+from commerce_taps.pagination.page import MARGIN, UNBOUNDED, Page, Params, TimeRange
 from commerce_taps.records import dates
 
 if TYPE_CHECKING:
@@ -271,3 +271,59 @@ def rows_of(pages: Iterator[Page]) -> list[tuple[int, int]]:
     """Read pages whose records are pairs."""
     found = [json.loads(bytes(raw)) for page in pages for raw in page.records]
     return [(one, two) for one, two in found]
+
+
+# --- lists without totals or order --------------------------------------------------------------
+
+
+@dataclass
+class UnorderedServer:
+    """A list of numbers without total or order.
+
+    Attributes:
+        rows: The numbers.
+        style: How its pages are fetched: by "offset", "number" or "link".
+        acts: What happens before the request of a number, counted from 0.
+        mistakes: Which requests, counted from 1, get the response to the one before.
+        size: Rows of a page.
+        requests: How many requests there were.
+    """
+
+    rows: list[int]
+    style: str
+    acts: dict[int, Callable[[list[int]], Any]] = field(default_factory=dict)
+    mistakes: frozenset[int] = frozenset()
+    size: int = 3
+    requests: int = 0
+    previous: Params | None = None
+
+    def fetch(self, place: Params) -> Page:
+        """Fetch a page by the parameters that only this page has."""
+        self.acts.get(self.requests, list)(self.rows)
+        self.requests += 1
+        assert self.requests < MOST_ASKS, "it never ends"
+        is_mistaken = self.requests in self.mistakes and self.previous is not None
+        shown = self.previous if is_mistaken and self.previous is not None else place
+        self.previous = place
+        first = int(shown.get("offset", (int(shown.get("page", 1)) - 1) * self.size))
+        found = self.rows[first : first + self.size]
+        page = Page([msgspec.Raw(b"%d" % row) for row in found])
+        number = int(place.get("page", 1))
+        if self.style == "offset" and len(found) > (1 if place else 0):
+            page.next_params = {"offset": int(place.get("offset", 0)) + len(found) - 1}
+        elif self.style == "number":
+            page.params = {"page": number}
+            page.next_params = {"page": number + 1} if found else None
+        elif self.style == "link" and first + self.size < len(self.rows):
+            page.next_params = {"page": int(shown.get("page", 1)) + 1}
+        return page
+
+    def read(self) -> list[int]:
+        """Read it to its end."""
+        pages = overlapping_pages(
+            self.fetch,
+            bytes,
+            overlap=self.style == "offset",
+            repeats=self.style == "number",
+        )
+        return [int(bytes(raw)) for page in pages for raw in page.records]

@@ -76,10 +76,12 @@ class Pager:
             total=total,
         )
 
-    def read(self, *, ascending: bool, stays: bool = False) -> list[tuple[int, int]]:
+    def read(self, *, ascending: bool, keeps_place: bool = False) -> list[tuple[int, int]]:
         """Read it to its end."""
         found = []
-        for rows in reverse_pages(self, identify, self.size, ascending=ascending, stays=stays):
+        for rows in reverse_pages(
+            self, identify, self.size, ascending=ascending, keeps_place=keeps_place
+        ):
             assert rows.records, "an empty page is handed on"
             found += [eval(bytes(raw)) for raw in rows.records]  # noqa: S307 - [1,2]
         return [(id_, version) for id_, version in found]
@@ -226,17 +228,19 @@ def test_reverse_list_with_fixed_places_is_complete(
 ) -> None:
     pager = Pager(rows_of(count), size, changes=iter(what))
     with suppress(PartitionFailed):
-        found = {id_ for id_, _ in pager.read(ascending=True, stays=True)}
+        found = {id_ for id_, _ in pager.read(ascending=True, keeps_place=True)}
         assert {id_ for id_, _ in pager.rows if id_ < count} <= found
 
 
-@pytest.mark.parametrize("stays", [False, True])
-def test_a_lively_list_is_read_to_its_end(*, stays: bool) -> None:
+@pytest.mark.parametrize("keeps_place", [False, True])
+def test_reverse_lively_list_is_complete(*, keeps_place: bool) -> None:
     """Rows that come to the end all the time, or change all over, are no reason to give up."""
-    change = [edit(7 * place) for place in range(7)] if stays else [touch(5)]
+    change = [edit(7 * place) for place in range(7)] if keeps_place else [touch(5)]
     lively = itertools.repeat(at_once([append(0), *change]))
     pager = Pager(rows_of(100), 10, changes=lively)
-    assert {id_ for id_, _ in pager.read(ascending=True, stays=stays)} >= set(range(100))
+    assert {id_ for id_, _ in pager.read(ascending=True, keeps_place=keeps_place)} >= set(
+        range(100)
+    )
 
 
 @given(
@@ -247,7 +251,7 @@ def test_a_lively_list_is_read_to_its_end(*, stays: bool) -> None:
     repeats=st.booleans(),
     ascending=st.booleans(),
 )
-def test_it_ends_whatever_happens(
+def test_reverse_under_churn_ends(
     *,
     count: int,
     size: int,
@@ -263,7 +267,7 @@ def test_it_ends_whatever_happens(
 
 
 @given(counts, sizes, changes)
-def test_of_a_list_in_no_order_a_count_that_is_wrong_has_it_read_again(
+def test_reverse_unsorted_list_with_deletions_is_complete(
     count: int, size: int, what: list[Change]
 ) -> None:
     deletions = [change for change in what if "delete" in repr(change)]
@@ -273,14 +277,14 @@ def test_of_a_list_in_no_order_a_count_that_is_wrong_has_it_read_again(
 
 
 @pytest.mark.parametrize("ascending", [False, True])
-def test_a_list_that_grows_as_fast_as_it_is_read_is_given_up(*, ascending: bool) -> None:
+def test_reverse_endless_list_fails(*, ascending: bool) -> None:
     growing = itertools.repeat(at_once([append(0), append(1), append(2)]))
     pager = Pager(rows_of(12), 2, changes=growing)
     with pytest.raises(PartitionFailed, match="kept changing"):
         pager.read(ascending=ascending)
 
 
-def test_a_list_that_never_stands_still_is_given_up() -> None:
+def test_reverse_list_that_keeps_changing_fails() -> None:
     def forever() -> Iterator[Change]:
         while True:
             yield delete(0)
