@@ -174,24 +174,25 @@ def test_signal_ends_run_with_blocked_output(
 
 
 @both
-def test_signal_keeps_its_exit_code_without_reader(
+def test_signal_keeps_its_exit_code_if_last_flush_fails(
     run: Taps, own_sandbox: Sandbox, tmp_path: Path, number: signal.Signals
 ) -> None:
-    own_sandbox.override("data/commerce-products", delay=HANG)
-    arguments = run.arguments(config=settings(own_sandbox, concurrency=1), catalog=SOME)
+    """The first page is in the buffer, below its size, when signal and reader end the run."""
+    second_page = "data/commerce-products.*modifiedDate>"
+    own_sandbox.override(second_page, delay=HANG)
+    config = settings(own_sandbox, concurrency=1, page_size=3)
+    arguments = run.arguments(config=config, catalog=catalog(commerce_products=None))
     with started(arguments, tmp_path, stdout=subprocess.PIPE) as process:
         stdout = process.popen.stdout
         assert stdout is not None
-        os.set_blocking(stdout.fileno(), False)
-
-        def drain() -> bool:
-            stdout.read()
-            return True
-
-        process.reach(drain, came(own_sandbox, "data/commerce-products"))
+        process.reach(
+            lambda: any(
+                "modifiedDate>" in one.query.get("query", "") for one in own_sandbox.requests
+            )
+        )
         stdout.close()
         process.popen.send_signal(number)
-        process.end(128 + number, "interrupted")
+        process.end(128 + number, "interrupted", "The program that reads the output has ended.")
 
 
 # --- failures -----------------------------------------------------------------------------------

@@ -647,4 +647,11 @@ MUTANTS = (
         "",
         "tests/test_secrets.py::test_field_named_like_secret_is_declared_or_explained[codat]",
     ),
+    Mutant(
+        "a signal loses its exit code if the last flush fails",
+        "commerce_taps/input/cli.py",
+        "        sys.exit(DEADLINE.code or 1)\n",
+        "        sys.exit(1)\n",
+        "tests/codat/test_endings.py::test_signal_keeps_its_exit_code_if_last_flush_fails[SIGTERM]",
+    ),
 )
