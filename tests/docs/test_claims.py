@@ -74,6 +74,32 @@ def test_every_named_file_exists() -> None:
             assert made or (ROOT / path).exists(), f"{document.name}: {path}"
 
 
+def names_in(node: ast.ClassDef) -> Iterator[str]:
+    """The methods and annotated attributes of a class."""
+    for child in node.body:
+        if isinstance(child, ast.FunctionDef):
+            yield child.name
+        elif isinstance(child, ast.AnnAssign) and isinstance(child.target, ast.Name):
+            yield child.target.id
+
+
+def test_architecture_names_what_the_code_has() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = without_code(page.partition("\n## Use of the Singer SDK")[0])
+    files = [*ROOT.glob("commerce_taps/**/*.py"), *ROOT.glob("tap_*/**/*.py")]
+    paths = ["/" + file.relative_to(ROOT).as_posix() for file in files]
+    for name in re.findall(r"`([\w/]+\.py)`", text):
+        assert any(path.endswith(f"/{name}") for path in paths), name
+    members: dict[str, set[str]] = {}
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                members.setdefault(node.name, set()).update(names_in(node))
+    for name, member in re.findall(r"`([A-Z]+[a-z]\w+)(?:\.(\w+))?`", text):
+        assert name in members, name
+        assert not member or member in members[name], f"{name}.{member}"
+
+
 # --- messages -----------------------------------------------------------------------------------
 
 
