@@ -35,7 +35,7 @@ from commerce_taps.errors import (
     TapStopped,
 )
 from commerce_taps.records import dates
-from commerce_taps.records.envelope import document, open_object
+from commerce_taps.records.envelope import extract_document, open_object
 from commerce_taps.redact import LONGEST_MESSAGE, plain, redact
 
 if t.TYPE_CHECKING:
@@ -291,7 +291,7 @@ class Client:
 
     def _classify(self, response: _Response) -> _Failure:
         """Look up an error response in the error table."""
-        body = document(response.body) or response.body
+        body = extract_document(response.body) or response.body
         in_api_form = self._is_in_api_form(body)
         rule = self._errors.classify(response.status, body, in_api_form=in_api_form)
         return _Failure(rule, self._message(body), response.headers, body)
@@ -306,7 +306,7 @@ class Client:
         try:
             parsed = parse(body)
         except InvalidResponse:
-            trimmed = document(body)
+            trimmed = extract_document(body)
             if trimmed is None:
                 raise
             parsed = parse(trimmed)

@@ -81,7 +81,7 @@ def open_envelope(body: bytes, envelope: type[Envelope]) -> Envelope:
         raise InvalidResponse(msg) from error
 
 
-def document(body: bytes) -> bytes | None:
+def extract_document(body: bytes) -> bytes | None:
     """Extract the one JSON document from a body with foreign text around it.
 
     Foreign text is text that servers are known to add: byte order marks, blanks, HTML comments, and

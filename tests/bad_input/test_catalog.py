@@ -118,7 +118,7 @@ def selected(catalog: Record, trial: Trial) -> Record:
 
 @of_one_tap
 @pytest.mark.parametrize(("message", "change"), REFUSED.values(), ids=REFUSED)
-def test_a_catalog_that_cannot_be_followed_is_refused(
+def test_invalid_catalog_entry_is_rejected(
     trial: Trial, message: str, change: Callable[[Record], Any]
 ) -> None:
     catalog = trial.catalog()
@@ -153,20 +153,20 @@ WHOLE: dict[str, tuple[str, Callable[[Record], Any]]] = {
 
 @of_one_tap
 @pytest.mark.parametrize(("message", "change"), WHOLE.values(), ids=WHOLE)
-def test_a_catalog_of_something_else_is_refused(
+def test_catalog_of_another_tap_is_rejected(
     trial: Trial, message: str, change: Callable[[Record], Any]
 ) -> None:
     assert message in trial(catalog=change(trial.catalog())).sentence
 
 
 @of_one_tap
-def test_a_catalog_that_is_cut_short_is_refused(trial: Trial) -> None:
+def test_truncated_catalog_is_rejected(trial: Trial) -> None:
     text = json.dumps(trial.catalog())
     for length in range(0, len(text), len(text) // 20):
         assert "--catalog: " in trial(catalog=text[:length].encode()).sentence
 
 
-def test_every_stream_read_by_another_way_than_it_has_is_refused(trial: Trial) -> None:
+def test_unsupported_replication_is_rejected(trial: Trial) -> None:
     for entry in trial.subject.streams:
         name = entry["tap_stream_id"]
         changed = json.loads(json.dumps(entry))
@@ -213,7 +213,7 @@ def retype_keys(entry: Record) -> None:
 @of_one_tap
 @pytest.mark.parametrize("bound", [0.5, 10**40, -(10**40), 1e300, None], ids=repr)
 @pytest.mark.parametrize("rule", ["minimum", "maximum"])
-def test_a_bound_may_be_any_number(trial: Trial, rule: str, bound: float | None) -> None:
+def test_catalog_bound_may_be_any_number(trial: Trial, rule: str, bound: float | None) -> None:
     catalog = trial.catalog()
     of_columns({"type": ["integer", "null"], rule: bound})(selected(catalog, trial))
     output = trial(catalog=catalog).output
@@ -246,7 +246,7 @@ SAME: dict[str, Callable[[Record], Any]] = {
 
 
 @pytest.mark.parametrize("change", SAME.values(), ids=SAME)
-def test_what_a_catalog_leaves_out_or_may_not_change_is_as_discovered(
+def test_catalog_gaps_are_filled_from_discovery(
     trial: Trial, change: Callable[[Record], Any]
 ) -> None:
     catalog = trial.catalog()
@@ -260,13 +260,13 @@ def test_what_a_catalog_leaves_out_or_may_not_change_is_as_discovered(
     assert {**schema, "text": ""} == {**discovered, "text": ""}
 
 
-def test_a_catalog_may_hold_the_selected_stream_alone(trial: Trial) -> None:
+def test_catalog_may_hold_one_stream(trial: Trial) -> None:
     catalog = trial.catalog()
     alone = {"streams": [selected(catalog, trial)]}
     assert trial(catalog=alone).output.timeless() == trial.plain.timeless()
 
 
-def test_another_stream_that_is_not_selected_does_no_harm(trial: Trial) -> None:
+def test_unknown_deselected_stream_is_ignored(trial: Trial) -> None:
     catalog = trial.catalog()
     plain = trial.plain
     other = {"tap_stream_id": "issues", "metadata": [{"breadcrumb": [], "metadata": {}}]}
@@ -274,7 +274,7 @@ def test_another_stream_that_is_not_selected_does_no_harm(trial: Trial) -> None:
     assert trial(catalog=catalog).output.timeless() == plain.timeless()
 
 
-def test_a_stream_of_which_nothing_message_that_it_is_selected_is_not(trial: Trial) -> None:
+def test_stream_without_selection_is_deselected(trial: Trial) -> None:
     catalog = trial.catalog()
     entry = selected(catalog, trial)
     entry["metadata"] = [one for one in entry["metadata"] if one["breadcrumb"]]
@@ -287,7 +287,7 @@ def column(entry: Record) -> str:
     return next(str(name) for name in entry["schema"]["properties"] if name not in keys)
 
 
-def test_a_column_taken_out_of_the_schema_comes_back_as_a_new_one(trial: Trial) -> None:
+def test_column_removed_from_schema_returns_as_new(trial: Trial) -> None:
     catalog = trial.catalog()
     plain, entry = trial.plain, selected(catalog, trial)
     name, stream = column(entry), trial.subject.stream
@@ -300,7 +300,7 @@ def test_a_column_taken_out_of_the_schema_comes_back_as_a_new_one(trial: Trial) 
     }
 
 
-def test_a_column_of_another_type_keeps_its_values_beside(trial: Trial) -> None:
+def test_column_of_another_type_uses_variant(trial: Trial) -> None:
     catalog = trial.catalog()
     plain, entry = trial.plain, selected(catalog, trial)
     name, stream = column(entry), trial.subject.stream
@@ -314,7 +314,7 @@ def test_a_column_of_another_type_keeps_its_values_beside(trial: Trial) -> None:
         assert beside == [row[name]] * (row.get(name) is not None)
 
 
-def test_a_column_added_to_the_schema_is_there_and_empty(trial: Trial) -> None:
+def test_column_added_to_schema_is_null(trial: Trial) -> None:
     catalog = trial.catalog()
     plain = trial.plain
     stream = trial.subject.stream
@@ -338,7 +338,7 @@ FULL: dict[str, Callable[[Record], Any]] = {
 
 
 @pytest.mark.parametrize("change", FULL.values(), ids=FULL)
-def test_a_full_table_that_is_asked_for_is_read_whole(
+def test_requested_full_table_is_read_in_full(
     trial: Trial, change: Callable[[Record], Any]
 ) -> None:
     catalog, stream = trial.catalog(), trial.subject.stream

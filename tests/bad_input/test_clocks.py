@@ -87,7 +87,7 @@ def stamped(end: End, key: str, stream: str) -> dict[Any, datetime]:
 
 
 @pytest.mark.parametrize(("ours", "servers"), CLOCKS.values(), ids=CLOCKS)
-def test_a_clock_that_is_wrong_costs_no_row(
+def test_wrong_clock_loses_no_row(
     trial: Trial, monkeypatch: pytest.MonkeyPatch, ours: int | None, servers: int | None
 ) -> None:
     chosen = catalog(trial)

@@ -28,7 +28,7 @@ USAGE = {
 
 
 @pytest.mark.parametrize("arguments", USAGE.values(), ids=USAGE)
-def test_a_wrong_command_line_ends_with_2(
+def test_wrong_command_line_exits_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     end = end_of(TAP, arguments)
@@ -38,7 +38,7 @@ def test_a_wrong_command_line_ends_with_2(
 
 @of_one_tap
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
-def test_a_file_that_is_too_large_is_refused(
+def test_too_large_file_is_rejected(
     trial: Trial, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "MAX_FILE_BYTES", 10)
@@ -48,7 +48,7 @@ def test_a_file_that_is_too_large_is_refused(
 
 
 @of_one_tap
-def test_settings_may_come_through_a_pipe(trial: Trial) -> None:
+def test_settings_are_read_from_pipe(trial: Trial) -> None:
     """As with `--config=<(…)` of a shell."""
     path = trial.folder / "pipe"
     os.mkfifo(path)
@@ -61,7 +61,7 @@ def test_settings_may_come_through_a_pipe(trial: Trial) -> None:
 
 
 @of_one_tap
-def test_of_two_settings_files_the_later_wins(trial: Trial) -> None:
+def test_later_settings_file_wins(trial: Trial) -> None:
     for name, size in {"a": "many", "b": 7}.items():
         (trial.folder / name).write_text(json.dumps({**trial.config, "page_size": size}))
     a, b = (f"--config={trial.folder / name}" for name in ("a", "b"))

@@ -67,9 +67,7 @@ READ: dict[str, tuple[bytes, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("content", "taken"), READ.values(), ids=READ)
-def test_the_file_is_read_by_the_rules_of_python_dotenv(
-    folder: Path, content: bytes, taken: Record
-) -> None:
+def test_env_file_follows_dotenv_rules(folder: Path, content: bytes, taken: Record) -> None:
     (folder / ".env").write_bytes(content)
     end, found = settings(CODAT, "--config=ENV", KEY="exported")
     assert end.code == 0, end.log
@@ -77,7 +75,7 @@ def test_the_file_is_read_by_the_rules_of_python_dotenv(
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-def test_a_variable_that_is_exported_wins(subject: Subject, folder: Path) -> None:
+def test_exported_variable_wins_over_env_file(subject: Subject, folder: Path) -> None:
     example = Path(__file__).parents[2].joinpath(".env.example").read_text(encoding="utf-8")
     name = f"{subject.prefix}START_DATE"
     (folder / ".env").write_text(f"{example}\n{name}=2001-01-01\n{subject.prefix}MAX_RETRIES=3\n")
@@ -99,20 +97,20 @@ def needed(subject: Subject) -> dict[str, str]:
     return {f"{subject.prefix}{name}": value for name, value in given.items() if value}
 
 
-def test_a_file_of_another_folder_is_not_read(folder: Path) -> None:
+def test_env_file_of_another_folder_is_ignored(folder: Path) -> None:
     for other in (folder.parent, folder.parent.parent):
         (other / ".env").write_text("TAP_CODAT_API_KEY=another")
     end, _ = settings(CODAT, "--config=ENV")
     assert "`api_key` is missing" in end.sentence
 
 
-def test_without_config_the_environment_is_read(folder: Path) -> None:
+def test_environment_is_read_without_config(folder: Path) -> None:
     (folder / ".env").write_text("TAP_CODAT_API_KEY=k\nTAP_CODAT_PAGE_SIZE=7")
     end, found = settings(CODAT, TAP_CODAT_PAGE_SIZE="8")
     assert (end.code, found["api_key"], found["page_size"]) == (0, "k", 8)
 
 
-def test_a_settings_file_alone_is_read_alone_and_the_environment_wins_beside_one(
+def test_environment_wins_over_settings_file(
     folder: Path,
 ) -> None:
     (folder / ".env").write_text("TAP_CODAT_PAGE_SIZE=7")
@@ -132,22 +130,20 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("says", "content"), REFUSED.values(), ids=REFUSED)
-def test_a_file_that_cannot_be_taken_is_refused_in_a_sentence(
-    folder: Path, says: str, content: bytes
-) -> None:
+def test_invalid_env_file_is_rejected(folder: Path, says: str, content: bytes) -> None:
     (folder / ".env").write_bytes(content)
     end, _ = settings(CODAT)
     assert says in end.sentence
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file that nobody can read")
-def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(folder: Path) -> None:
+def test_unreadable_env_file_is_rejected(folder: Path) -> None:
     (folder / ".env").symlink_to("/proc/self/mem")
     end, _ = settings(CODAT)
     assert ".env cannot be read (Input/output error)" in end.sentence
 
 
-def test_a_folder_of_that_name_is_no_settings(folder: Path) -> None:
+def test_folder_named_env_is_ignored(folder: Path) -> None:
     """It used to be a name for virtual environments."""
     (folder / ".env").mkdir()
     end, _ = settings(CODAT, TAP_CODAT_API_KEY="k")
@@ -174,9 +170,7 @@ TAPS = {
 @pytest.mark.parametrize(
     ("tap", "way"), [*((tap, "file") for tap in TAPS), ("tap-codat", "exported")]
 )
-def test_inside_exec_nothing_is_read_of_the_real_api_and_its_key_goes_nowhere(
-    tap: str, way: str, folder: Path, real: Sandbox
-) -> None:
+def test_exec_never_reads_the_real_api(tap: str, way: str, folder: Path, real: Sandbox) -> None:
     (subject,) = (one for one in SUBJECTS if one.tap.name == tap and one.api != "order")
     variables = {
         **real.environment,

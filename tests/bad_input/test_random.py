@@ -128,7 +128,7 @@ def make(subject: Subject, **given: Any) -> HTTPTap | None:  # noqa: ANN401 (JSO
 @each_tap
 @look
 @given(st.data())
-def test_random_settings(subject: Subject, data: st.DataObject) -> None:
+def test_random_settings_end_with_a_message(subject: Subject, data: st.DataObject) -> None:
     names = list(subject.schemas)
     some = data.draw(st.dictionaries(st.sampled_from(names) | TEXTS, JSON, max_size=4))
     config = data.draw(near(right(subject) | some))
@@ -139,7 +139,7 @@ def test_random_settings(subject: Subject, data: st.DataObject) -> None:
 @each_tap
 @look
 @given(st.data())
-def test_random_states(subject: Subject, data: st.DataObject) -> None:
+def test_random_states_end_with_a_message(subject: Subject, data: st.DataObject) -> None:
     mark = {"replication_key": "modifiedDate", "replication_key_value": "2024-01-31T00:00:00Z"}
     places = [{"context": {"id": "x"}, **mark}, {"context": {"id": "y"}, "synced": "z"}]
     state = {"bookmarks": {subject.stream: {"partitions": places}, "other": dict(mark)}}
@@ -151,14 +151,14 @@ def test_random_states(subject: Subject, data: st.DataObject) -> None:
 @each_tap
 @look
 @given(st.data())
-def test_random_catalogs(subject: Subject, data: st.DataObject) -> None:
+def test_random_catalogs_end_with_a_message(subject: Subject, data: st.DataObject) -> None:
     given = data.draw(near(alone(subject)))
     assume(isinstance(given, dict))
     make(subject, config=right(subject), catalog=given)
 
 
 @each_tap
-def test_what_is_right_is_taken(subject: Subject) -> None:
+def test_valid_input_is_accepted(subject: Subject) -> None:
     """What the three begin from, or they would only look at what is refused at once."""
     catalog = {"streams": subject.streams}
     assert make(subject, config=right(subject), catalog=catalog, state={"bookmarks": {}})

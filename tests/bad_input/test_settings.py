@@ -186,7 +186,7 @@ def given(trial: Trial, name: str, value: Any) -> Record:  # noqa: ANN401 (JSON)
 
 
 @pytest.mark.parametrize(("trial", "case"), CASES, indirect=["trial"], ids=name_of)
-def test_a_setting_is_taken_or_refused(trial: Trial, case: Case) -> None:
+def test_setting_is_accepted_or_rejected(trial: Trial, case: Case) -> None:
     """Either one sentence that names the setting, or what the tap takes, and its schemas."""
     end, config = effect(trial, given(trial, case.name, case.given))
     needed = case.taken == (...,) and case.name in trial.config
@@ -201,7 +201,7 @@ def test_a_setting_is_taken_or_refused(trial: Trial, case: Case) -> None:
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-def test_discovery_and_help_need_no_setting_and_discovery_none_that_is_wrong(
+def test_discovery_rejects_wrong_but_not_missing_settings(
     subject: Subject,
 ) -> None:
     """A setting that is given has to be right even where it is not needed."""
@@ -222,7 +222,7 @@ def test_discovery_and_help_need_no_setting_and_discovery_none_that_is_wrong(
 
 
 @pytest.mark.parametrize(("trial", "name"), SETTINGS, indirect=["trial"], ids=name_of)
-def test_a_setting_of_the_environment_is_taken_or_refused(trial: Trial, name: str) -> None:
+def test_environment_setting_is_accepted_or_rejected(trial: Trial, name: str) -> None:
     schema = trial.subject.schemas[name]
     good, variable = good_of(trial.subject, name), f"{trial.subject.prefix}{name.upper()}"
     text = good if isinstance(good, str) else json.dumps(good)
@@ -253,7 +253,7 @@ def test_a_setting_of_the_environment_is_taken_or_refused(trial: Trial, name: st
 @pytest.mark.parametrize(
     "value", [CANARY, [CANARY], {"a": CANARY}, f"{CANARY}\n{CANARY}", f"{CANARY}ü", [[CANARY] * 9]]
 )
-def test_a_secret_is_quoted_by_no_mistake(trial: Trial, value: object) -> None:
+def test_message_never_quotes_a_secret(trial: Trial, value: object) -> None:
     properties = trial.subject.schemas
     for name in (name for name, schema in properties.items() if schema.get("secret")):
         for other in properties:
@@ -264,7 +264,7 @@ def test_a_secret_is_quoted_by_no_mistake(trial: Trial, value: object) -> None:
             assert CANARY.encode() not in end.stdout
 
 
-def test_blanks_around_every_setting_change_nothing(trial: Trial) -> None:
+def test_blanks_around_settings_are_removed(trial: Trial) -> None:
     blank = {k: f"\t {v}\r\n" if isinstance(v, str) else v for k, v in trial.config.items()}
     assert trial.plain.counts[trial.subject.stream]
     assert trial(blank).output.timeless() == trial.plain.timeless()
@@ -278,7 +278,7 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_an_address_that_is_none_is_refused(trial: Trial, address: str) -> None:
+def test_invalid_address_is_rejected(trial: Trial, address: str) -> None:
     (name,) = (one for one in trial.config if one.endswith("_url"))
     end, _ = effect(trial, given(trial, name, address))
     assert f"Setting `{name}`" in end.sentence
@@ -287,19 +287,19 @@ def test_an_address_that_is_none_is_refused(trial: Trial, address: str) -> None:
 
 @of_one_tap
 @pytest.mark.parametrize("agent", ["a\nb", "ü", "a\x00b", "a\x7f"])
-def test_a_user_agent_that_cannot_be_sent_is_refused(trial: Trial, agent: str) -> None:
+def test_unsendable_user_agent_is_rejected(trial: Trial, agent: str) -> None:
     end, _ = effect(trial, given(trial, "user_agent", agent))
     assert "Setting `user_agent`" in end.sentence
 
 
 @of_one_tap
-def test_a_start_date_in_the_future_is_told(trial: Trial) -> None:
+def test_future_start_date_is_warned_about(trial: Trial) -> None:
     end, _ = effect(trial, given(trial, "start_date", "2999-01-01"))
     assert end.code == 0
     assert "Setting `start_date` is in the future" in end.log
 
 
-def test_a_start_date_before_all_rows_brings_them_all(trial: Trial) -> None:
+def test_early_start_date_reads_all_rows(trial: Trial) -> None:
     everything = {"streams": trial.subject.streams}
     plain = trial(catalog=everything)
     early = trial(given(trial, "start_date", "0001-01-01"), catalog=everything)
@@ -307,7 +307,7 @@ def test_a_start_date_before_all_rows_brings_them_all(trial: Trial) -> None:
     assert {*records_of(early)} == {*records_of(plain)}
 
 
-def test_a_number_may_be_as_large_as_its_setting_allows(trial: Trial) -> None:
+def test_largest_numbers_of_settings_work(trial: Trial) -> None:
     """Above all a time to go back, which may lead to before the calendar's first day."""
     numbers = {
         name: schema.get("maximum", 10**15)
@@ -320,7 +320,7 @@ def test_a_number_may_be_as_large_as_its_setting_allows(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize("number", [0, -1, 1e308, -1e308, 10**400, -(10**400), 0.1, float("nan")])
-def test_a_number_of_any_size_is_taken_or_refused(trial: Trial, number: float) -> None:
+def test_number_of_any_size_is_accepted_or_rejected(trial: Trial, number: float) -> None:
     for name, schema in trial.subject.schemas.items():
         if kind_of(schema) not in ("integer", "number"):
             continue
@@ -359,7 +359,7 @@ def records_of(end: End) -> Iterator[tuple[str, str]]:
         {"{}": {"new": "1 / 0"}}, {"{}": {"new": "None + 1"}},
     ],
 )  # fmt: skip
-def test_a_map_is_taken_or_refused(trial: Trial, name: str, value: Record) -> None:
+def test_stream_map_is_accepted_or_rejected(trial: Trial, name: str, value: Record) -> None:
     value = {key.replace("{}", trial.subject.stream): one for key, one in value.items()}
     end = trial(given(trial, name, value))
     assert "Traceback" not in end.log
@@ -368,7 +368,7 @@ def test_a_map_is_taken_or_refused(trial: Trial, name: str, value: Record) -> No
         assert f"`{name}" in end.at(logging.ERROR)[0]
 
 
-def test_a_secret_to_include_is_named_by_its_column(trial: Trial) -> None:
+def test_included_secret_must_name_a_column(trial: Trial) -> None:
     tap = trial.subject.tap(config=trial.config, validate_config=False, setup_mapper=False)
     streams = cast("list[HTTPStream]", tap.discover_streams())
     known = [f"{stream.name}.{column}" for stream in streams for column in stream.secret_columns]
@@ -402,7 +402,9 @@ REFUSED = {
 @of_one_tap
 @pytest.mark.parametrize("content", REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
-def test_a_file_that_holds_no_object_is_refused(trial: Trial, option: str, content: bytes) -> None:
+def test_settings_file_without_object_is_rejected(
+    trial: Trial, option: str, content: bytes
+) -> None:
     path = trial.folder / "file"
     path.write_bytes(content)
     (trial.folder / "config.json").write_text(json.dumps(trial.config))
@@ -412,7 +414,7 @@ def test_a_file_that_holds_no_object_is_refused(trial: Trial, option: str, conte
 
 @of_one_tap
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
-def test_a_file_that_is_not_there_is_refused(trial: Trial, option: str) -> None:
+def test_missing_settings_file_is_rejected(trial: Trial, option: str) -> None:
     for path in (trial.folder / "nothing.json", trial.folder):
         end = end_of(trial.subject.tap, [f"--{option}={path}"])
         assert f"--{option}" in end.sentence
@@ -420,7 +422,7 @@ def test_a_file_that_is_not_there_is_refused(trial: Trial, option: str) -> None:
 
 @of_one_tap
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_a_file_may_be_in_any_encoding_of_json(trial: Trial, encoding: str) -> None:
+def test_settings_file_may_have_any_encoding(trial: Trial, encoding: str) -> None:
     contents = {"config": trial.config, "state": {}, "catalog": trial.catalog()}
     for option, content in contents.items():
         (trial.folder / option).write_bytes(json.dumps(content).encode(encoding))

@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[str, Callable[[State, str], Any]]] = {
 
 @of_one_tap
 @pytest.mark.parametrize(("says", "change"), REFUSED.values(), ids=REFUSED)
-def test_a_state_that_cannot_be_followed_is_refused(
+def test_invalid_state_is_rejected(
     trial: Trial, state: State, says: str, change: Callable[[State, str], Any]
 ) -> None:
     end = trial(state=change(state, trial.subject.stream))
@@ -102,7 +102,7 @@ def test_a_state_that_cannot_be_followed_is_refused(
 
 
 @of_one_tap
-def test_a_state_that_is_cut_short_is_refused(trial: Trial, state: State) -> None:
+def test_truncated_state_is_rejected(trial: Trial, state: State) -> None:
     text = json.dumps(state)
     for length in range(0, len(text), len(text) // 20):
         assert "--state: " in trial(state=text[:length].encode()).sentence
@@ -120,7 +120,7 @@ ANEW: dict[str, Callable[[State, str], Any]] = {
 
 
 @pytest.mark.parametrize("change", ANEW.values(), ids=ANEW)
-def test_a_state_that_says_nothing_of_a_row_has_all_read(
+def test_state_without_bookmark_reads_all(
     trial: Trial, state: State, change: Callable[[State, str], Any]
 ) -> None:
     given = change(state, trial.subject.stream)
@@ -145,7 +145,7 @@ LEVEL: dict[str, Callable[[State, str], Any]] = {
 
 
 @pytest.mark.parametrize("change", LEVEL.values(), ids=LEVEL)
-def test_a_state_goes_on_where_it_was(
+def test_state_resumes_at_its_bookmark(
     trial: Trial, state: State, change: Callable[[State, str], Any]
 ) -> None:
     again = trial(state=state)
@@ -157,7 +157,7 @@ def test_a_state_goes_on_where_it_was(
     assert ("no stream for these bookmarks" in end.log) == ("issues" in given["bookmarks"])
 
 
-def test_what_an_interrupted_older_version_noted_is_forgotten(trial: Trial, state: State) -> None:
+def test_progress_markers_of_older_version_are_dropped(trial: Trial, state: State) -> None:
     given = with_bookmark(progress_markers={"Note": "x", "replication_key_value": 5})(
         copy.deepcopy(state), trial.subject.stream
     )
@@ -166,7 +166,7 @@ def test_what_an_interrupted_older_version_noted_is_forgotten(trial: Trial, stat
     assert json.loads(end.stdout.splitlines()[-1]).get("value", state) == state
 
 
-def test_rows_stamped_at_the_end_of_the_calendar_are_read() -> None:
+def test_rows_at_end_of_calendar_are_read() -> None:
     """What others write for "never": a second after which there is no other."""
     rows = [msgspec.Raw(b'{"id":%d}' % number) for number in range(5)]
     stamps = [dates.parse("2024-01-31"), *[dates.parse("9999-12-31T23:59:59Z")] * 4]

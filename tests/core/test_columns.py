@@ -115,7 +115,7 @@ def assert_typed(schema: dict[str, Any]) -> None:
         ([{}, []], {"x": "object", "x__v_array": "string[]"}),
     ],
 )
-def test_the_type_of_a_new_column_is_that_of_the_whole_page(
+def test_new_column_has_type_of_whole_page(
     run: Any,  # noqa: ANN401
     values: list[object],
     types: dict[str, str],
@@ -130,13 +130,13 @@ def test_the_type_of_a_new_column_is_that_of_the_whole_page(
     assert json.dumps(sorted(map(str, emitted))) == json.dumps(sorted(map(str, sent)))
 
 
-def test_schema_comes_once_after_the_first_page_and_before_its_rows(run: Any) -> None:  # noqa: ANN401
+def test_schema_follows_first_page_once(run: Any) -> None:  # noqa: ANN401
     ran = run({"s": [[], [order(1), order(2, x=1), order(3, y="a")]]})
     assert [m["type"] for m in ran.messages][:2] == ["SCHEMA", "RECORD"]
     assert len(ran.schemas) == 1
 
 
-def test_a_stream_without_rows_has_its_schema(run: Any) -> None:  # noqa: ANN401
+def test_stream_without_rows_writes_schema(run: Any) -> None:  # noqa: ANN401
     assert len(run({"s": [[]], "t": []}).schemas) == 1
     assert len(run({}).schemas) == 1
 
@@ -145,7 +145,7 @@ def test_a_stream_without_rows_has_its_schema(run: Any) -> None:  # noqa: ANN401
 
 
 @pytest.mark.parametrize("later", [[order(1)], [order(1, x="text")], [order(1, x=4.5)], []])
-def test_a_column_stands_in_the_first_schema_of_every_later_run_with_its_type(
+def test_later_run_knows_column_and_type(
     run: Any,  # noqa: ANN401
     later: list[Any],
 ) -> None:
@@ -158,7 +158,7 @@ def test_a_column_stands_in_the_first_schema_of_every_later_run_with_its_type(
     assert third.records[0]["x"] == 7
 
 
-def test_what_a_value_left_in_a_variant_column_is_cleared(run: Any) -> None:  # noqa: ANN401
+def test_variant_column_is_cleared_by_next_value(run: Any) -> None:  # noqa: ANN401
     first = run([order(1, total="n/a")])
     assert first.records[0]["total__v_string"] == "n/a"
     # One that is written as it came, and one that is not.
@@ -168,7 +168,7 @@ def test_what_a_value_left_in_a_variant_column_is_cleared(run: Any) -> None:  # 
 
 @pytest.mark.parametrize("first", [0, 4.95, "n/a", [], {}])
 @pytest.mark.parametrize("second", [0, 4.95, "n/a", [1], {"a": 1}])
-def test_two_flips_change_no_type(run: Any, first: object, second: object) -> None:  # noqa: ANN401
+def test_changing_value_types_change_no_column(run: Any, first: object, second: object) -> None:  # noqa: ANN401
     types: dict[str, Any] = {}
     state = None
     for value in (first, second, first):
@@ -180,7 +180,7 @@ def test_two_flips_change_no_type(run: Any, first: object, second: object) -> No
         assert len(ran.schemas) == 1
 
 
-def test_drop_leaves_out_what_an_earlier_run_added_and_evolve_finds_it_again(run: Any) -> None:  # noqa: ANN401
+def test_drop_hides_column_and_evolve_restores_it(run: Any) -> None:  # noqa: ANN401
     first = run([order(1, x=0)])
     second = run([order(1, x=0)], first.state, new_fields="drop")
     assert "x" not in second.schemas[0]
@@ -188,7 +188,7 @@ def test_drop_leaves_out_what_an_earlier_run_added_and_evolve_finds_it_again(run
     assert third.records[0]["x__v_number"] == 4.5
 
 
-def test_a_remembered_type_comes_before_that_of_a_catalog(run: Any) -> None:  # noqa: ANN401
+def test_remembered_type_wins_over_catalog(run: Any) -> None:  # noqa: ANN401
     state = {"bookmarks": {"orders": {"columns": {"total": "integer", "id": "integer"}}}}
     ran = run([order(1, total=4.5)], state)
     assert ran.schemas[0]["total"] == SCHEMAS["integer"]
@@ -196,7 +196,7 @@ def test_a_remembered_type_comes_before_that_of_a_catalog(run: Any) -> None:  # 
 
 
 @pytest.mark.parametrize("columns", [[], "x", {"x": "text"}, {"x": None}, {"x": ["string"]}])
-def test_a_state_whose_columns_cannot_be_read_is_refused(run: Any, columns: object) -> None:  # noqa: ANN401
+def test_state_with_unreadable_columns_is_rejected(run: Any, columns: object) -> None:  # noqa: ANN401
     with pytest.raises(TapError, match="columns"):
         run([], {"bookmarks": {"orders": {"columns": columns}}})
 
@@ -206,7 +206,7 @@ def test_a_state_whose_columns_cannot_be_read_is_refused(run: Any, columns: obje
 LATE = [[order(1)], [order(2)], [order(3, x=1)], [order(4, y=1)]]
 
 
-def test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are(run: Any) -> None:  # noqa: ANN401
+def test_column_in_mid_partition_holds_bookmark_back(run: Any) -> None:  # noqa: ANN401
     first = run({"s": LATE}, token="m")
     assert len(first.records) == 4
     assert first.tap.run.report.complete
@@ -221,7 +221,7 @@ def test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are(run: 
     assert run({"s": LATE}, second.state, token="m").records == []
 
 
-def test_a_column_met_at_the_beginning_of_a_partition_holds_nothing(run: Any) -> None:  # noqa: ANN401
+def test_column_at_partition_start_moves_bookmark(run: Any) -> None:  # noqa: ANN401
     ran = run({"s": [[order(1)]], "t": [[order(2, x=1)]], "u": [[order(3)], [order(4, y=1)]]})
     bookmarks = {
         place["context"]["shop"]: place["replication_key_value"]
@@ -245,7 +245,7 @@ def test_a_column_met_at_the_beginning_of_a_partition_holds_nothing(run: Any) ->
         (b'{"id":"3","x":' + b"1" * 5000 + b"}", "record 3: it cannot be decoded"),
     ],
 )
-def test_a_record_that_cannot_be_written_is_named_and_all_others_come(
+def test_unwritable_record_is_named_and_skipped(
     run: Any,  # noqa: ANN401
     bad: object,
     said: str,
@@ -265,7 +265,7 @@ def test_a_record_that_cannot_be_written_is_named_and_all_others_come(
     assert "x" not in ran.schemas[-1]
 
 
-def test_of_many_bad_records_the_first_are_named(run: Any) -> None:  # noqa: ANN401
+def test_many_bad_records_are_named_briefly(run: Any) -> None:  # noqa: ANN401
     ran = run([{"id": None}] * 1000)
     assert "record 20: " in ran.log
     assert "record 21: " not in ran.log
@@ -275,7 +275,7 @@ def test_of_many_bad_records_the_first_are_named(run: Any) -> None:  # noqa: ANN
 # --- names and numbers of columns ---------------------------------------------------------------
 
 
-def test_fields_beyond_the_limit_are_kept_in_one_column(run: Any) -> None:  # noqa: ANN401
+def test_fields_beyond_limit_share_one_column(run: Any) -> None:  # noqa: ANN401
     rows = [order(1, **{f"f{number}_{n}": n for n in range(3)}) for number in range(100)]
     rows.append(order(2, total="n/a", f0_0=None, **{EXTRA: "own"}))
     ran = run({"s": [rows[:60], rows[60:]]}, max_new_columns=200)
@@ -295,7 +295,7 @@ def test_fields_beyond_the_limit_are_kept_in_one_column(run: Any) -> None:  # no
     assert "max_new_columns" not in again.log
 
 
-def test_a_limit_of_none_keeps_all_in_one_column(run: Any) -> None:  # noqa: ANN401
+def test_limit_of_zero_keeps_fields_in_extra(run: Any) -> None:  # noqa: ANN401
     ran = run([order(1, x=1, total="n/a")], max_new_columns=0)
     assert ran.records[0][EXTRA] == {"x": 1, "total": "n/a"}
 
@@ -328,7 +328,7 @@ ODD += [
 ODD += ["shop_name", "Shop_Name", "SHOP_NAME", "x" * 60, "\u202eabc"]
 
 
-def test_odd_names_become_names_that_any_database_takes(run: Any) -> None:  # noqa: ANN401
+def test_odd_names_become_valid_column_names(run: Any) -> None:  # noqa: ANN401
     for value in (1, "text"):
         ran = run([order(1, **dict.fromkeys(ODD, value)), order(2, **dict.fromkeys(ODD, (1,)))])
         new = ran.schemas[0].keys() - Orders.schema["properties"].keys()
@@ -341,7 +341,7 @@ def test_odd_names_become_names_that_any_database_takes(run: Any) -> None:  # no
         assert sum(value == row.get(name) for row in ran.records for name in new) == len(ODD)
 
 
-def test_names_that_need_no_change_stay_and_others_are_the_same_in_every_run() -> None:
+def test_column_names_are_stable_across_runs() -> None:
     assert column_name("shippingFee") == "shippingFee"
     assert column_name("shippingFee", "__v_string") == "shippingFee__v_string"
     assert column_name("shipping fee") == column_name("shipping fee") != column_name("shipping-fee")
@@ -349,13 +349,13 @@ def test_names_that_need_no_change_stay_and_others_are_the_same_in_every_run() -
     assert column_name("x" * 60, "__v_integer").endswith("__v_integer")
 
 
-def test_infer_takes_whole_numbers_beyond_64_bits_for_numbers() -> None:
+def test_integers_beyond_64_bits_infer_number() -> None:
     assert infer([2**63 - 1, -(2**63)]) == "integer"
     assert infer([2**63]) == "number"
 
 
 @pytest.mark.parametrize("maps", [{}, {"orders": {}}])
-def test_nul_is_kept_or_replaced_at_any_depth(run: Any, maps: dict[str, Any]) -> None:  # noqa: ANN401
+def test_nul_is_replaced_at_any_depth(run: Any, maps: dict[str, Any]) -> None:  # noqa: ANN401
     sent = {"x": "a\0b", "y": [{"z": "\\u0000\0"}]}
     (kept,) = run([order(1, **sent)], stream_maps=maps).records
     assert (kept["x"], kept["y"]) == (sent["x"], sent["y"])

@@ -42,7 +42,7 @@ def seconds(instant: datetime) -> Fraction:
 
 @given(written())
 @example(("2024-12-31T23:59:59.9999999Z", Fraction(17356895999999999, 10**7)))
-def test_an_instant_is_read_to_the_microsecond_and_never_later(sent: tuple[str, Fraction]) -> None:
+def test_parse_truncates_to_microseconds(sent: tuple[str, Fraction]) -> None:
     text, exactly = sent
     read = dates.parse(text)
     assert read.tzinfo is timezone.utc
@@ -51,7 +51,7 @@ def test_an_instant_is_read_to_the_microsecond_and_never_later(sent: tuple[str, 
 
 
 @given(written())
-def test_the_one_form_is_the_same_instant_and_keeps_every_digit(sent: tuple[str, Fraction]) -> None:
+def test_canonical_form_keeps_timestamp_and_digits(sent: tuple[str, Fraction]) -> None:
     text, exactly = sent
     normal = dates.normalize(text)
     assert NORMAL.fullmatch(normal)
@@ -62,7 +62,7 @@ def test_the_one_form_is_the_same_instant_and_keeps_every_digit(sent: tuple[str,
 
 
 @given(written())
-def test_the_one_form_is_known_and_left_alone(sent: tuple[str, Fraction]) -> None:
+def test_canonical_form_is_recognized_and_unchanged(sent: tuple[str, Fraction]) -> None:
     normal = dates.normalize(sent[0])
     assert is_normal(normal)
     assert dates.normalize(normal) == normal
@@ -70,7 +70,7 @@ def test_the_one_form_is_known_and_left_alone(sent: tuple[str, Fraction]) -> Non
 
 
 @given(st.datetimes(timezones=st.just(timezone.utc)))
-def test_what_is_rendered_is_read_back(instant: datetime) -> None:
+def test_rendered_timestamp_parses_back(instant: datetime) -> None:
     text = dates.render(instant)
     assert dates.parse(text) == instant
     assert is_normal(text)
@@ -90,7 +90,7 @@ def test_what_is_rendered_is_read_back(instant: datetime) -> None:
 @example("2024-02-30")
 @example("0001-01-01T00:00:00+01:00")
 @example("9999-12-31T23:59:59-01:00")
-def test_any_text_is_a_timestamp_or_refused(text: str) -> None:
+def test_any_text_parses_or_raises(text: str) -> None:
     try:
         normal = dates.normalize(text)
     except ValueError:
@@ -112,7 +112,7 @@ def test_any_text_is_a_timestamp_or_refused(text: str) -> None:
         ("0001-01-01T00:00:00", "0001-01-01T00:00:00Z"),
     ],
 )
-def test_forms_worth_naming(text: str, normal: str) -> None:
+def test_known_forms_parse_as_expected(text: str, normal: str) -> None:
     assert dates.normalize(text) == normal
 
 
@@ -120,6 +120,6 @@ def test_forms_worth_naming(text: str, normal: str) -> None:
     "text", ["-", "now", "2024", "2024-02-30", "20240301", "2024-W09-5", "1709285400",
              "2024-03-01T25:00:00Z", "0001-01-01T00:00:00+01:00"],
 )  # fmt: skip
-def test_nonsense_is_refused(text: str) -> None:
+def test_invalid_text_raises(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
         dates.parse(text)

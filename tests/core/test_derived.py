@@ -113,7 +113,7 @@ LINES = [{"order": "1", "line": "a"}, {"order": "2", "line": "b"}, {"order": "2"
 LAST = datetime(2024, 3, 2, tzinfo=timezone.utc)
 
 
-def test_parent_and_child_come_of_one_reading(capfd: pytest.CaptureFixture[str]) -> None:
+def test_parent_and_child_share_one_read(capfd: pytest.CaptureFixture[str]) -> None:
     tap, messages = run(capfd)
     assert len(tap.starts) == 1
     assert [row["id"] for row in records(messages, "orders")] == ["1", "2"]
@@ -124,7 +124,7 @@ def test_parent_and_child_come_of_one_reading(capfd: pytest.CaptureFixture[str])
     }
 
 
-def test_each_schema_comes_before_the_first_record(capfd: pytest.CaptureFixture[str]) -> None:
+def test_each_schema_precedes_its_records(capfd: pytest.CaptureFixture[str]) -> None:
     _, messages = run(capfd)
     kinds = [(message["type"], message.get("stream")) for message in messages]
     for stream in ("orders", "lines"):
@@ -132,25 +132,25 @@ def test_each_schema_comes_before_the_first_record(capfd: pytest.CaptureFixture[
         assert kinds.index(("SCHEMA", stream)) < kinds.index(("RECORD", stream))
 
 
-def test_the_child_alone_is_read_through_its_parent(capfd: pytest.CaptureFixture[str]) -> None:
+def test_child_alone_is_read_through_parent(capfd: pytest.CaptureFixture[str]) -> None:
     tap, messages = run(capfd, orders=False)
     assert records(messages, "lines") == LINES
     assert {message.get("stream") for message in messages} == {"lines", None}
     assert "orders" not in tap.run.report
 
 
-def test_the_parent_alone_has_no_child_built(capfd: pytest.CaptureFixture[str]) -> None:
+def test_parent_alone_builds_no_children(capfd: pytest.CaptureFixture[str]) -> None:
     _, messages = run(capfd, lines=False)
     assert {message.get("stream") for message in messages} == {"orders", None}
 
 
-def test_both_go_on_from_their_common_bookmark(capfd: pytest.CaptureFixture[str]) -> None:
+def test_parent_and_child_resume_from_bookmark(capfd: pytest.CaptureFixture[str]) -> None:
     _, messages = run(capfd)
     tap, _ = run(capfd, state=messages[-1]["value"])
     assert tap.starts == [LAST]
 
 
-def test_a_child_selected_later_is_read_from_the_beginning(
+def test_child_selected_later_is_read_from_start(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     _, messages = run(capfd, lines=False)
@@ -161,7 +161,7 @@ def test_a_child_selected_later_is_read_from_the_beginning(
     assert tap.starts == [LAST]
 
 
-def test_a_failure_counts_for_all_that_were_to_be_read(capfd: pytest.CaptureFixture[str]) -> None:
+def test_failure_counts_for_parent_and_child(capfd: pytest.CaptureFixture[str]) -> None:
     tap, messages = run(capfd, broken=PartitionFailed("broken"))
     assert all(report.failed for report in tap.run.report.values())
     bookmarks = messages[-1]["value"]["bookmarks"]
@@ -169,12 +169,12 @@ def test_a_failure_counts_for_all_that_were_to_be_read(capfd: pytest.CaptureFixt
     assert {one["replication_key_value"] for one in bookmarks.values()} == {"2024-03-01T00:00:00Z"}
 
 
-def test_a_failure_of_a_lone_child_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
+def test_failure_of_lone_child_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
     tap, _ = run(capfd, orders=False, broken=PartitionFailed("broken"))
     assert not tap.run.report.complete
 
 
-def test_a_column_that_is_off_comes_only_if_it_is_selected(
+def test_unselected_column_needs_selection(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     _, messages = run(capfd)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from commerce_taps.errors import InvalidResponse
 from commerce_taps.records.conform import decode, encode
-from commerce_taps.records.envelope import CHUNK, MAX_DEPTH, document, open_envelope
+from commerce_taps.records.envelope import CHUNK, MAX_DEPTH, extract_document, open_envelope
 from commerce_taps.redact import redact
 
 
@@ -35,7 +35,7 @@ values: st.SearchStrategy[Any] = st.recursive(
     st.sampled_from([None, 0, 2, "\t", "\r\n "]),
     st.booleans(),
 )
-def test_however_it_is_laid_out_a_record_is_one_line(
+def test_record_of_any_layout_is_one_line(
     records: list[dict[str, Any]],
     indent: int | str | None,
     ascii_only: bool,  # noqa: FBT001
@@ -51,7 +51,7 @@ def test_however_it_is_laid_out_a_record_is_one_line(
 
 
 @pytest.mark.parametrize("layout", ["%s", "\n%s\n", " \r\n\t%s "], ids=["tight", "lines", "blanks"])
-def test_digits_and_escapes_stay_as_they_were(layout: str) -> None:
+def test_envelope_keeps_digits_and_escapes(layout: str) -> None:
     record = '{"a":1.10,"b":1e400,"c":123456789012345678901234567890,"d":"\\u00e9\\/\\n","e":-0.0}'
     body = layout % f'{{"results":[{record}]}}'
     (raw,) = open_envelope(body.encode(), Envelope).results
@@ -62,9 +62,7 @@ def test_digits_and_escapes_stay_as_they_were(layout: str) -> None:
 @pytest.mark.parametrize("layout", ["%s", "\n%s\n"], ids=["tight", "lines"])
 @pytest.mark.parametrize("opening", ['{"a":', "[", '[{"]}":'], ids=["objects", "lists", "both"])
 @pytest.mark.parametrize("times", [1_100, 20_000])
-def test_what_is_nested_without_measure_is_kept_as_text_and_every_other_record_as_it_was(
-    layout: str, opening: str, times: int
-) -> None:
+def test_deeply_nested_value_becomes_text(layout: str, opening: str, times: int) -> None:
     closing = "".join({"{": "}", "[": "]"}[one] for one in opening if one in "{[")[::-1]
     value = opening * times + '"é\\"]"' + closing * times
     body = layout % f'{{"results":[{{"id":1}},{{"id":2,"deep":{value},"b":[1]}},{{"id":3}}]}}'
@@ -81,7 +79,7 @@ def test_what_is_nested_without_measure_is_kept_as_text_and_every_other_record_a
     assert len(inner) > times
 
 
-def test_a_bare_record_comes_without_the_blanks_around_it() -> None:
+def test_bare_record_loses_outer_blanks() -> None:
     assert bytes(open_envelope(b'  {"a": 1} ', msgspec.Raw)) == b'{"a": 1}'
 
 
@@ -107,7 +105,7 @@ def test_a_bare_record_comes_without_the_blanks_around_it() -> None:
     ],
     ids=lambda value: value[:24].decode(errors="replace") if isinstance(value, bytes) else "",
 )  # fmt: skip
-def test_what_is_no_answer_is_refused_in_a_sentence(body: bytes, reason: str) -> None:
+def test_invalid_body_raises_readable_error(body: bytes, reason: str) -> None:
     with pytest.raises(InvalidResponse, match="the response cannot be read") as raised:
         open_envelope(body, Envelope)
     assert reason in raised.value.reason
@@ -115,7 +113,7 @@ def test_what_is_no_answer_is_refused_in_a_sentence(body: bytes, reason: str) ->
     assert "\n" not in raised.value.reason
 
 
-def test_the_first_words_hold_no_half_of_a_secret() -> None:
+def test_error_quotes_no_half_secret() -> None:
     redact.add(["QZJX-secret-QZJX"])
     for before in range(60, 90):
         body = b"x" * before + b"QZJX-secret-QZJX"
@@ -125,7 +123,7 @@ def test_the_first_words_hold_no_half_of_a_secret() -> None:
 
 
 @pytest.mark.parametrize("before", [*range(CHUNK - 20, CHUNK + 5), 2 * CHUNK - 15])
-def test_letters_are_whole_and_broken_ones_found_wherever_a_chunk_ends(before: int) -> None:
+def test_utf8_check_works_across_chunks(before: int) -> None:
     body = b'{"results":[{"a":"%b\xe2\x82\xac"}]}' % (b"x" * before)
     (raw,) = open_envelope(body, Envelope).results
     assert json.loads(bytes(raw)) == {"a": "x" * before + "€"}
@@ -152,27 +150,27 @@ FOREIGN = {
 
 @pytest.mark.parametrize("after", ["", *FOREIGN.values()], ids=["nothing", *FOREIGN])
 @pytest.mark.parametrize("before", ["", *FOREIGN.values()], ids=["nothing", *FOREIGN])
-def test_the_one_whole_document_is_found_between_what_is_none(before: str, after: str) -> None:
-    found = document(f"{before}{DOCUMENT}{after}".encode())
+def test_document_between_foreign_text_is_extracted(before: str, after: str) -> None:
+    found = extract_document(f"{before}{DOCUMENT}{after}".encode())
     assert found == (DOCUMENT.encode() if before + after else None)
 
 
 @given(st.sampled_from([*FOREIGN.values()]), st.sampled_from(["", *FOREIGN.values()]), st.data())
-def test_a_document_that_is_cut_short_is_none(before: str, after: str, data: st.DataObject) -> None:
+def test_truncated_document_is_not_extracted(before: str, after: str, data: st.DataObject) -> None:
     end = data.draw(st.integers(0, len(DOCUMENT) - 1))
-    assert document(f"{before}{DOCUMENT[:end]}{after}".encode()) is None
+    assert extract_document(f"{before}{DOCUMENT[:end]}{after}".encode()) is None
 
 
 @pytest.mark.parametrize("between", ["", "\n", *FOREIGN.values()])
-def test_of_two_documents_neither_is_taken(between: str) -> None:
+def test_two_documents_are_not_extracted(between: str) -> None:
     for body in (f"{DOCUMENT}{between}{DOCUMENT}", f"\ufeff{DOCUMENT}{between}[]"):
-        assert document(body.encode()) is None
+        assert extract_document(body.encode()) is None
 
 
 @pytest.mark.parametrize("around", ["hello", "<html>", "0", '"', "<!--", "{", "\0", "for(;;);"])
-def test_a_document_in_other_text_is_none(around: str) -> None:
+def test_document_in_other_text_is_not_extracted(around: str) -> None:
     for body in (f"{around}{DOCUMENT}", f"{DOCUMENT}{around}", f"\ufeff{DOCUMENT}{around}"):
-        assert document(body.encode()) is None
+        assert extract_document(body.encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -185,7 +183,7 @@ def test_a_document_in_other_text_is_none(around: str) -> None:
         (r"\"\uD83Dx\n", '"\ufffdx\n'),
     ],
 )
-def test_half_of_a_character_costs_no_other_record(text: str, kept: str) -> None:
+def test_lone_surrogate_keeps_other_records(text: str, kept: str) -> None:
     body = f'{{"results":[{{"id":1}},{{"a":"{text}","b":"\\ud83d\\ude00"}}]}}'.encode()
     first, second = open_envelope(body, Envelope).results
     assert bytes(first) == b'{"id":1}'

@@ -59,7 +59,7 @@ def records(lines: list[str]) -> list[dict[str, Any]]:
 # --- flattening ---------------------------------------------------------------------------------
 
 
-def test_inner_values_that_no_schema_knows_become_columns(
+def test_unknown_inner_values_become_columns(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     flat: dict[str, Any] = {"flattening_enabled": True, "flattening_max_depth": 2}
@@ -93,7 +93,7 @@ def test_inner_values_that_no_schema_knows_become_columns(
 
 
 @pytest.mark.parametrize("depth", range(5))
-def test_a_column_in_mid_run_is_in_the_schema_before_its_record(
+def test_mapped_column_precedes_its_record_in_schema(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, depth: int
 ) -> None:
     read = Orders.read
@@ -154,7 +154,7 @@ def unpacked(value: object) -> object:
     st.sampled_from(["__", "_", "."]),
 )
 @example({"o": {"a": "x"}, "o__a": "y"}, 1, "__")
-def test_flattening_loses_nothing_and_fits(
+def test_flattening_keeps_every_value_and_fits(
     record: dict[str, Any], depth: int, separator: str
 ) -> None:
     schema = {"type": "object", "properties": {"id": {"type": "string"}, "o": OBJECT}}
@@ -185,7 +185,7 @@ def test_flattening_loses_nothing_and_fits(
         ({"note": "self.upper()"}, None),
     ],
 )
-def test_an_expression_over_nothing_is_null(
+def test_expression_of_null_is_null(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     maps: dict[str, Any],
@@ -203,20 +203,20 @@ def test_an_expression_over_nothing_is_null(
         assert all(second[name] is None for name in made - {"companyId", "id"})
 
 
-def test_a_filter_over_nothing_leaves_out(capfd: pytest.CaptureFixture[str]) -> None:
+def test_filter_on_null_removes_record(capfd: pytest.CaptureFixture[str]) -> None:
     maps = {"orders": {"__filter__": "total > 1"}}
     lines = run(capfd, {"total": 2}, {"total": None}, {"total": 1}, stream_maps=maps)
     assert [record["total"] for record in records(lines)] == [2]
 
 
-def test_what_an_expression_makes_fits_its_schema(capfd: pytest.CaptureFixture[str]) -> None:
+def test_expression_result_fits_its_schema(capfd: pytest.CaptureFixture[str]) -> None:
     maps = {"orders": {"total": "md5(str(total))", "twice": "total * 2"}}
     (record,) = records(run(capfd, {"total": 2}, stream_maps=maps))
     assert (record["total"], record["twice"], record["twice__v_integer"]) == (None, None, 4)
     assert len(record["total__v_string"]) == 32
 
 
-def test_a_value_that_an_expression_was_not_made_for_costs_its_row_alone(
+def test_failing_expression_fails_only_its_row(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     maps = {"orders": {"x": "float(record['open'])"}}
@@ -241,7 +241,7 @@ def test_a_value_that_an_expression_was_not_made_for_costs_its_row_alone(
         ("total.nowhere", "Failed to evaluate simpleeval expressions total.nowhere."),
     ],
 )
-def test_an_expression_that_no_row_can_follow_ends_the_run_and_is_explained(
+def test_impossible_expression_stops_run_with_message(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -255,7 +255,7 @@ def test_an_expression_that_no_row_can_follow_ends_the_run_and_is_explained(
     assert sentence in caplog.text
 
 
-def test_a_row_goes_where_each_of_its_maps_sends_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_row_goes_to_each_map(capfd: pytest.CaptureFixture[str]) -> None:
     maps = {
         "orders": {"__alias__": "sales"},
         "ids": {"__source__": "orders", "__else__": None, "new": "lines['a']"},
@@ -283,21 +283,19 @@ def test_a_row_goes_where_each_of_its_maps_sends_it(capfd: pytest.CaptureFixture
         ({"orders": {"id": None}}, "Setting `stream_maps`: Removing key property 'id'"),
     ],
 )
-def test_a_map_that_cannot_be_meant_is_refused(maps: dict[str, Any], sentence: str) -> None:
+def test_map_with_typo_is_rejected(maps: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigValidationError) as refused:
         MemoryTap(config={"stream_maps": maps})
     assert sentence in " ".join(refused.value.errors)
 
 
 @pytest.mark.parametrize("name", ["note", "Total", "total__v_string"])
-def test_a_column_that_came_at_run_time_can_be_removed(
-    capfd: pytest.CaptureFixture[str], name: str
-) -> None:
+def test_map_removes_column_met_at_runtime(capfd: pytest.CaptureFixture[str], name: str) -> None:
     (record,) = records(run(capfd, {name: "x"}, stream_maps={"orders": {name: None}}))
     assert name not in record
 
 
-def test_a_map_for_a_stream_that_is_off_does_no_harm(
+def test_map_of_deselected_stream_is_ignored(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     class Others(Orders):

@@ -113,7 +113,7 @@ def selected(*breadcrumbs: tuple[str, ...], **selection: bool) -> dict[str, Any]
 # --- what a run does ----------------------------------------------------------------------------
 
 
-def test_sync_iterates_over_sync_records(capfd: pytest.CaptureFixture[str]) -> None:
+def test_sync_calls_sync_records(capfd: pytest.CaptureFixture[str]) -> None:
     """The SDK calls our `_sync_records`: only it hands a record on as the bytes that came."""
     lines = synced(capfd)
     record = '"record":{"companyId":"c1",' + SENT.decode()[1:]
@@ -121,12 +121,12 @@ def test_sync_iterates_over_sync_records(capfd: pytest.CaptureFixture[str]) -> N
     assert len(messages(lines, "RECORD")) == 1
 
 
-def test_sync_writes_the_schema_before_any_record(capfd: pytest.CaptureFixture[str]) -> None:
+def test_sync_writes_schema_before_records(capfd: pytest.CaptureFixture[str]) -> None:
     kinds = [json.loads(line)["type"] for line in synced(capfd)]
     assert kinds == ["SCHEMA", "RECORD", "STATE"]
 
 
-def test_finalize_is_called_and_the_state_has_the_sdks_form(
+def test_state_has_the_form_of_the_sdk(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     (state,) = messages(synced(capfd), "STATE")
@@ -135,7 +135,7 @@ def test_finalize_is_called_and_the_state_has_the_sdks_form(
     assert state["value"] == {"bookmarks": {"orders": {"partitions": [partition]}}}
 
 
-def test_a_state_of_an_earlier_run_is_found_and_stays(capfd: pytest.CaptureFixture[str]) -> None:
+def test_earlier_state_is_found_and_kept(capfd: pytest.CaptureFixture[str]) -> None:
     state = messages(synced(capfd), "STATE")[-1]["value"]
     other = {"context": {"companyId": "gone"}, "replication_key": "modifiedDate",
              "replication_key_value": "2020-01-01T00:00:00Z"}  # fmt: skip
@@ -149,7 +149,7 @@ def test_a_state_of_an_earlier_run_is_found_and_stays(capfd: pytest.CaptureFixtu
     assert other in again["bookmarks"]["orders"]["partitions"]
 
 
-def test_the_state_writer_writes_a_state_once(capfd: pytest.CaptureFixture[str]) -> None:
+def test_state_writer_writes_state_once(capfd: pytest.CaptureFixture[str]) -> None:
     tap = MemoryTap()
     tap.run.write_state()
     tap.run.write_state()
@@ -160,7 +160,7 @@ def test_the_state_writer_writes_a_state_once(capfd: pytest.CaptureFixture[str])
     assert len(messages(capfd.readouterr().out.splitlines(), "STATE")) == 1
 
 
-def test_the_record_counter_takes_many_at_once(
+def test_record_counter_accepts_many_records(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     many = [SENT.replace(b'"1"', b'"%d"' % number) for number in range(7)]
@@ -170,12 +170,12 @@ def test_the_record_counter_takes_many_at_once(
     assert any('"value":7' in text for text in counted)
 
 
-def test_the_writer_classes_are_used() -> None:
+def test_tap_uses_page_writers() -> None:
     assert isinstance(MemoryTap().message_writer, PageWriter)
     assert isinstance(MemoryTap().state_writer, PageStateWriter)
 
 
-def test_records_count_as_not_flushed() -> None:
+def test_written_records_mark_state_unflushed() -> None:
     stream = Orders(MemoryTap())
     assert "is_flushed" in vars(stream.state_manager) or hasattr(stream.state_manager, "is_flushed")
     stream._write_state_message()
@@ -185,7 +185,7 @@ def test_records_count_as_not_flushed() -> None:
 # --- columns ------------------------------------------------------------------------------------
 
 
-def test_a_new_column_is_in_the_schema_sent_before_its_record(
+def test_new_column_precedes_its_record_in_schema(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """`register_raw_stream_schema`, `_stream_maps` and `_write_schema_message` send it at once."""
@@ -198,7 +198,7 @@ def test_a_new_column_is_in_the_schema_sent_before_its_record(
     assert kinds == ["SCHEMA", "RECORD", "RECORD", "RECORD", "STATE"]
 
 
-def test_a_new_column_passes_a_stream_map(capfd: pytest.CaptureFixture[str]) -> None:
+def test_new_column_passes_stream_map(capfd: pytest.CaptureFixture[str]) -> None:
     config = {"stream_maps": {"orders": {"__alias__": "mapped", "double": "total * 2"}}}
     lines = synced(capfd, SENT, b'{"id":"2","total":2,"new":7}', config=config)
     assert {message["stream"] for message in messages(lines, "RECORD")} == {"mapped"}
@@ -208,7 +208,7 @@ def test_a_new_column_passes_a_stream_map(capfd: pytest.CaptureFixture[str]) -> 
     assert messages(lines, "RECORD")[-1]["record"]["new"] == 7
 
 
-def test_a_mapped_record_is_not_conformed_by_the_sdk(capfd: pytest.CaptureFixture[str]) -> None:
+def test_sdk_does_not_conform_mapped_record(capfd: pytest.CaptureFixture[str]) -> None:
     """At level NONE the SDK makes no `true` of "N" and drops no key of an object."""
     config: dict[str, Any] = {"stream_maps": {"orders": {}}}
     (message,) = messages(
@@ -219,7 +219,7 @@ def test_a_mapped_record_is_not_conformed_by_the_sdk(capfd: pytest.CaptureFixtur
     assert message["record"]["lines"] == {"z": 1}
 
 
-def test_a_mapped_record_is_the_one_that_would_be_spliced(
+def test_mapped_record_equals_spliced_record(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     plain = messages(synced(capfd), "RECORD")[0]["record"]
@@ -228,7 +228,7 @@ def test_a_mapped_record_is_the_one_that_would_be_spliced(
     assert plain["total"].as_tuple().digits == mapped["total"].as_tuple().digits == (1, 1, 0)
 
 
-def test_a_deselected_column_is_in_no_schema_and_no_record(
+def test_deselected_column_is_emitted_nowhere(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     catalog = selected(("properties", "total"))
@@ -240,7 +240,7 @@ def test_a_deselected_column_is_in_no_schema_and_no_record(
     assert messages(lines, "RECORD")[1]["record"]["new"] == 7
 
 
-def test_a_deselected_part_of_a_column_is_left_out(capfd: pytest.CaptureFixture[str]) -> None:
+def test_deselected_inner_field_is_removed(capfd: pytest.CaptureFixture[str]) -> None:
     catalog = selected(("properties", "lines", "properties", "a"))
     (message,) = messages(
         synced(capfd, b'{"id":"2","lines":{"a":"x","b":"y"}}', catalog=catalog), "RECORD"
@@ -248,7 +248,7 @@ def test_a_deselected_part_of_a_column_is_left_out(capfd: pytest.CaptureFixture[
     assert message["record"]["lines"] == {"b": "y"}
 
 
-def test_no_version_is_activated_that_the_records_do_not_carry(
+def test_activated_version_matches_records(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """A target would delete every row of another version: all that it was just sent."""
@@ -259,24 +259,24 @@ def test_no_version_is_activated_that_the_records_do_not_carry(
     assert activated <= {message.get("version") for message in messages(lines, "RECORD")}
 
 
-def test_the_mask_selects_what_the_catalog_does_not_know() -> None:
+def test_mask_selects_unknown_columns() -> None:
     stream = Orders(MemoryTap(catalog=selected()))
     assert stream.mask["properties", "nobody knows"] is True
 
 
-def test_keys_are_emitted_whatever_the_catalog_says(capfd: pytest.CaptureFixture[str]) -> None:
+def test_deselected_keys_are_still_emitted(capfd: pytest.CaptureFixture[str]) -> None:
     catalog = selected(("properties", "id"), ("properties", "companyId"))
     (message,) = messages(synced(capfd, catalog=catalog), "RECORD")
     assert (message["record"]["companyId"], message["record"]["id"]) == ("c1", "1")
 
 
-def test_flattening_sees_each_record(capfd: pytest.CaptureFixture[str]) -> None:
+def test_flattening_processes_each_record(capfd: pytest.CaptureFixture[str]) -> None:
     config = {"flattening_enabled": True, "flattening_max_depth": 1}
     (message,) = messages(synced(capfd, b'{"id":"2","lines":{"a":"x"}}', config=config), "RECORD")
     assert message["record"]["lines__a"] == "x"
 
 
-def test_a_dry_run_stops_after_its_records(capfd: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_stops_after_its_limit(capfd: pytest.CaptureFixture[str]) -> None:
     """`ABORT_AT_RECORD_COUNT` and `_check_max_record_limit`."""
     tap = MemoryTap()
     tap.sent = [SENT.replace(b'"1"', b'"%d"' % number) for number in range(5)]
@@ -287,7 +287,7 @@ def test_a_dry_run_stops_after_its_records(capfd: pytest.CaptureFixture[str]) ->
 # --- settings, signals, command line ------------------------------------------------------------
 
 
-def test_the_constructor_validates_with_our_sentences() -> None:
+def test_constructor_reports_mistakes_as_messages() -> None:
     with pytest.raises(ConfigValidationError) as raised:
         MemoryTap(config={"page_size": "many", "api_key": ["QZJX-secret"]})
     assert raised.value.errors == [
@@ -296,7 +296,7 @@ def test_the_constructor_validates_with_our_sentences() -> None:
     ]
 
 
-def test_validating_fills_in_defaults_and_keeps_what_is_given() -> None:
+def test_validation_fills_in_defaults() -> None:
     """`_config` is the tap's own dict, and the SDK's validator writes defaults into it."""
     config = MemoryTap(config={"page_size": 7, "user_agent": " x ", "start_date": ""}).config
     assert (config["page_size"], config["new_fields"], config["user_agent"]) == (7, "evolve", "x")
@@ -307,7 +307,7 @@ def test_validating_fills_in_defaults_and_keeps_what_is_given() -> None:
     assert filled == {"a": 3}
 
 
-def test_builtin_settings_are_known(caplog: pytest.LogCaptureFixture) -> None:
+def test_builtin_settings_give_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     config = {"stream_maps": {}, "stream_map_config": {}, "flattening_enabled": False}
     with caplog.at_level(logging.WARNING):
         MemoryTap(config=config)
@@ -316,14 +316,14 @@ def test_builtin_settings_are_known(caplog: pytest.LogCaptureFixture) -> None:
     assert "Did you mean `page_size`?" in caplog.text
 
 
-def test_the_sdk_hands_signals_to_our_handler() -> None:
+def test_sdk_passes_signals_to_our_handler() -> None:
     assert threading.current_thread() is threading.main_thread()
     tap = MemoryTap()
     for number in (signal.SIGINT, signal.SIGTERM):
         assert signal.getsignal(number) == tap._handle_termination
 
 
-def test_the_signatures_that_are_overridden_are_the_sdks() -> None:
+def test_overridden_signatures_match_the_sdk() -> None:
     for cls, base, name in (
         (HTTPStream, Stream, "_sync_records"),
         (HTTPStream, Stream, "get_context_state"),
@@ -345,7 +345,7 @@ def test_the_signatures_that_are_overridden_are_the_sdks() -> None:
         assert list(ours.parameters) == list(theirs.parameters), name
 
 
-def test_the_command_line_gives_what_invoke_takes() -> None:
+def test_command_options_match_invoke_parameters() -> None:
     command = MemoryTap.get_singer_command()
     given = {param.name for param in command.params if getattr(param, "expose_value", False)}
     taken = inspect.signature(MemoryTap.invoke).parameters.keys()
@@ -353,7 +353,7 @@ def test_the_command_line_gives_what_invoke_takes() -> None:
     assert isinstance(command, Command)
 
 
-def test_config_comes_from_files_and_from_the_environment(
+def test_config_merges_files_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "config.json"
@@ -364,7 +364,7 @@ def test_config_comes_from_files_and_from_the_environment(
     assert (tap.config["page_size"], tap.config["user_agent"]) == (9, "x")
 
 
-def test_environment_prefix_is_the_taps_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_prefix_follows_tap_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """`_env_var_prefix` and `_env_var_config`, which the constructor and `--discover` use."""
     monkeypatch.setenv("TAP_MEMORY_PAGE_SIZE", "9")
     assert MemoryTap._env_var_prefix == "TAP_MEMORY_"
@@ -396,7 +396,7 @@ def runner(tmp_path: Path) -> CliRunner:
     return CliRunner()
 
 
-def test_the_schemas_are_printed_if_so_asked(runner: CliRunner) -> None:
+def test_schema_test_prints_schemas(runner: CliRunner) -> None:
     command = MemoryTap.get_singer_command()
     ended = runner.invoke(command, ["--test=schema"])
     (line,) = [line for line in ended.output.splitlines() if line.startswith('{"type":"SCHEMA"')]
@@ -418,7 +418,7 @@ def test_the_schemas_are_printed_if_so_asked(runner: CliRunner) -> None:
     ],
     ids=lambda value: " ".join(value) or "sync" if isinstance(value, list) else "",
 )
-def test_the_command_line_ends_without_a_traceback(
+def test_command_line_ends_without_traceback(
     runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     arguments: list[str], code: int,
 ) -> None:  # fmt: skip

@@ -110,7 +110,7 @@ def holders(draw: st.DrawFn) -> Any:  # noqa: ANN401
 @given(respelt("api_key"), secret_values, respelt("user"), holders(), holders())
 @example("api_key", 1, "user", [SECRET], None)
 @example("api_key", SECRET, "user", {"name": "n", "PASSWORD": SECRET}, None)
-def test_a_secret_leaves_in_no_form(
+def test_secret_is_emitted_in_no_form(
     name: str, value: object, place: str, user: object, connections: object
 ) -> None:
     shape = shape_of()
@@ -123,21 +123,21 @@ def test_a_secret_leaves_in_no_form(
 
 
 @pytest.mark.parametrize("wrapped", [json.dumps, lambda inner: [json.dumps(inner)]])
-def test_a_column_met_at_run_time_takes_no_secret_on_the_fast_path(wrapped: Any) -> None:  # noqa: ANN401
+def test_new_column_emits_no_secret(wrapped: Any) -> None:  # noqa: ANN401
     shape = shape_of()
     assert "u_ser" in emitted(shape, {"u_ser": wrapped({"name": "n"})})
     assert SECRET not in json.dumps(emitted(shape, {"u_ser": wrapped({"password": SECRET})}))
 
 
 @given(holders())
-def test_what_is_named_comes_as_it_was_sent(user: Any) -> None:  # noqa: ANN401
+def test_named_secret_is_emitted_unchanged(user: Any) -> None:  # noqa: ANN401
     shape = shape_of(named=SECRETS)
     assert SECRET in json.dumps(emitted(shape, {"user": user}))
     assert shape.selection.withheld == set()
 
 
 @pytest.mark.parametrize("named", SECRETS)
-def test_only_what_is_named_comes(named: tuple[str, ...]) -> None:
+def test_only_named_secret_is_emitted(named: tuple[str, ...]) -> None:
     record = {
         "api_key": "own-0",
         "user": {"password": "own-1", "more": {"password": "deeper"}},
@@ -152,14 +152,14 @@ def test_only_what_is_named_comes(named: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("value", [None, False, True, {}, [], "", {"name": "n"}, [{"name": "n"}]])
-def test_what_holds_no_secret_is_kept_in_its_place(value: object) -> None:
+def test_value_without_secret_is_kept(value: object) -> None:
     shape = shape_of()
     assert value in emitted(shape, {"user": value}).values()
     assert shape.selection.withheld == set()
 
 
 @pytest.mark.parametrize("value", ["a text", 7, 1.5, ["a text"], [{"name": "n"}, "a text"]])
-def test_what_cannot_be_told_apart_is_withheld_by_name(value: object) -> None:
+def test_ambiguous_value_is_withheld_by_path(value: object) -> None:
     shape = shape_of()
     assert emitted(shape, {"user": value, "note": "kept"}) == {"id": "1", "note": "kept"}
     assert shape.selection.withheld == {"user"}
@@ -184,28 +184,26 @@ def test_what_cannot_be_told_apart_is_withheld_by_name(value: object) -> None:
         (7, {"location": None, "location__v_integer": 7}),
     ],
 )  # fmt: skip
-def test_an_inner_field_that_is_not_selected_leaves_in_no_form(
-    sent: object, left: dict[str, Any]
-) -> None:
+def test_deselected_inner_field_is_emitted_nowhere(sent: object, left: dict[str, Any]) -> None:
     shape = shape_of(deselected=[("location", "id")], secrets=[])
     assert emitted(shape, {"location": sent}) == {"id": "1", **left}
     properties = shape.selection.schema(shape.schema)["properties"]
     assert list(properties["location"]["properties"]) == ["name"]
 
 
-def test_a_column_that_is_not_selected_takes_its_variants_with_it() -> None:
+def test_deselected_column_removes_its_variants() -> None:
     shape = shape_of(deselected=[("note",)], secrets=[])
     assert emitted(shape, {"note": 5, "NOTE": "x", "note__v_object": {}}) == {"id": "1"}
     assert "note" not in shape.selection.schema(shape.schema)["properties"]
 
 
-def test_a_declared_column_is_not_taken_for_another_of_like_name() -> None:
+def test_declared_column_differs_from_similar_name() -> None:
     schema = {"properties": {"id": {"type": "string"}, "note": TEXT, "Note": TEXT}}
     selection = Selection(schema, deselected=[("note",)])
     assert selection.prune({"note": "a", "Note": "b", "NOTE": "c"}) == {"Note": "b"}
 
 
-def test_the_fast_path_takes_what_has_nothing_to_hide() -> None:
+def test_fast_path_accepts_records_without_secrets() -> None:
     shape = shape_of(deselected=[("note",)])
     plain = b'{"id":"1","note":"n","api_key":"k","user":{"name":"n"},"location":{"id":"1"}}'
     assert is_valid(shape, msgspec.Raw(plain))
@@ -217,7 +215,7 @@ def test_the_fast_path_takes_what_has_nothing_to_hide() -> None:
 
 
 @pytest.mark.parametrize("name", ["user", "location", "new"])
-def test_values_of_any_depth_are_carried_or_named(name: str) -> None:
+def test_deep_value_is_emitted_or_named(name: str) -> None:
     shape = shape_of()
     deep = b"[" * 400 + b"]" * 400
     raw = msgspec.Raw(b'{"id":"1","%b":%b}' % (name.encode(), deep))
@@ -238,12 +236,12 @@ def test_values_of_any_depth_are_carried_or_named(name: str) -> None:
         (("properties", "properties"), ("properties",)),
     ],
 )
-def test_a_breadcrumb_leads_to_a_path(breadcrumb: tuple[str, ...], path: tuple[str, ...]) -> None:
+def test_breadcrumb_converts_to_path(breadcrumb: tuple[str, ...], path: tuple[str, ...]) -> None:
     assert path_of(breadcrumb) == path
     assert path_of(breadcrumb_of(path)) == path
 
 
 @given(st.text(max_size=8))
-def test_a_variant_folds_as_its_field_does(name: str) -> None:
+def test_variant_folds_like_its_field(name: str) -> None:
     for kind in ("string", "boolean", "integer", "number", "array", "object"):
         assert fold(f"{name}__v_{kind}") == fold(name)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("restore_process")
 AHEAD = "2024-03-09T00:00:00Z"
 
 
-def test_a_state_is_written_while_a_stream_is_read(
+def test_state_is_written_during_stream(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commerce_taps.run, "STATE_INTERVAL", -1.0)
@@ -27,7 +27,7 @@ def test_a_state_is_written_while_a_stream_is_read(
     assert "STATE" in kinds[:last_record]
 
 
-def test_a_state_has_gone_out_once_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_state_is_flushed(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
@@ -35,7 +35,7 @@ def test_a_state_has_gone_out_once_it_is_written(monkeypatch: pytest.MonkeyPatch
         assert json.loads(raw.getvalue()) == {"type": "STATE", "value": {"bookmarks": {}}}
 
 
-def test_a_bookmark_never_goes_back(capfd: pytest.CaptureFixture[str]) -> None:
+def test_bookmark_never_moves_back(capfd: pytest.CaptureFixture[str]) -> None:
     kept = {"replication_key": "changed", "replication_key_value": AHEAD}
     state = {"bookmarks": {"orders": dict(kept), "lines": dict(kept)}}
     tap, _ = run(capfd, state=state)

@@ -353,7 +353,7 @@ def inside(schema: Schema) -> dict[str, Schema]:
                              "b": "2024-03-01T09:30:00Z"}))  # fmt: skip
 @example(Case({"a": {"type": ["string", "boolean"]}}, {"id": "1", "a": None}))
 @example(Case({}, {}, Style(inside=" "), own_key=False))
-def test_both_ways_lead_to_the_same_record_to_the_last_digit(case: Case) -> None:
+def test_both_paths_emit_the_same_record(case: Case) -> None:
     spliced = fast(case.shape(), case.raw)
     assume(spliced is not None)
     assert spliced is not None
@@ -372,7 +372,7 @@ def test_both_ways_lead_to_the_same_record_to_the_last_digit(case: Case) -> None
 @example(Case(inside({"type": "integer"}), {"id": "1", "o": {"a": "x"}}))
 @example(Case(inside(STAMP), {"id": "1", "o": {"a": "2024-03-01"}}))
 @example(Case({'quo"te': STAMP}, {"id": "1"}))
-def test_whatever_is_emitted_is_valid_against_the_schema_after_it(case: Case) -> None:
+def test_emitted_record_is_valid_against_schema(case: Case) -> None:
     shape = case.shape()
     spliced = fast(shape, case.raw)
     if spliced is not None:
@@ -386,7 +386,7 @@ def test_whatever_is_emitted_is_valid_against_the_schema_after_it(case: Case) ->
 @example(Case({"a": NUMBER}, {"A": Number("1"), "a": "x", "id": "1"}))
 @example(Case(inside(NUMBER), {"id": "1", "o": {"a": "x", "a__v_string": "y"}}))
 @example(Case({"a": {"type": "array", "items": NUMBER}}, {"id": "1", "a": [Number("1"), "x"]}))
-def test_nothing_is_lost(case: Case) -> None:
+def test_slow_path_keeps_every_value(case: Case) -> None:
     sent, emitted = plain(case.text), plain(slow(case.shape(), case.raw))
     dated = mentions_dates(case.schema)
     said = Counter(leaves({**CONTEXT, **sent}, dated=dated))
@@ -398,7 +398,7 @@ def test_nothing_is_lost(case: Case) -> None:
 
 
 @given(cases())
-def test_a_column_holds_its_own_field_or_nothing(case: Case) -> None:
+def test_column_holds_its_own_field_only(case: Case) -> None:
     sent, emitted = exact(case.text), exact(slow(case.shape(), case.raw))
     for name in case.columns.keys() & emitted.keys():
         if case.columns[name] in ({"type": "string"}, {"type": "number"}, {"type": "boolean"}):
@@ -406,7 +406,7 @@ def test_a_column_holds_its_own_field_or_nothing(case: Case) -> None:
 
 
 @given(easy_cases())
-def test_a_conforming_record_is_what_the_sdk_would_emit(case: Case) -> None:
+def test_valid_record_equals_sdk_output(case: Case) -> None:
     def known(value: Any, schema: Schema) -> Any:  # noqa: ANN401
         """Leave out what the SDK drops: keys that an object's schema does not name."""
         if isinstance(value, dict) and "properties" in schema:
@@ -439,9 +439,7 @@ def is_huge(value: object) -> bool:
 
 
 @given(easy_cases(), st.dictionaries(st.sampled_from(["new", "newer"]), anything))
-def test_after_a_new_column_the_next_record_like_it_takes_the_fast_path(
-    case: Case, new: dict[str, Any]
-) -> None:
+def test_record_after_new_column_takes_fast_path(case: Case, new: dict[str, Any]) -> None:
     new = {k: v for k, v in new.items() if v is not None and not is_huge(v)}
     assume(all(infer([plain(case.style.write(v).encode())]) != "any[]" for v in new.values()))
     assume(not case.columns.keys() & new.keys())
@@ -458,7 +456,7 @@ def test_after_a_new_column_the_next_record_like_it_takes_the_fast_path(
 
 @given(cases())
 @example(Case({"a": NUMBER}, {"A": Number("1"), "id": "1"}))
-def test_the_same_record_makes_the_schema_grow_once(case: Case) -> None:
+def test_same_record_grows_schema_once(case: Case) -> None:
     shape = case.shape()
     first = exact(slow(shape, case.raw))
     shape.new_columns.clear()
@@ -468,7 +466,7 @@ def test_the_same_record_makes_the_schema_grow_once(case: Case) -> None:
 
 @given(cases())
 @example(Case({}, {"a": Number("1"), "A": Number("1"), "a__v_integer": "x", "id": "1"}))
-def test_columns_never_differ_by_case_alone(case: Case) -> None:
+def test_columns_never_differ_only_in_case(case: Case) -> None:
     shape = case.shape()
     slow(shape, case.raw)
     folded = Counter(name.lower() for name in shape.schema["properties"])
@@ -476,7 +474,7 @@ def test_columns_never_differ_by_case_alone(case: Case) -> None:
 
 
 @given(cases())
-def test_drop_adds_no_column_and_names_what_it_left_out(case: Case) -> None:
+def test_drop_adds_no_column_and_names_fields(case: Case) -> None:
     shape = case.shape(evolve=False)
     emitted = plain(slow(shape, case.raw))
     assert shape.schema == case.schema
@@ -491,7 +489,7 @@ def test_drop_adds_no_column_and_names_what_it_left_out(case: Case) -> None:
 @given(cases(), st.integers(0, 15))
 @example(Case({"a": NUMBER}, {"a": Number("1")}, own_key=False), 15)
 @example(Case({"a": NUMBER}, {"a": "a secret", "id": "1"}), 15)
-def test_deselected_columns_are_gone_on_both_ways(case: Case, which: int) -> None:
+def test_deselected_columns_disappear_on_both_paths(case: Case, which: int) -> None:
     hidden = {name for place, name in enumerate(case.columns) if which & 1 << place}
     shape = case.shape(hidden=hidden)
     spliced = fast(shape, case.raw)
@@ -511,7 +509,7 @@ def test_deselected_columns_are_gone_on_both_ways(case: Case, which: int) -> Non
 
 
 @given(cases(own_key=True), anything.filter(lambda value: not isinstance(value, str)))
-def test_a_record_without_a_usable_key_fails_its_partition(case: Case, key: object) -> None:
+def test_record_without_usable_key_fails(case: Case, key: object) -> None:
     without = {name: value for name, value in case.record.items() if name != "id"}
     for record in ({**without, "id": key}, without):
         keyless = Case(case.columns, record, case.style)
@@ -532,7 +530,7 @@ def shown(text: bytes) -> str:
 
 
 @pytest.mark.parametrize("text", [*NO_OBJECTS, *NO_RECORDS], ids=shown)
-def test_what_is_no_record_fails_its_partition_and_nothing_else(text: bytes) -> None:
+def test_invalid_record_fails_only_itself(text: bytes) -> None:
     shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
     raw = msgspec.Raw(text)
     assert shape.timestamp(raw) is None
@@ -542,7 +540,7 @@ def test_what_is_no_record_fails_its_partition_and_nothing_else(text: bytes) -> 
 
 
 @pytest.mark.parametrize("text", [*NO_OBJECTS, *NO_RECORDS], ids=shown)
-def test_a_page_with_what_is_no_record_names_it_when_it_is_emitted(text: bytes) -> None:
+def test_page_with_invalid_record_validates_others(text: bytes) -> None:
     shape = Case({"a": {"type": "number"}}, {}).shape(replication_key="id")
     good = msgspec.Raw(b'{"id":"1"}')
     page = shape.validate([good, msgspec.Raw(text)])
@@ -550,7 +548,7 @@ def test_a_page_with_what_is_no_record_names_it_when_it_is_emitted(text: bytes) 
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
-def test_wild_bytes_raise_nothing_but_record_failed(text: bytes) -> None:
+def test_random_bytes_raise_only_record_failed(text: bytes) -> None:
     shape = Case({}, {}).shape(replication_key="id")
     raw = msgspec.Raw(b"{" + text)
     fits = is_valid(shape, raw)
@@ -565,7 +563,7 @@ def test_wild_bytes_raise_nothing_but_record_failed(text: bytes) -> None:
 @pytest.mark.parametrize(
     "sent", ["2024-02-30", "2024-01-01T00:00:00Z", "soon", "", "\uff12024-01-01"]
 )
-def test_what_is_no_day_moves_to_the_column_of_its_text(sent: str) -> None:
+def test_invalid_date_moves_to_string_variant(sent: str) -> None:
     shape = Case({"a": {"type": ["string", "null"], "format": "date"}}, {}).shape()
     record = shaped(shape, msgspec.Raw(json.dumps({"id": "1", "a": sent}).encode()))
     assert (record["a"], record["a__v_string"]) == (None, sent)
@@ -573,7 +571,7 @@ def test_what_is_no_day_moves_to_the_column_of_its_text(sent: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "-1.5E-9999999999999999999999"])
-def test_a_number_that_no_decimal_holds_moves_to_the_column_of_its_text(number: str) -> None:
+def test_huge_exponent_moves_to_string_variant(number: str) -> None:
     shape = Case({"a": {"type": ["integer", "null"]}}, {}).shape()
     raw = msgspec.Raw(b'{"id":"1","a":%b,"b":{"c":[%b]}}' % (number.encode(), number.encode()))
     record = shaped(shape, raw)
@@ -588,7 +586,7 @@ def stamped(value: object, style: Style = Style()) -> msgspec.Raw:
 
 @given(scalars, STYLES)
 @example("", Style())
-def test_a_replication_value_is_the_instant_that_is_emitted(value: object, style: Style) -> None:
+def test_replication_value_equals_emitted_timestamp(value: object, style: Style) -> None:
     shape = Case({"modifiedDate": STAMP}, {}).shape(replication_key="modifiedDate")
     raw = stamped(value, style)
     normal = NORMAL.get(value) if isinstance(value, str) else None
@@ -607,7 +605,7 @@ def test_a_replication_value_is_the_instant_that_is_emitted(value: object, style
 @given(st.lists(st.tuples(scalars, scalars), max_size=6))
 @example([("2024-03-01T09:30:00Z", "2024-03-01T09:30:01Z"), ("2024-13-01T00:00:00Z", None)])
 @example([("2024-03-01T09:30:00Z", None)])
-def test_a_page_is_examined_as_its_records_one_by_one_are(values: list[tuple[Any, Any]]) -> None:
+def test_page_validates_as_single_records_do(values: list[tuple[Any, Any]]) -> None:
     columns = {"createdDate": STAMP, "modifiedDate": STAMP}
     shape = Case(columns, {}).shape(replication_key="modifiedDate")
     raws = [
@@ -624,26 +622,26 @@ def test_a_page_is_examined_as_its_records_one_by_one_are(values: list[tuple[Any
 
 @given(cases())
 @example(Case({"at": {"type": "string"}}, {"id": "1", "at": "2024-03-01T09:30:00Z"}))
-def test_a_replication_value_is_read_whatever_its_column_is(case: Case) -> None:
+def test_replication_value_is_read_in_any_column(case: Case) -> None:
     shape = case.shape()
     assert shape.validate([case.raw]).timestamps == [shape.timestamp(case.raw)]
 
 
 @pytest.mark.parametrize("keys", [["companyId", "id"], ["companyId"], []], ids="-".join)
-def test_identity_tells_records_apart(keys: list[str]) -> None:
+def test_keys_distinguish_records(keys: list[str]) -> None:
     shape = Shape(Case({}, {}).schema, keys=keys, context_keys=["companyId"])
     texts = [b'{"id":"1"}', b'{"id":"2"}', b'{"id":"3"}']
     assert len({shape.key(msgspec.Raw(text)) for text in texts}) == 3
 
 
-def test_a_record_that_carries_a_partition_column_keeps_its_own_value() -> None:
+def test_record_keeps_its_own_partition_column() -> None:
     shape = Case({}, {}).shape()
     raw = msgspec.Raw(b'{"id":"1","companyId":"its own"}')
     assert not is_valid(shape, raw)
     assert shaped(shape, raw)["companyId"] == "its own"
 
 
-def test_a_record_checked_before_the_schema_grew_can_still_be_spliced() -> None:
+def test_record_validated_before_growth_is_spliced() -> None:
     """Worker threads check ahead of the thread that emits."""
     shape = Case({"a": {"type": "string"}}, {}).shape(hidden=["a"])
     raw = msgspec.Raw(b'{"id":"1","a":"x"}')

@@ -261,70 +261,70 @@ MUTANTS = (
         STREAM,
         "            failures.append(self._record_failures(self._emitted.faults, context))\n",
         "            pass\n",
-        "tests/core/test_columns.py::test_a_record_that_cannot_be_written_is_named_and_all_others_come",
+        "tests/core/test_columns.py::test_unwritable_record_is_named_and_skipped",
     ),
     Mutant(
         "a column met in the middle holds nothing",
         STREAM,
         "            emitted.keeps_bookmark = True\n        emitted.records += records\n",
         "        emitted.records += records\n",
-        "tests/core/test_columns.py::test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are",
+        "tests/core/test_columns.py::test_column_in_mid_partition_holds_bookmark_back",
     ),
     Mutant(
         "a mark is kept though a column was met in the middle",
         STREAM,
         "        if failures or self._emitted.keeps_bookmark:\n",
         "        if failures:\n",
-        "tests/core/test_columns.py::test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are",
+        "tests/core/test_columns.py::test_column_in_mid_partition_holds_bookmark_back",
     ),
     Mutant(
         "columns met are not remembered",
         STREAM,
         "            self.stream_state[COLUMNS] = ",
         "            _ = ",
-        "tests/core/test_columns.py::test_a_column_stands_in_the_first_schema_of_every_later_run_with_its_type",
+        "tests/core/test_columns.py::test_later_run_knows_column_and_type",
     ),
     Mutant(
         "records do not carry the columns they lack",
         "commerce_taps/records/validate.py",
         "                    one.setdefault(name, None)\n",
         "                    pass\n",
-        "tests/core/test_columns.py::test_what_a_value_left_in_a_variant_column_is_cleared",
+        "tests/core/test_columns.py::test_variant_column_is_cleared_by_next_value",
     ),
     Mutant(
         "records on the fast path do not carry the columns they lack",
         "commerce_taps/records/validate.py",
         "        return lacks + rest if lacks else rest\n",
         "        return rest\n",
-        "tests/core/test_columns.py::test_what_a_value_left_in_a_variant_column_is_cleared",
+        "tests/core/test_columns.py::test_variant_column_is_cleared_by_next_value",
     ),
     Mutant(
         "the first value alone tells a column's type",
         "commerce_taps/records/evolve.py",
         "infer(alike) for group, alike in",
         "infer(alike[:1]) for group, alike in",
-        "tests/core/test_columns.py::test_the_type_of_a_new_column_is_that_of_the_whole_page",
+        "tests/core/test_columns.py::test_new_column_has_type_of_whole_page",
     ),
     Mutant(
         "odd names stay",
         "commerce_taps/records/columns.py",
         "    if not PLAIN.fullmatch(name) or RESERVED.fullmatch(name):\n",
         "    if False:\n",
-        "tests/core/test_columns.py::test_odd_names_become_names_that_any_database_takes",
+        "tests/core/test_columns.py::test_odd_names_become_valid_column_names",
     ),
     Mutant(
         "new columns have no limit",
         "commerce_taps/records/evolve.py",
         "                if len(self.kinds) >= self._max_columns:\n",
         "                if False:\n",
-        "tests/core/test_columns.py::test_fields_beyond_the_limit_are_kept_in_one_column",
+        "tests/core/test_columns.py::test_fields_beyond_limit_share_one_column",
     ),
     Mutant(
         "SCHEMA does not wait for the first page",
         STREAM,
         '"""Write nothing yet: SCHEMA waits for the first page, which may have new columns."""',
         "super()._write_schema_message()",
-        "tests/core/test_columns.py::test_schema_comes_once_after_the_first_page_and_before_its_rows",
+        "tests/core/test_columns.py::test_schema_follows_first_page_once",
     ),
     # --- a crash costs time, not rows -----------------------------------------------------------
     Mutant(
@@ -332,21 +332,21 @@ MUTANTS = (
         "commerce_taps/run.py",
         "        if now - self._state_written > STATE_INTERVAL:\n",
         "        if False:\n",
-        "tests/core/test_states.py::test_a_state_is_written_while_a_stream_is_read",
+        "tests/core/test_states.py::test_state_is_written_during_stream",
     ),
     Mutant(
         "STATE is written, and waits in the buffer",
         "commerce_taps/output.py",
         "            sys.stdout.buffer.flush()\n",
         "",
-        "tests/core/test_states.py::test_a_state_has_gone_out_once_it_is_written",
+        "tests/core/test_states.py::test_written_state_is_flushed",
     ),
     Mutant(
         "bookmarks may go back",
         "commerce_taps/bookmarks.py",
         "        if known is None or known < value:\n",
         "        if True:\n",
-        "tests/core/test_states.py::test_a_bookmark_never_goes_back",
+        "tests/core/test_states.py::test_bookmark_never_moves_back",
     ),
     Mutant(
         "the bookmark of CS-Cart passes the reading's beginning",
@@ -384,16 +384,14 @@ MUTANTS = (
         STREAM,
         "        self.faults.append((self.records + place + 1, fault))\n",
         "",
-        "tests/core/test_columns.py"
-        "::test_a_record_that_cannot_be_written_is_named_and_all_others_come",
+        "tests/core/test_columns.py::test_unwritable_record_is_named_and_skipped",
     ),
     Mutant(
         "the bookmark passes a record that was not written",
         STREAM,
         "        self.keeps_bookmark = True\n",
         "",
-        "tests/core/test_columns.py"
-        "::test_a_record_that_cannot_be_written_is_named_and_all_others_come",
+        "tests/core/test_columns.py::test_unwritable_record_is_named_and_skipped",
     ),
     Mutant(
         "a row that fails alone is not named",
@@ -408,23 +406,21 @@ MUTANTS = (
         STREAM,
         '        columns = self._remembered if self.config["new_fields"] == "evolve" else {}\n',
         "        columns = {}\n",
-        "tests/core/test_columns.py"
-        "::test_a_column_stands_in_the_first_schema_of_every_later_run_with_its_type",
+        "tests/core/test_columns.py::test_later_run_knows_column_and_type",
     ),
     Mutant(
         "the bookmark passes rows that came before a SCHEMA in mid-stream",
         STREAM,
         "            emitted.keeps_bookmark = True\n        emitted.records += records\n",
         "        emitted.records += records\n",
-        "tests/core/test_columns.py"
-        "::test_a_column_met_in_the_middle_holds_bookmark_and_mark_where_they_are",
+        "tests/core/test_columns.py::test_column_in_mid_partition_holds_bookmark_back",
     ),
     Mutant(
         "every unknown field becomes a column",
         "commerce_taps/records/evolve.py",
         "                if len(self.kinds) >= self._max_columns:\n",
         "                if False:\n",
-        "tests/core/test_columns.py::test_fields_beyond_the_limit_are_kept_in_one_column",
+        "tests/core/test_columns.py::test_fields_beyond_limit_share_one_column",
     ),
     # --- the key is not printed, and goes to one host -------------------------------------------
     Mutant(
@@ -467,22 +463,21 @@ MUTANTS = (
         "commerce_taps/records/selection.py",
         "        return fold(name) in self._secrets\n",
         "        return False\n",
-        "tests/core/test_selection.py::test_a_secret_leaves_in_no_form",
+        "tests/core/test_selection.py::test_secret_is_emitted_in_no_form",
     ),
     Mutant(
         "a variant of a column is not selected as the column is",
         "commerce_taps/records/selection.py",
         '    plain = _VARIANT.sub("", name)\n',
         "    plain = name\n",
-        "tests/core/test_selection.py"
-        "::test_a_column_that_is_not_selected_takes_its_variants_with_it",
+        "tests/core/test_selection.py::test_deselected_column_removes_its_variants",
     ),
     Mutant(
         ".env wins over exported variables",
         "commerce_taps/input/environment.py",
         '        load_dotenv(".env", encoding="utf-8-sig")\n',
         '        load_dotenv(".env", encoding="utf-8-sig", override=True)\n',
-        "tests/bad_input/test_env_file.py::test_a_variable_that_is_exported_wins",
+        "tests/bad_input/test_env_file.py::test_exported_variable_wins_over_env_file",
     ),
     # --- nothing is without an end --------------------------------------------------------------
     Mutant(
@@ -561,7 +556,7 @@ MUTANTS = (
         "        return min(self._clocks())\n",
         "        return max(self._clocks())\n",
         "tests/bad_input/test_clocks.py"
-        "::test_a_clock_that_is_wrong_costs_no_row[tap-codat-ours-behind-the-rows]",
+        "::test_wrong_clock_loses_no_row[tap-codat-ours-behind-the-rows]",
     ),
     Mutant(
         "filters go by the clock that is behind",
@@ -569,7 +564,7 @@ MUTANTS = (
         "        return max(self._clocks())\n",
         "        return min(self._clocks())\n",
         "tests/bad_input/test_clocks.py"
-        "::test_a_clock_that_is_wrong_costs_no_row[tap-cscart-servers-years-behind]",
+        "::test_wrong_clock_loses_no_row[tap-cscart-servers-years-behind]",
     ),
     # --- a run ends soon ------------------------------------------------------------------------
     Mutant(
@@ -602,22 +597,21 @@ MUTANTS = (
         SELECTION,
         "            return self._withhold(field) if field.guarded and text.strip() else text\n",
         "            return text\n",
-        "tests/core/test_selection.py::test_what_cannot_be_told_apart_is_withheld_by_name",
+        "tests/core/test_selection.py::test_ambiguous_value_is_withheld_by_path",
     ),
     Mutant(
         "the fast path does not look inside of objects",
         "commerce_taps/records/validate.py",
         "            closed=self.selection.is_deep,\n",
         "",
-        "tests/core/test_selection.py::test_a_secret_leaves_in_no_form",
+        "tests/core/test_selection.py::test_secret_is_emitted_in_no_form",
     ),
     Mutant(
         "the fast path takes a text where parts are hidden",
         SELECTION,
         "        if closed and field is not None and field.parts and not _is_container(schema):\n",
         "        if False:\n",
-        "tests/core/test_selection.py"
-        "::test_a_column_met_at_run_time_takes_no_secret_on_the_fast_path",
+        "tests/core/test_selection.py::test_new_column_emits_no_secret",
     ),
     Mutant(
         "a catalog offers secrets",
@@ -631,7 +625,7 @@ MUTANTS = (
         "commerce_taps/records/flattening.py",
         "                    column = unused_variant(column, value, out)\n",
         "                    pass\n",
-        "tests/core/test_mapping.py::test_flattening_loses_nothing_and_fits",
+        "tests/core/test_mapping.py::test_flattening_keeps_every_value_and_fits",
     ),
     Mutant(
         "what streams declare to be secrets is not withheld",

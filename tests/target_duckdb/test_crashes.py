@@ -47,7 +47,7 @@ def feed(pipe: IO[bytes] | None, count: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_after_a_kill_the_file_has_what_the_state_says(database: Database, seed: int) -> None:
+def test_killed_load_holds_rows_of_its_state(database: Database, seed: int) -> None:
     database.settings |= {"max_wait_seconds": 0}
     with database.start() as loader:
         feeder = threading.Thread(target=feed, args=(loader.stdin, 40000))
@@ -67,7 +67,7 @@ def test_after_a_kill_the_file_has_what_the_state_says(database: Database, seed:
     assert database.load(data=b"".join(messages(100))) != ""
 
 
-def test_sigterm_commits_what_came(database: Database) -> None:
+def test_sigterm_commits_received_rows(database: Database) -> None:
     fcntl = pytest.importorskip("fcntl")
     termios = pytest.importorskip("termios")
     database.settings["max_wait_seconds"] = 3600
@@ -88,7 +88,7 @@ def test_sigterm_commits_what_came(database: Database) -> None:
     assert database.query("SELECT id FROM a") == [(1,)]
 
 
-def test_a_full_disk_keeps_what_was_committed(database: Database) -> None:
+def test_full_disk_keeps_committed_rows(database: Database) -> None:
     resource = pytest.importorskip("resource")
     database.load(*SCHEMAS, record("a", id=1), state({"n": 1}))
     noise = random.Random(1)  # noqa: S311
@@ -117,7 +117,7 @@ sys.stdin.readline()
 
 
 @pytest.mark.parametrize("wait", [0.2, 60])
-def test_a_reader_that_holds_the_file_is_waited_for(database: Database, wait: float) -> None:
+def test_locked_file_is_waited_for(database: Database, wait: float) -> None:
     database.load(SCHEMAS[0])
     database.settings["lock_wait_seconds"] = wait
     hold = [sys.executable, "-c", HOLD, os.fspath(database.path)]
@@ -143,7 +143,7 @@ def test_a_reader_that_holds_the_file_is_waited_for(database: Database, wait: fl
     assert b"Traceback" not in said
 
 
-def test_two_loaders_at_once_both_load(database: Database) -> None:
+def test_concurrent_loaders_both_load(database: Database) -> None:
     with database.start() as one, database.start() as other:
         for name, loader in (("a", one), ("b", other)):
             assert loader.stdin is not None

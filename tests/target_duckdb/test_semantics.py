@@ -39,7 +39,7 @@ ORDERS = schema({"id": ID, "n": INTEGER}, "id")
 
 @pytest.mark.parametrize("flush", [1, 1000], ids=["many flushes", "one flush"])
 @pytest.mark.parametrize("memory", ["", "256MB"], ids=["merge", "little memory"])
-def test_the_last_row_of_a_key_wins(database: Database, flush: int, memory: str) -> None:
+def test_last_row_of_key_wins(database: Database, flush: int, memory: str) -> None:
     database.settings |= {"batch_size_rows": flush, "memory_limit": memory}
     for _ in range(2):
         for data in (encoded([ORDERS, *(record(id=str(n % 7), n=n) for n in range(50))]),):
@@ -53,7 +53,7 @@ def test_the_last_row_of_a_key_wins(database: Database, flush: int, memory: str)
     }
 
 
-def test_keys_that_are_the_same_moment_are_one(database: Database) -> None:
+def test_keys_of_equal_timestamps_are_one(database: Database) -> None:
     keyed = schema({"at": STAMP, "n": INTEGER}, "at")
     times = ["2024-01-01T00:00:00Z", "2024-01-01T02:00:00.000+02:00", "2024-01-01 00:00:00"]
 
@@ -62,14 +62,14 @@ def test_keys_that_are_the_same_moment_are_one(database: Database) -> None:
     assert database.rows() == [{"at": datetime(2024, 1, 1), "n": 2}]  # noqa: DTZ001
 
 
-def test_a_table_of_keys_alone(database: Database) -> None:
+def test_table_of_only_keys_loads(database: Database) -> None:
     for _ in range(2):
         database.load(schema({"id": ID}, "id"), record(id="a"), record(id="a"))
 
     assert database.rows() == [{"id": "a"}]
 
 
-def test_without_a_key_rows_are_appended(database: Database) -> None:
+def test_rows_without_key_are_appended(database: Database) -> None:
     for _ in range(2):
         database.load(schema({"id": ID}), record(id="a"), record(id="a"))
 
@@ -77,12 +77,12 @@ def test_without_a_key_rows_are_appended(database: Database) -> None:
 
 
 @pytest.mark.parametrize("bad", [record(n=1), record(id=None, n=1)])
-def test_a_record_without_its_key_is_refused(database: Database, bad: dict[str, Any]) -> None:
+def test_record_without_key_is_rejected(database: Database, bad: dict[str, Any]) -> None:
     with pytest.raises(MissingKey, match="`id`"):
         database.load(ORDERS, bad)
 
 
-def test_a_text_beside_goes_with_its_value(database: Database) -> None:
+def test_overflow_is_cleared_with_its_value(database: Database) -> None:
     priced = schema({"id": ID, "price": NUMBER}, "id")
     long = '{"type":"RECORD","stream":"orders","record":{"id":"a","price":0.12345678901234567890}}'
     database.load(priced, long)
@@ -113,7 +113,7 @@ def test_a_text_beside_goes_with_its_value(database: Database) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("apart", [True, False], ids=["two runs", "one run"])
-def test_a_type_widens_where_nothing_is_lost(  # noqa: PLR0917
+def test_type_widens_if_nothing_is_lost(  # noqa: PLR0917
     database: Database,
     first: object,
     value: object,
@@ -142,7 +142,7 @@ def test_a_type_widens_where_nothing_is_lost(  # noqa: PLR0917
         (INTEGER, 1, STAMP),
     ],
 )
-def test_a_type_that_would_change_values_is_refused(
+def test_type_change_with_loss_is_rejected(
     database: Database, first: object, value: object, then: object
 ) -> None:
     database.load(schema({"v": first}), record(v=value), state(1))
@@ -154,7 +154,7 @@ def test_a_type_that_would_change_values_is_refused(
     assert database.rows() == before
 
 
-def test_columns_come_and_stay_away(database: Database) -> None:
+def test_new_and_missing_columns_load(database: Database) -> None:
     database.load(ORDERS, record(id="a", n=1), schema({"id": ID, "more": TEXT}, "id"),
                   record(id="b", more="x"), record(id="a"))  # fmt: skip
 
@@ -164,7 +164,7 @@ def test_columns_come_and_stay_away(database: Database) -> None:
     ]
 
 
-def test_a_number_type_may_follow(database: Database) -> None:
+def test_number_type_may_change_later(database: Database) -> None:
     database.load(schema({"v": NUMBER}), record(v=1.25))
     database.settings["number_type"] = "DECIMAL(38, 9)"
     database.load(schema({"v": NUMBER}), record(v=2.5))
@@ -186,9 +186,7 @@ def test_a_number_type_may_follow(database: Database) -> None:
           '{"type":"RECORD","stream":"orders","record":{"v":0.12345678901234567890}}'], "v__digits"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_a_table_is_refused(
-    database: Database, messages: list[Any], words: str
-) -> None:
+def test_invalid_table_is_rejected(database: Database, messages: list[Any], words: str) -> None:
     with pytest.raises(LoadError, match=words):
         database.load(*messages)
 
@@ -196,7 +194,7 @@ def test_what_cannot_be_a_table_is_refused(
 @pytest.mark.parametrize(
     "name", ["camelCase", "select", "a.b", 'a"b', "a\\b", "a'b", "a\nb", "ö", "a b", "_sdc_x", "row", "0"]
 )  # fmt: skip
-def test_names_are_those_of_the_tap(database: Database, name: str) -> None:
+def test_table_names_follow_the_tap(database: Database, name: str) -> None:
     for _ in range(2):
         database.load(schema({name: ID, "other": TEXT}, name), record(**{name: "a"}))
 
@@ -213,7 +211,7 @@ def test_names_are_those_of_the_tap(database: Database, name: str) -> None:
         ("shop-orders", {"schema_mapping": {"shop": {"target_schema": "s"}}}, ("s", "orders")),
     ],
 )
-def test_a_table_is_where_its_stream_says(
+def test_table_location_follows_stream_name(
     database: Database, stream: str, chosen: dict[str, Any], expected: tuple[str, str]
 ) -> None:
     database.settings |= chosen
@@ -227,7 +225,7 @@ def test_a_table_is_where_its_stream_says(
 
 
 @pytest.mark.parametrize("hard", [True, False])
-def test_activate_version_leaves_one_version(database: Database, *, hard: bool) -> None:
+def test_activate_version_keeps_one_version(database: Database, *, hard: bool) -> None:
     database.settings |= {"add_metadata_columns": True, "hard_delete": hard}
     database.load(ORDERS, *(record(id=each, n=1) | {"version": 1} for each in "ab"))
 
@@ -238,7 +236,7 @@ def test_activate_version_leaves_one_version(database: Database, *, hard: bool) 
     assert rows == ([("b", True)] if hard else [("a", False), ("b", True)])
 
 
-def test_metadata_is_what_the_specification_names(database: Database) -> None:
+def test_metadata_columns_follow_the_specification(database: Database) -> None:
     database.settings["add_metadata_columns"] = True
     extracted = {"time_extracted": "2024-01-01T01:00:00+01:00"}
     database.load(ORDERS, record(id="a", n=1) | extracted, record(id="b"))
@@ -254,7 +252,7 @@ def test_metadata_is_what_the_specification_names(database: Database) -> None:
     }
 
 
-def test_a_file_of_the_older_loader_is_taken_over(database: Database) -> None:
+def test_file_of_older_loader_is_continued(database: Database) -> None:
     """It was made by target-duckdb 0.8.0 with DuckDB 1.2.2."""
     old = Path(__file__).with_name("files") / "target-duckdb-0.8.0.duckdb.gz"
     database.path.write_bytes(gzip.decompress(old.read_bytes()))
@@ -280,7 +278,7 @@ def test_a_file_of_the_older_loader_is_taken_over(database: Database) -> None:
 # --- states and input ---------------------------------------------------------------------------
 
 
-def test_a_state_is_printed_as_it_came(database: Database) -> None:
+def test_state_is_printed_unchanged(database: Database) -> None:
     printed = database.load(
         ORDERS, '{"type": "STATE", "value": {"b": 1.00,  "a":"\\u00f6ö"}}', record(id="a")
     )
@@ -288,7 +286,7 @@ def test_a_state_is_printed_as_it_came(database: Database) -> None:
     assert printed == '{"b": 1.00,  "a":"\\u00f6ö"}\n'
 
 
-def test_a_state_is_printed_after_its_commit_alone(
+def test_state_is_printed_only_after_commit(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: object) -> None:
@@ -318,7 +316,7 @@ def test_a_state_is_printed_after_its_commit_alone(
     ],
 )
 @pytest.mark.parametrize("ending", ["", "\n"])
-def test_a_broken_line_is_a_sentence(database: Database, broken: str, ending: str) -> None:
+def test_broken_line_raises_readable_error(database: Database, broken: str, ending: str) -> None:
     data = encoded([ORDERS, record(id="a"), state(1), record(id="b")]) + (broken + ending).encode()
     with pytest.raises(LoadError) as error:
         database.load(data=data)
@@ -329,18 +327,20 @@ def test_a_broken_line_is_a_sentence(database: Database, broken: str, ending: st
         assert [row["id"] for row in database.rows()] == ["a", "b"]
 
 
-def test_a_last_line_without_an_end_is_taken(database: Database) -> None:
+def test_last_line_without_end_is_loaded(database: Database) -> None:
     printed = database.load(data=encoded([ORDERS, record(id="a"), state(1)]).rstrip())
 
     assert (printed, len(database.rows())) == ("1\n", 1)
 
 
-def test_a_record_before_its_schema_is_refused(database: Database) -> None:
+def test_record_before_schema_is_rejected(database: Database) -> None:
     with pytest.raises(RecordBeforeSchema, match="`orders`"):
         database.load(record(id="a"))
 
 
-def test_fields_beyond_the_schema(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_fields_are_rejected_or_counted(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     lines = [ORDERS, record(id="a", n=1, extra="secret"), record(id="b", extra=1)]
     with pytest.raises(LoadError, match="`extra`") as refused:
         database.load(*lines)
@@ -385,7 +385,7 @@ MESSAGES = [
 
 @settings(max_examples=20)
 @given(st.tuples(*map(formatted, MESSAGES)))
-def test_any_formatting_of_the_same_messages_is_the_same(lines: tuple[str, ...]) -> None:
+def test_formatting_of_messages_changes_nothing(lines: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "rows.duckdb")
         printed = database.load(*lines)
@@ -404,7 +404,7 @@ def test_any_formatting_of_the_same_messages_is_the_same(lines: tuple[str, ...])
     ]
 
 
-def test_many_rows_of_interleaved_streams(database: Database) -> None:
+def test_interleaved_streams_load_all_rows(database: Database) -> None:
     """More than one batch, and flushes in the middle of one."""
     database.settings |= {"batch_size_mb": 0.1}
     data = encoded(
@@ -446,7 +446,7 @@ def test_many_rows_of_interleaved_streams(database: Database) -> None:
         ({"filepath": os.devnull + "/a"}, "cannot be opened"),
     ],
 )
-def test_a_mistake_in_the_settings_is_a_sentence(
+def test_settings_mistake_ends_with_message(
     tmp_path: Path, config: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "config.json"
@@ -462,7 +462,7 @@ def test_a_mistake_in_the_settings_is_a_sentence(
 
 
 @pytest.mark.parametrize("content", [b"no database", b"x" * 20000])
-def test_a_file_that_is_no_database_is_a_sentence(database: Database, content: bytes) -> None:
+def test_invalid_database_file_is_rejected(database: Database, content: bytes) -> None:
     database.path.write_bytes(content)
 
     with pytest.raises(LoadError, match="cannot be opened"):
@@ -471,7 +471,7 @@ def test_a_file_that_is_no_database_is_a_sentence(database: Database, content: b
     assert database.path.read_bytes() == content
 
 
-def test_about_names_every_setting(invoked: Callable[..., str]) -> None:
+def test_about_lists_every_setting(invoked: Callable[..., str]) -> None:
     about = json.loads(invoked("--about", "--format=json"))
 
     assert about["name"] == "target-duckdb-lines"

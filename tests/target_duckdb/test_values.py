@@ -89,7 +89,7 @@ def line(raw: str) -> str:
         *((kind, "null", None, None) for kind in (NUMBER, INTEGER, TEXT, BOOLEAN, STAMP, OBJECT, {})),
     ],
 )  # fmt: skip
-def test_a_value_is_kept(
+def test_column_keeps_each_value(
     database: Database, kind: dict[str, Any], raw: str, kept: object, beside: str | None
 ) -> None:
     database.load(schema({"value": kind}), line(raw))
@@ -112,7 +112,7 @@ def test_a_value_is_kept(
     ],
 )
 @pytest.mark.parametrize("name", ["value", 'va"lue'])
-def test_a_misfit_is_refused_by_name_and_never_quoted(
+def test_invalid_value_is_named_never_quoted(
     database: Database, kind: dict[str, Any], raw: str, name: str
 ) -> None:
     spelt = json.dumps(name)
@@ -128,7 +128,7 @@ def test_a_misfit_is_refused_by_name_and_never_quoted(
     assert database.query("FROM duckdb_tables()") == []
 
 
-def test_bytes_that_are_no_utf8_are_refused(database: Database) -> None:
+def test_invalid_utf8_is_rejected(database: Database) -> None:
     with pytest.raises(LoadError, match="`orders`"):
         database.load(
             schema({"value": OBJECT}),
@@ -137,7 +137,7 @@ def test_bytes_that_are_no_utf8_are_refused(database: Database) -> None:
 
 
 @pytest.mark.parametrize("raw", ["1.5", "99999999999999999999999999999.123456789", "1e-9", "-0.1"])
-def test_a_decimal_keeps_every_digit(database: Database, raw: str) -> None:
+def test_decimal_keeps_every_digit(database: Database, raw: str) -> None:
     database.settings["number_type"] = "DECIMAL(38,9)"
     database.load(schema({"value": NUMBER}), line(raw))
 
@@ -145,7 +145,7 @@ def test_a_decimal_keeps_every_digit(database: Database, raw: str) -> None:
 
 
 @pytest.mark.parametrize("raw", ["1.1234567890", "1e29", '"1"', "true", "1e99999999999999999999"])
-def test_a_decimal_is_never_rounded(database: Database, raw: str) -> None:
+def test_decimal_is_never_rounded(database: Database, raw: str) -> None:
     if raw == "1.1234567890":
         raw = "1.12345678901"
     database.settings["number_types"] = {"orders.v*": "DECIMAL(38,9)"}
@@ -158,7 +158,7 @@ def test_a_decimal_is_never_rounded(database: Database, raw: str) -> None:
     ("kind", "raw"),
     [(NUMBER, "0.1234567890123456789012345678"), (STAMP, '"2024-02-30"'), (TEXT, "null")],
 )
-def test_a_key_is_held_whole_or_refused(database: Database, kind: dict[str, Any], raw: str) -> None:
+def test_key_is_exact_or_rejected(database: Database, kind: dict[str, Any], raw: str) -> None:
     with pytest.raises(LoadError, match="column `value`"):
         database.load(schema({"value": kind}, "value"), line(raw))
 
@@ -188,9 +188,7 @@ def is_of(kind: dict[str, Any], value: object) -> bool:
 
 @settings(max_examples=120)
 @given(st.sampled_from(KINDS), VALUES)
-def test_any_value_through_any_column_is_equal_or_refused(
-    kind: dict[str, Any], value: object
-) -> None:
+def test_any_value_is_equal_or_rejected(kind: dict[str, Any], value: object) -> None:
     raw = json.dumps(value)
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "rows.duckdb")
