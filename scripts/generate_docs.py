@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from commerce_taps import errors
 from commerce_taps.errors import Action, Rule
-from tap_centra.integration.errors import ERRORS as CENTRA_ERRORS
-from tap_centra.order.errors import ERRORS as CENTRA_ORDER_ERRORS
+from tap_centra.integration.api import ERRORS as CENTRA_ERRORS
+from tap_centra.order.api import ERRORS as CENTRA_ORDER_ERRORS
 from tap_centra.tap import TapCentra
 from tap_codat.api import ERRORS as CODAT_ERRORS
 from tap_codat.tap import TapCodat

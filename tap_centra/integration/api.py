@@ -1,9 +1,8 @@
-"""Asks the Integration API: one query at a time, inside of the client's rate limits.
+"""The Integration API: its address and token, its errors, its rate limits and its schema.
 
-Centra's limits are token buckets for requests and for the complexity of queries, each over ten
-seconds and over an hour, shared by all integrations of the client (Centra's documentation, "API
-rate limits"). What is left of them is asked once a run; what a query costs is told with its answer.
-Only queries are sent, never a mutation.
+Only queries are sent, never a mutation. Sources are Centra's documentation (pages "Authorization",
+"API rate limits") and public code that queries the API. The HTTP status of a rejected query is not
+documented, so the error rules go by its text.
 """
 
 from __future__ import annotations
@@ -16,121 +15,154 @@ import typing as t
 from collections import Counter
 
 import msgspec
-from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.api import Api
 from commerce_taps.auth import HeaderAuth
 from commerce_taps.errors import (
+    Action,
     ErrorResponse,
+    ErrorTable,
     InvalidResponse,
+    Message,
     PartitionFailed,
     PartitionSkipped,
+    Rule,
     TapStopped,
 )
 from commerce_taps.http import Request
-from commerce_taps.rate_limit import TokenBucket
 from commerce_taps.records.envelope import open_envelope
+from commerce_taps.redact import first_words, redact
 from commerce_taps.threads import Once
-from tap_centra.integration.errors import ERRORS, api_message, read_errors
-from tap_centra.integration.introspection import QUERY, LiveSchema, Look
+from tap_centra.integration import introspection, rate_limits
+from tap_centra.integration.introspection import LiveSchema
+from tap_centra.integration.rate_limits import RateLimits
+from tap_centra.integration.responses import Envelope, errors_of, parse_errors
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Iterator, Mapping
 
-    from commerce_taps.errors import Message
-    from tap_centra.integration.introspection import Field
-
 Data = t.TypeVar("Data")
 
-SHARE: t.Final = 0.95
-"""How much of what the client may ask the tap takes at most: the rest is for its neighbours."""
-
-UNITS: t.Final = {"REQUEST_COUNT": "requests", "QUERY_COMPLEXITY": "complexity"}
-SECONDS: t.Final = {"TEN_SECONDS": 10.0, "ONE_HOUR": 3600.0}
 NO_DATA: t.Final = (b"null", b"[]", b"{}")
-RATE_LIMITS: t.Final = "{ rateLimits { type intervalSeconds quota remainingQuota } }"
+"""A response without data, in each form PHP may give it."""
+
+ANY_REFUSAL: t.Final = (200, 400, 401, 403, 422)
+RATE_LIMIT_RETRIES: t.Final = 2
+"""Retries at a rate limit before the tap requests fewer rows. Each waits for `Retry-After`, after
+which a bucket that other integrations emptied is full again."""
+RATE_LIMIT: t.Final = "Centra's rate limit is reached"
+_RATE_LIMIT_REMEDY: t.Final = (
+    "run again later, or reduce the load of other integrations, which share the limit"
+)
+_TOO_COMPLEX: t.Final = "select fewer columns"
+_NEW_CREDENTIAL: t.Final = (
+    "create a new token with the same permissions in the admin, System > API Tokens; the secret of "
+    "the Order API needs `api: order`"
+)
+_REPORT: t.Final = "please report it"
 
 
-class Query:
-    """A query under construction: its variables, each with the type its argument has."""
+class _Errors(ErrorTable):
+    """The rules, which apply to the messages and categories of the errors in a response only."""
 
-    def __init__(self) -> None:
-        """Begin without variables."""
-        self._types: dict[str, str] = {}
-        self.variables: dict[str, t.Any] = {}
-
-    def call(self, field: Field, alias: str, inside: str, **arguments: t.Any) -> str:  # noqa: ANN401
-        """Write a field with arguments.
-
-        Args:
-            field: The field.
-            alias: Its name in the answer.
-            inside: What is asked of its value.
-            arguments: Values of its arguments; what is `None`, or what it does not know, is
-                left out.
-
-        Returns:
-            The text, with a variable for each argument.
-        """
-        given = []
-        for name, value in arguments.items():
-            if value is not None and name in field.arguments:
-                variable = f"{alias}_{name}"
-                self._types[variable] = field.arguments[name].type.text
-                self.variables[variable] = value
-                given.append(f"{name}: ${variable}")
-        arguments_given = f"({', '.join(given)})" if given else ""
-        return f"{alias}: {field.name}{arguments_given} {{ {inside} }}"
-
-    def text(self, *calls: str) -> str:
-        """Write the whole query.
-
-        Args:
-            calls: The fields.
-
-        Returns:
-            The text.
-        """
-        declared = ", ".join(f"${name}: {kind}" for name, kind in self._types.items())
-        head = f"query({declared})" if declared else "query"
-        return f"{head} {{ {' '.join(calls)} }}"
+    @override
+    def classify(self, status: int, body: bytes, *, in_api_form: bool = True) -> Rule:
+        found = [(error.message, error.category) for error in errors_of(body)]
+        text = (msgspec.json.encode(found) if found else body).lower()
+        return super().classify(status, text, in_api_form=in_api_form)
 
 
-class _RateLimit(msgspec.Struct, rename="camel"):
-    type: str
-    interval_seconds: str
-    quota: float
-    remaining_quota: float
+ERRORS: t.Final[ErrorTable] = _Errors(
+    Rule(ANY_REFUSAL, Action.REDUCE, "{message}", body=b'"authorization"'),
+    Rule(
+        (401, 403),
+        Action.STOP,
+        "Centra does not accept the token: it has expired or was revoked ({message})",
+        _NEW_CREDENTIAL,
+        recheck=3,
+    ),
+    Rule(
+        ANY_REFUSAL,
+        Action.STOP,
+        "Centra does not accept the token: it has expired or was revoked ({message})",
+        _NEW_CREDENTIAL,
+        body=b'"authentication"',
+        recheck=3,
+    ),
+    Rule(
+        (404, 405, 410),
+        Action.STOP,
+        "there is no Integration API at this address ({message})",
+        "set `base_url` to https://<customer>.centra.com",
+    ),
+    Rule((413,), Action.REDUCE, "the query is too large", _TOO_COMPLEX),
+    # One query may cost more than the bucket of ten seconds ever holds.
+    Rule(
+        (429,),
+        Action.RETRY,
+        RATE_LIMIT,
+        _RATE_LIMIT_REMEDY,
+        on_exhausted=Action.REDUCE,
+        divisible_retries=RATE_LIMIT_RETRIES,
+    ),
+    Rule(
+        ANY_REFUSAL,
+        Action.FAIL,
+        "Centra's schema has changed since the run began ({message})",
+        "run again",
+        body=b"cannot query field",
+    ),
+    Rule(
+        ANY_REFUSAL,
+        Action.FAIL,
+        "Centra does not know an argument ({message})",
+        _REPORT,
+        body=b"unknown argument",
+    ),
+    Rule(
+        ANY_REFUSAL,
+        Action.RETRY,
+        RATE_LIMIT,
+        _RATE_LIMIT_REMEDY,
+        body=b"rate limit",
+        on_exhausted=Action.REDUCE,
+        divisible_retries=RATE_LIMIT_RETRIES,
+    ),
+    Rule(ANY_REFUSAL, Action.REDUCE, "{message}", _TOO_COMPLEX, body=b"complex"),
+    Rule(ANY_REFUSAL, Action.REDUCE, "{message}", _TOO_COMPLEX, body=b"limit"),
+    Rule(
+        (200,),
+        Action.RETRY,
+        "Centra has an internal error ({message})",
+        "run again later; if it fails again, report it to Centra's support",
+        body=b"internal",
+    ),
+    Rule(ANY_REFUSAL, Action.FAIL, "Centra rejects the query ({message})", _REPORT),
+)
 
 
-class _RateLimits(msgspec.Struct, rename="camel"):
-    rate_limits: list[_RateLimit]
+def api_message(body: bytes) -> Message:
+    """Find Centra's own message in the body of an error response.
 
+    Args:
+        body: A GraphQL response with errors, or anything a proxy may have put in its place.
 
-class _Extensions(msgspec.Struct):
-    complexity: float
-
-
-class _Answer(msgspec.Struct):
-    data: Raw = Raw(b"null")
-    errors: t.Any = None
-    extensions: Raw = Raw(b"null")
-
-    @property
-    def complexity(self) -> float | None:
-        """What the query has cost; `None` where that is not told."""
-        with contextlib.suppress(msgspec.DecodeError):  # PHP writes an empty object as []
-            return msgspec.json.decode(self.extensions, type=_Extensions).complexity
-        return None
+    Returns:
+        The messages of all errors, or the first words of the body.
+    """
+    if errors := errors_of(body):
+        messages = dict.fromkeys(error.message.strip().rstrip(".") for error in errors)
+        return Message(redact("; ".join(messages))[:400])
+    return Message(first_words(body))
 
 
 class IntegrationApi(Api):
     """The Integration API, as one token opens it.
 
     Attributes:
-        complexity: What the queries have cost, by stream.
+        complexity: The cost of the queries so far, by stream.
     """
 
     errors = ERRORS
@@ -139,16 +171,16 @@ class IntegrationApi(Api):
     def __init__(self, config: Mapping[str, t.Any], logger: logging.Logger) -> None:
         super().__init__(config, logger)
         self.complexity: Counter[str] = Counter()
-        self._counting = threading.Lock()
+        self._lock = threading.Lock()
         self._live = Once(self._fetch_schema)
         self._costs: dict[tuple[str, int], float] = {}
         self._exhausted = 0
-        self._largest = math.inf  # what a query can have cost
+        self._max_complexity = math.inf
 
     @override
     @property
     def base_url(self) -> str:
-        """Address of the one endpoint."""
+        """Address of the only endpoint."""
         return f"{str(self.config['base_url']).rstrip('/').removesuffix('/graphql')}/graphql"
 
     @override
@@ -162,7 +194,6 @@ class IntegrationApi(Api):
 
     @override
     def summarize(self) -> Iterator[str]:
-        """Add what the queries have cost."""
         yield from super().summarize()
         if costs := self.complexity:
             listed = ", ".join(f"{name or 'schema'} {cost:,}" for name, cost in costs.most_common())
@@ -173,61 +204,47 @@ class IntegrationApi(Api):
         """The schema of the environment, fetched once a run.
 
         Raises:
-            TapStopped: It could not be fetched; nothing can be queried without.
+            TapStopped: It could not be fetched; nothing can be queried without it.
         """
         return self._live()
 
     def _fetch_schema(self) -> LiveSchema:
-        """Fetch the schema, and what is left of the limits."""
+        """Fetch the schema, and what is left of the rate limits."""
         try:
-            live = LiveSchema(self.post(Look, QUERY), self.client.now, self.client.latest)
+            data = self.fetch(introspection.Introspection, introspection.QUERY)
+            live = LiveSchema(data, self.client.now, self.client.latest)
             if "rateLimits" in live.roots:
-                self._measure()
+                self.refresh_limits()
         except (PartitionFailed, PartitionSkipped) as error:
-            msg = f"the schema of the environment is not known: {error.reason}"
-            raise TapStopped(msg, remedy=error.remedy) from error
+            reason = f"the schema of the environment is not known: {error.reason}"
+            raise TapStopped(reason, remedy=error.remedy) from error
         return live
 
-    def _measure_again(self) -> None:
-        """Look up what is left of the limits, if one was reached: others use them, too.
+    def _refresh_exhausted_limits(self) -> None:
+        """Fetch what is left of the limits if a request has reached one since the last time.
 
-        Centra does not say which it was, and the hour's would be empty for long.
+        Other integrations use them as well, and Centra does not report which limit it was: the
+        tap would wait for the hour's to fill up, which takes long.
         """
-        with self._counting:
+        with self._lock:
             exhausted, self._exhausted = self._exhausted, self.client.limiter.exhausted
         if exhausted != self._exhausted:
-            self._measure()
+            self.refresh_limits()
 
-    def _measure(self) -> None:
-        """Look up what is left of the limits, and keep inside of them from now on."""
+    def refresh_limits(self) -> None:
+        """Fetch what is left of the rate limits, and pace requests by it from now on."""
         try:
-            limits = self.post(_RateLimits, RATE_LIMITS).rate_limits
+            limits = self.fetch(RateLimits, rate_limits.QUERY)
         except PartitionFailed as error:
             self.logger.warning(
-                "The rate limits are not known, and kept only as far as the API asks to wait: %s",
+                "The rate limits are not known. The tap only waits when Centra asks for it: %s",
                 error.reason,
             )
             return
-        known = [
-            limit
-            for limit in limits
-            if limit.type in UNITS
-            and limit.interval_seconds in SECONDS
-            and 0 <= limit.remaining_quota <= limit.quota > 0
-        ]
-        costs = [limit.quota for limit in known if UNITS[limit.type] == "complexity"]
-        self._largest = min(costs, default=math.inf)
-        self.client.limiter.buckets = [
-            TokenBucket(
-                UNITS[limit.type],
-                limit.quota * SHARE,
-                SECONDS[limit.interval_seconds],
-                limit.remaining_quota - limit.quota * (1 - SHARE),
-            )
-            for limit in known
-        ]
+        self._max_complexity = limits.max_complexity
+        self.client.limiter.buckets = limits.token_buckets()
 
-    def post(
+    def fetch(
         self,
         kind: type[Data],
         query: str,
@@ -236,28 +253,26 @@ class IntegrationApi(Api):
         stream: str = "",
         size: int = 0,
     ) -> Data:
-        """Ask a query.
+        """Send a query.
 
         Args:
-            kind: The msgspec type of the answer's data.
-            query: The query.
-            variables: Its variables.
-            stream: The stream it is for.
-            size: How many rows are asked for: the same query with more rows costs more.
-
-        Returns:
-            The data.
+            kind: The msgspec type of the response's data.
+            query: The text of the query.
+            variables: The values of its variables.
+            stream: The stream that needs it; "" for the API itself.
+            size: The number of rows requested. The cost of a query is remembered by its text and
+                this number.
 
         Raises:
-            RequestTooLarge: Less of it may be answered.
-            TapError: As the error table says.
+            RequestTooLarge: A smaller query may succeed.
+            TapError: As the error table decides.
         """
-        data, failure = self.ask(kind, query, variables, stream=stream, size=size)
+        data, failure = self.fetch_partial(kind, query, variables, stream=stream, size=size)
         if failure is not None:
             raise failure
         return data
 
-    def ask(
+    def fetch_partial(
         self,
         kind: type[Data],
         query: str,
@@ -267,62 +282,62 @@ class IntegrationApi(Api):
         size: int = 0,
         divisible: bool = False,
     ) -> tuple[Data, PartitionFailed | None]:
-        """Ask a query of which a part may be answered.
+        """Send a query whose response may hold data beside errors.
 
         Args:
-            kind: As for `post`.
-            query: As for `post`.
-            variables: As for `post`.
-            stream: As for `post`.
-            size: As for `post`.
-            divisible: Whether fewer rows can be asked for in its place.
+            kind: As for `fetch`.
+            query: As for `fetch`.
+            variables: As for `fetch`.
+            stream: As for `fetch`.
+            size: As for `fetch`.
+            divisible: Whether the caller can request fewer rows instead.
 
         Returns:
-            The data, and what was said beside it if it is not all of it.
+            The data, and the failure of the part that is missing, if any.
 
         Raises:
-            TapError: As for `post`; there is no data.
+            TapError: As the error table decides, if there is no data.
         """
-        self._measure_again()
-        known = self._costs.get((query, size), 0.0)
-        thought = {"requests": 1.0, "complexity": min(known, self._largest)}
-        mark = _mark(query, variables or {})
-        # An answer has the names that were asked for: so the answer to another query is known.
-        marked = query.replace("{", f"{{ {mark}: __typename", 1)
+        self._refresh_exhausted_limits()
+        expected = min(self._costs.get((query, size), 0.0), self._max_complexity)
+        token = _token(query, variables or {})
+        # A response repeats the aliases of its query: this one shows which query it belongs to.
+        marked = query.replace("{", f"{{ {token}: __typename", 1)
         body = msgspec.json.encode({"query": marked, "variables": variables or {}})
 
-        def data_of(answer: _Answer) -> Data:
-            data = bytes(answer.data)
+        def parse_data(envelope: Envelope) -> Data:
+            data = bytes(envelope.data)
             if data in NO_DATA:
-                msg = "the answer has neither data nor errors"
+                msg = "the response has neither data nor errors"
                 raise InvalidResponse(msg)
-            if b'"%b":' % mark.encode() not in data:
-                msg = "the answer is to another question"
+            if b'"%b":' % token.encode() not in data:
+                msg = "the response belongs to another query"
                 raise InvalidResponse(msg)
             return open_envelope(data, kind)
 
         def parse(body: bytes) -> Data:
-            answer = open_envelope(body, _Answer)
-            cost = answer.complexity
-            if cost is not None and 0 <= cost <= self._largest:  # or else it is no cost
-                self.client.limiter.charge({"complexity": cost - thought["complexity"]})
-                with self._counting:
+            envelope = open_envelope(body, Envelope)
+            cost = envelope.complexity
+            if cost is not None and 0 <= cost <= self._max_complexity:  # no query costs more
+                self.client.limiter.charge({"complexity": cost - expected})
+                with self._lock:
                     self._costs[query, size] = cost
                     self.complexity[stream] += int(cost)
-            if read_errors(answer.errors):
+            if parse_errors(envelope.errors):
                 raise ErrorResponse
-            return data_of(answer)
+            return parse_data(envelope)
 
-        request = Request((), body=body, stream=stream, costs=thought, divisible=divisible)
+        costs = {"requests": 1.0, "complexity": expected}
+        request = Request((), body=body, stream=stream, costs=costs, divisible=divisible)
         try:
             return self.client.get(request, parse), None
         except PartitionFailed as failure:
             with contextlib.suppress(InvalidResponse):
-                return data_of(open_envelope(failure.body, _Answer)), failure
+                return parse_data(open_envelope(failure.body, Envelope)), failure
             raise
 
 
-def _mark(query: str, variables: dict[str, t.Any]) -> str:
-    """Make a name that no other question has."""
-    asked = msgspec.json.encode([query, variables])
-    return f"q{hashlib.blake2b(asked, digest_size=8).hexdigest()}"
+def _token(query: str, variables: dict[str, t.Any]) -> str:
+    """Build an alias that no other query has."""
+    content = msgspec.json.encode([query, variables])
+    return f"q{hashlib.blake2b(content, digest_size=8).hexdigest()}"

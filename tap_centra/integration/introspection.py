@@ -1,7 +1,7 @@
-"""The schema that the environment really has, as GraphQL's introspection tells it.
+"""The schema of the environment, fetched by GraphQL introspection.
 
-Environments differ by version, and the documentation describes none of them exactly; so the tap
-looks once a run, and asks for nothing that is not there. Introspection is open to any valid token
+Environments differ by version, and the documentation describes none of them exactly. So the tap
+fetches the schema once a run, and requests nothing that is not in it. Any valid token may do so
 (Centra's documentation, "Schema" and "Authorization").
 """
 
@@ -38,7 +38,7 @@ fragment type on __Type { kind name ofType { kind name ofType { kind name ofType
 
 
 class TypeRef(msgspec.Struct, rename="camel"):
-    """A type as a field or an argument has it: a name inside of lists and non-nulls."""
+    """The type of a field or an argument: a name inside of lists and non-nulls."""
 
     kind: str = ""
     name: str | None = None
@@ -51,19 +51,19 @@ class TypeRef(msgspec.Struct, rename="camel"):
 
     @property
     def is_list(self) -> bool:
-        """Whether there is a list around it."""
+        """Whether it is a list."""
         return self.kind == "LIST" or (self.of_type is not None and self.of_type.is_list)
 
     @property
     def text(self) -> str:
-        """The type as it is written in a query, such as `[OrderSort!]`."""
+        """The type as a query writes it, such as `[OrderSort!]`."""
         if self.of_type is None:
             return str(self.name)
         return f"{self.of_type.text}!" if self.kind == "NON_NULL" else f"[{self.of_type.text}]"
 
 
 class Named(msgspec.Struct):
-    """Anything of which only the name matters."""
+    """A reference by name: a possible type, or a value of an enum."""
 
     name: str
 
@@ -77,7 +77,7 @@ class Argument(msgspec.Struct, rename="camel"):
 
     @property
     def is_required(self) -> bool:
-        """Whether it has to be given."""
+        """Whether a query must set it."""
         return self.type.kind == "NON_NULL" and self.default_value is None
 
 
@@ -100,13 +100,13 @@ class Field(msgspec.Struct, rename="camel", dict=True):
         return self.type.inner.kind in SCALARS
 
     @property
-    def is_cut(self) -> bool:
-        """Whether it is a list of which only so many come, unless more are asked for."""
+    def has_default_limit(self) -> bool:
+        """Whether it is a list that returns a limited number of entries by default."""
         limit = self.arguments.get("limit")
         return self.type.is_list and limit is not None and limit.default_value not in {None, "null"}
 
-    def needs_more_than(self, *given: str) -> bool:
-        """Tell whether it cannot be asked for with these arguments alone."""
+    def requires_more_than(self, *given: str) -> bool:
+        """Tell whether a query must set other arguments than these."""
         return any(argument.is_required and argument.name not in given for argument in self.args)
 
 
@@ -121,9 +121,9 @@ class Type(msgspec.Struct, rename="camel"):
     possible_types: list[Named] | None = None
 
     @property
-    def is_told(self) -> bool:
-        """Whether it says what is in it, as its kind has to."""
-        inside: dict[str, t.Any] = {
+    def is_complete(self) -> bool:
+        """Whether it lists its contents, as its kind requires."""
+        contents: dict[str, t.Any] = {
             "OBJECT": self.fields_,
             "INTERFACE": self.fields_ and self.possible_types is not None,
             "UNION": self.possible_types,
@@ -131,63 +131,64 @@ class Type(msgspec.Struct, rename="camel"):
             "INPUT_OBJECT": self.input_fields,
             "SCALAR": True,
         }
-        return bool(inside.get(self.kind))
+        return bool(contents.get(self.kind))
 
 
 class Schema(msgspec.Struct, rename="camel"):
-    """All types, which must be whole: what a damaged list of them lacks is not known to be absent.
+    """All types. They must be complete: a field that a damaged schema lacks may well exist.
 
     Raises:
-        ValueError: It names a type that it does not have, or does not say what is in one. GraphQL
-            has a schema do both (GraphQL specification, "Schema Introspection").
+        ValueError: A type is named and not defined, or is defined without its contents, against
+            the GraphQL specification ("Schema Introspection").
     """
 
     query_type: Named
     types: list[Type]
 
     def __post_init__(self) -> None:
-        """Look for what is missing."""
-        names = {one.name for one in self.types}
+        """Check that it is complete."""
+        defined = {one.name for one in self.types}
         used = {self.query_type.name}
         for one in self.types:
-            if not one.is_told:
+            if not one.is_complete:
                 msg = f"it does not say what is in `{one.name}`"
                 raise ValueError(msg)
             fields = one.fields_ or ()
             typed = [*fields, *(arg for field in fields for arg in field.args)]
             inner = [each.type.inner for each in (*typed, *(one.input_fields or ()))]
-            # More wrappers than `QUERY` asks for hide the name: such a field is of no use.
+            # More wrappers than `QUERY` requests hide the name. Such a field cannot be read.
             used |= {str(each.name) for each in inner if each.kind not in WRAPPERS}
             used |= {each.name for each in one.possible_types or ()}
-        if len(names) < len(self.types) or not used <= names:
-            msg = f"it does not have `{min(used - names, default='each type once')}`"
+        if len(defined) < len(self.types) or not used <= defined:
+            msg = f"it does not have `{min(used - defined, default='each type once')}`"
             raise ValueError(msg)
 
 
-class Look(msgspec.Struct):
-    """The data of the answer to `QUERY`."""
+class Introspection(msgspec.Struct):
+    """The data of the response to `QUERY`."""
 
     schema_: Schema = msgspec.field(name="__schema")
 
 
 class LiveSchema:
-    """What can be asked for.
+    """The types and fields of the environment.
 
     Attributes:
-        began: When it was looked at at the earliest, which no bookmark passes.
-        until: When that was at the latest: what changes later is for the next run.
-        roots: The fields of a query.
+        earliest: The time it was fetched, by the slowest clock. No bookmark passes it.
+        latest: The time it was fetched, by the fastest clock. Later changes are for the next run.
+        roots: The root fields of a query.
     """
 
-    def __init__(self, look: Look, *clocks: datetime) -> None:
-        """Read the answer to `QUERY`.
+    def __init__(self, data: Introspection, *clocks: datetime) -> None:
+        """Index the types.
 
         Args:
-            look: Its data.
-            clocks: When that was, by each clock there is: one that goes wrong costs no row.
+            data: The data of the response to `QUERY`.
+            clocks: The time of the response by each clock there is, so that a wrong one costs no
+                row.
         """
-        schema = look.schema_
-        self.began, self.until = min(clocks), max(clocks)
+        schema = data.schema_
+        self.earliest, self.latest = min(clocks), max(clocks)
         self._types = {one.name: one for one in schema.types}
         self._fields = {
             one.name: {field.name: field for field in one.fields_ or ()} for one in schema.types
@@ -195,48 +196,20 @@ class LiveSchema:
         self.roots = self._fields[schema.query_type.name]
 
     def fields(self, type_name: str) -> dict[str, Field]:
-        """Give the fields of an object or interface by name.
-
-        Args:
-            type_name: The type's name.
-
-        Returns:
-            The fields; none for a union, or for a type that is not there.
-        """
+        """Return the fields of an object or interface; none for a union or an unknown type."""
         return self._fields.get(type_name, {})
 
     def implementations(self, type_name: str) -> list[str]:
-        """Name the objects an interface or a union may stand for.
-
-        Args:
-            type_name: The type's name.
-
-        Returns:
-            The names; none for an object.
-        """
-        kind = self._types.get(type_name)
-        return [one.name for one in (kind and kind.possible_types) or ()]
+        """List the objects an interface or a union may stand for; none for an object."""
+        found = self._types.get(type_name)
+        return [one.name for one in (found and found.possible_types) or ()]
 
     def inputs(self, argument: Argument) -> dict[str, Argument]:
-        """Give the fields of an input type by name.
-
-        Args:
-            argument: The argument that is of the type.
-
-        Returns:
-            The fields.
-        """
-        kind = self._types.get(str(argument.type.inner.name))
-        return {one.name: one for one in (kind and kind.input_fields) or ()}
+        """Return the fields of an argument's input type."""
+        found = self._types.get(str(argument.type.inner.name))
+        return {one.name: one for one in (found and found.input_fields) or ()}
 
     def choices(self, argument: Argument) -> set[str]:
-        """Give the values of an enum.
-
-        Args:
-            argument: The argument that is of the enum's type.
-
-        Returns:
-            The values' names.
-        """
-        kind = self._types.get(str(argument.type.inner.name))
-        return {one.name for one in (kind and kind.enum_values) or ()}
+        """List the values of an argument's enum."""
+        found = self._types.get(str(argument.type.inner.name))
+        return {one.name for one in (found and found.enum_values) or ()}

@@ -32,9 +32,9 @@ from commerce_taps.records import dates
 from commerce_taps.records.conform import UNREADABLE, encode
 from commerce_taps.records.envelope import open_object
 from tap_centra.failures import Faults
-from tap_centra.integration.api import Query
-from tap_centra.integration.errors import RATE_LIMIT, errors_in
-from tap_centra.integration.query import LONGEST, USUAL, Selection, longest
+from tap_centra.integration.api import RATE_LIMIT
+from tap_centra.integration.query import DEFAULT_LIMIT, MAX_LIMIT, Query, Selection, max_length
+from tap_centra.integration.responses import errors_of
 from tap_centra.integration.sources import find
 from tap_centra.php_json import entries_of, is_object
 
@@ -42,9 +42,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tap_centra.integration.errors import QueryError
     from tap_centra.integration.introspection import Field
     from tap_centra.integration.query import Path
+    from tap_centra.integration.responses import QueryError
     from tap_centra.integration.stream import IntegrationStream
 
 Id = int | str
@@ -142,13 +142,13 @@ class Reading:
         self._api = stream.api
         self._live = stream.api.live
         self._refused: set[Path] = set()
-        self._bound = USUAL
+        self._bound = DEFAULT_LIMIT
         self._came_with: dict[Id | None, tuple[PageRequest, int]] = {}
         self._before: Id | None = None
         self.faults = Faults()
         self.root, self.nested = find(self._live, stream.places)
         # What does not come in pages comes at once.
-        size = int(stream.config["page_size"]) if self.root.is_paged else LONGEST
+        size = int(stream.config["page_size"]) if self.root.is_paged else MAX_LIMIT
         self._size = size
         self._parts = Parts(self._fetch, size, stream.name, stream.logger, self._unreadable)
         self._select()
@@ -160,11 +160,11 @@ class Reading:
         stream, parent = self._stream, self.root.type_name
         self._selection = Selection(
             self._live,
-            wanted=stream.wants,
+            is_selected=stream.wants,
             refused=self._refused,
             is_new=stream.wants_new,
-            completes=self.nested is None,
-            bound=self._bound,
+            pages_lists=self.nested is None,
+            limit=self._bound,
         )
         kind = str(self.nested.type.inner.name) if self.nested else parent
         self._inside = self._selection.text(stream.declared, kind)
@@ -181,7 +181,7 @@ class Reading:
     @property
     def cut(self) -> Mapping[str, tuple[Field, str]]:
         """Columns that are lists of which more may exist than come at once."""
-        return self._selection.cut
+        return self._selection.paged
 
     def _rows(self, query: Query, **arguments: t.Any) -> str:  # noqa: ANN401 (JSON)
         """Write the field that gives the rows, with what is asked of each."""
@@ -201,7 +201,7 @@ class Reading:
         arguments = self.nested.arguments if self.nested else {}
         if "limit" not in arguments:
             return None
-        return self._stream.nested_limit if "page" in arguments else LONGEST
+        return self._stream.nested_limit if "page" in arguments else MAX_LIMIT
 
     def _nested(self, query: Query, number: int = 1) -> str:
         """Write the list inside of each row."""
@@ -222,7 +222,7 @@ class Reading:
         """Write the filter."""
         start, end = question.window.start, question.window.end
         if end is None and question.in_time:
-            end = self._live.until
+            end = self._live.latest
         if not self.root.filters or (start is None and end is None):
             return None
         bounds = {"from": dates.shift(start, -MARGIN) if start else None, "to": end}
@@ -286,7 +286,7 @@ class Reading:
                 lambda window: self.fetch(PageRequest(window, in_time=True)),
                 read_range,
                 start,
-                self._live.until,
+                self._live.latest,
             )
         return read_range(TimeRange(start))
 
@@ -304,8 +304,8 @@ class Reading:
             PartitionSkipped: The token may not read any of it.
         """
         self._came_with.clear()
-        if self._bound != USUAL:
-            self._bound = USUAL
+        if self._bound != DEFAULT_LIMIT:
+            self._bound = DEFAULT_LIMIT
             self._select()
         if not self.root.is_paged:
             return self._fetch(question, 1, self._size, divisible=False)
@@ -392,7 +392,7 @@ class Reading:
         query, inside = Query(), "pageInfo { hasNextPage endCursor }"
         call = query.call(self.root.field, "rows", inside, **self._page(question, 1))
         name = self._stream.name
-        step = self._api.post(_Passed, query.text(call), query.variables, stream=name, size=1)
+        step = self._api.fetch(_Passed, query.text(call), query.variables, stream=name, size=1)
         info = step.rows.page_info
         page = self._unreadable()
         page.has_next, page.cursor = info.has_next_page, info.end_cursor
@@ -413,13 +413,13 @@ class Reading:
 
     def _widen(self, rows: Page) -> bool:
         """Ask for more of lists that can only be asked for at once, if some may not be whole."""
-        start, bounded = ("nested",) if self.nested else (), self._selection.bounded
+        start, bounded = ("nested",) if self.nested else (), self._selection.unpaged
         found = [_decoded(raw) for raw in rows.records if raw is not PLACEHOLDER] if bounded else []
         for path in bounded:
-            if max((longest(row, start + path) for row in found), default=0) >= self._bound:
-                if self._bound == LONGEST:
+            if max((max_length(row, start + path) for row in found), default=0) >= self._bound:
+                if self._bound == MAX_LIMIT:
                     raise _too_long(".".join(path))
-                self._bound = LONGEST
+                self._bound = MAX_LIMIT
                 self._select()
                 return True
         return False
@@ -437,7 +437,7 @@ class Reading:
         anchor, cursor, total = None, None, None
         name = self._stream.name
         if self.root.is_connection:
-            found, failure = self._api.ask(
+            found, failure = self._api.fetch_partial(
                 _Connection, text, variables, stream=name, size=size, divisible=divisible
             )
             edges = found.rows
@@ -445,7 +445,7 @@ class Reading:
             more, cursor = edges.page_info.has_next_page, edges.page_info.end_cursor
             total = edges.total_count if type(edges.total_count) is int else None
         else:
-            page, failure = self._api.ask(
+            page, failure = self._api.fetch_partial(
                 _Page, text, variables, stream=name, size=size, divisible=divisible
             )
             raws = page.rows
@@ -493,7 +493,7 @@ class Reading:
         Raises:
             RequestTooLarge: The token may not read a field of them, which can be left out.
         """
-        errors = errors_in(failure.body)
+        errors = errors_of(failure.body)
         if isinstance(failure, RequestTooLarge) and any(error.permission for error in errors):
             raise failure
         places = []
@@ -539,7 +539,7 @@ class Reading:
         """Read the rest of lists of rows that came together."""
         found: dict[Id, list[Raw]] = {one: [] for one in parents}
         field = self.cut[column][0] if column else t.cast("Field", self.nested)
-        size = LONGEST if column else self.nested_limit or LONGEST
+        size = MAX_LIMIT if column else self.nested_limit or MAX_LIMIT
         if found and "page" not in field.arguments:
             raise _too_long(field.name)
         number, ids = 2, list(found)
@@ -583,7 +583,7 @@ class Reading:
         """Find the fields that were refused, with the permission each wants."""
         return {
             path: error.permission
-            for error in errors_in(refusal.body)
+            for error in errors_of(refusal.body)
             if error.permission
             for path in self._denied(error)
         }
@@ -593,9 +593,9 @@ class Reading:
         around = {*ENVELOPE, self.root.field.name, self.nested and self.nested.name}
         path = tuple(n for n in error.path or () if isinstance(n, str) and n not in around)
         if error.path is not None:
-            yield path if path in self._selection.asked else ()
+            yield path if path in self._selection.requested else ()
             return
-        named = [path for path in self._selection.asked if path[-1] == error.field]
+        named = [path for path in self._selection.requested if path[-1] == error.field]
         yield from named or [()]
 
     def _leave_out(self, denied: Mapping[Path, str | None]) -> None:
@@ -659,5 +659,5 @@ def _without(raw: Raw, entry: int) -> Raw:
 
 def _too_long(name: str) -> PartitionFailed:
     """Tell of a list inside of a row that cannot be read to its end."""
-    msg = f"only the first {LONGEST} `{name}` of a row can be read, and there may be more"
+    msg = f"only the first {MAX_LIMIT} `{name}` of a row can be read, and there may be more"
     return PartitionFailed(msg)

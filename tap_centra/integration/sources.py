@@ -154,7 +154,7 @@ def _choose(live: LiveSchema, place: Place) -> Root:
 
 def _can_ask(field: Field) -> bool:
     """Tell whether a root field can be asked for with the arguments we know."""
-    return not field.needs_more_than("where", "sort", "limit", "page", "first", "after")
+    return not field.requires_more_than("where", "sort", "limit", "page", "first", "after")
 
 
 def _inside(live: LiveSchema, root: Root, nested: str | None) -> Field | None:

@@ -19,7 +19,7 @@ from commerce_taps.records.selection import breadcrumb_of
 from commerce_taps.stream import HTTPStream
 from tap_centra.integration import schemas
 from tap_centra.integration.api import IntegrationApi
-from tap_centra.integration.query import LONGEST
+from tap_centra.integration.query import MAX_LIMIT
 from tap_centra.integration.reading import Reading, id_of
 from tap_centra.integration.sources import Place
 from tap_centra.php_json import entries_of, is_object
@@ -157,7 +157,7 @@ class IntegrationStream(HTTPStream[IntegrationApi], abc.ABC):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the list. See the base class."""
         reading = Reading(self)
-        latest = SafeBookmark(self.api.live.began)
+        latest = SafeBookmark(self.api.live.earliest)
         begin = start
         if self.looks_back:
             overlap = timedelta(days=self.config["lookback_days"])
@@ -185,7 +185,7 @@ class IntegrationStream(HTTPStream[IntegrationApi], abc.ABC):
         for name in reading.cut:
             opened = [open_object(raw) if raw else {} for raw in found]
             lists = [entries_of(row, name) or [] for row in opened]
-            full = [place for place, entries in enumerate(lists) if len(entries) >= LONGEST]
+            full = [place for place, entries in enumerate(lists) if len(entries) >= MAX_LIMIT]
             ids = {place: id_of(rows[place]) for place in full}
             rest = reading.rest([one for one in ids.values() if one is not None], name)
             for place, one in ids.items():

@@ -140,8 +140,8 @@ def test_what_php_writes_for_nothing_is_nothing(
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ({"errors": {}, "data": None}, "the answer has neither data nor errors"),
-        ({"errors": [], "data": []}, "the answer has neither data nor errors"),
+        ({"errors": {}, "data": None}, "the response has neither data nor errors"),
+        ({"errors": [], "data": []}, "the response has neither data nor errors"),
         ({"errors": {"message": "Full moon."}}, "Centra rejects the query (Full moon"),
         ({"errors": {"1": {"message": "Full moon."}}}, "Centra rejects the query (Full moon"),
         ({"errors": "Full moon.", "data": []}, "Centra rejects the query (Full moon"),
@@ -374,7 +374,7 @@ def test_without_knowing_the_limits_it_is_read_all_the_same(
     tamper("rateLimits", lambda *_: answer)
     found = run(sandbox, catalog=catalog(brands=None))
     assert found.code == 0
-    assert "The rate limits are not known, and kept only as far as the API asks to wait" in (
+    assert "The rate limits are not known. The tap only waits when Centra asks for it" in (
         found.log
     )
     assert row_differences(sandbox, INTEGRATION, found.output, "brands") == []

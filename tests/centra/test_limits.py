@@ -21,7 +21,8 @@ from commerce_sandbox.centra import limits
 from commerce_taps import http, rate_limit
 from commerce_taps.http import retry_after
 from commerce_taps.rate_limit import RateLimiter, TokenBucket
-from tap_centra.integration import api
+from tap_centra.integration.api import IntegrationApi
+from tap_centra.integration.rate_limits import QUOTA_SHARE
 from tests.centra.support import INTEGRATION, row_differences, truth
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def test_what_is_in_a_bucket_goes_at_once_and_the_rest_as_it_is_filled(clock: Cl
 
 def test_a_run_of_three_buckets_takes_little_more_than_they_dictate(clock: Clock) -> None:
     """The vendor's bucket, full at first, would let three of them through in two intervals."""
-    share = api.SHARE
+    share = QUOTA_SHARE
     made = governor(TokenBucket("complexity", 250_000 * share, 10, 250_000 * share))
     assert seconds(clock, made, 300, complexity=2_500) <= 1.2 * 20
 
@@ -99,7 +100,7 @@ def test_what_a_query_really_costs_is_charged_after_it(clock: Clock) -> None:
     assert seconds(clock, made, 1, complexity=500) == 0
 
 
-def asking(made: RateLimiter, complexity: float, **data: Any) -> api.IntegrationApi:  # noqa: ANN401
+def asking(made: RateLimiter, complexity: float, **data: Any) -> IntegrationApi:  # noqa: ANN401
     """The API, which gives the same answer to each query."""
 
     class Answering:
@@ -111,7 +112,7 @@ def asking(made: RateLimiter, complexity: float, **data: Any) -> api.Integration
             answer = {"data": {mark: "Query"} | data, "extensions": {"complexity": complexity}}
             return parse(msgspec.json.encode(answer))
 
-    found = api.IntegrationApi({}, getLogger())
+    found = IntegrationApi({}, getLogger())
     found.connect(cast("Client", Answering()), lambda: None)
     return found
 
@@ -120,7 +121,7 @@ def test_a_query_whose_cost_is_not_known_yet_is_paid_for_when_it_is(clock: Clock
     made, start = governor(TokenBucket("complexity", 1000, 10, 1000)), clock.now
     asked = asking(made, 1000)
     for waited in (0, 10, 20):
-        asked.post(msgspec.Raw, "{ stores { id } }")
+        asked.fetch(msgspec.Raw, "{ stores { id } }")
         assert clock.now - start == pytest.approx(waited)
 
 
@@ -128,7 +129,7 @@ def test_a_share_of_what_is_left_is_for_the_neighbours(clock: Clock) -> None:
     limit = {"type": "REQUEST_COUNT", "intervalSeconds": "TEN_SECONDS", "quota": 100}
     told = [limit | {"remainingQuota": 15}, limit | {"type": "COFFEE", "remainingQuota": 0}]
     made = governor()
-    asking(made, 10, rateLimits=told)._measure()
+    asking(made, 10, rateLimits=told).refresh_limits()
     assert seconds(clock, made, 10, requests=1) == 0
     assert seconds(clock, made, 95, requests=1) == pytest.approx(10)
 
@@ -138,10 +139,10 @@ def test_what_no_query_can_have_cost_is_not_waited_for(clock: Clock, cost: float
     made = governor()
     limit = {"type": "QUERY_COMPLEXITY", "intervalSeconds": "TEN_SECONDS", "quota": 1000}
     asked = asking(made, cost, rateLimits=[limit | {"remainingQuota": 1000}])
-    asked._measure()
+    asked.refresh_limits()
     start = clock.now
     for _ in range(3):
-        asked.post(msgspec.Raw, "{ stores { id } }")
+        asked.fetch(msgspec.Raw, "{ stores { id } }")
     assert clock.now - start < 1
 
 
@@ -151,7 +152,7 @@ def test_limits_that_contradict_themselves_are_not_believed(
 ) -> None:
     limit = {"type": "REQUEST_COUNT", "intervalSeconds": "ONE_HOUR", "quota": quota}
     made = governor()
-    asking(made, 10, rateLimits=[limit | {"remainingQuota": left}])._measure()
+    asking(made, 10, rateLimits=[limit | {"remainingQuota": left}]).refresh_limits()
     assert seconds(clock, made, 100, requests=1) == 0
 
 
@@ -272,7 +273,7 @@ def test_who_is_turned_away_comes_back_when_told(
     run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     """Buckets that the tap does not know of, such as those others have emptied."""
-    monkeypatch.setattr(api.IntegrationApi, "_measure", lambda *_: None)
+    monkeypatch.setattr(IntegrationApi, "refresh_limits", lambda *_: None)
     with limited(monkeypatch, form) as sandbox:
         spend(monkeypatch, before=3)
         some = catalog(INTEGRATION, stock_changes=None)

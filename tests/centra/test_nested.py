@@ -14,7 +14,7 @@ import pytest
 from graphql import build_schema, graphql_sync
 
 from commerce_taps.errors import PartitionFailed
-from tap_centra.integration.introspection import QUERY, LiveSchema, Look
+from tap_centra.integration.introspection import QUERY, Introspection, LiveSchema
 from tap_centra.tap import TapCentra
 
 if TYPE_CHECKING:
@@ -137,10 +137,10 @@ class Environment:
         """Read a stream."""
         made = TapCentra(config=CONFIG | config)
         schema = graphql_sync(self._schema, QUERY).data
-        live = LiveSchema(msgspec.convert(schema, Look), NOW)
+        live = LiveSchema(msgspec.convert(schema, Introspection), NOW)
         api = cast("IntegrationApi", made.run.api)
         api._live = cast("Once[LiveSchema]", lambda: live)
-        api.ask = self._ask  # type: ignore[assignment, method-assign]
+        api.fetch_partial = self._ask  # type: ignore[assignment, method-assign]
         pages = made.streams[stream].read(None, None)  # type: ignore[attr-defined]
         return [json.loads(bytes(raw)) for page in pages for raw in page.records]
 

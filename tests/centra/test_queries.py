@@ -29,7 +29,7 @@ from commerce_sandbox.centra import query_cost
 from commerce_sandbox.centra.schema import schema
 from commerce_taps.errors import PartitionSkipped
 from commerce_taps.pagination.page import TimeRange
-from tap_centra.integration.introspection import QUERY, LiveSchema, Look
+from tap_centra.integration.introspection import QUERY, Introspection, LiveSchema
 from tap_centra.integration.reading import ENVELOPE, Id, PageRequest, Reading
 from tap_centra.tap import TapCentra
 
@@ -69,7 +69,7 @@ def live(variant: str) -> LiveSchema:
     """The schema as a client sees it."""
     answer = graphql_sync(whole(variant), QUERY)
     assert answer.errors is None
-    return LiveSchema(msgspec.convert(answer.data, Look), NOW)
+    return LiveSchema(msgspec.convert(answer.data, Introspection), NOW)
 
 
 def tap(variant: str, catalog: Record | None = None, **config: Any) -> TapCentra:  # noqa: ANN401
@@ -253,7 +253,7 @@ def facing(sdl: str) -> TapCentra:
     """A tap that faces a schema unlike any that was seen."""
     answer = graphql_sync(build_schema(sdl), QUERY)
     made = TapCentra(config=CONFIG)
-    schema = LiveSchema(msgspec.convert(answer.data, Look), NOW)
+    schema = LiveSchema(msgspec.convert(answer.data, Introspection), NOW)
     cast("IntegrationApi", made.run.api)._live = cast("Once[LiveSchema]", lambda: schema)
     return made
 

@@ -247,7 +247,7 @@ ANSWERS: list[tuple[str, Record, str]] = [
     (INTEGRATION, {"status": 405, "body": "no"}, "there is no Integration API at this address"),
     (INTEGRATION, {"status": 200, "body": "<html>Welcome</html>"}, "begins with '<html>Welcome"),
     (INTEGRATION, {"status": 200, "body": "{}"}, "neither data nor errors"),
-    (INTEGRATION, {"status": 200, "body": {"data": {"x": 1}}}, "to another question"),
+    (INTEGRATION, {"status": 200, "body": {"data": {"x": 1}}}, "belongs to another query"),
     (INTEGRATION, {"status": 301, "headers": {"Location": "/x"}}, "redirects to another address"),
     (
         ORDER,
@@ -274,7 +274,7 @@ def test_the_answer_to_another_query_is_asked_for_again(
     sandbox.override("graphql", status=200, body={"data": {"rows": []}}, times=3)
     found = run(sandbox, catalog=catalog(brands=None))
     assert found.code == 0
-    assert found.log.count("the answer is to another question") == 3
+    assert found.log.count("the response belongs to another query") == 3
     assert found.output.counts == {"brands": 6}
 
 

@@ -138,7 +138,7 @@ MUTANTS = (
     Mutant(
         "a schema of Centra that lacks what it names is believed",
         "tap_centra/integration/introspection.py",
-        "            if not one.is_told:\n",
+        "            if not one.is_complete:\n",
         "            if False:\n",
         "tests/centra/test_answers.py::test_a_schema_that_came_damaged_makes_nothing_vanish",
     ),
