@@ -15,8 +15,8 @@ from commerce_taps.http import where
 from commerce_taps.pagination.page import UNBOUNDED, Page, TimeRange, digest
 from commerce_taps.pagination.reverse import reverse_pages
 from commerce_taps.records import dates
-from commerce_taps.records.children import child_page, flatten_rows
-from commerce_taps.records.normalize import AnyRecord, NormalizedRecord, integer, values_of
+from commerce_taps.records.children import child_page
+from commerce_taps.records.normalize import AnyRecord, NormalizedRecord, values_of
 from commerce_taps.records.validate import Shape
 from tap_cscart.normalize import normalizer
 from tap_cscart.pagination import parts_of
@@ -136,23 +136,12 @@ class CSCartStream(StoreStream, abc.ABC):
         Raises:
             InvalidResponse: No row has a key: they are none of this list.
         """
-        rows = self.rows_of([self.normalized(raw, added) or raw for raw in raws])
+        rows = self.shape.page_of([self.normalized(raw, added) or raw for raw in raws])
         keys = map(self.shape.key, rows.records)
         if rows.records and not any(isinstance(key, tuple) for key in keys):
             msg = f"every row lacks its key ({', '.join(type(self).primary_keys)})"
             raise InvalidResponse(msg)
         return rows
-
-    def rows_of(self, records: Sequence[AnyRecord]) -> Page:
-        """Put records together, with what they are known by.
-
-        Args:
-            records: The records.
-
-        Returns:
-            The rows.
-        """
-        return Page(records, [False] * len(records), list(map(self.shape.timestamp, records)))
 
     def listed(
         self,
@@ -298,7 +287,7 @@ class CSCartStream(StoreStream, abc.ABC):
                 found.append(NormalizedRecord(self.merged(values_of(row), detail), digest(row)))
             else:
                 found.append(row)
-        return self.rows_of(found)
+        return self.shape.page_of(found)
 
     def merged(self, row: Record, detail: Record) -> Record:
         """Put together what a list and a row's own answer tell.
@@ -387,20 +376,6 @@ def id_of(record: Record, name: str) -> Id | None:
     value = record.get(name)
     is_id = isinstance(value, (int, str)) and not isinstance(value, bool) and value != ""
     return value if is_id else None
-
-
-def inside(owner: Record, value: object, key: str) -> Iterator[t.Any]:
-    """Take the rows out of a value of another row.
-
-    Args:
-        owner: Columns each row gets.
-        value: A list of rows, an object of them by their key, or whatever came in its place.
-        key: The column the key becomes.
-
-    Returns:
-        As `flatten_rows` does.
-    """
-    return flatten_rows(owner, value, key, integer)
 
 
 def _chosen(rows: Page, params: Params) -> Page:

@@ -8,10 +8,10 @@ from msgspec import Raw
 
 from commerce_taps.pagination.page import Page
 from commerce_taps.records.conform import encode
-from commerce_taps.records.normalize import NormalizedRecord
+from commerce_taps.records.normalize import NormalizedRecord, integer
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from commerce_taps.records.normalize import AnyRecord
 
@@ -19,23 +19,22 @@ if t.TYPE_CHECKING:
 def flatten_rows(
     owner: Mapping[str, t.Any],
     value: object,
-    key: str,
-    normalize_key: Callable[[t.Any], t.Any],
+    key: str | None = None,
 ) -> Iterator[t.Any]:
     """Take the rows out of a field of the row that owns them.
 
     Args:
         owner: Columns that each row gets from its owner, unless it has them itself.
         value: A list of rows, an object of rows by their key, or whatever came in its place.
-        key: The column that the keys of an object become, unless a row has it itself.
-        normalize_key: Normalizes such a key.
+        key: The column that the keys of an object become, unless a row has it itself; `None` if
+            they mean nothing.
 
     Yields:
         The rows. An entry that is no object comes as it is, for the writer to report.
     """
     if isinstance(value, dict):
         entries = [
-            {key: normalize_key(id_), **entry} if isinstance(entry, dict) else entry
+            {key: integer(id_), **entry} if key and isinstance(entry, dict) else entry
             for id_, entry in value.items()
         ]
     elif isinstance(value, list):

@@ -179,6 +179,17 @@ class Shape:
         valid = [one is not None for one in found]
         return Page(out, valid, self._replication_values(out, found))
 
+    def page_of(self, records: Sequence[AnyRecord]) -> Page:
+        """Make a page of normalized records, which are validated when they are written.
+
+        Args:
+            records: The records, and the bytes of those that are no objects.
+
+        Returns:
+            The page.
+        """
+        return Page(records, [False] * len(records), list(map(self.timestamp, records)))
+
     def _check(self, raw: msgspec.Raw) -> Timestamps | None:
         """Validate a record, except the form of its timestamps.
 

@@ -1,9 +1,9 @@
-"""Undoes what the Order API does to values, as far as the column says what was meant.
+"""What the Order API does to values, beyond what schemas say: the rules of `Normalizer`.
 
-The API writes the same thing in several ways: an id as a number or as text, a flag as true or as 1,
-a price as a number or as text, "no date" as zeros, nothing as an empty text, a list as an object
-keyed by id; and its times are those of a clock on the merchant's wall (Centra's reference of the
-Order API, in its examples). What is not one of these stays as it is.
+The API writes one value in several forms: an id as a number or as text, a flag as true or as 1, a
+price as a number or as text, "no date" as zeros, nothing as an empty text, a list as an object
+keyed by id. Its times are those of a clock on the merchant's wall (Centra's reference of the Order
+API, in its examples). What has none of these forms stays as it came.
 """
 
 from __future__ import annotations
@@ -11,90 +11,45 @@ from __future__ import annotations
 import re
 import typing as t
 from datetime import datetime, timezone
-from decimal import Decimal
+from functools import lru_cache, partial
 
 from commerce_taps.records import dates
 from commerce_taps.records.conform import kinds
+from commerce_taps.records.normalize import Normalizer, integer, number
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from zoneinfo import ZoneInfo
 
     from commerce_taps.records.columns import Schema
+    from commerce_taps.records.conform import Record
+    from commerce_taps.records.normalize import Normalize
 
-    Undo = Callable[[t.Any], t.Any]
-
-_WHOLE: t.Final = re.compile(r"-?(?:0|[1-9]\d{0,18})", re.ASCII)
-_NUMBER: t.Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII)
-_FORMS: t.Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_TIME: t.Final = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?", re.ASCII)
 _NO_DATE: t.Final = "0000-00-00"
 _EPOCH: t.Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_FLAGS: t.Final = {0: False, 1: True, "0": False, "1": True}
+_FLAGS: t.Final = {0: False, 1: True, "0": False, "1": True, "": None}
 
 
-def compile_undo(schema: Schema, zone: ZoneInfo) -> Undo:
-    """Compile the function that undoes the quirks of one column.
+def normalizer(schema: Schema, zone: ZoneInfo) -> Callable[[bytes], Record | None]:
+    """Compile the function that decodes and normalizes the records of a stream.
 
     Args:
-        schema: The column's schema.
+        schema: JSON Schema of the records.
         zone: The zone of times.
 
     Returns:
-        A function from a value as it was sent to the value that was meant.
+        As `Normalizer.compile` does.
     """
-    kind = next(iter(kinds(schema)), "")
-    undo: Undo
-    if kind == "object":
-        undo = _compile_object(schema, zone)
-    elif kind == "array":
-        undo = _compile_array(schema, zone)
-    elif schema.get("format") == "date-time":
-
-        def undo(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-            return _moment(value, zone) if isinstance(value, str) else value
-
-    else:
-        undo = _SIMPLE.get((kind, schema.get("format", "")), _as_it_is)
-    if kind in {"", "string"} and "format" not in schema:
-        return undo
-    return lambda value: None if value == "" else undo(value)
+    return Normalizer(partial(_rule, zone=zone)).compile(schema)
 
 
-def _compile_object(schema: Schema, zone: ZoneInfo) -> Undo:
-    columns = schema.get("properties", {}).items()
-    functions = {name: compile_undo(column, zone) for name, column in columns}
-    odd = [(name, undo) for name, undo in functions.items() if undo is not _as_it_is]
-
-    def undo(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-        if value == []:  # an object without entries
-            return {}
-        if not isinstance(value, dict):
-            return value
-        return value | {name: undo(value[name]) for name, undo in odd if name in value}
-
-    return undo
-
-
-def _compile_array(schema: Schema, zone: ZoneInfo) -> Undo:
-    function = compile_undo(schema.get("items", {}), zone)
-
-    def undo(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-        entries = list(value.values()) if isinstance(value, dict) else value
-        return [function(item) for item in entries] if isinstance(entries, list) else entries
-
-    return undo
-
-
-def _as_it_is(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-    return value
-
-
-def _whole(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-    return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
-
-
-def _number(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-    return Decimal(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+def _rule(name: str, schema: Schema, *, zone: ZoneInfo) -> Normalize | None:
+    del name  # the schema says it all
+    kind, form = next(iter(kinds(schema)), ""), schema.get("format", "")
+    if (kind, form) == ("string", "date-time"):
+        return partial(_time, zone=zone)
+    return _RULES.get((kind, form))
 
 
 def _flag(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
@@ -102,28 +57,43 @@ def _flag(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
 
 
 def _day(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-    return None if isinstance(value, str) and value.startswith(_NO_DATE) else value
+    return None if value == "" or str(value).startswith(_NO_DATE) else value
 
 
-_SIMPLE: t.Final[dict[tuple[str, str], Undo]] = {
-    ("integer", ""): _whole,
-    ("number", ""): _number,
+def _object(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+    return {} if value == [] else None if value == "" else value
+
+
+def _list(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+    return list(value.values()) if isinstance(value, dict) else None if value == "" else value
+
+
+def _time(value: t.Any, zone: ZoneInfo) -> t.Any:  # noqa: ANN401 (JSON)
+    return _parse_time(value, zone) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4096)
+def _parse_time(text: str, zone: ZoneInfo) -> str | None:
+    """Read a time on the merchant's wall. Of an hour that comes twice, the first one is meant."""
+    if not text or text.startswith(_NO_DATE):
+        return None
+    if not _TIME.fullmatch(text):
+        return text  # it may say its offset itself
+    try:
+        time = datetime.fromisoformat(text).replace(tzinfo=zone)
+        return dates.render(time.astimezone(timezone.utc))
+    except (ValueError, OverflowError):
+        return text
+
+
+_RULES: t.Final[Mapping[tuple[str, str], Normalize]] = {
+    ("integer", ""): integer,
+    ("number", ""): number,
     ("boolean", ""): _flag,
     ("string", "date"): _day,
+    ("object", ""): _object,
+    ("array", ""): _list,
 }
-
-
-def _moment(text: str, zone: ZoneInfo) -> str | None:
-    """Read a time on the merchant's wall. Of an hour that comes twice, the first one is meant."""
-    if text.startswith(_NO_DATE):
-        return None
-    for form in _FORMS:
-        try:
-            moment = datetime.strptime(text, form).replace(tzinfo=zone)
-            return dates.render(moment.astimezone(timezone.utc))
-        except (ValueError, OverflowError):
-            continue
-    return text  # it may say its offset itself
 
 
 def on_the_wall(moment: datetime, zone: ZoneInfo) -> str:

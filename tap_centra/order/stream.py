@@ -21,23 +21,25 @@ from commerce_taps.bookmarks import LEEWAY, SafeBookmark, look_back
 from commerce_taps.errors import ErrorResponse, InvalidResponse, PartitionFailed, RequestTooLarge
 from commerce_taps.http import Request
 from commerce_taps.pagination.overlapping import overlapping_pages
-from commerce_taps.pagination.page import PLACEHOLDER, Page, Params
+from commerce_taps.pagination.page import PLACEHOLDER, Page, Params, digest
 from commerce_taps.pagination.parts import Parts
 from commerce_taps.records import dates
-from commerce_taps.records.conform import UNREADABLE, decode, encode
-from commerce_taps.records.envelope import open_envelope, open_object
+from commerce_taps.records.envelope import open_envelope
+from commerce_taps.records.normalize import AnyRecord, NormalizedRecord, values_of
 from commerce_taps.stream import HTTPStream
 from tap_centra.failures import Faults
 from tap_centra.order import schemas
 from tap_centra.order.api import OrderApi
-from tap_centra.order.normalize import compile_undo, on_the_wall
+from tap_centra.order.normalize import normalizer, on_the_wall
 from tap_centra.php_json import NOTHING, entries_of, is_object, value_of
 from tap_centra.schema_files import SchemaFiles
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context
+
+    from commerce_taps.records.conform import Record
 
 
 REPEATED_HOUR: t.Final = timedelta(hours=1)
@@ -68,8 +70,8 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
     # --- one answer -----------------------------------------------------------------------------
 
     @cached_property
-    def _undo(self) -> t.Any:  # noqa: ANN401 (a function on JSON)
-        return compile_undo(self.schema, self.api.zone)
+    def _normalize(self) -> Callable[[bytes], Record | None]:
+        return normalizer(self.schema, self.api.zone)
 
     def answer(self, params: Params, one: str = "", *, divisible: bool = False) -> Page:
         """Ask once.
@@ -140,15 +142,15 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
         if not isinstance(link, str | None):
             msg = "the answer has a `next` that is no link"
             raise InvalidResponse(msg)
-        found = [self._undone(raw) for raw in rows]
+        found = list(map(self._normalized, rows))
         if one and any(self._is_other(raw, one) for raw in found):
             msg = "the answer is to another question: it has another id than was asked for"
             raise InvalidResponse(msg)
         return Page(found, has_next=link is not None, cursor=link)
 
-    def _is_other(self, raw: Raw, one: str) -> bool:
+    def _is_other(self, record: AnyRecord, one: str) -> bool:
         """Tell whether a record has an id, and not the one that was asked for."""
-        value = value_of(open_object(raw), self.primary_keys[0])
+        value = values_of(record).get(self.primary_keys[0])
         return isinstance(value, int | str) and str(value).lstrip("0") != one.lstrip("0")
 
     def _rows(self, envelope: Mapping[str, Raw]) -> list[Raw]:
@@ -162,12 +164,10 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
             raise InvalidResponse(msg)
         return found
 
-    def _undone(self, raw: Raw) -> Raw:
-        """Undo the quirks of a record; one that cannot be decoded stays as it is."""
-        try:
-            return Raw(encode(self._undo(decode(raw))))
-        except UNREADABLE:
-            return raw
+    def _normalized(self, raw: Raw) -> AnyRecord:
+        """Decode and normalize a record; what is no object is left to the writer to report."""
+        record = self._normalize(raw)
+        return raw if record is None else NormalizedRecord(record, digest(raw))
 
     @property
     def is_single(self) -> bool:
@@ -188,7 +188,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
             begin = look_back(start, overlap, self.config.get("start_date"))
         return None if begin is None else dates.shift(begin, -REPEATED_HOUR)
 
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read the records, page by page.
 
         Args:
@@ -208,7 +208,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
                 yield Page(rows).unseen(seen).records
 
     @abc.abstractmethod
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read all pages of a list.
 
         Args:
@@ -225,7 +225,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
         faults, latest = Faults(), None
         for rows in self.lists(start, faults):
             latest = latest or SafeBookmark(self.run.client.now)
-            page = self.shape.validate(rows)
+            page = self.shape.page_of(rows)
             latest.add(page.timestamps)
             yield self.completed(page, faults)
         faults.raise_if_any()
@@ -244,8 +244,8 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
         """
         return page
 
-    def _key(self, raw: Raw) -> t.Any:  # noqa: ANN401 (hashable)
-        return self.shape.key(raw)
+    def _key(self, record: AnyRecord) -> Hashable:
+        return self.shape.key(record)
 
 
 class OffsetStream(OrderStream, abc.ABC):
@@ -267,7 +267,7 @@ class OffsetStream(OrderStream, abc.ABC):
         return {"offset": asked + (number - 1) * size}
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read all pages. See the base class."""
         parts = self.parts(params, faults)
 
@@ -291,7 +291,7 @@ class NumberStream(OrderStream, abc.ABC):
     takes_limit: t.ClassVar[bool] = True
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read all pages. See the base class."""
         parts = self.parts(params, faults)
 
@@ -318,7 +318,7 @@ class LinkStream(OrderStream, abc.ABC):
     replication_key = "readAt"
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Follow the links. See the base class."""
         parts = self.parts(params, faults)
 
@@ -352,21 +352,22 @@ class LinkStream(OrderStream, abc.ABC):
         return dict(parse_qsl(there.query, keep_blank_values=True))
 
     @override
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read the records, and give each the moment of reading. See the base class."""
-        given: dict[str, Raw] = {}
+        read_at = ""
         for rows in super().lists(start, faults):
-            if not given:
-                moment = dates.render(dates.floor(dates.shift(self.run.client.now, -LEEWAY)))
-                given = {"readAt": Raw(encode(moment))}
-            yield [Raw(encode(open_object(raw) | given)) if is_object(raw) else raw for raw in rows]
+            if not read_at:
+                read_at = dates.render(dates.floor(dates.shift(self.run.client.now, -LEEWAY)))
+            for row in rows:
+                values_of(row)["readAt"] = read_at
+            yield rows
 
 
 class WholeStream(OrderStream, abc.ABC):
     """A list that comes in one answer."""
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read the only page. See the base class."""
         del faults  # what comes at once comes whole
         yield self.answer(params).records
@@ -379,7 +380,7 @@ class DetailStream(OrderStream, abc.ABC):
     """The stream whose list has the ids."""
 
     @override
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read a record for each id, a page of them at once. See the base class."""
         ids = self._ids(start, faults)
         for first in range(0, len(ids), self._limit):
@@ -388,7 +389,7 @@ class DetailStream(OrderStream, abc.ABC):
             )
             yield [raw for found in self.run.client.workers.run_all(asked) for raw in found]
 
-    def _find(self, one: str, start: datetime | None, faults: Faults) -> Sequence[Raw]:
+    def _find(self, one: str, start: datetime | None, faults: Faults) -> Sequence[AnyRecord]:
         """Read the record of an id, unless it has gone meanwhile."""
         try:
             return self.answer({}, one).records
@@ -398,7 +399,7 @@ class DetailStream(OrderStream, abc.ABC):
             return []
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read nothing: there is no list. See the base class."""
         del params, faults
         return iter(())
@@ -411,7 +412,7 @@ class DetailStream(OrderStream, abc.ABC):
         for number, rows in enumerate(parent.lists(start, faults), 1):
             place = f"page {number} of `{parent.name}`"
             for row, raw in enumerate(rows, 1):
-                one = value_of(open_object(raw), key)
+                one = values_of(raw).get(key)
                 if isinstance(one, int | str) and one != "":
                     found.append(str(one))
                 else:
@@ -428,7 +429,7 @@ def _unreadable() -> Page:
     return Page([PLACEHOLDER], size=1, has_next=True, missing=1)
 
 
-def _records(pages: Iterator[Page]) -> Iterator[Sequence[Raw]]:
+def _records(pages: Iterator[Page]) -> Iterator[Sequence[AnyRecord]]:
     """Take the records out of pages."""
     for page in pages:
         yield page.records

@@ -14,10 +14,11 @@ from commerce_taps.errors import InvalidResponse, PartitionSkipped
 from commerce_taps.http import where
 from commerce_taps.pagination.page import Page
 from commerce_taps.records import dates
+from commerce_taps.records.children import flatten_rows
 from commerce_taps.records.normalize import values_of
 from tap_cscart.capabilities import EXTENSIONS
 from tap_cscart.responses import collection
-from tap_cscart.stream import CSCartStream, id_of, inside
+from tap_cscart.stream import CSCartStream, id_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -142,12 +143,12 @@ class ProductFeatureValues(CSCartStream):
     def inner(self, parent: Record) -> Iterable[t.Any]:
         """Take one row a chosen variant, or one a value. See the base class."""
         owner = {"product_id": parent.get("product_id")}
-        for feature in inside(owner, parent.get("product_features"), "feature_id"):
+        for feature in flatten_rows(owner, parent.get("product_features"), "feature_id"):
             if not isinstance(feature, dict):
                 yield feature
                 continue
             variants = feature.pop("variants", None)
-            for row in list(inside(feature, variants, "variant_id")) or [feature]:
+            for row in list(flatten_rows(feature, variants, "variant_id")) or [feature]:
                 if isinstance(row, dict) and row.get("variant_id") is None:
                     row["variant_id"] = 0
                 yield row
@@ -346,7 +347,7 @@ class FeatureVariants(CSCartStream):
     def inner(self, parent: Record) -> Iterable[t.Any]:
         """Take the variants out of a feature. See the base class."""
         owner = {"feature_id": parent.get("feature_id")}
-        return inside(owner, parent.get("variants"), "variant_id")
+        return flatten_rows(owner, parent.get("variants"), "variant_id")
 
 
 STREAMS: t.Final = (

@@ -17,10 +17,10 @@ from commerce_taps.errors import (
 from commerce_taps.http import where
 from commerce_taps.pagination.page import Page, digest
 from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS
-from commerce_taps.records.children import child_page
+from commerce_taps.records.children import child_page, flatten_rows
 from commerce_taps.records.normalize import NormalizedRecord, values_of
 from tap_cscart.requests import COMPANY
-from tap_cscart.stream import CSCartStream, id_of, inside
+from tap_cscart.stream import CSCartStream, id_of
 from tap_cscart.streams.people import OF_ACCOUNTS
 
 if t.TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Orders(CSCartStream):
         plain: dict[Id, Record] = {}
         for first in range(0, len(ids), AT_ONCE):
             plain |= self._plain(context, ids[first : first + AT_ONCE])
-        return self.rows_of(
+        return self.shape.page_of(
             [
                 order
                 if id_ is None
@@ -209,7 +209,7 @@ class OrderItems(CSCartStream):
     def inner(self, parent: Record) -> Iterable[t.Any]:
         """Take the lines out of an order. See the base class."""
         owner = {"order_id": parent.get("order_id")}
-        return inside(owner, parent.get("products"), "item_id")
+        return flatten_rows(owner, parent.get("products"), "item_id")
 
 
 class Shipments(CSCartStream):
@@ -297,7 +297,7 @@ class CartItems(CSCartStream):
     def inner(self, parent: Record) -> Iterable[t.Any]:
         """Take the lines out of a cart. See the base class."""
         owner = {name: parent.get(name) for name in ("user_id", "company_id")}
-        return inside(owner, parent.get("products"), "item_id")
+        return flatten_rows(owner, parent.get("products"), "item_id")
 
 
 STREAMS: t.Final = (Orders, OrderItems, Shipments, Carts, CartItems)

@@ -20,9 +20,16 @@ from tap_centra.order.stream import LinkStream, NumberStream, OffsetStream, Orde
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from commerce_taps.records.normalize import AnyRecord
+
     Change = Callable[[list[int]], Any]
 
 SIZE = 3
+
+
+def number_of(record: AnyRecord) -> int:
+    assert isinstance(record, Raw)
+    return int(bytes(record))
 
 
 class Listed(OrderStream):
@@ -81,11 +88,11 @@ class Listed(OrderStream):
         return Page(rows, has_next=more, cursor=link if more else None)
 
     @override
-    def _key(self, raw: Raw) -> int:
-        return int(bytes(raw))
+    def _key(self, record: AnyRecord) -> int:
+        return number_of(record)
 
     def numbers(self) -> list[int]:
-        return [int(bytes(raw)) for page in self.pages({}, Faults()) for raw in page]
+        return [number_of(record) for page in self.pages({}, Faults()) for record in page]
 
 
 class Offsets(Listed, OffsetStream):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import typing as t
 
-from msgspec import Raw
 from typing_extensions import override
 
 from commerce_taps.records import dates
-from commerce_taps.records.conform import encode
-from commerce_taps.records.envelope import open_object
+from commerce_taps.records.children import child_page, flatten_rows
+from commerce_taps.records.normalize import values_of
 from tap_centra.order.normalize import on_the_wall
 from tap_centra.order.stream import REPEATED_HOUR, NumberStream, OffsetStream, OrderStream
-from tap_centra.php_json import entries_of, value_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +19,8 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from commerce_taps.pagination.page import Page
+    from commerce_taps.records.conform import Record
+    from commerce_taps.records.normalize import AnyRecord
     from tap_centra.failures import Faults
 
 
@@ -39,8 +39,8 @@ class Orders(OffsetStream):
     def completed(self, page: Page, faults: Faults) -> Page:
         """Add the lines. See the base class."""
         for stream in self.children:
-            lines = [line for raw in page.records for line in _lines(raw, faults)]
-            page.children = {stream.name: stream.page_of(lines)}
+            lines = (line for order in page.records for line in _lines(values_of(order), faults))
+            page.children = {stream.name: child_page(lines)}
         return page
 
 
@@ -55,7 +55,7 @@ class OrderLines(OrderStream):
     replication_key = "orderDate"
 
     @override
-    def pages(self, *_: object) -> Iterator[Sequence[Raw]]:
+    def pages(self, *_: object) -> Iterator[Sequence[AnyRecord]]:
         """Read nothing: the lines come with the orders. See the base class."""
         return iter(())
 
@@ -72,7 +72,7 @@ class Shipments(OffsetStream):
     page_limit = 100
 
     @override
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read the three lists in the order a shipment goes through them; the last one wins.
 
         Only what was sent is filtered. Which date the filter compares with is not documented: if
@@ -127,32 +127,35 @@ class Vouchers(OrderStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read one voucher. See the base class."""
-        yield self.page_of(self.answer({}, (context or {})["id"]).records)
+        yield self.shape.page_of(self.answer({}, (context or {})["id"]).records)
 
     @override
-    def pages(self, *_: object) -> Iterator[Sequence[Raw]]:
+    def pages(self, *_: object) -> Iterator[Sequence[AnyRecord]]:
         """Read nothing: there is no list. See the base class."""
         return iter(())
 
 
-def _is_before(raw: Raw, name: str, moment: datetime) -> bool:
+def _is_before(record: AnyRecord, name: str, moment: datetime) -> bool:
     """Tell whether a record has a time that is before a moment."""
     try:
-        return dates.parse(value_of(open_object(raw), name)) < dates.floor(moment)
-    except (AttributeError, ValueError):  # it is no text, or no time
+        return dates.parse(values_of(record)[name]) < dates.floor(moment)
+    except (KeyError, AttributeError, ValueError):  # it is no text, or no time
         return False
 
 
-def _lines(raw: Raw, faults: Faults) -> Iterator[Raw]:
+def _lines(order: Record, faults: Faults) -> Iterator[Record]:
     """Take the lines out of an order, and give them what they need of it."""
-    order = open_object(raw)
-    place = f"the order {value_of(order, 'orderId')}"
-    lines = entries_of(order, "products")
-    if lines is None:
+    place = f"the order {order.get('orderId')}"
+    lines = order.get("products")
+    if lines and not isinstance(lines, list):
         faults.add("`products` is no list", place)
-    parent = {name: order[name] for name in ("orderId", "orderDate") if name in order}
-    for line in faults.objects(lines or (), "line", place):
-        yield Raw(encode(parent | open_object(line)))
+        return
+    owner: Record = {name: order[name] for name in ("orderId", "orderDate") if name in order}
+    for number, line in enumerate(flatten_rows(owner, lines), 1):
+        if isinstance(line, dict):
+            yield line
+        else:
+            faults.add("a line is no object", f"line {number} of {place}")
 
 
 STREAMS: t.Final = (

@@ -12,8 +12,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from msgspec import Raw
-
+    from commerce_taps.records.normalize import AnyRecord
     from tap_centra.failures import Faults
 
 
@@ -37,7 +36,7 @@ class AllocationRequests(NumberStream):
     takes_limit = False
 
     @override
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[Raw]]:
+    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
         """Read those of any status; the API shows pending ones only unless asked. See the base."""
         return self.pages({"status": "all"}, faults)
 
