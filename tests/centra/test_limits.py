@@ -6,8 +6,7 @@ import itertools
 import threading
 import time
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
-from email.utils import format_datetime
+from datetime import datetime
 from functools import partialmethod
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, cast
@@ -19,11 +18,11 @@ from typing_extensions import override
 from commerce_sandbox import Sandbox
 from commerce_sandbox.centra import limits
 from commerce_taps import http, rate_limit
-from commerce_taps.http import retry_after
 from commerce_taps.rate_limit import RateLimiter, TokenBucket
 from tap_centra.integration.api import IntegrationApi
 from tap_centra.integration.rate_limits import QUOTA_SHARE
 from tests.centra.support import INTEGRATION, row_differences, truth
+from tests.core.server import Clock, seconds, with_buckets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,69 +34,21 @@ if TYPE_CHECKING:
 HANDFUL = 3
 
 
-class Clock:
-    """A clock that goes on when somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += max(seconds, 1e-6)  # or else it would stand still
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(time, "monotonic", made.monotonic)
-    monkeypatch.setattr(time, "sleep", made.sleep)
-    return made
-
-
-def governor(*buckets: TokenBucket) -> RateLimiter:
-    made = RateLimiter(per_minute=0, at_once=1, per_key=1, check=lambda: None)
-    made.buckets = buckets
-    return made
-
-
-def seconds(clock: Clock, made: RateLimiter, times: int, **costs: float) -> float:
-    """How long requests take that need no time themselves."""
-    start = clock.now
-    for _ in range(times):
-        with made.slot("", costs):
-            pass
-    return clock.now - start
+    clock = Clock()
+    monkeypatch.setattr(rate_limit, "time", clock)
+    return clock
 
 
 # --- buckets ------------------------------------------------------------------------------------
 
 
-def test_what_is_in_a_bucket_goes_at_once_and_the_rest_as_it_is_filled(clock: Clock) -> None:
-    made = governor(TokenBucket("requests", 60, 10, 60))
-    assert seconds(clock, made, 60, requests=1) == 0
-    assert seconds(clock, made, 120, requests=1) == pytest.approx(20)
-
-
 def test_a_run_of_three_buckets_takes_little_more_than_they_dictate(clock: Clock) -> None:
     """The vendor's bucket, full at first, would let three of them through in two intervals."""
     share = QUOTA_SHARE
-    made = governor(TokenBucket("complexity", 250_000 * share, 10, 250_000 * share))
+    made = with_buckets(TokenBucket("complexity", 250_000 * share, 10, 250_000 * share))
     assert seconds(clock, made, 300, complexity=2_500) <= 1.2 * 20
-
-
-def test_the_emptiest_bucket_decides(clock: Clock) -> None:
-    made = governor(TokenBucket("requests", 60, 10, 60), TokenBucket("complexity", 1000, 10, 1000))
-    assert seconds(clock, made, 20, requests=1, complexity=100) == pytest.approx(10)
-
-
-def test_what_a_query_really_costs_is_charged_after_it(clock: Clock) -> None:
-    made = governor(TokenBucket("complexity", 1000, 10, 1000))
-    made.charge({"complexity": 3000})
-    assert seconds(clock, made, 1, complexity=100) == pytest.approx(21)
-    made.charge({"complexity": -500})
-    assert seconds(clock, made, 1, complexity=500) == 0
 
 
 def asking(made: RateLimiter, complexity: float, **data: Any) -> IntegrationApi:  # noqa: ANN401
@@ -118,7 +69,7 @@ def asking(made: RateLimiter, complexity: float, **data: Any) -> IntegrationApi:
 
 
 def test_a_query_whose_cost_is_not_known_yet_is_paid_for_when_it_is(clock: Clock) -> None:
-    made, start = governor(TokenBucket("complexity", 1000, 10, 1000)), clock.now
+    made, start = with_buckets(TokenBucket("complexity", 1000, 10, 1000)), clock.now
     asked = asking(made, 1000)
     for waited in (0, 10, 20):
         asked.fetch(msgspec.Raw, "{ stores { id } }")
@@ -128,7 +79,7 @@ def test_a_query_whose_cost_is_not_known_yet_is_paid_for_when_it_is(clock: Clock
 def test_a_share_of_what_is_left_is_for_the_neighbours(clock: Clock) -> None:
     limit = {"type": "REQUEST_COUNT", "intervalSeconds": "TEN_SECONDS", "quota": 100}
     told = [limit | {"remainingQuota": 15}, limit | {"type": "COFFEE", "remainingQuota": 0}]
-    made = governor()
+    made = with_buckets()
     asking(made, 10, rateLimits=told).refresh_limits()
     assert seconds(clock, made, 10, requests=1) == 0
     assert seconds(clock, made, 95, requests=1) == pytest.approx(10)
@@ -136,7 +87,7 @@ def test_a_share_of_what_is_left_is_for_the_neighbours(clock: Clock) -> None:
 
 @pytest.mark.parametrize("cost", [1e30, -1e30])
 def test_what_no_query_can_have_cost_is_not_waited_for(clock: Clock, cost: float) -> None:
-    made = governor()
+    made = with_buckets()
     limit = {"type": "QUERY_COMPLEXITY", "intervalSeconds": "TEN_SECONDS", "quota": 1000}
     asked = asking(made, cost, rateLimits=[limit | {"remainingQuota": 1000}])
     asked.refresh_limits()
@@ -151,36 +102,9 @@ def test_limits_that_contradict_themselves_are_not_believed(
     clock: Clock, quota: float, left: float
 ) -> None:
     limit = {"type": "REQUEST_COUNT", "intervalSeconds": "ONE_HOUR", "quota": quota}
-    made = governor()
+    made = with_buckets()
     asking(made, 10, rateLimits=[limit | {"remainingQuota": left}]).refresh_limits()
     assert seconds(clock, made, 100, requests=1) == 0
-
-
-def test_more_than_a_bucket_holds_waits_for_a_full_one(clock: Clock) -> None:
-    made = governor(TokenBucket("complexity", 1000, 10, 1000))
-    assert seconds(clock, made, 2, complexity=5000) == pytest.approx(50)
-
-
-def test_who_is_turned_away_has_nothing_left(clock: Clock) -> None:
-    made = governor(TokenBucket("requests", 60, 10, 60))
-    made.pause(0)
-    assert seconds(clock, made, 60, requests=1) == pytest.approx(10)
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda moment: f"{moment.timestamp():.0f}",
-        lambda moment: moment.isoformat(timespec="milliseconds"),
-        lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-        lambda moment: format_datetime(moment, usegmt=True),
-        lambda _: "30",
-    ],
-    ids=["unix", "iso", "zulu", "http", "seconds"],
-)
-def test_a_moment_or_seconds_tell_when_to_come_back(write: Callable[[datetime], str]) -> None:
-    moment = datetime.now(timezone.utc) + timedelta(seconds=30)
-    assert retry_after(write(moment)) == pytest.approx(30, abs=5)
 
 
 # --- over HTTP ----------------------------------------------------------------------------------

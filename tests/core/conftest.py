@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_taps import rate_limit
-from tests.core.api import Api, Clock, running
+from tests.core.server import Clock, FakeServer, running
 from tests.core.support import restore_process
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ __all__ = ["restore_process"]
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    with running() as api:
-        yield api
+def server() -> Iterator[FakeServer]:
+    with running() as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Servers that mean harm: what they send reaches neither terminal nor memory beyond its bounds."""
+"""Malicious servers: what they send harms neither terminal nor memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import pytest
 
 from commerce_taps.errors import ErrorTable, PartitionFailed, TapError, TapStopped
 from commerce_taps.redact import LONGEST_MESSAGE, MASK, Redactor, install, redact
-from tests.core.api import LARGEST, ORDERS, Answer, Api, client, parse
+from tests.core.server import LARGEST, ORDERS, FakeResponse, FakeServer, make_client, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,15 +37,15 @@ pytestmark = pytest.mark.usefixtures("clock")
 EVIL = "\x1b[2J\x1b]0;owned\x07Stopped\r\nERROR fake\u202eevil\u2066\x00\x9b31m\u2028next\x85"
 
 
-def test_words_of_a_server_are_one_harmless_line_and_cut(
-    api: Api, caplog: pytest.LogCaptureFixture
+def test_message_of_server_is_one_short_printable_line(
+    server: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     install()
-    api.answers.extend([Answer(500, (EVIL + "x" * 5000).encode())] * 3)
-    asking = client(api)
-    asking._message = lambda body: asking_message(body.decode())
+    server.responses.extend([FakeResponse(500, (EVIL + "x" * 5000).encode())] * 3)
+    client = make_client(server)
+    client._message = lambda body: both_words(body.decode())
     with pytest.raises(TapError) as raised, caplog.at_level(logging.WARNING):
-        asking.get(ORDERS, parse)
+        client.get(ORDERS, parse)
     logging.getLogger("tap-test").error("Failed %s", raised.value)
     texts = [str(raised.value), *(record.getMessage() for record in caplog.records)]
     assert len(texts) >= 4
@@ -53,13 +53,13 @@ def test_words_of_a_server_are_one_harmless_line_and_cut(
     assert "owned" not in "".join(texts)
 
 
-def asking_message(text: str) -> Any:  # noqa: ANN401 - a message
+def both_words(text: str) -> Any:  # noqa: ANN401 - a message
     from commerce_taps.errors import Message  # noqa: PLC0415
 
     return Message(text, text)
 
 
-def test_text_of_a_user_in_a_log_line_breaks_no_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_text_of_user_stays_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
     install()
     logging.getLogger("tap-test").error("company %s", EVIL * 1000)
     (record,) = caplog.records
@@ -99,7 +99,7 @@ ECHOES: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
-def test_key_that_a_server_echoes_is_masked_in_every_form(echo: Callable[[str], str]) -> None:
+def test_echoed_key_is_masked_in_every_form(echo: Callable[[str], str]) -> None:
     redactor = Redactor()
     redactor.add([KEY])
     text = redactor(f"you sent <{echo(KEY)}> here")
@@ -109,7 +109,7 @@ def test_key_that_a_server_echoes_is_masked_in_every_form(echo: Callable[[str], 
     assert redactor("you sent nothing here") == "you sent nothing here"
 
 
-def test_what_a_log_call_gives_along_is_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extra_of_log_call_is_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redact, "_forms", [])
     install()
     redact.add([KEY])
@@ -129,7 +129,7 @@ def test_what_a_log_call_gives_along_is_redacted(monkeypatch: pytest.MonkeyPatch
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+def serving(respond: Callable[[socket.socket], None]) -> Iterator[str]:
     """Serve every connection with a function of its socket. Gives the address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         over = threading.Event()
@@ -142,7 +142,7 @@ def serving(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
         def handle(connection: socket.socket) -> None:
             with contextlib.suppress(OSError), connection:
-                answer(connection)
+                respond(connection)
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
@@ -159,12 +159,12 @@ def drip(connection: socket.socket, text: bytes) -> None:
 
 
 def dripping(head: bytes, text: bytes) -> Callable[[socket.socket], None]:
-    def answer(connection: socket.socket) -> None:
+    def respond(connection: socket.socket) -> None:
         connection.recv(9999)
         connection.sendall(head)
         drip(connection, text)
 
-    return answer
+    return respond
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -175,13 +175,13 @@ DRIPS = {
 }
 
 
-@pytest.mark.parametrize("answer", DRIPS.values(), ids=DRIPS)
-def test_response_that_drips_ends_by_the_total_limit(
-    api: Api,
-    answer: Callable[[socket.socket], None],
+@pytest.mark.parametrize("respond", DRIPS.values(), ids=DRIPS)
+def test_dripping_response_ends_by_total_limit(
+    server: FakeServer,
+    respond: Callable[[socket.socket], None],
 ) -> None:
-    with serving(answer) as url:
-        slow = client(api, timeout=60)
+    with serving(respond) as url:
+        slow = make_client(server, timeout=60)
         slow.base_url, slow._total_timeout = url, 0.3
         with pytest.raises(PartitionFailed, match="no response within"):
             slow.get(ORDERS, parse)
@@ -194,14 +194,14 @@ def bomb(megabytes: int) -> bytes:
 
 
 @pytest.mark.parametrize("packing", ["gzip", "x-gzip", "deflate"])
-def test_bomb_keeps_memory_within_the_largest_response(api: Api, packing: str) -> None:
+def test_compression_bomb_keeps_memory_limit(server: FakeServer, packing: str) -> None:
     body = bomb(100)
-    api.answers.extend([Answer(body=body, headers={"Content-Encoding": packing})] * 3)
-    asking = client(api)
+    server.responses.extend([FakeResponse(body=body, headers={"Content-Encoding": packing})] * 3)
+    client = make_client(server)
     tracemalloc.start()
     try:
         with pytest.raises(PartitionFailed, match="larger than `max_response_mb`"):
-            asking.get(ORDERS, parse)
+            client.get(ORDERS, parse)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -209,38 +209,38 @@ def test_bomb_keeps_memory_within_the_largest_response(api: Api, packing: str) -
 
 
 @pytest.mark.parametrize("packing", ["br", "zstd", "gzip, gzip", "gzip, br", "x" * 300])
-def test_packing_that_was_not_asked_for_is_refused(api: Api, packing: str) -> None:
+def test_unaccepted_encoding_is_rejected(server: FakeServer, packing: str) -> None:
     body = gzip.compress(gzip.compress(b'{"results":[1]}'))
-    api.answers.extend([Answer(body=body, headers={"Content-Encoding": packing})] * 3)
+    server.responses.extend([FakeResponse(body=body, headers={"Content-Encoding": packing})] * 3)
     with pytest.raises(PartitionFailed, match="which the tap did not accept"):
-        client(api).get(ORDERS, parse)
-    assert api.requests[0][1]["Accept-Encoding"] == "gzip, deflate"
+        make_client(server).get(ORDERS, parse)
+    assert server.requests[0][1]["Accept-Encoding"] == "gzip, deflate"
 
 
-def test_packed_body_of_several_members_is_read_whole(api: Api) -> None:
+def test_compressed_body_of_several_members_is_complete(server: FakeServer) -> None:
     body = gzip.compress(b'{"resu') + gzip.compress(b'lts":[1]}')
-    api.answers.append(Answer(body=body, headers={"Content-Encoding": "gzip"}))
-    assert client(api).get(ORDERS, parse) == [1]
+    server.responses.append(FakeResponse(body=body, headers={"Content-Encoding": "gzip"}))
+    assert make_client(server).get(ORDERS, parse) == [1]
 
 
-def test_head_without_end_is_a_sentence(api: Api) -> None:
-    def answer(connection: socket.socket) -> None:
+def test_endless_headers_end_in_a_message(server: FakeServer) -> None:
+    def respond(connection: socket.socket) -> None:
         connection.recv(9999)
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
         while True:
             connection.sendall(b"X-A: " + b"y" * 60000 + b"\r\n")
 
-    with serving(answer) as url:
-        asking = client(api)
-        asking.base_url = url
+    with serving(respond) as url:
+        client = make_client(server)
+        client.base_url = url
         with pytest.raises(PartitionFailed, match=r"no response \(127\.0\.0\.1: .*headers"):
-            asking.get(ORDERS, parse)
+            client.get(ORDERS, parse)
 
 
 # --- certificates and addresses -----------------------------------------------------------------
 
 
-def test_certificate_nobody_trusts_is_named_at_once(api: Api, tmp_path: Path) -> None:
+def test_untrusted_certificate_stops_the_run(server: FakeServer, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
     made += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
@@ -252,47 +252,47 @@ def test_certificate_nobody_trusts_is_named_at_once(api: Api, tmp_path: Path) ->
     context.load_cert_chain(certificate, key)
     handshakes: list[int] = []
 
-    def answer(connection: socket.socket) -> None:
+    def respond(connection: socket.socket) -> None:
         handshakes.append(1)
         context.wrap_socket(connection, server_side=True).recv(9999)
 
-    with serving(answer) as url:
-        asking = client(api)
-        asking.base_url = url.replace("http://127.0.0.1", "https://localhost")
+    with serving(respond) as url:
+        client = make_client(server)
+        client.base_url = url.replace("http://127.0.0.1", "https://localhost")
         with pytest.raises(
             TapStopped, match=r"certificate .* not trusted \(localhost: self.signed"
         ):
-            asking.get(ORDERS, parse)
+            client.get(ORDERS, parse)
     assert len(handshakes) == 1
 
 
-def test_missing_file_of_certificates_is_a_sentence(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+def test_missing_certificate_file_stops_the_run(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-    asking = client(api)
-    asking.base_url = "https://127.0.0.1:1"
+    client = make_client(server)
+    client.base_url = "https://127.0.0.1:1"
     with pytest.raises(TapStopped, match=r"no file of trusted certificates.*/nowhere/ca\.pem"):
-        asking.get(ORDERS, parse)
+        client.get(ORDERS, parse)
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "*.example"])
-def test_host_that_cannot_be_is_named_at_once(api: Api, host: str) -> None:
-    asking = client(api)
-    asking.base_url = f"https://{host}"
+def test_invalid_host_stops_the_run(server: FakeServer, host: str) -> None:
+    client = make_client(server)
+    client.base_url = f"https://{host}"
     with pytest.raises(TapStopped, match="names no valid host"):
-        asking.get(ORDERS, parse)
+        client.get(ORDERS, parse)
 
 
-def test_proxy_that_is_not_there_is_named(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_proxy_has_a_message(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    asking = client(api, errors=ErrorTable())
-    asking.base_url = "https://api.example"
+    client = make_client(server, errors=ErrorTable())
+    client.base_url = "https://api.example"
     with pytest.raises(PartitionFailed, match=r"api\.example: .*refused.*ProxyError"):
-        asking.get(ORDERS, parse)
+        client.get(ORDERS, parse)
 
 
-def test_log_line_is_written_whatever_is_given_along() -> None:
+def test_log_call_with_any_extra_is_written() -> None:
     install()
     out = io.StringIO()
     logger = logging.getLogger("tap-odd")
@@ -315,13 +315,13 @@ def test_log_line_is_written_whatever_is_given_along() -> None:
     ],
     ids=["behind", "ahead", "beyond all years", "no date", "none"],
 )
-def test_clock_that_is_behind_bounds_bookmarks_and_the_one_ahead_bounds_filters(
-    api: Api, date: str, earlier: str, later: str
+def test_slower_clock_bounds_bookmarks_faster_one_filters(
+    server: FakeServer, date: str, earlier: str, later: str
 ) -> None:
-    def year(moment: datetime) -> str:
-        return "own" if abs(moment - datetime.now(timezone.utc)) < DAY else str(moment.year)
+    def year(time: datetime) -> str:
+        return "own" if abs(time - datetime.now(timezone.utc)) < DAY else str(time.year)
 
-    asking = client(api)
-    asking.get(ORDERS, parse)
-    asking._date = date
-    assert (year(asking.now), year(asking.latest)) == (earlier, later)
+    client = make_client(server)
+    client.get(ORDERS, parse)
+    client._date = date
+    assert (year(client.now), year(client.latest)) == (earlier, later)

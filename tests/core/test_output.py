@@ -1,4 +1,4 @@
-"""RECORD lines: what the SDK's own writers would write, by the page."""
+"""RECORD lines equal those of the SDK's writers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=6,
 )
 records = st.dictionaries(names, values, max_size=5)
-instants = st.datetimes(timezones=st.just(timezone.utc))
+timestamps = st.datetimes(timezones=st.just(timezone.utc))
 
 
 def parsed(line: bytes | bytearray | str) -> Any:  # noqa: ANN401
@@ -45,8 +45,8 @@ def parsed(line: bytes | bytearray | str) -> Any:  # noqa: ANN401
     return message
 
 
-@given(st.text(), records, instants)
-def test_a_line_says_what_the_sdks_msgspec_writer_says(
+@given(st.text(), records, timestamps)
+def test_line_equals_that_of_sdk_msgspec_writer(
     stream: str, record: dict[str, Any], extracted: datetime
 ) -> None:
     line = RecordLines(stream, {}, extracted).encoded(record)
@@ -56,8 +56,8 @@ def test_a_line_says_what_the_sdks_msgspec_writer_says(
     assert parsed(line) == parsed(MsgSpecWriter().format_message(message))
 
 
-@given(st.text(), records, instants)
-def test_a_line_says_what_the_sdks_simple_writer_says(
+@given(st.text(), records, timestamps)
+def test_line_equals_that_of_sdk_simple_writer(
     stream: str, record: dict[str, Any], extracted: datetime
 ) -> None:
     record = json.loads(json.dumps(record, default=float))  # it writes no Decimal to the digit
@@ -70,9 +70,9 @@ def test_a_line_says_what_the_sdks_simple_writer_says(
     st.text(),
     st.dictionaries(names, scalars, min_size=0, max_size=3),
     st.lists(records.filter(bool), min_size=1, max_size=4),
-    instants,
+    timestamps,
 )
-def test_spliced_lines_are_the_encoded_ones(
+def test_spliced_lines_equal_encoded_ones(
     stream: str, context: dict[str, Any], page: list[dict[str, Any]], extracted: datetime
 ) -> None:
     lines = RecordLines(stream, context, extracted)
@@ -82,13 +82,13 @@ def test_spliced_lines_are_the_encoded_ones(
 
 
 @given(records)
-def test_digits_survive_reading_and_writing(record: dict[str, Any]) -> None:
+def test_digits_survive_decoding_and_encoding(record: dict[str, Any]) -> None:
     text = encode(record)
     assert encode(decode(text)) == text
 
 
 def printed(monkeypatch: pytest.MonkeyPatch, write: Callable[[PageWriter], None]) -> bytes:
-    """Say what has gone out, and not what still waits in a buffer."""
+    """Return what was written, without the content of buffers."""
     raw = io.BytesIO()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
@@ -96,7 +96,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, write: Callable[[PageWriter], None]
         return raw.getvalue()
 
 
-def test_pages_and_messages_come_out_in_the_order_they_were_written(
+def test_pages_and_messages_keep_their_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def write(writer: PageWriter) -> None:

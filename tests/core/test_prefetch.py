@@ -1,4 +1,4 @@
-"""Reading ahead in threads: pages in order, errors where they belong, no thread left over."""
+"""Reading ahead: pages keep their order, errors their partition, and no thread is left."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Reading:
-    """Partitions read through a `Prefetch`, and what went on meanwhile."""
+    """Partitions that a `Prefetch` reads, with counts."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Reading:
             self.planned += 1
             yield PartitionPages(key, self.read(key, pages))
 
-    def asked(self, change: int) -> None:
+    def count(self, change: int) -> None:
         with self.lock:
             self.waiting += change
             self.most_waiting = max(self.waiting, self.most_waiting)
@@ -57,7 +57,7 @@ class Reading:
     def read(self, key: int, pages: int | BaseException) -> Iterator[Page]:
         count = pages if isinstance(pages, int) else 1
         for number in range(count):
-            self.asked(1)
+            self.count(1)
             time.sleep(self.latency())
             self.before(key, number)
             yield Page([msgspec.Raw(b"%d.%d" % (key, number))])
@@ -66,7 +66,7 @@ class Reading:
 
     def pages(self, key: int) -> Iterator[bytes]:
         for page in self.prefetch.pages(key):
-            self.asked(-1)
+            self.count(-1)
             yield bytes(page.records[0])
 
     def all(self, key: int) -> list[bytes]:
@@ -78,18 +78,18 @@ def numbered(key: int, count: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
-def test_pages_come_in_the_same_order_however_long_each_takes(concurrency: int) -> None:
+def test_pages_keep_their_order(concurrency: int) -> None:
     sizes: dict[int, int | BaseException] = {key: (key * 7) % 5 for key in range(40)}
     chance = random.Random(concurrency)  # noqa: S311
     reading = Reading(sizes, concurrency, latency=lambda: chance.random() / 500)
     read = [page for key in sizes for page in reading.pages(key)]
     assert read == [page for key in sizes for page in numbered(key, (key * 7) % 5)]
-    # The next page may be asked for before the one handed on is counted off.
+    # The next page may be requested before the test counts the one returned.
     assert 1 <= reading.most_waiting <= concurrency + 1
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
-def test_no_more_partitions_are_opened_than_may_be(concurrency: int) -> None:
+def test_open_partitions_keep_the_limit(concurrency: int) -> None:
     reading = Reading(dict.fromkeys(range(50), 1), concurrency)
     for done, key in enumerate(range(50)):
         for _ in reading.pages(key):
@@ -97,7 +97,7 @@ def test_no_more_partitions_are_opened_than_may_be(concurrency: int) -> None:
     assert reading.planned == 50
 
 
-def test_partitions_are_read_at_the_same_time() -> None:
+def test_partitions_are_read_concurrently() -> None:
     together = threading.Barrier(4)
 
     def meet(_: int, number: int) -> None:
@@ -108,7 +108,7 @@ def test_partitions_are_read_at_the_same_time() -> None:
     assert [reading.all(key) for key in range(8)] == [numbered(key, 2) for key in range(8)]
 
 
-def test_the_next_page_is_asked_for_while_one_is_emitted() -> None:
+def test_next_page_is_read_while_one_is_written() -> None:
     second = threading.Event()
 
     def note(_: int, number: int) -> None:
@@ -123,7 +123,7 @@ def test_the_next_page_is_asked_for_while_one_is_emitted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (PartitionFailed("no"), PartitionFailed),
         (ValueError("no"), UnexpectedError),
@@ -131,35 +131,35 @@ def test_the_next_page_is_asked_for_while_one_is_emitted() -> None:
     ],
 )
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_an_error_reaches_its_own_partition_only(
-    error: BaseException, told: type[BaseException], concurrency: int
+def test_error_concerns_its_partition_only(
+    error: BaseException, expected: type[BaseException], concurrency: int
 ) -> None:
     reading = Reading({0: 2, 1: error, 2: 3}, concurrency)
     assert reading.all(0) == numbered(0, 2)
     pages = reading.pages(1)
     assert next(pages) == b"1.0"
-    with pytest.raises(told) as raised:
+    with pytest.raises(expected) as raised:
         next(pages)
     assert error in (raised.value, raised.value.__cause__)
     assert reading.all(2) == numbered(2, 3)
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_a_partition_given_up_early_leaves_the_others_whole(concurrency: int) -> None:
+def test_abandoned_partition_leaves_the_others_complete(concurrency: int) -> None:
     reading = Reading({0: 5, 1: 3, 2: 3, 3: 3}, concurrency)
     pages = reading.prefetch.pages(0)
     next(pages)
     del pages
     assert reading.all(1) == numbered(1, 3)
-    assert reading.all(3) == numbered(3, 3), "one that nobody asked for is passed over"
+    assert reading.all(3) == numbered(3, 3), "a skipped partition is passed over"
 
 
-def test_a_partition_that_was_not_planned_is_an_error() -> None:
+def test_unplanned_partition_is_an_error() -> None:
     with pytest.raises(KeyError):
         next(Reading({0: 1}, 2).pages(7))
 
 
-def test_waiting_is_interrupted_by_what_is_due() -> None:
+def test_tick_is_called_while_waiting() -> None:
     ticked = threading.Event()
     reading = Reading({0: 1}, 1, tick=ticked.set, before=lambda *_: ticked.wait(10))
     assert reading.all(0) == numbered(0, 1)
@@ -178,7 +178,7 @@ def test_waiting_is_interrupted_by_what_is_due() -> None:
         released.set()
 
 
-def test_no_thread_keeps_the_process_alive_or_outlives_the_last_partition() -> None:
+def test_threads_end_with_the_last_partition() -> None:
     before = set(threading.enumerate())
     together = threading.Barrier(3)
     reading = Reading(dict.fromkeys(range(3), 1), 3, before=lambda *_: together.wait(10))
@@ -193,7 +193,7 @@ def test_no_thread_keeps_the_process_alive_or_outlives_the_last_partition() -> N
         assert not thread.is_alive()
 
 
-def test_threads_with_nothing_to_do_end_and_others_come_for_what_follows(
+def test_idle_threads_end_and_new_ones_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(threads, "LINGER", 0.01)
@@ -211,7 +211,7 @@ def test_threads_with_nothing_to_do_end_and_others_come_for_what_follows(
             assert not thread.is_alive()
 
 
-def test_a_thread_that_has_nothing_to_do_takes_what_comes_next() -> None:
+def test_idle_thread_takes_the_next_work() -> None:
     workers = DaemonPool(4)
     idents = set()
     for _ in range(20):
@@ -222,7 +222,7 @@ def test_a_thread_that_has_nothing_to_do_takes_what_comes_next() -> None:
     assert len(idents) == 1, "each has a connection of its own"
 
 
-def test_what_ends_the_run_is_not_kept_waiting_by_a_partition_that_hangs(
+def test_hanging_partition_does_not_delay_a_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(prefetch, "PATIENCE", 0.0)

@@ -1,4 +1,4 @@
-"""No limit of the vendor's is passed, whichever thread asks, and no wait outlives the run."""
+"""Requests of all threads keep the limits, and no wait outlives the run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 from commerce_taps import rate_limit
 from commerce_taps.errors import TapStopped
 from commerce_taps.http import Request
-from tests.core.api import (
+from commerce_taps.rate_limit import TokenBucket
+from tests.core.server import (
     ORDERS,
-    Answer,
-    Api,
     Clock,
-    client,
-    pacing,
+    FakeResponse,
+    FakeServer,
+    make_client,
+    make_limiter,
     parse,
+    seconds,
+    with_buckets,
 )
 
 if TYPE_CHECKING:
@@ -27,17 +30,17 @@ if TYPE_CHECKING:
 
 
 @given(st.integers(1, 5), st.lists(st.sampled_from([0.0, 0.125, 5.0, 30.0, 61.0]), max_size=30))
-def test_no_minute_has_more_requests_than_allowed(per_minute: int, gaps: list[float]) -> None:
+def test_any_minute_keeps_the_limit(per_minute: int, gaps: list[float]) -> None:
     clock = Clock()
     sent = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rate_limit, "time", clock)
         patch.setattr(rate_limit, "TICK", 0.25)  # sums of these are exact
-        paced = pacing(per_minute=per_minute)
+        limiter = make_limiter(per_minute=per_minute)
         for gap in gaps:
             clock.now += gap
             due = clock.now
-            with paced.slot("lane"):
+            with limiter.slot("key"):
                 sent.append(clock.now)
             if len(sent) <= per_minute or due - sent[-1 - per_minute] >= 60:
                 assert sent[-1] == due, "waited without need"
@@ -45,12 +48,50 @@ def test_no_minute_has_more_requests_than_allowed(per_minute: int, gaps: list[fl
         assert beyond - first >= 60
 
 
-def test_zero_is_no_limit(clock: Clock) -> None:
-    paced = pacing(per_minute=0)
+def test_zero_per_minute_is_no_limit(clock: Clock) -> None:
+    limiter = make_limiter(per_minute=0)
     for _ in range(5000):
-        with paced.slot("lane"):
+        with limiter.slot("key"):
             pass
     assert clock.slept == 0
+
+
+# --- token buckets ------------------------------------------------------------------------------
+
+
+def test_full_bucket_is_spent_before_requests_wait(clock: Clock) -> None:
+    limiter = with_buckets(TokenBucket("requests", 60, 10, 60))
+    assert seconds(clock, limiter, 60, requests=1) == 0
+    assert seconds(clock, limiter, 120, requests=1) == pytest.approx(20)
+
+
+def test_emptiest_bucket_sets_the_pace(clock: Clock) -> None:
+    limiter = with_buckets(
+        TokenBucket("requests", 60, 10, 60), TokenBucket("complexity", 1000, 10, 1000)
+    )
+    assert seconds(clock, limiter, 20, requests=1, complexity=100) == pytest.approx(10)
+
+
+def test_actual_cost_is_charged_afterwards(clock: Clock) -> None:
+    limiter = with_buckets(TokenBucket("complexity", 1000, 10, 1000))
+    limiter.charge({"complexity": 3000})
+    assert seconds(clock, limiter, 1, complexity=100) == pytest.approx(21)
+    limiter.charge({"complexity": -500})
+    assert seconds(clock, limiter, 1, complexity=500) == 0
+
+
+def test_cost_beyond_bucket_waits_for_full_one(clock: Clock) -> None:
+    limiter = with_buckets(TokenBucket("complexity", 1000, 10, 1000))
+    assert seconds(clock, limiter, 2, complexity=5000) == pytest.approx(50)
+
+
+def test_pause_empties_buckets(clock: Clock) -> None:
+    limiter = with_buckets(TokenBucket("requests", 60, 10, 60))
+    limiter.pause(0)
+    assert seconds(clock, limiter, 60, requests=1) == pytest.approx(10)
+
+
+# --- threads ------------------------------------------------------------------------------------
 
 
 def in_threads(works: list[Callable[[], object]]) -> None:
@@ -71,7 +112,7 @@ def in_threads(works: list[Callable[[], object]]) -> None:
     assert errors == []
 
 
-def test_a_lane_holds_as_many_requests_as_allowed_and_no_more(api: Api) -> None:
+def test_concurrency_key_keeps_its_limit(server: FakeServer) -> None:
     there, released = threading.Semaphore(0), threading.Event()
 
     def hold() -> None:
@@ -85,40 +126,40 @@ def test_a_lane_holds_as_many_requests_as_allowed_and_no_more(api: Api) -> None:
         finally:
             released.set()
 
-    api.answers.extend(Answer(before=hold) for _ in range(6))
-    asking = client(api, paced=pacing(per_lane=3))
+    server.responses.extend(FakeResponse(before=hold) for _ in range(6))
+    client = make_client(server, limiter=make_limiter(per_key=3))
     request = Request(("x",), concurrency_key="c1")
-    in_threads([watch, *[lambda: asking.get(request, parse)] * 6])
-    assert len(api.requests) == 6
+    in_threads([watch, *[lambda: client.get(request, parse)] * 6])
+    assert len(server.requests) == 6
 
 
-def test_a_full_lane_does_not_hold_back_another(api: Api) -> None:
+def test_busy_concurrency_key_does_not_block_another(server: FakeServer) -> None:
     there, released = threading.Event(), threading.Event()
 
     def hold() -> None:
         there.set()
         assert released.wait(10)
 
-    api.answers.append(Answer(before=hold))
-    asking = client(api, paced=pacing(per_lane=1))
+    server.responses.append(FakeResponse(before=hold))
+    client = make_client(server, limiter=make_limiter(per_key=1))
 
     def other() -> None:
         assert there.wait(10)
-        asking.get(Request(("other",), concurrency_key="c2"), parse)
+        client.get(Request(("other",), concurrency_key="c2"), parse)
         released.set()
 
-    in_threads([lambda: asking.get(Request(("x",), concurrency_key="c1"), parse), other])
-    assert len(api.requests) == 2
+    in_threads([lambda: client.get(Request(("x",), concurrency_key="c1"), parse), other])
+    assert len(server.requests) == 2
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_run_that_ends_ends_every_wait(api: Api) -> None:
+def test_ending_run_ends_every_wait(server: FakeServer) -> None:
     def interrupted() -> None:
         msg = "interrupted"
         raise TapStopped(msg)
 
-    api.answers.append(Answer(429, headers={"Retry-After": "200"}))
-    paced = pacing(check=interrupted)
+    server.responses.append(FakeResponse(429, headers={"Retry-After": "200"}))
+    limiter = make_limiter(check=interrupted)
     with pytest.raises(TapStopped, match="interrupted"):
-        client(api, paced=paced).get(ORDERS, parse)
-    assert paced.waiting == 0
+        make_client(server, limiter=limiter).get(ORDERS, parse)
+    assert limiter.waiting == 0

@@ -49,7 +49,7 @@ def printed(formatter: str, write: Callable[[logging.Logger], None]) -> str:
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(FORMATTERS[formatter])
-    logger = logging.Logger("tap-test", logging.DEBUG)  # noqa: LOG001 - nobody else knows it
+    logger = logging.Logger("tap-test", logging.DEBUG)  # noqa: LOG001 - no other test uses it
     logger.addHandler(handler)
     write(logger)
     return out.getvalue()
@@ -81,7 +81,7 @@ def with_traceback(logger: logging.Logger, text: str) -> None:
         try:
             failing(text)
         except ValueError as error:
-            msg = f"while asking with {text}"
+            msg = f"while requesting with {text}"
             raise RuntimeError(msg) from error
     except RuntimeError:
         logger.exception("an error with %s", text)
@@ -115,11 +115,11 @@ EVERY_WAY = [("text", way) for way in AS_TEXT] + [("shown", way) for way in AS_S
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(secrets)
-def test_no_form_of_a_secret_is_printed(formatter: str, how: str, way: str, secret: str) -> None:
+def test_no_form_of_secret_is_printed(formatter: str, how: str, way: str, secret: str) -> None:
     redact._forms = []
     redact.add([secret])
     write = AS_TEXT[way] if how == "text" else AS_SHOWN[way]
-    # What Python shows of a form that is escaped already is escaped twice, and nobody prints that.
+    # What Python shows of a form that is escaped already is escaped twice, which no code prints.
     for form in forms(secret) if how == "text" else [secret]:
         text = printed(formatter, lambda logger, form=form: write(logger, f"<{form}>"))  # type: ignore[misc]
         assert text, "the line itself is still printed"
@@ -129,7 +129,7 @@ def test_no_form_of_a_secret_is_printed(formatter: str, how: str, way: str, secr
 
 
 @each_formatter
-def test_what_is_no_secret_is_printed_as_ever(formatter: str) -> None:
+def test_text_without_secret_is_printed_unchanged(formatter: str) -> None:
     redact.add(["XQZJ-secret"])
 
     def write(logger: logging.Logger) -> None:
@@ -149,15 +149,15 @@ def test_what_is_no_secret_is_printed_as_ever(formatter: str) -> None:
 
 
 @each_formatter
-def test_a_traceback_is_still_told(formatter: str) -> None:
+def test_traceback_is_logged_with_secret_masked(formatter: str) -> None:
     redact.add(["XQZJ-secret"])
     text = printed(formatter, lambda logger: with_traceback(logger, "XQZJ-secret"))
     assert "RuntimeError" in text
     assert "direct cause" in text
-    assert f"while asking with {MASK}" in text
+    assert f"while requesting with {MASK}" in text
 
 
-def test_a_secret_within_a_secret_leaves_no_rest() -> None:
+def test_secret_within_secret_is_masked_completely() -> None:
     for order in (["QZJX", "QZJX-longer"], ["QZJX-longer", "QZJX"]):
         redactor = Redactor()
         redactor.add(order)
@@ -165,7 +165,7 @@ def test_a_secret_within_a_secret_leaves_no_rest() -> None:
 
 
 @given(st.recursive(secrets, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
-def test_secrets_inside_lists_and_objects_are_known(value: Any) -> None:  # noqa: ANN401
+def test_secrets_in_lists_and_objects_are_masked(value: Any) -> None:  # noqa: ANN401
     def texts(value: Any) -> Iterator[str]:  # noqa: ANN401
         if isinstance(value, str):
             yield value
@@ -181,28 +181,28 @@ def test_secrets_inside_lists_and_objects_are_known(value: Any) -> None:  # noqa
 
 
 @pytest.mark.parametrize("given_", ["Basic QZJXqzjx", "basic  QZJXqzjx ", " BASIC QZJXqzjx"])
-def test_the_credential_in_a_header_value_is_known_on_its_own(given_: str) -> None:
+def test_credential_in_header_value_is_masked_alone(given_: str) -> None:
     redactor = Redactor()
     redactor.add([given_])
     assert redactor("key QZJXqzjx.") == f"key {MASK}."
 
 
 @pytest.mark.parametrize("value", ["", " ", "abc", "Basic ", "Basic   ", None, True, False, [], {}])
-def test_what_is_too_short_to_be_a_secret_changes_nothing(value: object) -> None:
+def test_short_value_is_not_masked(value: object) -> None:
     redactor = Redactor()
     redactor.add([value])
     words = "abc, True, None and False stay."
     assert redactor(words) == words
 
 
-def test_a_stack_holds_no_secret() -> None:
-    redact.add(["test_a_stack_holds_no_secret"])  # the name of a frame is in it
+def test_secret_in_stack_is_masked() -> None:
+    redact.add(["test_secret_in_stack_is_masked"])  # the name of a frame is in it
     text = printed("console", lambda logger: logger.info("here", stack_info=True))
     assert f"in {MASK}\n" in text
-    assert "test_a_stack_holds_no_secret" not in text
+    assert "test_secret_in_stack_is_masked" not in text
 
 
-def test_installing_again_changes_nothing() -> None:
+def test_second_install_changes_nothing() -> None:
     factory = logging.getLogRecordFactory()
     install()
     assert logging.getLogRecordFactory() is factory
@@ -211,13 +211,13 @@ def test_installing_again_changes_nothing() -> None:
     assert text.count(MASK) == 1
 
 
-def test_another_factory_is_kept_beneath() -> None:
+def test_other_record_factory_is_kept() -> None:
     class Record(logging.LogRecord): ...
 
     logging.setLogRecordFactory(Record)
     install()
     made: list[logging.LogRecord] = []
-    logger = logging.Logger("tap-test")  # noqa: LOG001 - nobody else knows it
+    logger = logging.Logger("tap-test")  # noqa: LOG001 - no other test uses it
     handler = logging.Handler()
     handler.emit = made.append  # type: ignore[method-assign, assignment]
     logger.addHandler(handler)
@@ -225,19 +225,19 @@ def test_another_factory_is_kept_beneath() -> None:
     assert type(made[0]) is Record
 
 
-def test_a_broken_log_call_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_broken_log_call_raises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     redact.add(["XQZJ-secret"])
     text = printed("console", lambda logger: logger.info("%d of %d", *["XQZJ-secret"]))
     assert f"%d of %d ('{MASK}',)" in text
     assert capsys.readouterr() == ("", "")
 
 
-def test_an_uncaught_error_is_told_through_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_uncaught_error_is_logged_with_secret_masked(capsys: pytest.CaptureFixture[str]) -> None:
     """The SDK's hook for uncaught errors logs them, so they pass the factory."""
     from singer_sdk.plugin_base import SingerCommand  # noqa: PLC0415
 
     redact.add(["XQZJ-secret"])
-    logger = logging.Logger("tap-test")  # noqa: LOG001 - nobody else knows it
+    logger = logging.Logger("tap-test")  # noqa: LOG001 - no other test uses it
     handler = logging.StreamHandler(sys.stderr)
     logger.addHandler(handler)
     command = SingerCommand(name="tap-test", logger=logger)
@@ -245,7 +245,7 @@ def test_an_uncaught_error_is_told_through_the_log(capsys: pytest.CaptureFixture
         failing("XQZJ-secret")
     except ValueError as error:
         command.excepthook(type(error), error, error.__traceback__)
-    told = capsys.readouterr().err
-    assert "ValueError" in told
-    assert "XQZJ-secret" not in told
+    logged = capsys.readouterr().err
+    assert "ValueError" in logged
+    assert "XQZJ-secret" not in logged
     assert redaction.redact is redact

@@ -90,7 +90,7 @@ MUTANTS = (
         FETCH,
         "            if tries > retries:\n",
         "            if True:\n",
-        "tests/core/test_http.py::test_a_failure_is_repeated_and_told",
+        "tests/core/test_http.py::test_failure_is_retried_and_logged",
     ),
     Mutant(
         "a total that is not reached is believed",
@@ -104,7 +104,7 @@ MUTANTS = (
         "commerce_taps/errors.py",
         "            if in_api_form or not rule.needs_api_form:\n",
         "            if True:\n",
-        "tests/core/test_http.py::test_refusal_in_a_foreign_form_is_a_failure",
+        "tests/core/test_http.py::test_error_in_foreign_form_is_a_failure",
     ),
     # --- every value arrives as it was sent -----------------------------------------------------
     Mutant(
@@ -369,7 +369,7 @@ MUTANTS = (
         "commerce_taps/rate_limit.py",
         "                self._check()\n",
         "",
-        "tests/core/test_rate_limit.py::test_a_run_that_ends_ends_every_wait",
+        "tests/core/test_rate_limit.py::test_ending_run_ends_every_wait",
     ),
     Mutant(
         "a signal is not looked at while an answer does not come",
@@ -435,28 +435,28 @@ MUTANTS = (
         "commerce_taps/redact.py",
         "        self._forms = sorted(forms, key=len, reverse=True)\n",
         "        self._forms = sorted(_texts(secrets), key=len, reverse=True)\n",
-        "tests/core/test_redact.py::test_no_form_of_a_secret_is_printed",
+        "tests/core/test_redact.py::test_no_form_of_secret_is_printed",
     ),
     Mutant(
         "redirects are followed",
         FETCH,
         "            allow_redirects=False,\n",
         "            allow_redirects=True,\n",
-        "tests/core/test_http.py::test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else",
+        "tests/core/test_http.py::test_redirect_is_not_followed",
     ),
     Mutant(
         "ids are not quoted",
         FETCH,
         """f"/{quote(part, safe='')}" for part""",
         """f"/{part}" for part""",
-        "tests/core/test_http.py::test_an_id_arrives_as_it_is",
+        "tests/core/test_http.py::test_id_in_path_arrives_unchanged",
     ),
     Mutant(
         "ids of dots are asked for",
         FETCH,
         '        if any(part.strip(".") == "" for part in self.path):\n',
         "        if False:\n",
-        "tests/core/test_http.py::test_an_id_that_would_climb_the_path_is_not_asked_for",
+        "tests/core/test_http.py::test_id_that_climbs_path_is_rejected",
     ),
     Mutant(
         "a secret is emitted where it is not expected",
@@ -485,42 +485,42 @@ MUTANTS = (
         FETCH,
         "            timeout=self._timeout,\n",
         "            timeout=None,\n",
-        "tests/core/test_http.py::test_an_answer_that_does_not_come_is_given_up",
+        "tests/core/test_http.py::test_missing_response_times_out",
     ),
     Mutant(
         "response_timeout is off",
         FETCH,
         "            transport.time_limit(self._total_timeout),\n",
         "            contextlib.nullcontext(),\n",
-        "tests/core/test_attacks.py::test_response_that_drips_ends_by_the_total_limit",
+        "tests/core/test_attacks.py::test_dripping_response_ends_by_total_limit",
     ),
     Mutant(
         "a packed answer is unpacked at once",
         "commerce_taps/transport.py",
         "                yield unpacker.decompress(rest, CHUNK)\n",
         "                yield unpacker.decompress(rest)\n",
-        "tests/core/test_attacks.py::test_bomb_keeps_memory_within_the_largest_response",
+        "tests/core/test_attacks.py::test_compression_bomb_keeps_memory_limit",
     ),
     Mutant(
         "an unreachable address never ends the run",
         FETCH,
         "        if self._failures_in_a_row < limit:\n",
         "        if True:\n",
-        "tests/core/test_http.py::test_a_server_that_is_gone_ends_the_run_after_some_requests",
+        "tests/core/test_http.py::test_unreachable_server_stops_the_run",
     ),
     Mutant(
         "any wait the API asks for is kept",
         FETCH,
         "            if requested > self._max_wait:\n",
         "            if False:\n",
-        "tests/core/test_http.py::test_a_wait_beyond_the_longest_stops_and_says_until_when",
+        "tests/core/test_http.py::test_retry_after_beyond_max_wait_stops_the_run",
     ),
     Mutant(
         "a wait the API asks for is not kept",
         FETCH,
         "            wait = max(wait, requested)\n            self.limiter.pause(requested)\n",
         "",
-        "tests/core/test_http.py::test_the_wait_the_api_asks_for_is_kept",
+        "tests/core/test_http.py::test_retry_after_is_kept",
     ),
     Mutant(
         "an answer may be of any size",
@@ -548,7 +548,7 @@ MUTANTS = (
         FETCH,
         "min(rule.recheck, self._max_retries) if self._has_parsed else 0\n",
         "0\n",
-        "tests/core/test_http.py::test_a_key_that_was_good_a_moment_ago_is_doubted_not_refused",
+        "tests/core/test_http.py::test_rejected_key_is_checked_again_once_accepted",
     ),
     Mutant(
         "bookmarks go by the clock that is ahead",
@@ -579,8 +579,7 @@ MUTANTS = (
         "commerce_taps/prefetch.py",
         "                if now - self._stopping_since > PATIENCE:\n",
         "                if False:\n",
-        "tests/core/test_prefetch.py"
-        "::test_what_ends_the_run_is_not_kept_waiting_by_a_partition_that_hangs",
+        "tests/core/test_prefetch.py::test_hanging_partition_does_not_delay_a_stop",
     ),
     Mutant(
         "threads with nothing to do stay",
@@ -588,8 +587,7 @@ MUTANTS = (
         "            self._changed.wait_for("
         "lambda: self._work or not self._linger, self._linger)\n",
         "            self._changed.wait_for(lambda: self._work)\n",
-        "tests/core/test_prefetch.py"
-        "::test_threads_with_nothing_to_do_end_and_others_come_for_what_follows",
+        "tests/core/test_prefetch.py::test_idle_threads_end_and_new_ones_start",
     ),
     # --- no secret is emitted unasked -----------------------------------------------------------
     Mutant(

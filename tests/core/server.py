@@ -1,4 +1,4 @@
-"""A server that misbehaves as it is told, a client of it, and a clock of one's own."""
+"""A server with prepared responses, a client of it, and a clock without waits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from commerce_taps.errors import (
     Rule,
 )
 from commerce_taps.http import Client, Request
-from commerce_taps.rate_limit import RateLimiter
+from commerce_taps.rate_limit import RateLimiter, TokenBucket
 from commerce_taps.records.envelope import open_envelope
 from commerce_taps.threads import DaemonPool
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 SECRET = "Basic c2VjcmV0"
 ERRORS = ErrorTable(
-    Rule(range(300, 400), Action.RETRY, "the address answers with a redirect"),
+    Rule(range(300, 400), Action.RETRY, "redirected"),
     Rule((200,), Action.SKIP, "not for you: {message}", body=b"for good", in_api_form=False),
     Rule((400,), Action.DROP_FILTER, "{message}", body=b"Could not resolve"),
     Rule((400,), Action.STOP, "not understood: {message}"),
     Rule((401,), Action.STOP, "the key is wrong", recheck=1),
-    Rule((403,), Action.FORBIDDEN, "the key does not open it: {message}", in_api_form=False),
+    Rule((403,), Action.FORBIDDEN, "the key may not read it: {message}", in_api_form=False),
     Rule((404,), Action.SKIP, "nothing there: {message}", in_api_form=False),
     Rule((429,), Action.RETRY, "too many requests", on_exhausted=Action.STOP),
-    Rule((500,), Action.RETRY, "a fault of its own: {message}"),
+    Rule((500,), Action.RETRY, "internal error: {message}"),
 )
 OK = b'{"results":[1]}'
 LARGEST = 1 << 20
 
 
 @dataclass
-class Answer:
+class FakeResponse:
     """What the server does with one request."""
 
     status: int = 200
@@ -58,11 +58,11 @@ class Answer:
     chunked: bool = False
     """Begin a chunked body and break off."""
     reset: bool = False
-    """Reset the connection instead of answering."""
+    """Reset the connection instead of responding."""
     before: Callable[[], object] = lambda: None
-    """Called before the answer."""
+    """Called before the response."""
 
-    def give(self, handler: BaseHTTPRequestHandler) -> None:
+    def send(self, handler: BaseHTTPRequestHandler) -> None:
         if self.reset:
             handler.close_connection = True
             linger = struct.pack("ii", 1, 0)
@@ -87,34 +87,34 @@ class Answer:
         handler.wfile.write(b"ff\r\n" + self.body if self.chunked else self.body)
 
 
-class Api:
-    """A server that gives prepared answers, and `OK` after the last."""
+class FakeServer:
+    """A server that sends prepared responses, and `OK` after the last."""
 
     def __init__(self) -> None:
-        self.answers: deque[Answer] = deque()
+        self.responses: deque[FakeResponse] = deque()
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.bodies: list[bytes] = []
         self.lock = threading.Lock()
         self.connections: set[object] = set()
-        api = self
+        server = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                self.answer()
+                self.respond()
 
             def do_POST(self) -> None:
-                self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+                self.respond(self.rfile.read(int(self.headers["Content-Length"])))
 
-            def answer(self, body: bytes = b"") -> None:
-                with api.lock:
-                    api.requests.append((self.path, dict(self.headers)))
-                    api.bodies.append(body)
-                    api.connections.add(self.client_address)
-                    answer = api.answers.popleft() if api.answers else Answer()
-                answer.before()
-                answer.give(self)
+            def respond(self, body: bytes = b"") -> None:
+                with server.lock:
+                    server.requests.append((self.path, dict(self.headers)))
+                    server.bodies.append(body)
+                    server.connections.add(self.client_address)
+                    response = server.responses.popleft() if server.responses else FakeResponse()
+                response.before()
+                response.send(self)
 
             @override
             def log_message(self, format: str, *args: object) -> None: ...
@@ -125,8 +125,8 @@ class Api:
             @override
             def handle_error(self, request: Any, client_address: Any) -> None: ...
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.httpd = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.httpd.server_port}"
 
     @property
     def paths(self) -> list[str]:
@@ -134,20 +134,20 @@ class Api:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Api]:
-    api = Api()
-    thread = threading.Thread(target=api.server.serve_forever, args=(0.01,), daemon=True)
+def running() -> Iterator[FakeServer]:
+    server = FakeServer()
+    thread = threading.Thread(target=server.httpd.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield api
+        yield server
     finally:
-        api.server.shutdown()
-        api.server.server_close()
+        server.httpd.shutdown()
+        server.httpd.server_close()
         thread.join()
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """Time that passes only in `sleep`."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -157,35 +157,50 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        self.now += seconds
+        self.now += max(seconds, 1e-6)  # rounding must not stop the clock
         self.slept += seconds
 
 
-def pacing(
+def make_limiter(
     *,
     per_minute: int = 0,
     at_once: int = 16,
-    per_lane: int = 10,
+    per_key: int = 10,
     check: Callable[[], None] = lambda: None,
 ) -> RateLimiter:
-    return RateLimiter(per_minute=per_minute, at_once=at_once, per_key=per_lane, check=check)
+    return RateLimiter(per_minute=per_minute, at_once=at_once, per_key=per_key, check=check)
 
 
-def client(
-    api: Api,
+def with_buckets(*buckets: TokenBucket) -> RateLimiter:
+    limiter = make_limiter()
+    limiter.buckets = buckets
+    return limiter
+
+
+def seconds(clock: Clock, limiter: RateLimiter, times: int, **costs: float) -> float:
+    """The time that requests wait for their costs."""
+    start = clock.now
+    for _ in range(times):
+        with limiter.slot("", costs):
+            pass
+    return clock.now - start
+
+
+def make_client(
+    server: FakeServer,
     *,
-    paced: RateLimiter | None = None,
+    limiter: RateLimiter | None = None,
     workers: DaemonPool | None = None,
     errors: ErrorTable = ERRORS,
     timeout: float = 5.0,
 ) -> Client:
     return Client(
-        api.url,
+        server.url,
         auth=HeaderAuth(SECRET),
         errors=errors,
         headers={"User-Agent": "tap-test/1"},
         message=lambda body: Message(body[:20].decode(errors="replace")),
-        limiter=paced or pacing(),
+        limiter=limiter or make_limiter(),
         workers=workers or DaemonPool(3),
         logger=logging.getLogger("tap-test"),
         timeout=timeout,
