@@ -48,5 +48,5 @@ def unmasked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_report_header() -> list[str]:
-    """Say what is left out."""
+    """Log what is left out."""
     return [f"without duckdb, so without: {', '.join(collect_ignore)}"] if collect_ignore else []

@@ -156,7 +156,7 @@ class Output:
         self.states.append(message["value"])
 
     def _is_derived(self, stream: str) -> bool:
-        """Tell whether a bookmark is that of another stream, inside of whose rows these come."""
+        """Whether a bookmark belongs to the parent stream."""
         sent = self.schemas.get(stream)
         return sent is not None and not sent[-1].get("bookmark_properties")
 
@@ -213,7 +213,7 @@ def bookmarks(state: State) -> Iterator[tuple[Place, Any]]:
 
 
 def order(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Give what a replication value is ordered by: the instant, if it is one."""
+    """Return what a replication value is ordered by: its time, if it is a timestamp."""
     try:
         return msgspec.convert(value, datetime)
     except msgspec.ValidationError:
@@ -221,7 +221,7 @@ def order(value: Any) -> Any:  # noqa: ANN401 (JSON)
 
 
 def is_exact(got: Any, wanted: Any) -> bool:  # noqa: ANN401 (JSON)
-    """Tell whether two values are the same JSON, to the type and the digit.
+    """Whether two values are the same JSON, to the type and the digit.
 
     `==` is not enough: to Python `False` is `0`, and `12.50` is `12.5`.
     """

@@ -6,7 +6,7 @@ This program imports the tap. For each order that comes in over the socket, a JS
 open files, it forks off a process that becomes the tap, and sends back the id of the process and,
 once it has ended, its exit code. The process has its own arguments, environment, folder, standard
 output and log, and ends as any process of the tap does; only its imports were made before, and it
-waits for moments only, between two tries or for what hangs at its end.
+waits only briefly, between two attempts or for what hangs at its end.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ def started(
     Args:
         package: The tap's package.
         arguments: Its arguments.
-        quick: Whether it is forked off, and waits for moments only before it repeats a request.
+        quick: Whether it is forked, and waits only briefly before it repeats a request.
         variables: Its variables of the environment, besides those that set no tap.
         folder: Where it runs.
         stdout: The descriptor it writes to, or `subprocess.PIPE`.
@@ -208,10 +208,10 @@ def listen(
 
     Args:
         running: The process, its outputs being pipes, or only its log.
-        watch: Called again and again meanwhile.
+        watch: Called again and again while it runs.
 
     Returns:
-        Its output, its log, and the longest time it said nothing.
+        Its output, its log, and the longest time without output.
 
     Raises:
         TimeoutError: It does not end.

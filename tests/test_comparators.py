@@ -1,4 +1,4 @@
-"""The comparators themselves: what a fault of a tap would make of a row is told from the truth."""
+"""The comparators themselves: they notice each row that a faulty tap would write."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ FAULTS: dict[str, Record] = {
     },
     "an id with a zero in front becomes a number": {"product_code": 7},
     "an id is missing in a list": {"storefront_ids": [1]},
-    "an instant is another": {"timestamp": "2024-01-31T00:00:01Z"},
+    "a timestamp differs": {"timestamp": "2024-01-31T00:00:01Z"},
     "a column is invented": {"colour": "red"},
     "a column of nulls is invented": {"colour": None},
-    "a column is filled that only answers have": {"detailed_params": {"info_type": "X"}},
+    "a column is filled that only responses have": {"detailed_params": {"info_type": "X"}},
     "a field of an object is invented": {
         "payment_method": EMITTED["payment_method"] | {"colour": "red"}
     },
@@ -126,7 +126,7 @@ KEPT: Record = {
     "store": {"id": 1, "name": "Retail"},
 }
 """A shipment as tap-centra emits it."""
-TOLD: Record = KEPT | {
+TRUTH_ROW: Record = KEPT | {
     "grandTotal": KEPT["grandTotal"] | {"valueInCents": 1250},
     "discountsApplied": [{"date": "2024-01-31T00:00:00Z", "voucher": {"id": 2}}],
 }
@@ -146,10 +146,10 @@ CENTRA_FAULTS: dict[str, Record] = {
     "an entry is missing": {"lines": []},
     "a field of an entry is missing": {"lines": [{"id": 1}]},
     "a field of an entry is invented": {"lines": [{"id": 1, "quantity": 2, "colour": "red"}]},
-    "a reference holds what nobody declares": {
+    "a reference holds an undeclared field": {
         "discountsApplied": [KEPT["discountsApplied"][0] | {"voucher": {"id": 2, "colour": "red"}}]
     },
-    "a moment in an object is another": {
+    "a timestamp in an object differs": {
         "discountsApplied": [KEPT["discountsApplied"][0] | {"date": "2024-01-31T00:00:00+01:00"}]
     },
     "a column is invented": {"colour": "red"},
@@ -157,7 +157,7 @@ CENTRA_FAULTS: dict[str, Record] = {
 
 
 def of_centra(came: Record) -> list[str]:
-    return centra.differences(centra.INTEGRATION, "shipments", {(): came}, {(): TOLD})
+    return centra.differences(centra.INTEGRATION, "shipments", {(): came}, {(): TRUTH_ROW})
 
 
 def test_correct_centra_row_is_accepted() -> None:

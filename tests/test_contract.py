@@ -1,4 +1,4 @@
-"""The contract itself: an output that breaks one of its rules is told by that rule."""
+"""The contract itself: each rule rejects an output that breaks it."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def test_output_within_contract_is_accepted() -> None:
     assert output.state == output.states[-1]
 
 
-@pytest.mark.parametrize(("raw", "says"), BROKEN.values(), ids=BROKEN)
-def test_output_outside_contract_is_rejected(raw: bytes, says: str) -> None:
-    with pytest.raises(AssertionError, match=says):
+@pytest.mark.parametrize(("raw", "message"), BROKEN.values(), ids=BROKEN)
+def test_output_outside_contract_is_rejected(raw: bytes, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
         Output(raw)
 
 

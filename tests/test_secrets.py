@@ -348,10 +348,10 @@ def test_flattening_withholds_only_secrets(
         columns = flat.output.schemas[stream][-1]["schema"]["properties"]
         for left, right in zip(records, found, strict=True):
             assert right.keys() <= columns.keys()
-            told = Counter(texts_of(left))
+            messages = Counter(texts_of(left))
             packed = [text for text in texts_of(right) if text[:1] in ("[", "{")]
             assert (
-                not told
+                not messages
                 - Counter(texts_of(right))
                 - Counter(inner for text in packed for inner in texts_of(unpacked(text)))
             )
@@ -366,7 +366,7 @@ def unpacked(text: str) -> Any:  # noqa: ANN401 (JSON)
 
 
 @pytest.mark.parametrize(
-    ("api", "named", "sentence"),
+    ("api", "named", "message"),
     [
         ("codat", "connections.linkUrI", "The nearest is `connections.linkUrl`."),
         ("codat", "companies.name", "The nearest is `companies."),
@@ -375,12 +375,12 @@ def unpacked(text: str) -> Any:  # noqa: ANN401 (JSON)
     ],
 )  # fmt: skip
 def test_naming_column_without_secret_is_rejected(
-    api: str, named: str, sentence: str, run: Runner
+    api: str, named: str, message: str, run: Runner
 ) -> None:
     ended = run(api, everything, named)
     assert (ended.code, ended.stdout) == (1, b"")
     assert f"Setting `include_secrets`: '{named}'" in ended.log
-    assert sentence in ended.log
+    assert message in ended.log
 
 
 # --- what selecting everything costs ------------------------------------------------------------
@@ -390,6 +390,6 @@ def test_naming_column_without_secret_is_rejected(
 def test_selected_costly_stream_is_logged_once(api: str, run: Runner) -> None:
     costly = {vars(kind)["name"] for kind in APIS[api][1] if kind.cost or kind.cost_of_columns}
     log = run(api, everything).log
-    told = re.findall(r"(\w+): .* off by default because .* cost", log)
-    assert sorted(told) == sorted(costly)
+    messages = re.findall(r"(\w+): .* off by default because .* cost", log)
+    assert sorted(messages) == sorted(costly)
     assert "off by default" not in run(api, chosen).log

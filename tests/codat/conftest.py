@@ -49,7 +49,7 @@ class Taps(Runs):
         """Run the tap against a sandbox.
 
         Args:
-            sandbox: Whom to ask.
+            sandbox: The fake API.
             state: The state of an earlier run.
             catalog: What to read; what the tap reads by default if none.
             settings: Settings besides the sandbox's, or instead of them; `None` for none.

@@ -51,13 +51,13 @@ class Mistake:
     """Something a user gets wrong.
 
     Attributes:
-        says: What the one sentence has to say.
+        message: What the one message contains.
         settings: Settings besides the address and the key; `None` takes one away.
         files: Options of the command line and what is in their file; `None` for no such file.
         variables: Settings given in the environment.
     """
 
-    says: str
+    message: str
     settings: Record = field(default_factory=dict)
     files: dict[str, str | None] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
@@ -91,27 +91,27 @@ FILES = {
     ),
     "empty state": Mistake("--state: .* is not JSON .*empty", files={"state": ""}),
 }
-ANSWERS = {
+RESPONSES = {
     "another key": Mistake("Stopped: companies: Codat does not accept the key"),
     "another header": Mistake(
         "copy the key again: `api_key` .* `auth_header`", {"api_key": None, "auth_header": HEADER}
     ),
     "another path": Mistake("Stopped: .*`api_url`", {"api_url": "{sandbox}/elsewhere"}),
     "another program": Mistake("Stopped: .*", {"api_url": "{sandbox}"}),
-    "nobody there": Mistake(
+    "unknown company": Mistake(
         r"Stopped: companies: no response .127\.0\.0\.1: .*ConnectionError.: check the network",
         {"api_url": "{closed}", "max_retries": 1},
     ),
     "no such company": Mistake(
-        "Stopped: .*Setting `company_ids`: the key sees none with the id nobody",
-        {"api_key": "{key}", "company_ids": ["nobody"]},
+        "Stopped: .*Setting `company_ids`: the key sees none with the id unknown",
+        {"api_key": "{key}", "company_ids": ["unknown"]},
     ),
     "no such connection": Mistake(
         "Stopped: .*Setting `connection_ids`: the key sees none with the id nothing",
         {"api_key": "{key}", "connection_ids": ["nothing"]},
     ),
 }
-MISTAKES = {**SETTINGS, **FILES, **ANSWERS}
+MISTAKES = {**SETTINGS, **FILES, **RESPONSES}
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +151,9 @@ each_mistake = pytest.mark.parametrize("name", MISTAKES)
 @each_mistake
 def test_user_mistake_ends_in_one_message(ends: Callable[[str], Run], name: str) -> None:
     ended = ends(name)
-    told = [line for line in ended.log.splitlines() if "| ERROR " in line]
-    assert len(told) == 1, ended.log
-    assert re.search(MISTAKES[name].says, told[0])
+    messages = [line for line in ended.log.splitlines() if "| ERROR " in line]
+    assert len(messages) == 1, ended.log
+    assert re.search(MISTAKES[name].message, messages[0])
     assert "Traceback" not in ended.log
     assert ended.code == 1
     assert b'"RECORD"' not in ended.stdout
@@ -179,7 +179,7 @@ STRUCTURED = {
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
         ({"api_key": KEY}, "Codat does not accept the key"),
         ({"api_key": [KEY]}, "Setting `api_key` must be a string"),
@@ -189,7 +189,7 @@ STRUCTURED = {
     ids=["another key", "a key in a list", "a key in a map"],
 )
 def test_structured_logs_are_json_without_secrets(
-    processes: Processes, sandbox: Sandbox, tmp_path: Path, settings: Record, says: str
+    processes: Processes, sandbox: Sandbox, tmp_path: Path, settings: Record, message: str
 ) -> None:
     logging = tmp_path / "logging.json"
     logging.write_text(json.dumps(STRUCTURED))
@@ -198,7 +198,7 @@ def test_structured_logs_are_json_without_secrets(
     ended = processes(f"--config={config}", SINGER_SDK_LOG_CONFIG=str(logging))
     assert ended.code == 1
     messages = [json.loads(line)["message"] for line in ended.log.splitlines() if line[:1] == "{"]
-    assert any(says in message for message in messages)
+    assert any(message in line for line in messages)
     assert not [secret for secret in CANARIES if secret in ended.log]
 
 
@@ -222,9 +222,9 @@ def test_invalid_logging_config_ends_in_one_message(
         path.write_text(files[value])
         value = str(path)
     ended = processes("--discover", **{variable: value})
-    (told,) = ended.log.splitlines()
-    assert told.startswith("tap-codat: logging cannot be set up (")
-    assert told.endswith("check the variables `LOGLEVEL` and `SINGER_SDK_LOG_CONFIG`.")
+    (messages,) = ended.log.splitlines()
+    assert messages.startswith("tap-codat: logging cannot be set up (")
+    assert messages.endswith("check the variables `LOGLEVEL` and `SINGER_SDK_LOG_CONFIG`.")
     assert (ended.code, ended.stdout) == (1, b"")
 
 
@@ -259,8 +259,8 @@ def test_settings_of_every_type_come_from_environment(
     )
     assert ended.code == 0
     assert {key[0] for key in ended.output.keys("connections")} == {company}
-    asked = sandbox.requests[-1]
-    assert (asked.query["pageSize"], asked.headers["user-agent"]) == ("7", "test/1.0")
+    requests = sandbox.requests[-1]
+    assert (requests.query["pageSize"], requests.headers["user-agent"]) == ("7", "test/1.0")
 
 
 def test_auth_header_is_sent_unchanged(run: Taps, sandbox: Sandbox) -> None:
@@ -270,12 +270,12 @@ def test_auth_header_is_sent_unchanged(run: Taps, sandbox: Sandbox) -> None:
 
 # --- what needs neither settings nor network ----------------------------------------------------
 
-# Whoever asks anything of anybody fails.
-NOBODY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+# Every request fails.
+NO_NETWORK = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["--discover"], '"tap_stream_id":"commerce_orders"'),
         (["--about"], "tap-codat"),
@@ -286,10 +286,10 @@ NOBODY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_about_needs_no_settings(processes: Processes, arguments: list[str], says: str) -> None:
-    ended = processes(*arguments, **NOBODY)
+def test_about_needs_no_settings(processes: Processes, arguments: list[str], message: str) -> None:
+    ended = processes(*arguments, **NO_NETWORK)
     assert ended.code == 0
-    assert says in ended.stdout.decode()
+    assert message in ended.stdout.decode()
     assert not re.search("ERROR|Traceback", ended.log)
 
 
@@ -309,11 +309,11 @@ def test_test_option_reports_reachable_streams(
     processes: Processes, run: Taps, sandbox: Sandbox
 ) -> None:
     ended = processes(*run.arguments(config=settings_for(sandbox)), "--test")
-    told = ended.stdout.decode()
+    messages = ended.stdout.decode()
     assert ended.code == 0
-    assert f"The key is accepted. Companies: {len(sandbox.truth('companies'))}" in told
+    assert f"The key is accepted. Companies: {len(sandbox.truth('companies'))}" in messages
     for stream in KINDS:
-        assert re.search(rf"^{stream} +reachable", told, re.MULTILINE)
+        assert re.search(rf"^{stream} +reachable", messages, re.MULTILINE)
 
 
 def test_test_option_reports_unreachable_streams(

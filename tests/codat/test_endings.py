@@ -1,4 +1,4 @@
-"""Runs that end early: soon, with the code of what ended them, whatever hangs meanwhile.
+"""Runs that end early: soon, and with the right exit code, even if something hangs.
 
 What hangs does so for minutes, so the bound is far from both how long a run takes on a busy machine
 and how long it would take if it waited.
@@ -56,7 +56,7 @@ class Process:
             assert time.monotonic() < until, self.text
             time.sleep(0.05)
 
-    def says(self, text: str) -> Callable[[], bool]:
+    def has_logged(self, text: str) -> Callable[[], bool]:
         return lambda: text in self.text
 
     @property
@@ -64,7 +64,7 @@ class Process:
         return self.log.read_text(encoding="utf-8")
 
     def end(self, code: int, *parts: str) -> None:
-        """Check that it ends soon, with a code and a sentence."""
+        """Check that it ends soon, with a code and a message."""
         assert self.popen.wait(BOUND) == code, self.text
         for part in parts:
             assert part in self.text
@@ -76,7 +76,7 @@ class Process:
 def started(
     arguments: list[str], folder: Path, stdout: int | IO[bytes] | None = None
 ) -> Iterator[Process]:
-    """Start the tap, whose output nobody reads unless it goes into a file or a pipe."""
+    """Start the tap; its output is read only if it goes to a file or a pipe."""
     log = folder / "log"
     with (
         log.open("wb") as stderr,
@@ -108,22 +108,22 @@ class Wait:
     """What a run waits for when a signal comes.
 
     Attributes:
-        answer: What the API does with requests for orders.
-        sign: What the log says once it waits; otherwise the request is seen.
+        response: What the API does with requests for orders.
+        sign: What the log contains once it waits; otherwise the request is seen.
         arguments: More of the command line.
     """
 
-    answer: dict[str, Any]
+    response: dict[str, Any]
     sign: str = ""
     arguments: list[str] = field(default_factory=list)
 
 
 WAITS = {
-    "a wait the API asks for": Wait(
+    "a wait the API requests": Wait(
         {"status": 429, "headers": {"Retry-After": "500"}}, "try 2 of 9 in 500"
     ),
-    "an answer": Wait({"delay": HANG}),
-    "an answer, in the first thread": Wait({"delay": HANG}, arguments=["--test"]),
+    "a response": Wait({"delay": HANG}),
+    "a response, in the main thread": Wait({"delay": HANG}, arguments=["--test"]),
 }
 
 
@@ -132,10 +132,10 @@ WAITS = {
 def test_signal_ends_waiting_run(
     run: Taps, own_sandbox: Sandbox, tmp_path: Path, wait: Wait, number: signal.Signals
 ) -> None:
-    own_sandbox.override("data/commerce-", **wait.answer)
+    own_sandbox.override("data/commerce-", **wait.response)
     config = settings(own_sandbox)
     with started([*run.arguments(config=config), *wait.arguments], tmp_path) as process:
-        sign = process.says(wait.sign) if wait.sign else came(own_sandbox, "data/commerce-")
+        sign = process.has_logged(wait.sign) if wait.sign else came(own_sandbox, "data/commerce-")
         process.reach(sign)
         process.popen.send_signal(number)
         process.end(128 + number, "interrupted")
@@ -147,13 +147,13 @@ def test_signal_ends_run_with_hanging_bodies(
 ) -> None:
     hanging: list[socket.socket] = []
 
-    def answer(connection: socket.socket) -> None:
+    def respond(connection: socket.socket) -> None:
         connection.recv(9999)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{")
         hanging.append(connection)
         connection.recv(9999)  # until the other side goes
 
-    with serving(answer) as url:
+    with serving(respond) as url:
         arguments = run.arguments(config=settings(sandbox, api_url=url))
         with started(arguments, tmp_path) as process:
             process.reach(lambda: bool(hanging))
@@ -167,7 +167,7 @@ def test_signal_ends_run_with_blocked_output(
 ) -> None:
     arguments = run.arguments(config=settings(sandbox))
     with started(arguments, tmp_path, stdout=subprocess.PIPE) as process:
-        process.reach(process.says("Beginning sync of 'commerce_"))
+        process.reach(process.has_logged("Beginning sync of 'commerce_"))
         time.sleep(1)  # the pipe is full soon after that, and it does no harm if it is not
         process.popen.send_signal(number)
         process.end(128 + number, "interrupted")

@@ -1,6 +1,6 @@
-"""Answers other than the expected: what the run makes of each, says of it, and leaves for the next.
+"""Error responses: what the run does, reports, and leaves for the next run.
 
-One connection's products are answered with a fault, the others' as usual. Whatever the fault, the
+The products of one connection fail, those of the others are returned. Whatever the failure, the
 run after it, with the state of the first and without the fault, has to bring what is missing.
 """
 
@@ -30,7 +30,7 @@ RETRIES = 2
 
 @pytest.fixture(scope="module")
 def shop(_shared: Sandbox) -> str:
-    """The connection whose products are answered with a fault. Others come before and after it."""
+    """The connection whose products fail. Others come before and after it."""
     connections = dict.fromkeys(str(row["connectionId"]) for row in _shared.truth(PRODUCTS))
     return list(connections)[1]
 
@@ -45,17 +45,17 @@ def of_others(shop: str, rows: dict[Key, Record]) -> dict[Key, Record]:
 
 @dataclass(frozen=True)
 class Fault:
-    """An answer, and what it has to lead to.
+    """A response, and its expected effect.
 
     Attributes:
-        status: The status of the answer.
-        says: What the log has to say.
+        status: The status of the response.
+        message: What the log contains.
         body: The body; what Codat documents for the status if none.
         headers: Headers besides the usual.
     """
 
     status: int
-    says: str
+    message: str
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -127,7 +127,7 @@ def table(faults: dict[str, Fault]) -> pytest.MarkDecorator:
 
 
 def meet(run: Taps, sandbox: Sandbox, shop: str, fault: Fault, **settings: Any) -> Run:  # noqa: ANN401
-    """Run while a connection's products are answered with a fault."""
+    """Run while the products of one connection fail."""
     sandbox.override(
         f"{shop}/data/commerce-products",
         status=fault.status,
@@ -135,7 +135,7 @@ def meet(run: Taps, sandbox: Sandbox, shop: str, fault: Fault, **settings: Any) 
         headers=fault.headers,
     )
     ended = run(sandbox, catalog=JUST_PRODUCTS, max_retries=RETRIES, **settings)
-    assert fault.says in ended.log
+    assert fault.message in ended.log
     assert "Traceback" not in ended.log
     assert sandbox.api_key not in ended.log
     return ended
@@ -162,7 +162,7 @@ def test_ordinary_absence_is_skipped(run: Taps, sandbox: Sandbox, shop: str, fau
     assert ended.output.rows(PRODUCTS) == of_others(shop, truth(sandbox, ended.output, PRODUCTS))
     assert shop not in marked(ended.output)
     assert (ended.summary(PRODUCTS)["skipped"], ended.summary(PRODUCTS)["failed"]) == (1, 0)
-    assert f"{PRODUCTS}: 1 skipped: {fault.says}" in ended.log
+    assert f"{PRODUCTS}: 1 skipped: {fault.message}" in ended.log
     completes(run, sandbox, ended.output)
 
 
@@ -235,7 +235,7 @@ def test_temporary_failure_loses_nothing(
     )
     ended = run(sandbox, catalog=JUST_PRODUCTS, max_retries=RETRIES)
     assert ended.code == 0
-    assert fault.says in ended.log
+    assert fault.message in ended.log
     assert ended.output.rows(PRODUCTS) == truth(sandbox, ended.output, PRODUCTS)
     assert ended.summary(PRODUCTS)["failed"] == 0
 
@@ -250,14 +250,14 @@ def test_retry_after_date_is_kept(run: Taps, sandbox: Sandbox, shop: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "requests",
     ["3600", format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True)],
     ids=["seconds", "date"],
 )
 def test_wait_beyond_max_wait_stops_run_with_time(
-    run: Taps, sandbox: Sandbox, shop: str, asked: str
+    run: Taps, sandbox: Sandbox, shop: str, requests: str
 ) -> None:
-    fault = Fault(429, "longer than `max_wait` (60 s)", headers={"Retry-After": asked})
+    fault = Fault(429, "longer than `max_wait` (60 s)", headers={"Retry-After": requests})
     ended = meet(run, sandbox, shop, fault, max_wait=60)
     assert ended.code == 1
     assert re.search(r"requests a wait until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", ended.log)
@@ -278,7 +278,7 @@ def test_run_without_companies_stops(run: Taps, sandbox: Sandbox, status: int) -
 
 
 def test_failure_in_middle_keeps_what_was_read(run: Taps, sandbox: Sandbox, shop: str) -> None:
-    # Only what is asked for after a first page has a filter.
+    # Only requests after the first page have a filter.
     sandbox.override(f"{shop}/data/commerce-products.*query=", status=500)
     ended = run(sandbox, catalog=JUST_PRODUCTS, max_retries=0, page_size=5)
     assert ended.code == 1
@@ -323,8 +323,8 @@ def test_operations_with_rejected_filter_are_read_unfiltered(
     refused = run(sandbox, catalog=only, state=first.state)
     assert refused.code == 0
     sandbox.clear_overrides()
-    answered = run(sandbox, catalog=only, state=first.state)
-    assert refused.output.timeless() == answered.output.timeless()
+    unrefused = run(sandbox, catalog=only, state=first.state)
+    assert refused.output.timeless() == unrefused.output.timeless()
     assert refused.output.records
 
 

@@ -214,8 +214,8 @@ def test_company_ids_narrow_each_stream(run: Taps, sandbox: Sandbox, chain: str)
     for stream in output.schemas:
         rows = truth(sandbox, output, stream).items()
         assert output.rows(stream) == {key: row for key, row in rows if belongs(row, chain)}
-    asked = {one.path.split("/")[3] for one in sandbox.requests if one.path.count("/") > 2}
-    assert asked == {chain}
+    requests = {one.path.split("/")[3] for one in sandbox.requests if one.path.count("/") > 2}
+    assert requests == {chain}
 
 
 def test_connection_ids_narrow_connection_streams(

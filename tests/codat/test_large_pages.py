@@ -1,4 +1,4 @@
-"""Pages that Codat does not manage whole: smaller ones are asked for, and no row is lost."""
+"""Pages that Codat cannot return: smaller ones are requested, and no row is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LARGE = r"pageSize=([3-9]\d|\d{3,})(&|$)"
         {"status": 200, "body": " " * ((1 << 20) + 1)},
         {"delay": 2},
     ],
-    ids=["500", "504", "beyond max_response_mb", "no answer in time"],
+    ids=["500", "504", "beyond max_response_mb", "timeout"],
 )
 @pytest.mark.parametrize("stream", [BY_KEY, "pull_operations"])
 def test_page_too_large_is_read_in_smaller_ones(
@@ -60,17 +60,17 @@ def test_unreadable_row_is_reported_and_others_arrive(run: Taps, sandbox: Sandbo
     assert kept.get(connection) is None or kept[connection] <= whole[bad]["modifiedDate"]
 
 
-@pytest.mark.parametrize("stamp", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("timestamp", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 @pytest.mark.parametrize(
     "date", ["Tue, 01 Jan 2002 00:00:00 GMT", "Thu, 01 Jan 2098 00:00:00 GMT", "never"]
 )
 def test_future_timestamp_and_wrong_clock_lose_no_row(
-    run: Taps, own_sandbox: Sandbox, stamp: str, date: str
+    run: Taps, own_sandbox: Sandbox, timestamp: str, date: str
 ) -> None:
     chosen = catalog(commerce_tax_components=None)
     whole = truth(own_sandbox, run(own_sandbox, catalog=chosen).output, "commerce_tax_components")
     key, row = next(iter(whole.items()))
-    rows = [{**row, "id": "soon", "modifiedDate": stamp}]
+    rows = [{**row, "id": "soon", "modifiedDate": timestamp}]
     body = {
         "results": [*({k: v for k, v in one.items() if k not in CONTEXT} for one in rows)],
         "pageNumber": 1, "pageSize": 2000, "totalResults": 1, "_links": {},
@@ -79,5 +79,5 @@ def test_future_timestamp_and_wrong_clock_lose_no_row(
     own_sandbox.override(path, status=200, body=body, headers={"Date": date})
     first = run(own_sandbox, catalog=chosen)
     kept = {dict(c)["connectionId"]: value for (_, c), value in bookmarks(first.output.state)}
-    assert kept.get(str(key[1]), "") < stamp
+    assert kept.get(str(key[1]), "") < timestamp
     assert kept.get(str(key[1]), "") <= datetime.now(timezone.utc).isoformat()

@@ -1,4 +1,4 @@
-"""Answers with something odd in one place: what is read of the rest, and what is named."""
+"""Responses with an odd value in one place: the rest is read, and the value is reported."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_company_without_id_is_reported_and_others_read(
     ended = run(sandbox, catalog=catalog(commerce_products=None, data_statuses=None))
     assert ended.code == 1
     assert "Traceback" not in ended.log
-    assert "Failed data_statuses (companyId=None): the list of companies gives no" in ended.log
+    assert "Failed data_statuses (companyId=None): the list of companies has no" in ended.log
     for stream in (PRODUCTS, "data_statuses"):
         wanted = truth(sandbox, ended.output, stream)
         assert ended.output.rows(stream) == {k: row for k, row in wanted.items() if k[0] != id_}
@@ -324,7 +324,7 @@ def test_unsortable_list_is_read_completely(
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         ({"error": None, "correlationId": "c0ffee"}, "correlation id c0ffee"),
         ({"error": ["x"], "correlationId": 5}, '{"error":["x"],"correlationId":5}'),
@@ -333,12 +333,12 @@ def test_unsortable_list_is_read_completely(
     ],
 )
 def test_odd_error_body_gives_no_traceback(
-    run: Taps, sandbox: Sandbox, body: object, says: str
+    run: Taps, sandbox: Sandbox, body: object, message: str
 ) -> None:
     sandbox.override("/data/history", status=500, body=body)
     ended = run(sandbox, catalog=catalog(pull_operations=None), max_retries=0)
     assert ended.code == 1
-    assert says in ended.log
+    assert message in ended.log
     assert "Traceback" not in ended.log
 
 
@@ -351,9 +351,9 @@ def test_list_without_parameters_keeps_its_page_size(run: Taps, own_sandbox: San
     assert ended.code == 0
     wanted = truth(own_sandbox, ended.output, "commerce_locations")
     assert ended.output.rows("commerce_locations") == wanted
-    asked = [one.query for one in own_sandbox.requests if "commerce-locations" in one.path]
-    assert max(int(one.get("page", 1)) for one in asked) > 1
-    assert {one.get("pageSize", "100") for one in asked} == {"100"}
+    requests = [one.query for one in own_sandbox.requests if "commerce-locations" in one.path]
+    assert max(int(one.get("page", 1)) for one in requests) > 1
+    assert {one.get("pageSize", "100") for one in requests} == {"100"}
 
 
 ROWS: Final = [{"id": "a", "modifiedDate": "2024-05-01T00:00:00Z", "name": "A"}]

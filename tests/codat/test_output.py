@@ -1,4 +1,4 @@
-"""Standard output that takes no more: one sentence and exit code 1, whatever was to be written."""
+"""Standard output that fails: one message and exit code 1, whatever was being written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not FULL.exists(), reason="needs a device that i
 
 
 def errors(log: str) -> list[str]:
-    """Give what the user is told."""
+    """Return what the user reads."""
     assert "Traceback" not in log
     assert "Exception ignored" not in log
     return [line.rpartition("| ")[2] for line in log.splitlines() if "| ERROR " in line]

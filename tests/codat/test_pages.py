@@ -1,4 +1,4 @@
-"""A page that is not the one that was asked for is not taken for it."""
+"""Pages other than the requested one are rejected."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_refused_partition_is_not_remembered_as_read(
 
     again = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=first.output.state)
     assert again.code == 0
-    assert f"{PRODUCTS}: 1 skipped: {fault.says}" in again.log
+    assert f"{PRODUCTS}: 1 skipped: {fault.message}" in again.log
     others = len({key[1] for key in of_others(shop, first.output.rows(PRODUCTS))})
     assert f"{PRODUCTS}: {others} skipped: {UNCHANGED}" in again.log
 
@@ -83,8 +83,8 @@ def test_failed_partition_is_not_remembered_as_read(
 def test_unreported_data_type_is_read_each_run(
     run: Taps, sandbox: Sandbox, statuses: dict[str, None] | None
 ) -> None:
-    told = dict.fromkeys(["commerce-products"]) if statuses is None else statuses
-    sandbox.override("/dataStatus", status=200, body=told)
+    messages = dict.fromkeys(["commerce-products"]) if statuses is None else statuses
+    sandbox.override("/dataStatus", status=200, body=messages)
     first = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True)
     second = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=first.output.state)
     assert second.output.records[PRODUCTS]
@@ -139,7 +139,7 @@ def test_required_stream_refused_everywhere_fails(
         "commerce_products",
     }
     summary = ended.summary("commerce_orders")
-    assert summary["failed"] == summary["partitions"] - 1  # a platform has none, says Codat
+    assert summary["failed"] == summary["partitions"] - 1  # one platform has none, by Codat's list
     assert "commerce_orders: 1 skipped: the platform does not have it" in ended.log
     assert ended.summary("commerce_disputes")["failed"] == 0
     for stream in ("companies", "data_statuses", "pull_operations"):
@@ -189,8 +189,8 @@ def test_test_option_reports_stream_refused_everywhere(
 ) -> None:
     sandbox.override("/data/commerce-(orders|disputes)", status=404, body=NOT_FOUND)
     ended = processes(*run.arguments(config=settings_for(sandbox)), "--test")
-    told = ended.stdout.decode()
+    messages = ended.stdout.decode()
     assert ended.code == 1
-    outcomes = dict(line.split(maxsplit=1) for line in told.splitlines()[2:])
+    outcomes = dict(line.split(maxsplit=1) for line in messages.splitlines()[2:])
     assert outcomes["commerce_orders"] == "NOT reachable: there is nothing to read (Not found)."
     assert outcomes["commerce_disputes"] == "reachable; there is nothing to read (Not found)."

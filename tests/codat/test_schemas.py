@@ -340,7 +340,7 @@ PATHS |= {
 
 
 def payloads(generator: ModuleType, name: str) -> Iterator[tuple[str, str, Node]]:
-    """Path without the id at its end, name and value of each example of a good answer."""
+    """Path without the id at its end, name and value of each example of a successful response."""
     spec = json.loads((SPECS / f"{name}.json").read_text(encoding="utf-8"))
     for path, operations in spec["paths"].items():
         collection = re.sub(r"/\{\w+\}$", "", path)

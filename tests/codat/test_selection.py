@@ -1,4 +1,4 @@
-"""What a user may ask to be left out, added or reshaped: catalog, new fields, maps, flattening."""
+"""What a user can leave out, add or reshape: catalog, new fields, maps, flattening."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ NEW = {
 
 @pytest.fixture
 def with_new_fields(sandbox: Sandbox) -> Callable[..., list[Record]]:
-    """Has every page of tax components answered with fields the specification does not know."""
+    """Adds unspecified fields to each page of tax components."""
 
-    def answer(**fields: Any) -> list[Record]:  # noqa: ANN401 (JSON)
+    def add(**fields: Any) -> list[Record]:  # noqa: ANN401 (JSON)
         rows = [
             {"id": "before", "name": "A", "modifiedDate": "2024-05-01T00:00:00Z"},
             {"id": "after", "name": "B", "modifiedDate": "2024-05-02T00:00:00Z", **fields},
@@ -105,7 +105,7 @@ def with_new_fields(sandbox: Sandbox) -> Callable[..., list[Record]]:
         sandbox.override("/data/commerce-taxComponents", status=200, body=page)
         return rows
 
-    return answer
+    return add
 
 
 def test_new_field_becomes_column_before_its_record(

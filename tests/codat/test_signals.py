@@ -145,8 +145,8 @@ def test_signal_with_silent_api_ends_run(run: Taps, own_sandbox: Sandbox, tmp_pa
             assert process.stdout.readable()
         process.send(signal.SIGTERM)
         ended = process.end()
-    (asked,) = own_sandbox.requests
-    assert asked.status == 0, "the run waited for the answer"
+    (requests,) = own_sandbox.requests
+    assert requests.status == 0, "the run waited for the response"
     assert ended.code == 143
     assert "Traceback" not in ended.log
 
@@ -157,8 +157,8 @@ def test_end_of_reader_ends_run(run: Taps, sandbox: Sandbox, tmp_path: Path) -> 
         process.stdout.close()
         ended = process.end()
     assert ended.code == 1
-    told = [line for line in ended.log.splitlines() if "| ERROR " in line]
-    assert len(told) == 1, told
-    assert "The program that reads the output has ended." in told[0]
+    messages = [line for line in ended.log.splitlines() if "| ERROR " in line]
+    assert len(messages) == 1, messages
+    assert "The program that reads the output has ended." in messages[0]
     assert "Traceback" not in ended.log
     assert "Exception ignored" not in ended.log

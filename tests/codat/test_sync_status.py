@@ -1,4 +1,4 @@
-"""What Codat tells of its own syncs, and when that is enough not to read a list again."""
+"""What Codat reports of its own syncs, and when a list need not be read again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OVER = {"dataType": TYPE, "currentStatus": "Complete", "lastSuccessfulSync": "20
 
 
 def marked(status: dict[str, Any], last_sync: str = "", *, alike: int = 1) -> str | None:
-    """Mark a list, as Codat's answer and the connection are; `alike` have the data type."""
+    """Digest a status; `alike` connections of the company have the data type."""
     body = json.dumps({TYPE: status}).encode()
 
     def get(_request: object, parse: Callable[[bytes], Any]) -> Any:  # noqa: ANN401
