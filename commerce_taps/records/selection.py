@@ -18,7 +18,7 @@ from functools import lru_cache
 from commerce_taps.records.conform import UNREADABLE, decode, encode
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from commerce_taps.records.columns import Schema
     from commerce_taps.records.conform import Record
@@ -241,12 +241,14 @@ class Selection:
             if action is _UNKNOWN:
                 action = self._action(name, field, actions)
             if action is None:
-                if value.__class__ is dict and has_secrets:
-                    pruned = self._prune_object(value, None)
-                elif value.__class__ is list and has_secrets:
-                    pruned = self._prune_list(value, None)
-                else:
+                kind = value.__class__
+                if not has_secrets or (kind is not dict and kind is not list and kind is not str):
                     continue
+                if kind is str and field is not None and name in field.declared:
+                    continue  # a declared text is no object
+                # An object may have, by their ids, the items of a list that the schema declares.
+                inside = field if field is not None and field.guarded else None
+                pruned = self._prune_inside(value, inside)
             elif action is _KEEP:
                 continue
             else:
@@ -277,31 +279,36 @@ class Selection:
             actions[name] = action
         return action
 
-    def _prune_list(self, found: list[t.Any], field: _Field | None) -> t.Any:  # noqa: ANN401 (JSON)
-        items = [self._prune(item, field) for item in found]
-        if WITHHELD in items:
-            return WITHHELD
-        return found if all(map(operator.is_, items, found)) else items
-
     def _prune(self, value: t.Any, field: _Field | None) -> t.Any:  # noqa: ANN401 (JSON)
+        """Prune a value in the place of a field: in that of a guarded one it may be the secret."""
+        if field is None or not field.guarded or value is None or value.__class__ is bool:
+            return self._prune_inside(value, field)
+        if value.__class__ is list:
+            return _prune_items(value, lambda item: self._prune(item, field))
+        if value.__class__ is str:
+            pruned = self._prune_text(value, field)
+            return self._withhold(field) if pruned is None and value.strip() else pruned or value
+        return (
+            self._prune_object(value, field) if value.__class__ is dict else self._withhold(field)
+        )
+
+    def _prune_inside(self, value: t.Any, field: _Field | None) -> t.Any:  # noqa: ANN401 (JSON)
+        """Prune a value where plain strings and numbers are no secrets."""
         if value.__class__ is dict:
             return self._prune_object(value, field)
         if value.__class__ is list:
-            return self._prune_list(value, field)
-        if field is None or value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, str):
-            return self._prune_text(value, field)
-        return self._withhold(field) if field.guarded else value
+            return _prune_items(value, lambda item: self._prune_inside(item, field))
+        pruned = self._prune_text(value, field) if value.__class__ is str else None
+        return value if pruned is None else pruned
 
-    def _prune_text(self, text: str, field: _Field) -> t.Any:  # noqa: ANN401 (JSON)
-        """Prune a string that may be the JSON of the object that the schema declares."""
+    def _prune_text(self, text: str, field: _Field | None) -> t.Any:  # noqa: ANN401 (JSON)
+        """Prune a string that is the JSON of an object or array; `None` for any other."""
+        if text.lstrip()[:1] not in {"{", "["}:
+            return None
         try:
             value = decode(text)
         except UNREADABLE:
-            value = text
-        if not isinstance(value, (dict, list)):
-            return self._withhold(field) if field.guarded and text.strip() else text
+            return None
         pruned = self._prune(value, field)
         if pruned is WITHHELD:
             return WITHHELD
@@ -310,6 +317,14 @@ class Selection:
     def _withhold(self, field: _Field) -> object:
         self.withheld.add(field.name)
         return WITHHELD
+
+
+def _prune_items(found: list[t.Any], prune: Callable[[t.Any], t.Any]) -> t.Any:  # noqa: ANN401
+    """Prune the items of an array; it is withheld as a whole if one of them is."""
+    items = list(map(prune, found))
+    if WITHHELD in items:
+        return WITHHELD
+    return found if all(map(operator.is_, items, found)) else items
 
 
 def _is_container(schema: Schema) -> bool:

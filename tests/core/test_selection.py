@@ -223,6 +223,27 @@ def test_deep_value_is_emitted_or_named(name: str) -> None:
     assert isinstance(made, RecordFailed) or deep in encode(made)
 
 
+@pytest.mark.parametrize(
+    "products",
+    [
+        {"7": {"extra": '{"ekey": "s3cr3t"}'}},
+        {"7": '{"extra": {"ekey": "s3cr3t"}}'},
+        {"7": {"extra": "s3cr3t"}},
+        {"7": {"color": ["red"], "extra": {"more": '[{"ekey": "s3cr3t"}]'}}},
+        ['{"extra": {"ekey": "s3cr3t"}}'],
+    ],
+    ids=str,
+)
+def test_secret_in_keyed_list_or_json_text_is_withheld(products: object) -> None:
+    inner = {"type": ["object", "null"], "properties": {"extra": {"type": ["object", "null"]}}}
+    schema = {"properties": {"products": {"type": ["array", "null"], "items": inner}}}
+    selection = Selection(schema, secrets=[("products", "ekey"), ("products", "extra", "ekey")])
+    pruned = selection.prune({"products": products, "plain": "red"})
+    assert "s3cr3t" not in str(pruned)
+    assert pruned["plain"] == "red"
+    assert ("red" in str(products)) == ("'color': ['red']" in str(pruned))
+
+
 # --- names --------------------------------------------------------------------------------------
 
 

@@ -593,8 +593,8 @@ MUTANTS = (
     Mutant(
         "a text in place of an object with a secret passes",
         SELECTION,
-        "            return self._withhold(field) if field.guarded and text.strip() else text\n",
-        "            return text\n",
+        "self._withhold(field) if pruned is None and value.strip() else pruned or value",
+        "pruned or value",
         "tests/core/test_selection.py::test_ambiguous_value_is_withheld_by_path",
     ),
     Mutant(
