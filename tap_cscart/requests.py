@@ -96,8 +96,10 @@ class StoreStream(HTTPStream[CSCartApi], abc.ABC):
             tap: The tap.
             sampled: Schemas with the columns that were seen in the store, by stream.
         """
-        super().__init__(tap, sampled.get(self.name))
+        super().__init__(tap)
         self._faults: dict[str, list[PartitionFailed]] = defaultdict(list)
+        if self.name in sampled:
+            vars(self)["schema"] = sampled[self.name]
         if self.of_company and company_ids(self.config):
             schema = self.schema
             properties = {COMPANY: _COMPANY_SCHEMA, **schema["properties"]}
