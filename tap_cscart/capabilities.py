@@ -248,7 +248,7 @@ class Probe:
             answer = listing(body, path, bare=self._config["api_version"] == "1.0")
             answer.check(asked)
             if asked["page"] == 1 and not answer.records and answer.total:
-                msg = f"the answer contradicts itself: it has none of {answer.total} rows"
+                msg = f"the response contradicts itself: it has none of {answer.total} rows"
                 raise InvalidResponse(msg)
             if answer.records and not any(map(decode_object, answer.records)):
                 msg = "the answer has no row that is an object"

@@ -100,7 +100,7 @@ def check_page(page: Page, requested: TimeRange, number: int) -> Page:
         IncompletePage: It lacks rows.
     """
     if not requested.includes_all(page.timestamps):
-        msg = f"the answer contradicts itself: page {number} has records that were not asked for"
+        msg = f"the response contradicts itself: page {number} has records that were not requested"
         raise InvalidResponse(msg)
     count, total, size = len(page.records), page.total or 0, page.size or 0
     end = (number - 1) * size + count
@@ -118,5 +118,5 @@ def check_page(page: Page, requested: TimeRange, number: int) -> Page:
         msg = f"page {number} is empty although {total} records are announced"
     else:
         return page
-    msg = f"the answer contradicts itself: {msg}"
+    msg = f"the response contradicts itself: {msg}"
     raise IncompletePage(msg, page)

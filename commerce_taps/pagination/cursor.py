@@ -59,10 +59,7 @@ def cursor_pages(
                 break
             cursor = page.cursor
             if cursor in cursors:
-                msg = (
-                    "a page of the list leads nowhere: it says that another one follows, and not "
-                    "where"
-                )
+                msg = "a page announces another one, but its cursor leads to no new page"
                 raise PartitionFailed(msg)
             cursors.add(cursor)
         if reading and len(seen) == known:

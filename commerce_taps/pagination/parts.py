@@ -143,8 +143,8 @@ class Parts:
         for (requested, row), error in self._unread.items():
             msg = (
                 f"{len(self._unread)} rows could not be read, the first of them row {row} of "
-                f"{requested or 'the list'}: {error.reason.rstrip('.')} when asked for that row "
-                "alone"
+                f"{requested or 'the list'}: {error.reason.rstrip('.')} when only that row was "
+                "requested"
             )
             raise PartitionFailed(msg, self._where) from error
 
@@ -179,7 +179,7 @@ class Parts:
         """Choose the number of parts of a page, and log it."""
         parts = next(parts for parts in range(2, size + 1) if size % parts == 0)
         self._logger.warning(
-            "%s: %s; asking for %d rows at once instead of %d.",
+            "%s: %s; requesting %d rows at once instead of %d.",
             self._where,
             error.reason.rstrip("."),
             size // parts,

@@ -232,7 +232,7 @@ def test_a_page_that_costs_more_than_a_bucket_holds_is_made_smaller(
         found = run(sandbox, catalog=some, max_retries=1)
         assert found.code == 0
         assert (
-            "orders: Centra's rate limit is reached; asking for 50 rows at once instead"
+            "orders: Centra's rate limit is reached; requesting 50 rows at once instead"
             in found.log
         )
         for stream in ("orders", "order_lines"):
@@ -257,7 +257,7 @@ def test_pages_become_smaller_where_a_query_is_too_complex(
     found = run(sandbox, catalog=catalog(INTEGRATION, orders=None, order_lines=None))
     assert found.code == 0
     assert "orders: Query complexity" in found.log
-    assert "asking for 50 rows at once instead of 100" in found.log
+    assert "requesting 50 rows at once instead of 100" in found.log
     for stream in ("orders", "order_lines"):
         assert row_differences(sandbox, INTEGRATION, found.output, stream) == []
         assert len(found.output.records[stream]) == len(found.output.rows(stream))

@@ -82,6 +82,6 @@ def test_pages_that_are_cut_without_a_word_do_not_end_a_list(
     streams = ("orders", "prices", "warehouses", "product_sizes")
     found = run(sandbox, catalog=catalog(**dict.fromkeys(streams)))
     assert found.code == 0
-    assert f"orders: no more than {most} rows come at once; asking for 50 rows at once" in found.log
+    assert f"orders: no more than {most} rows come at once; requesting 50 rows at once" in found.log
     for stream in streams:
         assert row_differences(sandbox, INTEGRATION, found.output, stream) == []

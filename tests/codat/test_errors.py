@@ -110,7 +110,7 @@ FAILED = {
     ),
     "200 but rows are missing": Fault(
         200,
-        "the answer contradicts itself",
+        "the response contradicts itself",
         {"results": [], "pageNumber": 1, "pageSize": 100, "totalResults": 3, "_links": {}},
     ),
 }

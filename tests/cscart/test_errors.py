@@ -337,7 +337,7 @@ def test_a_blank_answer_has_the_page_asked_for_in_parts(run: Taps, sandbox: Sand
     sandbox.override("user_type=C.*items_per_page=(250|125)$", status=200, body="")
     ended = run(sandbox, catalog=USERS)
     assert ended.code == 0
-    assert "the response of the store is empty; asking for 125 rows at once" in ended.log
+    assert "the response of the store is empty; requesting 125 rows at once" in ended.log
     output = ended.output
     assert differences(output.rows("users"), truth(sandbox, output, "users")) == []
 
@@ -467,7 +467,7 @@ def test_a_page_that_takes_too_long_is_asked_for_in_parts(run: Taps, sandbox: Sa
     sandbox.override("user_type=C.*items_per_page=250$", delay=1.5)
     ended = run(sandbox, catalog=USERS, request_timeout=0.5)
     assert ended.code == 0
-    assert "no response within `request_timeout` (ReadTimeout); asking for 125 rows" in ended.log
+    assert "no response within `request_timeout` (ReadTimeout); requesting 125 rows" in ended.log
     output = ended.output
     assert differences(output.rows("users"), truth(sandbox, output, "users")) == []
     sizes = [one.query["items_per_page"] for one in sandbox.requests if "/users" in one.path]

@@ -30,7 +30,7 @@ Version = tuple[int, int]
 
 START = datetime(2024, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 NOW, LATER = timedelta(0), timedelta(seconds=1)
-MOST_ASKS = 2000
+MAX_REQUESTS = 2000
 
 
 def identify(raw: msgspec.Raw) -> int:
@@ -41,18 +41,18 @@ def identify(raw: msgspec.Raw) -> int:
 class Server:
     """An API's list: sorted, filtered and paged, and changed a little before each answer."""
 
-    stamps: Sequence[datetime | None]
+    timestamps: Sequence[datetime | None]
     size: int
     script: list[list[Change]] = field(default_factory=list)
-    unstamped_first: bool = True
-    order: str = "stamp"
-    lie: Callable[[Page, int], Page] = lambda reply, _: reply
+    undated_first: bool = True
+    order: str = "timestamp"
+    lie: Callable[[Page, int], Page] = lambda page, _: page
     filters: bool = True
 
     def __post_init__(self) -> None:
-        self.rows = {number: (stamp, 0) for number, stamp in enumerate(self.stamps)}
-        self.clock = max((stamp for stamp in self.stamps if stamp), default=START)
-        self.asks = 0
+        self.rows = {number: (timestamp, 0) for number, timestamp in enumerate(self.timestamps)}
+        self.clock = max((timestamp for timestamp in self.timestamps if timestamp), default=START)
+        self.requests = 0
 
     def change(self, kind: str, which: int, later: timedelta) -> None:
         self.clock += later
@@ -69,48 +69,48 @@ class Server:
             row = ids[which % len(ids)]
             self.rows[row] = (self.clock, self.rows[row][1] + 1)
 
-    def selected(self, asked: TimeRange) -> list[int]:
+    def selected(self, requested: TimeRange) -> list[int]:
         def place(row: int) -> tuple[object, ...]:
-            stamp = self.rows[row][0]
+            timestamp = self.rows[row][0]
             if self.order == "id":
                 return (row,)
-            at = stamp.timestamp() if stamp else 0
-            return ((stamp is None) != self.unstamped_first, at * self.direction, row)
+            at = timestamp.timestamp() if timestamp else 0
+            return ((timestamp is None) != self.undated_first, at * self.direction, row)
 
-        every = self.rows if asked == UNBOUNDED or not self.filters else [
-            row for row, (stamp, _) in self.rows.items() if stamp is not None and stamp in asked
-        ]  # fmt: skip
-        return sorted(every, key=place)
+        if requested == UNBOUNDED or not self.filters:
+            return sorted(self.rows, key=place)
+        dated = [(row, at) for row, (at, _) in self.rows.items() if at is not None]
+        return sorted((row for row, at in dated if at in requested), key=place)
 
     @property
     def direction(self) -> int:
         return -1 if self.order == "descending" else 1
 
-    def ask(self, asked: TimeRange, number: int) -> Page:
-        assert self.asks < MOST_ASKS, "asks without end"
-        for change in self.script[self.asks] if self.asks < len(self.script) else ():
+    def fetch(self, requested: TimeRange, number: int) -> Page:
+        assert self.requests < MAX_REQUESTS, "it never ends"
+        for change in self.script[self.requests] if self.requests < len(self.script) else ():
             self.change(*change)
-        self.asks += 1
-        rows = self.selected(asked)
-        page = rows[(number - 1) * self.size : number * self.size]
-        reply = Page(
-            records=[self.raw(row) for row in page],
-            valid=[False] * len(page),
-            timestamps=[self.rows[row][0] for row in page],
+        self.requests += 1
+        rows = self.selected(requested)
+        shown = rows[(number - 1) * self.size : number * self.size]
+        page = Page(
+            records=[self.raw(row) for row in shown],
+            valid=[False] * len(shown),
+            timestamps=[self.rows[row][0] for row in shown],
             total=len(rows),
             size=self.size,
             has_next=number * self.size < len(rows),
         )
-        return check_page(self.lie(reply, number), asked, number)
+        return check_page(self.lie(page, number), requested, number)
 
     def raw(self, row: int) -> msgspec.Raw:
-        stamp, version = self.rows[row]
-        text = stamp.isoformat() if stamp else None
-        return msgspec.Raw(json.dumps({"id": row, "version": version, "stamp": text}).encode())
+        timestamp, version = self.rows[row]
+        text = timestamp.isoformat() if timestamp else None
+        return msgspec.Raw(json.dumps({"id": row, "version": version, "timestamp": text}).encode())
 
     @property
     def versions(self) -> dict[Version, datetime | None]:
-        return {(row, version): stamp for row, (stamp, version) in self.rows.items()}
+        return {(row, version): timestamp for row, (timestamp, version) in self.rows.items()}
 
 
 @dataclass
@@ -153,7 +153,7 @@ class Reading:
 
 
 OFFSETS = [0, 0, 0, 250, 500, 999, 1000, 1000, 1500, 2000, 60_000]
-stamps = st.sampled_from(OFFSETS).map(lambda ms: START + timedelta(milliseconds=ms))
+timestamps = st.sampled_from(OFFSETS).map(lambda ms: START + timedelta(milliseconds=ms))
 waits = st.sampled_from([0, 0, 250, 1000, 1000, 5000]).map(lambda ms: timedelta(milliseconds=ms))
 
 
@@ -161,7 +161,7 @@ waits = st.sampled_from([0, 0, 250, 1000, 1000, 5000]).map(lambda ms: timedelta(
 def servers(
     draw: DrawFn, *, kinds: tuple[str, ...] = ("update", "insert", "delete"), nulls: bool = True
 ) -> Server:
-    values = stamps | st.none() if nulls else stamps
+    values = timestamps | st.none() if nulls else timestamps
     change = st.tuples(st.sampled_from(kinds), st.integers(0, 20), waits)
     return Server(
         draw(st.lists(values, max_size=14)),
@@ -175,8 +175,10 @@ def forgotten(server: Server, handed: set[Version], bookmark: datetime | None) -
     """List the rows that a run from this bookmark would not bring, and no run has brought."""
     return [
         row
-        for row, stamp in server.versions.items()
-        if row not in handed and bookmark is not None and (stamp is None or stamp < bookmark)
+        for row, timestamp in server.versions.items()
+        if row not in handed
+        and bookmark is not None
+        and (timestamp is None or timestamp < bookmark)
     ]
 
 
@@ -230,7 +232,7 @@ class UncountedServer:
     def _selected(self, requested: TimeRange) -> list[int]:
         self.acts.get(self.requests, dict)(self.rows)
         self.requests += 1
-        assert self.requests < MOST_ASKS, "it never ends"
+        assert self.requests < MAX_REQUESTS, "it never ends"
         low = requested.start - MARGIN if requested.start else None
         return [
             one
@@ -301,7 +303,7 @@ class UnorderedServer:
         """Fetch a page by the parameters that only this page has."""
         self.acts.get(self.requests, list)(self.rows)
         self.requests += 1
-        assert self.requests < MOST_ASKS, "it never ends"
+        assert self.requests < MAX_REQUESTS, "it never ends"
         is_mistaken = self.requests in self.mistakes and self.previous is not None
         shown = self.previous if is_mistaken and self.previous is not None else place
         self.previous = place

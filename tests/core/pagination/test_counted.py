@@ -18,7 +18,7 @@ from tests.core.pagination.support import (
     Server,
     identify,
     servers,
-    stamps,
+    timestamps,
 )
 
 if TYPE_CHECKING:
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from commerce_taps.pagination.page import FetchPage
 
 
-@given(servers(kinds=()), st.sampled_from(["stamp", "id", "descending"]))
+@given(servers(kinds=()), st.sampled_from(["timestamp", "id", "descending"]))
 def test_counted_quiet_list_yields_rows_once(server: Server, order: str) -> None:
     server.order = order
-    reading = Reading.of(counted_pages(server.ask, identify))
+    reading = Reading.of(counted_pages(server.fetch, identify))
     assert reading.error is None
     assert sorted(reading.rows) == sorted(server.versions)
-    assert reading.bookmark == max((s for s in server.stamps if s), default=None)
+    assert reading.bookmark == max((s for s in server.timestamps if s), default=None)
 
 
 @given(
     servers(kinds=("update", "insert")) | servers(kinds=("update", "delete")),
-    st.sampled_from(["stamp", "id", "descending"]),
+    st.sampled_from(["timestamp", "id", "descending"]),
 )
 def test_counted_under_churn_is_complete_or_fails(server: Server, order: str) -> None:
     server.order = order
     before = server.versions
-    reading = Reading.of(counted_pages(server.ask, identify))
+    reading = Reading.of(counted_pages(server.fetch, identify))
     untouched = before.keys() & server.versions.keys()
     if reading.error is None:
         assert not untouched - set(reading.rows)
@@ -52,23 +52,23 @@ def test_counted_under_churn_is_complete_or_fails(server: Server, order: str) ->
         assert reading.bookmark is None
 
 
-@given(servers(), stamps)
+@given(servers(), timestamps)
 def test_counted_with_range_keeps_undated_rows(server: Server, start: datetime) -> None:
     server.filters = False
-    reading = Reading.of(counted_pages(server.ask, identify, keep=TimeRange(start)))
+    reading = Reading.of(counted_pages(server.fetch, identify, keep=TimeRange(start)))
     known = server.versions
     for row in reading.rows:
-        stamp = known.get(row)
-        assert stamp is None or stamp >= start
+        timestamp = known.get(row)
+        assert timestamp is None or timestamp >= start
 
 
-def naive(ask: FetchPage) -> Iterator[Page]:
+def naive(fetch: FetchPage) -> Iterator[Page]:
     """Read page after page, as one does."""
     number, more = 1, True
     while more:
-        reply = ask(UNBOUNDED, number)
-        yield reply
-        number, more = number + 1, reply.has_next
+        page = fetch(UNBOUNDED, number)
+        yield page
+        number, more = number + 1, page.has_next
 
 
 def test_naive_paging_loses_row_readers_keep() -> None:
@@ -77,6 +77,6 @@ def test_naive_paging_loses_row_readers_keep() -> None:
         return Server(apart, 2, [[], [("update", 0, timedelta(minutes=1))]])
 
     slipped = (2, 0)
-    assert slipped not in Reading.of(naive(changing().ask)).rows
-    assert slipped in Reading.of(keyset(changing().ask, identify, None)).rows
-    assert slipped in Reading.of(counted_pages(changing().ask, identify)).rows
+    assert slipped not in Reading.of(naive(changing().fetch)).rows
+    assert slipped in Reading.of(keyset(changing().fetch, identify, None)).rows
+    assert slipped in Reading.of(counted_pages(changing().fetch, identify)).rows

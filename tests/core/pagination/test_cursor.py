@@ -25,7 +25,7 @@ def test_cursor_that_leads_nowhere_fails() -> None:
     def fetch(requested: TimeRange, _: str | None) -> Page:
         return server.fetch_after(requested, None)
 
-    with pytest.raises(PartitionFailed, match="leads nowhere"):
+    with pytest.raises(PartitionFailed, match="leads to no new page"):
         list(cursor_pages(fetch))
 
 
@@ -41,19 +41,19 @@ def edge(one: int, cursor: str, *, has_next: bool, total: int | None = None) -> 
 
 def test_cursor_circle_fails() -> None:
     circle = {None: "a", "a": "b", "b": "a"}
-    with pytest.raises(PartitionFailed, match="leads nowhere"):
+    with pytest.raises(PartitionFailed, match="leads to no new page"):
         list(cursor_pages(lambda _, cursor: edge(1, circle[cursor], has_next=True)))
 
 
 def test_cursor_list_ending_before_total_fails() -> None:
-    asked: list[str | None] = []
+    requested: list[str | None] = []
 
     def fetch(_: TimeRange, cursor: str | None) -> Page:
-        asked.append(cursor)
-        return edge(len(asked) % 2, "a", has_next=cursor is None, total=3)
+        requested.append(cursor)
+        return edge(len(requested) % 2, "a", has_next=cursor is None, total=3)
 
     pages = cursor_pages(fetch)
     assert [next(pages).is_safe, next(pages).is_safe] == [False, False]
     with pytest.raises(PartitionFailed, match="ends at 2 of the 3 records"):
         list(pages)
-    assert asked == [None, "a"] * 2
+    assert requested == [None, "a"] * 2

@@ -19,7 +19,7 @@ from tests.core.pagination.support import (
     forgotten,
     identify,
     servers,
-    stamps,
+    timestamps,
 )
 
 CHURNING = (
@@ -30,16 +30,16 @@ CHURNING = (
 
 @given(CHURNING)
 def test_keyset_bookmark_never_passes_unread_rows(server: Server) -> None:
-    reading = Reading.of(keyset(server.ask, identify, None))
+    reading = Reading.of(keyset(server.fetch, identify, None))
     for handed, bookmark in reading.prefixes:
         assert not forgotten(server, handed, bookmark)
 
 
 @given(CHURNING)
 def test_keyset_two_runs_yield_every_row(server: Server) -> None:
-    first = Reading.of(keyset(server.ask, identify, None))
+    first = Reading.of(keyset(server.fetch, identify, None))
     server.script = []
-    second = Reading.of(keyset(server.ask, identify, first.bookmark))
+    second = Reading.of(keyset(server.fetch, identify, first.bookmark))
     assert second.error is None
     assert not server.versions.keys() - set(first.rows) - set(second.rows)
 
@@ -47,7 +47,7 @@ def test_keyset_two_runs_yield_every_row(server: Server) -> None:
 @given(servers(kinds=("update", "insert")))
 def test_keyset_under_churn_yields_untouched_rows(server: Server) -> None:
     before = server.versions
-    reading = Reading.of(keyset(server.ask, identify, None))
+    reading = Reading.of(keyset(server.fetch, identify, None))
     assume(reading.error is None)
     untouched = before.keys() & server.versions.keys()
     assert not untouched - set(reading.rows)
@@ -55,9 +55,9 @@ def test_keyset_under_churn_yields_untouched_rows(server: Server) -> None:
 
 @given(servers(kinds=("update", "insert"), nulls=False), st.data())
 def test_keyset_from_bookmark_yields_its_second(server: Server, data: st.DataObject) -> None:
-    start = data.draw(stamps)
-    before = {row for row, stamp in server.versions.items() if stamp and stamp >= start}
-    reading = Reading.of(keyset(server.ask, identify, start))
+    start = data.draw(timestamps)
+    before = {row for row, timestamp in server.versions.items() if timestamp and timestamp >= start}
+    reading = Reading.of(keyset(server.fetch, identify, start))
     assume(reading.error is None)
     assert not before & server.versions.keys() - set(reading.rows)
     known = server.versions
@@ -67,10 +67,10 @@ def test_keyset_from_bookmark_yields_its_second(server: Server, data: st.DataObj
 
 @given(servers(kinds=()))
 def test_keyset_quiet_list_is_complete(server: Server) -> None:
-    reading = Reading.of(keyset(server.ask, identify, None))
+    reading = Reading.of(keyset(server.fetch, identify, None))
     assert reading.error is None
     assert set(reading.rows) == server.versions.keys()
-    latest = max((s for s in server.stamps if s), default=None)
+    latest = max((s for s in server.timestamps if s), default=None)
     # Where a second fills whole pages, its beginning is kept.
     if latest is None:
         assert reading.bookmark is None
@@ -81,15 +81,15 @@ def test_keyset_quiet_list_is_complete(server: Server) -> None:
 
 @given(servers(kinds=(), nulls=False))
 def test_keyset_quiet_list_yields_rows_once(server: Server) -> None:
-    reading = Reading.of(keyset(server.ask, identify, None))
+    reading = Reading.of(keyset(server.fetch, identify, None))
     assert sorted(reading.rows) == sorted(server.versions)
-    assert server.asks <= 8 + 4 * len(server.stamps)
+    assert server.requests <= 8 + 4 * len(server.timestamps)
 
 
 def test_keyset_deleted_row_causes_no_second_reading() -> None:
     apart = [START + timedelta(minutes=number) for number in range(6)]
     server = Server(apart, 2, [[], [], [], [("delete", 4, NOW)]])
-    reading = Reading.of(keyset(server.ask, identify, None))
+    reading = Reading.of(keyset(server.fetch, identify, None))
     assert reading.error is None
     assert reading.rows == [(number, 0) for number in (0, 1, 2, 3, 5)]
     assert reading.bookmark == apart[-1]
@@ -100,7 +100,7 @@ def test_keyset_deleted_row_causes_no_second_reading() -> None:
 def test_keyset_second_larger_than_page_is_complete(rows: int, apart: timedelta) -> None:
     edge = [START - timedelta(seconds=5), START + timedelta(seconds=5)]
     server = Server([edge[0], *(START + apart * n for n in range(rows)), edge[1]], 3)
-    reading = Reading.of(keyset(server.ask, identify, None))
+    reading = Reading.of(keyset(server.fetch, identify, None))
     assert reading.error is None
     assert set(reading.rows) == server.versions.keys()
     assert reading.bookmark == edge[1]
@@ -136,12 +136,12 @@ def test_keyset_second_larger_than_page_is_complete(rows: int, apart: timedelta)
             (1, 1),
         ),
     ],
-    ids=["before", "behind", "unsorted", "unstamped"],
+    ids=["before", "behind", "unsorted", "undated"],
 )  # fmt: skip
 def test_keyset_slipping_row_is_never_passed(server: Server, slipped: Version) -> None:
-    reading = Reading.of(keyset(server.ask, identify, None))
+    reading = Reading.of(keyset(server.fetch, identify, None))
     assert slipped in server.versions
     for handed, bookmark in reading.prefixes:
         assert slipped not in forgotten(server, handed, bookmark)
-    if server.order == "stamp":
+    if server.order == "timestamp":
         assert slipped in reading.rows

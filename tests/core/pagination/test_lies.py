@@ -59,14 +59,14 @@ LIES: dict[str, Callable[[Page, int], Page]] = {
 
 @dataclass
 class FirstPageForEver(Server):
-    """Gives page 1 whichever is asked for, and may announce more and more."""
+    """Gives page 1 whichever is requested for, and may announce more and more."""
 
     endless: bool = False
 
     @override
-    def ask(self, asked: TimeRange, number: int) -> Page:
-        honest = super().ask(asked, number)
-        first = super().ask(asked, 1)
+    def fetch(self, requested: TimeRange, number: int) -> Page:
+        honest = super().fetch(requested, number)
+        first = super().fetch(requested, 1)
         if len(first.records) < size_of(first):
             return honest
         if self.endless:
@@ -75,9 +75,11 @@ class FirstPageForEver(Server):
 
 
 READERS: dict[str, Callable[[FetchPage], Iterator[Page]]] = {
-    "by_key": lambda ask: keyset(ask, identify, None),
-    "by_key, later": lambda ask: keyset(ask, identify, START + timedelta(milliseconds=700)),
-    "by_number": lambda ask: counted_pages(ask, identify),
+    "keyset": lambda fetch: keyset(fetch, identify, None),
+    "keyset from a bookmark": lambda fetch: keyset(
+        fetch, identify, START + timedelta(milliseconds=700)
+    ),
+    "counted": lambda fetch: counted_pages(fetch, identify),
 }
 
 FEWER = settings(max_examples=settings().max_examples // 4)  # there are many of these
@@ -85,12 +87,12 @@ each_reader = pytest.mark.parametrize("reader", READERS)
 
 
 def assert_whole_or_failed(server: Server, reader: str) -> None:
-    reading = Reading.of(READERS[reader](server.ask))
+    reading = Reading.of(READERS[reader](server.fetch))
     if reading.error is None:
-        start = START if reader == "by_key, later" else None
+        start = START if reader == "keyset from a bookmark" else None
         due = {
-            row for row, stamp in server.versions.items()
-            if start is None or (stamp is not None and stamp >= start)
+            row for row, timestamp in server.versions.items()
+            if start is None or (timestamp is not None and timestamp >= start)
         }  # fmt: skip
         assert not due - set(reading.rows)
 
@@ -126,6 +128,6 @@ def test_reader_of_unfiltered_server_loses_nothing(reader: str, server: Server) 
 @given(servers(kinds=()))
 def test_reader_of_repeated_first_page_ends(reader: str, server: Server) -> None:
     for endless in (False, True):
-        liar = FirstPageForEver(server.stamps, server.size, endless=endless)
-        liar.unstamped_first = server.unstamped_first
+        liar = FirstPageForEver(server.timestamps, server.size, endless=endless)
+        liar.undated_first = server.undated_first
         assert_whole_or_failed(liar, reader)

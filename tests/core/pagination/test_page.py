@@ -34,7 +34,7 @@ from tests.core.pagination.support import (
 def test_contradictory_page_is_rejected(
     count: int, total: int, size: int, has_next: bool, words: str  # noqa: FBT001
 ) -> None:  # fmt: skip
-    reply = Page(
+    page = Page(
         [msgspec.Raw(b"{}")] * count,
         [True] * count,
         [None] * count,
@@ -43,29 +43,29 @@ def test_contradictory_page_is_rejected(
         has_next=has_next,
     )
     with pytest.raises(InvalidResponse, match=words):
-        check_page(reply, UNBOUNDED, 2)
+        check_page(page, UNBOUNDED, 2)
 
 
 @pytest.mark.parametrize("beside", [-1, 1])
 def test_row_outside_range_is_rejected(beside: int) -> None:
-    asked = TimeRange(START, START + dates.ONE_SECOND)
-    stamps = [START, START + beside * dates.ONE_SECOND]
+    requested = TimeRange(START, START + dates.ONE_SECOND)
+    timestamps = [START, START + beside * dates.ONE_SECOND]
     raws = [msgspec.Raw(b"{}")] * 2
-    reply = Page(raws, [True] * 2, stamps, total=2, size=5, has_next=False)
-    with pytest.raises(InvalidResponse, match="records that were not asked for"):
-        check_page(reply, asked, 1)
+    page = Page(raws, [True] * 2, timestamps, total=2, size=5, has_next=False)
+    with pytest.raises(InvalidResponse, match="records that were not requested"):
+        check_page(page, requested, 1)
 
 
 def test_honest_page_is_accepted() -> None:
     """Also not the page behind the last, which a list that shrinks makes out of one."""
     server = Server([START] * 4, 2)
-    assert not server.ask(UNBOUNDED, 3).records
-    assert not Server([], 2).ask(UNBOUNDED, 1).records
-    server.ask(TimeRange(START, START + timedelta(seconds=1)), 2)
+    assert not server.fetch(UNBOUNDED, 3).records
+    assert not Server([], 2).fetch(UNBOUNDED, 1).records
+    server.fetch(TimeRange(START, START + timedelta(seconds=1)), 2)
 
 
 @pytest.mark.parametrize(
-    ("asked", "stamp", "inside"),
+    ("requested", "timestamp", "inside"),
     [
         (TimeRange(), None, True),
         (TimeRange(), START, True),
@@ -77,6 +77,6 @@ def test_honest_page_is_accepted() -> None:
     ],
 )
 def test_time_range_contains_timestamp(
-    asked: TimeRange, stamp: datetime | None, *, inside: bool
+    requested: TimeRange, timestamp: datetime | None, *, inside: bool
 ) -> None:
-    assert (stamp in asked) is inside
+    assert (timestamp in requested) is inside

@@ -33,15 +33,15 @@ class Weak:
         self.sizes: list[int] = []
         self.parts = Parts(self.fetch, SIZE, "orders", logging.getLogger("test"))
 
-    def fetch(self, asked: TimeRange, number: int, size: int, *, divisible: bool) -> Page:
+    def fetch(self, requested: TimeRange, number: int, size: int, *, divisible: bool) -> Page:
         assert divisible or size == 1
         self.sizes.append(size)
         self.server.size = size
-        reply = self.server.ask(asked, number)
-        if size > self.most or self.bad.intersection(map(identify, reply.records)):
+        page = self.server.fetch(requested, number)
+        if size > self.most or self.bad.intersection(map(identify, page.records)):
             msg = "too much"
             raise RequestTooLarge(msg)
-        return reply
+        return page
 
     def read(self, reader: Callable[..., Iterator[Page]]) -> Iterator[Page]:
         parts = self.parts

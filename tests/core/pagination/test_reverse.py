@@ -33,9 +33,9 @@ class Pager:
         size: Rows a page.
         total: What it says of the number of rows.
         repeats: Whether the last page is sent for every number beyond it.
-        tells: Whether it says which page it sends.
+        has_number: Whether it says which page it sends.
         changes: What happens to the rows before each of the first answers.
-        asked: The numbers asked for.
+        requested: The numbers requested for.
         ids: The ids of rows to come.
         more: How many rows too many it announces, where it announces too many.
     """
@@ -44,15 +44,15 @@ class Pager:
     size: int
     total: str = "true"
     repeats: bool = False
-    tells: bool = True
+    has_number: bool = True
     changes: Iterator[Change] = field(default_factory=lambda: iter(()))
-    asked: list[int] = field(default_factory=list)
+    requested: list[int] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(10_000))
     more: int = 3
 
     def __call__(self, number: int) -> Page:
-        assert len(self.asked) < 10_000, "it never ends"
-        self.asked.append(number)
+        assert len(self.requested) < 10_000, "it never ends"
+        self.requested.append(number)
         for change in self.changes:
             change(self)
             break
@@ -72,7 +72,7 @@ class Pager:
             raws,
             [True] * len(raws),
             [None] * len(raws),
-            number=page if self.tells else None,
+            number=page if self.has_number else None,
             total=total,
         )
 
@@ -104,13 +104,13 @@ sizes = st.integers(1, 7)
     size=sizes,
     total=st.sampled_from(TOTALS),
     repeats=st.booleans(),
-    tells=st.booleans(),
+    has_number=st.booleans(),
     ascending=st.booleans(),
 )
 def test_reverse_quiet_list_yields_rows_once(
-    *, count: int, size: int, total: str, repeats: bool, tells: bool, ascending: bool
+    *, count: int, size: int, total: str, repeats: bool, has_number: bool, ascending: bool
 ) -> None:
-    pager = Pager(rows_of(count), size, total, repeats=repeats, tells=tells)
+    pager = Pager(rows_of(count), size, total, repeats=repeats, has_number=has_number)
     assert sorted(pager.read(ascending=ascending)) == rows_of(count)
 
 
@@ -119,13 +119,15 @@ def test_reverse_quiet_list_yields_rows_once(
     size=sizes,
     more=st.sampled_from((1, 2, 7, 2_000, 10**30)),
     repeats=st.booleans(),
-    tells=st.booleans(),
+    has_number=st.booleans(),
     ascending=st.booleans(),
 )
 def test_reverse_list_ending_before_total_fails(
-    *, count: int, size: int, more: int, repeats: bool, tells: bool, ascending: bool
+    *, count: int, size: int, more: int, repeats: bool, has_number: bool, ascending: bool
 ) -> None:
-    pager = Pager(rows_of(count), size, "too high", repeats=repeats, tells=tells, more=more)
+    pager = Pager(
+        rows_of(count), size, "too high", repeats=repeats, has_number=has_number, more=more
+    )
     found: list[Raw] = []
     pages = reverse_pages(pager, identify, size, ascending=ascending)
     with pytest.raises(PartitionFailed, match=f"ends at {count} of the {count + more:,} records"):
@@ -137,7 +139,7 @@ def test_reverse_list_ending_before_total_fails(
 def test_reverse_true_total_costs_few_requests(*, count: int, size: int, repeats: bool) -> None:
     pager = Pager(rows_of(count), size, repeats=repeats)
     pager.read(ascending=True)
-    assert len(pager.asked) <= -(-count // size) + 3
+    assert len(pager.requested) <= -(-count // size) + 3
 
 
 def delete(place: int) -> Change:

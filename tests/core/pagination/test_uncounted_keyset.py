@@ -81,15 +81,19 @@ def test_uncounted_keyset_under_churn_yields_untouched_rows(
             assert one in {seen for seen, _ in found}
 
 
-@pytest.mark.parametrize("stamp", [at(-9_000), at(9_000_000), None], ids=["past", "future", "none"])
+@pytest.mark.parametrize(
+    "timestamp", [at(-9_000), at(9_000_000), None], ids=["past", "future", "none"]
+)
 @pytest.mark.parametrize("odd", [4, 5, 6])
-def test_uncounted_keyset_ignores_impossible_timestamps(stamp: datetime | None, odd: int) -> None:
+def test_uncounted_keyset_ignores_impossible_timestamps(
+    timestamp: datetime | None, odd: int
+) -> None:
     """A row of no time stands anywhere on a page: those behind it are read all the same."""
     server = UncountedServer({one: one for one in range(1, 12)})
 
     def spoil(page: Page) -> Page:
         page.timestamps = [
-            stamp if first_of(raw) == odd else value
+            timestamp if first_of(raw) == odd else value
             for raw, value in zip(page.records, page.timestamps, strict=True)
         ]
         return page
