@@ -48,7 +48,7 @@ class Payments(CommerceStream):
 
 
 class PaymentMethods(CommerceStream):
-    """Ways to pay that the merchant accepts."""
+    """Payment methods that the merchant accepts."""
 
     name = "commerce_payment_methods"
     data_type = "commerce-paymentMethods"
@@ -63,7 +63,7 @@ class Products(CommerceStream):
 
 
 class ProductCategories(CommerceStream):
-    """The tree the products are filed in."""
+    """Product categories, which form a tree."""
 
     name = "commerce_product_categories"
     data_type = "commerce-productCategories"
@@ -87,7 +87,7 @@ class Transactions(CommerceStream):
 
 
 class Locations(PagedStream, ConnectionStream):
-    """Shops and warehouses. The endpoint documents no parameter, so it is read whole."""
+    """Shops and warehouses. The endpoint documents no parameters, so all rows are read."""
 
     name = "commerce_locations"
     data_type = "commerce-locations"
@@ -97,7 +97,7 @@ class Locations(PagedStream, ConnectionStream):
 
 
 class CompanyInfo(SingleStream, ConnectionStream):
-    """The merchant as the platform knows it: names, addresses, base currency."""
+    """The merchant's data at the platform: names, addresses, base currency."""
 
     name = "commerce_company_info"
     data_type = "commerce-companyInfo"

@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
 
 class Companies(PagedStream):
-    """Companies that share their data, each with its connections. The run lists them once."""
+    """Companies that share their data, with their connections. Each run lists them once."""
 
     name = "companies"
     path = "companies"
@@ -41,7 +41,7 @@ class Companies(PagedStream):
 
 
 class Connections(CompanyStream):
-    """Connections of each company to its platforms. They come with the companies."""
+    """Connections of each company to its platforms, returned with the companies."""
 
     name = "connections"
     path = "companies"
@@ -56,7 +56,7 @@ class Connections(CompanyStream):
 
 
 class DataStatuses(CompanyStream):
-    """When each of a company's data types was synced last, and how that went."""
+    """Last sync of each data type of a company, with its result."""
 
     name = "data_statuses"
     path = "companies/{companyId}/dataStatus"
@@ -70,7 +70,7 @@ class DataStatuses(CompanyStream):
 
 
 class PullOperations(OperationStream):
-    """Syncs of data from the platforms, one row a data type and sync."""
+    """Syncs of data from the platforms, one row per data type and sync."""
 
     name = "pull_operations"
     path = "companies/{companyId}/data/history"
@@ -86,18 +86,18 @@ class PullOperations(OperationStream):
 
 
 class PushOperations(OperationStream):
-    """Writes to the platforms that were requested through Codat."""
+    """Writes to the platforms, requested through Codat."""
 
     name = "push_operations"
     path = "companies/{companyId}/push"
     primary_keys = ("companyId", "pushOperationKey")
     replication_key = "requestedOnUtc"
     selected_by_default = False
-    cost = "a request a company, and Codat does not report whether anything has changed"
+    cost = "one request per company, and Codat does not report whether anything has changed"
 
 
 class Integrations(PagedStream):
-    """Platforms Codat can connect to, and the data types each supports."""
+    """Platforms that Codat can connect to, with the data types that each supports."""
 
     name = "integrations"
     path = "integrations"
@@ -117,7 +117,7 @@ class CompanySyncSettings(SingleStream, CompanyStream):
     path = "companies/{companyId}/syncSettings"
     primary_keys = ("companyId", "dataType")
     selected_by_default = False
-    cost = "a request a company"
+    cost = "one request per company"
     envelope = _SyncSettings
 
     @override

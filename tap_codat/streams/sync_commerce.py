@@ -15,11 +15,11 @@ from tap_codat.stream import CompanyStream, SingleStream
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-COST: t.Final = "a request a company, and Codat does not report whether anything has changed"
+COST: t.Final = "one request per company, and Codat does not report whether anything has changed"
 
 
 class Syncs(SingleStream, CompanyStream):
-    """Syncs of sales into the books, with their outcome."""
+    """Syncs of sales into the accounts, with their results."""
 
     name = "commerce_syncs"
     path = "companies/{companyId}/sync/commerce/syncs/list/status"
@@ -36,7 +36,7 @@ class Syncs(SingleStream, CompanyStream):
 
 
 class SyncConfigurations(SingleStream, CompanyStream):
-    """A company's settings for syncs of sales into its books."""
+    """Settings of a company for syncs of sales into its accounts."""
 
     name = "commerce_sync_configurations"
     path = "config/companies/{companyId}/sync/commerce"

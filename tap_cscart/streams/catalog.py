@@ -64,7 +64,7 @@ def since(start: datetime, now: datetime, seconds: int) -> int:
 
 
 class Products(CSCartStream):
-    """Products with prices, stock, texts and pictures; variations are products, too."""
+    """Products with prices, stock, texts and pictures, including variations."""
 
     name = "products"
     path = "products"
@@ -87,7 +87,7 @@ class Products(CSCartStream):
         "detailed_params",
     )
     unselected_columns = detail_columns
-    cost_of_columns = "a request a product"
+    cost_of_columns = "one request per product"
 
     @override
     def prepare(self) -> None:
@@ -121,7 +121,7 @@ class Products(CSCartStream):
 
 
 class MasterProducts(Products):
-    """Products vendors can offer in common (add-on of Multi-Vendor)."""
+    """Products that several vendors can offer (add-on of Multi-Vendor)."""
 
     name = "master_products"
     path = "master_products"
@@ -131,7 +131,7 @@ class MasterProducts(Products):
 
 
 class ProductFeatureValues(CSCartStream):
-    """Values of features, one row a product, feature and variant; they come with the products."""
+    """Feature values of products, one row per product, feature and variant."""
 
     name = "product_feature_values"
     path = Products.path
@@ -161,7 +161,7 @@ class OfProductStream(CSCartStream, abc.ABC):
     privilege = Products.privilege
     size = Products.size
     selected_by_default = False
-    cost = "a request a product"
+    cost = "one request per product"
     adds_product: t.ClassVar[str] = ""
     """The column that gets the product's id."""
 
@@ -202,7 +202,7 @@ class OfProductStream(CSCartStream, abc.ABC):
 
 
 class ProductOptions(OfProductStream):
-    """Options a product can be chosen with, global ones included: a request a product."""
+    """Options of products, including global options; one request per product."""
 
     name = "product_options"
     path = "options"
@@ -211,7 +211,7 @@ class ProductOptions(OfProductStream):
 
 
 class ProductOptionExceptions(OfProductStream):
-    """Combinations of options that are forbidden or allowed: a request a product."""
+    """Option combinations that are forbidden or allowed; one request per product."""
 
     name = "product_option_exceptions"
     path = "exceptions"
@@ -219,7 +219,7 @@ class ProductOptionExceptions(OfProductStream):
 
 
 class ProductOptionCombinations(OfProductStream):
-    """Combinations of options with stock of their own, before 4.12: a request a product."""
+    """Option combinations with their own stock, before 4.12; one request per product."""
 
     name = "product_option_combinations"
     path = "combinations"
@@ -235,7 +235,7 @@ class ProductOptionCombinations(OfProductStream):
 
 
 class ProductVariationGroups(CSCartStream):
-    """Groups of products that are variations of one another (add-on)."""
+    """Groups of products that are variations of each other (add-on)."""
 
     name = "product_variation_groups"
     path = "product_variations_groups"
@@ -247,7 +247,7 @@ class ProductVariationGroups(CSCartStream):
 
 
 class Categories(CSCartStream):
-    """The tree products are filed in."""
+    """Product categories, which form a tree."""
 
     name = "categories"
     path = "categories"
@@ -279,7 +279,7 @@ class Categories(CSCartStream):
         "main_pair",
     )
     unselected_columns = detail_columns
-    cost_of_columns = "a request a category"
+    cost_of_columns = "one request per category"
 
     @property
     @override
@@ -289,7 +289,7 @@ class Categories(CSCartStream):
 
 
 class Features(CSCartStream):
-    """Features products are described by, with the variants that can be chosen."""
+    """Features of products with their variants."""
 
     name = "features"
     path = "features"
@@ -325,7 +325,7 @@ class Features(CSCartStream):
 
 
 class FeatureGroups(CSCartStream):
-    """Groups features are shown in."""
+    """Groups of features."""
 
     name = "feature_groups"
     path = "features"
@@ -335,7 +335,7 @@ class FeatureGroups(CSCartStream):
 
 
 class FeatureVariants(CSCartStream):
-    """Variants of features, one row each; they come with the features."""
+    """Variants of features, one row each."""
 
     name = "feature_variants"
     path = Features.path

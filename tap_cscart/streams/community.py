@@ -58,7 +58,7 @@ class ProductReviews(PostStream):
 
 
 class CallRequests(PostStream):
-    """Wishes to be called back (add-on)."""
+    """Requests for a call back (add-on)."""
 
     name = "call_requests"
     path = "call_requests"

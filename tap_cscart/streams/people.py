@@ -42,14 +42,14 @@ class Users(CSCartStream):
 
 
 class UserUsergroups(CSCartStream):
-    """Memberships of accounts in user groups: a request an account."""
+    """Memberships of accounts in user groups; one request per account."""
 
     name = "user_usergroups"
     path = "users/{user_id}/usergroups"
     primary_keys = ("link_id",)
     privilege = "view_users` and `view_usergroups"
     selected_by_default = False
-    cost = "a request an account"
+    cost = "one request per account"
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:

@@ -196,7 +196,7 @@ class Orders(CSCartStream):
 
 
 class OrderItems(CSCartStream):
-    """Lines of orders, one row a product ordered; they come with the orders."""
+    """Lines of orders, one row per product ordered."""
 
     name = "order_items"
     path = Orders.path
@@ -213,7 +213,7 @@ class OrderItems(CSCartStream):
 
 
 class Shipments(CSCartStream):
-    """Shipments, with what they hold; one that changes later leaves no trace."""
+    """Shipments with their contents. The store does not report later changes."""
 
     name = "shipments"
     path = "shipments"
@@ -230,7 +230,7 @@ class Shipments(CSCartStream):
 
 
 class Carts(CSCartStream):
-    """Carts of customers and guests as they are now, abandoned ones among them."""
+    """Current carts of customers and guests, including abandoned carts."""
 
     name = "carts"
     path = "carts"
@@ -283,14 +283,14 @@ class Carts(CSCartStream):
 
 
 class CartItems(CSCartStream):
-    """Lines of carts and wish lists: a request a cart."""
+    """Lines of carts and wish lists; one request per cart."""
 
     name = "cart_items"
     path = "carts/{user_id}"
     primary_keys = ("user_id", "company_id", "item_id")
     privilege = Carts.privilege
     selected_by_default = False
-    cost = "a request a cart"
+    cost = "one request per cart"
     parent_stream_type = Carts
 
     @override

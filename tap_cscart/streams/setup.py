@@ -85,7 +85,7 @@ class Vendors(CompanyStream):
 
 
 class Payments(CSCartStream):
-    """Ways of payment."""
+    """Payment methods."""
 
     name = "payments"
     path = "payments"
@@ -95,7 +95,7 @@ class Payments(CSCartStream):
 
 
 class Shippings(CSCartStream):
-    """Ways of shipping, with their rates."""
+    """Shipping methods with their rates."""
 
     name = "shippings"
     path = "shippings"
@@ -164,7 +164,7 @@ class Pages(CSCartStream):
 
 
 class Blocks(CSCartStream):
-    """Blocks the storefront is laid out with."""
+    """Layout blocks of the storefront."""
 
     name = "blocks"
     path = "blocks"

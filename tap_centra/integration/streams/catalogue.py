@@ -24,7 +24,7 @@ class ProductVariants(UpdatedStream):
 
 
 class ProductSizes(UpdatedStream):
-    """Sizes of variants: the things that are kept in stock and sold."""
+    """Sizes of variants, which are the items that are stocked and sold."""
 
     name = "product_sizes"
     root = "productSizes"
@@ -32,7 +32,7 @@ class ProductSizes(UpdatedStream):
 
 
 class Displays(UpdatedStream):
-    """How products are shown in a store: texts, categories, pictures."""
+    """Presentation of products in a store: texts, categories, pictures."""
 
     name = "displays"
     root = "displays"
@@ -50,7 +50,7 @@ class Prices(IntegrationStream):
 
 
 class PriceAlterations(IntegrationStream):
-    """Changes of prices from a day on."""
+    """Changes of prices from a certain day on."""
 
     name = "price_alterations"
     root = "priceAlterations"
@@ -66,7 +66,7 @@ class Brands(IntegrationStream):
 
 
 class Categories(IntegrationStream):
-    """Categories that stores sort their displays by."""
+    """Categories of displays in a store."""
 
     name = "categories"
     root = "categories"
@@ -82,7 +82,7 @@ class Collections(IntegrationStream):
 
 
 class Folders(IntegrationStream):
-    """Folders that products are filed in."""
+    """Folders of products."""
 
     name = "folders"
     root = "folders"
@@ -98,7 +98,7 @@ class SizeCharts(IntegrationStream):
 
 
 class MeasurementCharts(IntegrationStream):
-    """Measures of sizes."""
+    """Measurements of sizes."""
 
     name = "measurement_charts"
     root = "measurementCharts"
@@ -106,7 +106,7 @@ class MeasurementCharts(IntegrationStream):
 
 
 class MappedAttributes(IntegrationStream):
-    """The client's own sets of fields that several objects share."""
+    """Sets of fields that the client has defined for several objects."""
 
     name = "mapped_attributes"
     root = "mappedAttributes"

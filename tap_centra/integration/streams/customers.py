@@ -32,7 +32,7 @@ class Buyers(IntegrationStream):
 
 
 class DeliveryWindows(IntegrationStream):
-    """Times in which retailers are delivered to."""
+    """Delivery windows of retailers."""
 
     name = "delivery_windows"
     root = "deliveryWindows"

@@ -22,7 +22,7 @@ class Orders(UpdatedStream):
 
 
 class OrderLines(OrderEntryStream):
-    """What was ordered, one row a line. A line that was taken off an order stays in the table."""
+    """Lines of orders, one row each. A line that was removed from an order stays in the table."""
 
     name = "order_lines"
     nested = "lines"
@@ -39,7 +39,7 @@ class PaymentHistory(OrderEntryStream):
 
 
 class Shipments(UpdatedStream):
-    """Shipments of orders, with what is in them."""
+    """Shipments of orders with their contents."""
 
     name = "shipments"
     root = "shipments"
@@ -49,7 +49,7 @@ class Shipments(UpdatedStream):
 
 
 class Returns(CreatedStream):
-    """Goods sent back.
+    """Returned goods.
 
     The API does not tell when one was changed, so the last days are read again.
     """
@@ -69,7 +69,7 @@ class Invoices(UpdatedStream):
 
 
 class Vouchers(UpdatedStream):
-    """Vouchers: codes and rules that take something off."""
+    """Vouchers: codes and rules for reductions."""
 
     name = "vouchers"
     root = "vouchers"
@@ -77,7 +77,7 @@ class Vouchers(UpdatedStream):
 
 
 class Campaigns(UpdatedStream):
-    """Campaigns, during which prices are lower."""
+    """Campaigns with reduced prices."""
 
     name = "campaigns"
     root = "campaigns"
@@ -96,7 +96,7 @@ class Subscriptions(IntegrationStream):
 
 
 class SubscriptionContracts(IntegrationStream):
-    """Contracts of subscriptions, as `subscriptions`."""
+    """Contracts of subscriptions."""
 
     name = "subscription_contracts"
     root = "subscriptionContracts"

@@ -64,7 +64,7 @@ class AdminUsers(IntegrationStream):
 
 
 class Events(IntegrationStream):
-    """Changes that wait for the integration the token belongs to, the oldest first.
+    """Changes that the integration of the token has not confirmed, the oldest first.
 
     They are read only and never confirmed, so the same ones come again.
     """

@@ -8,7 +8,7 @@ from tap_centra.integration.stream import CreatedStream, IntegrationStream, Upda
 
 
 class Stock(IntegrationStream):
-    """Pieces of each size in each warehouse, now."""
+    """Current stock of each size in each warehouse."""
 
     name = "stock"
     root = "productVariants"
@@ -24,7 +24,7 @@ class Stock(IntegrationStream):
 
 
 class StockChanges(CreatedStream):
-    """Movements of stock: a log to which new ones are added."""
+    """Movements of stock, a log that only grows."""
 
     name = "stock_changes"
     root = "stockChanges"
@@ -32,7 +32,7 @@ class StockChanges(CreatedStream):
 
 
 class StockChangeLines(IntegrationStream):
-    """What was moved, one row a size."""
+    """Lines of stock changes, one row per size."""
 
     name = "stock_change_lines"
     root = "stockChanges"
@@ -56,7 +56,7 @@ class Warehouses(IntegrationStream):
 
 
 class AllocationRules(IntegrationStream):
-    """Rules by which warehouses are chosen."""
+    """Rules that select warehouses."""
 
     name = "allocation_rules"
     root = "allocationRules"

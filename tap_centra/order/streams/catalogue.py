@@ -8,7 +8,7 @@ from tap_centra.order.stream import LinkStream
 
 
 class Products(LinkStream):
-    """Sizes of products, with texts and prices: one row each thing that is kept in stock."""
+    """Sizes of products with texts and prices, one row per stock item."""
 
     name = "products"
     path = "products"

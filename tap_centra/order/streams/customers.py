@@ -8,7 +8,7 @@ from tap_centra.order.stream import DetailStream, OffsetStream
 
 
 class Customers(OffsetStream):
-    """Customers, consumers and retailers' people alike."""
+    """Customers: consumers, and buyers of retailers."""
 
     name = "customers"
     path = "customers"
@@ -19,7 +19,7 @@ class Customers(OffsetStream):
 
 
 class CustomerDetails(DetailStream):
-    """The same customers, asked for one by one: for plugins that show more of them so."""
+    """The customers with details that some plugins add; one request each."""
 
     name = "customer_details"
     path = "customers/{id}"
@@ -28,7 +28,7 @@ class CustomerDetails(DetailStream):
     primary_keys = ("customerId",)
     replication_key = "modified"
     selected_by_default = False
-    cost = "a request a customer"
+    cost = "one request per customer"
 
 
 STREAMS: t.Final = (

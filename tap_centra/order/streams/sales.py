@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 
 
 class Orders(OffsetStream):
-    """Orders the plugin shows. The API does not tell when one was changed."""
+    """Orders that the plugin shows. The API does not report when an order changed."""
 
     name = "orders"
     path = "orders"
@@ -45,7 +45,7 @@ class Orders(OffsetStream):
 
 
 class OrderLines(OrderStream):
-    """What was ordered, one row a line. A line that was taken off an order stays in the table."""
+    """Lines of orders, one row each. A line that was removed from an order stays in the table."""
 
     name = "order_lines"
     path = "orders"
@@ -61,7 +61,7 @@ class OrderLines(OrderStream):
 
 
 class Shipments(OffsetStream):
-    """Shipments: those that may be sent, those under way, and those that were sent."""
+    """Shipments that are ready, in progress, or completed."""
 
     name = "shipments"
     path = "shipments"
@@ -98,7 +98,7 @@ class Shipments(OffsetStream):
 
 
 class Returns(NumberStream):
-    """Goods sent back. The API does not tell when one was changed."""
+    """Returned goods. The API does not report when a return changed."""
 
     name = "returns"
     path = "returns"
@@ -110,7 +110,7 @@ class Returns(NumberStream):
 
 
 class Vouchers(OrderStream):
-    """The vouchers named in `voucher_ids`: the API has no list of them."""
+    """The vouchers in `voucher_ids`. The API cannot list vouchers."""
 
     name = "vouchers"
     path = "vouchers/{id}"

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 
 class Stock(LinkStream):
-    """Pieces of each size in the plugin's warehouses, now."""
+    """Current stock of each size in the warehouses of the plugin."""
 
     name = "stock"
     path = "stock"
@@ -27,7 +27,7 @@ class Stock(LinkStream):
 
 
 class AllocationRequests(NumberStream):
-    """Requests to warehouses to set pieces aside, of any status."""
+    """Requests to warehouses to reserve pieces, of any status."""
 
     name = "allocation_requests"
     path = "allocation-requests"
@@ -51,7 +51,7 @@ class SupplierOrders(WholeStream):
 
 
 class SupplierOrderDetails(DetailStream):
-    """The same orders with their lines; a request each."""
+    """The orders to suppliers with their lines; one request each."""
 
     name = "supplier_order_details"
     path = "supplier-orders/{id}"
@@ -61,7 +61,7 @@ class SupplierOrderDetails(DetailStream):
 
 
 class SupplierDeliveries(WholeStream):
-    """Deliveries of suppliers that the plugin's warehouse has not accepted yet; then they go."""
+    """Deliveries of suppliers that the warehouse has not accepted yet. Accepted ones disappear."""
 
     name = "supplier_deliveries"
     path = "supplier-deliveries"
@@ -70,7 +70,7 @@ class SupplierDeliveries(WholeStream):
 
 
 class SupplierDeliveryItems(DetailStream):
-    """The same deliveries with what is in them; a request each."""
+    """The deliveries of suppliers with their contents; one request each."""
 
     name = "supplier_delivery_items"
     path = "supplier-deliveries/{id}"
@@ -80,7 +80,7 @@ class SupplierDeliveryItems(DetailStream):
 
 
 class SupplierDeliveryDetails(DetailStream):
-    """The same deliveries with the orders they are for; a request each."""
+    """The deliveries of suppliers with their orders; one request each."""
 
     name = "supplier_delivery_details"
     path = "supplier-deliveries/{id}/details"
