@@ -118,7 +118,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     """Columns that are emitted only if the user selects them: they cost requests or mean little."""
 
     cost: t.ClassVar[str] = ""
-    """What a run of the stream costs, if that is why it is off by default: `one request per cart`."""
+    """Cost of the stream, if that is why it is off by default: `one request per cart`."""
 
     cost_of_columns: t.ClassVar[str] = ""
     """What one of `unselected_columns` costs in each run, if that is why they are off."""
