@@ -248,6 +248,21 @@ MUTANTS = (
         "tests/core/pagination/test_counted.py::test_counted_under_churn_is_complete_or_fails",
     ),
     Mutant(
+        "uncounted_keyset goes on behind the last value",
+        PAGING,
+        "            begin = edge\n",
+        "            begin = dates.shift(edge, dates.ONE_SECOND)\n",
+        "tests/core/pagination/test_uncounted_keyset.py"
+        "::test_uncounted_keyset_under_churn_yields_untouched_rows",
+    ),
+    Mutant(
+        "anchored_pages does not compare the row before a page",
+        "commerce_taps/pagination/overlapping.py",
+        "(came_before or _has_moved(page.anchor, last, ascending=ascending))",
+        "came_before",
+        "tests/core/pagination/test_anchored.py::test_anchored_list_with_deleted_row_is_complete",
+    ),
+    Mutant(
         "reverse_pages reads from the first page to the last",
         "commerce_taps/pagination/reverse.py",
         "        pages = walk.backward() if ascending and not reading else walk.forward(1)\n",

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from commerce_taps.errors import InvalidResponse
 from commerce_taps.pagination.counted import check_page
-from commerce_taps.pagination.page import UNBOUNDED, Page, TimeRange
+from commerce_taps.pagination.page import PLACEHOLDER, UNBOUNDED, Page, TimeRange
 from commerce_taps.records import dates
 from tests.core.pagination.support import (
     START,
@@ -80,3 +81,56 @@ def test_time_range_contains_timestamp(
     requested: TimeRange, timestamp: datetime | None, *, inside: bool
 ) -> None:
     assert (timestamp in requested) is inside
+
+
+def page_of(*rows: bytes) -> Page:
+    return Page([msgspec.Raw(row) for row in rows], [True] * len(rows), [None] * len(rows))
+
+
+def test_joined_page_leaves_out_repeated_last_page() -> None:
+    page = Page.join([replace(page_of(b"1"), number=1), replace(page_of(b"1"), number=0)], 1, 4)
+    assert [bytes(raw) for raw in page.records] == [b"1"]
+    assert (page.number, page.size, page.valid, page.timestamps) == (1, 4, [True], [None])
+    assert Page.join([replace(page_of(b"1"), number=0)], 3, 4).number == 0
+
+
+@pytest.mark.parametrize(
+    ("totals", "number", "has_next"), [((7, None), 1, True), ((7, None), 2, False), ((), 2, True)]
+)
+def test_joined_page_has_next_by_its_total(
+    totals: tuple[int | None, ...], number: int, *, has_next: bool
+) -> None:
+    parts = [replace(page_of(b"1"), total=total, missing=1, anchor=9) for total in totals]
+    page = Page.join(parts or [replace(page_of(b"1"), has_next=True)], number, 4)
+    assert page.has_next is has_next
+    assert page.total == (7 if totals else None)
+    assert page.missing == len(totals)
+    assert page.anchor == (9 if totals else None)
+
+
+def test_unseen_leaves_out_only_records_of_earlier_pages() -> None:
+    seen: set[bytes] = set()
+    assert len(page_of(b"1", b"1", b"2").unseen(seen).records) == 3
+    again = page_of(b"2", b"3").unseen(seen)
+    assert [bytes(raw) for raw in again.records] == [b"3"]
+    assert len(again.valid) == len(again.timestamps) == 1
+    assert not page_of(b"3").unseen(seen).records
+
+
+@pytest.mark.parametrize(
+    ("seconds", "stays"), [(-2, True), (-1, False), (0, True), (9, True), (10, False), (12, True)]
+)
+def test_trim_leaves_out_margin_and_placeholders(seconds: int, *, stays: bool) -> None:
+    requested = TimeRange(START, START + timedelta(seconds=10))
+    page = page_of(b"1")
+    page.timestamps = [START + timedelta(seconds=seconds)]
+    assert bool(page.trim(requested).records) is stays
+    placeholder = Page([PLACEHOLDER], timestamps=[None])
+    assert not placeholder.trim(requested).records
+
+
+def test_within_keeps_range_and_undated_records() -> None:
+    page = page_of(b"1", b"2", b"3")
+    page.timestamps = [START, None, START - timedelta(seconds=1)]
+    assert [bytes(raw) for raw in page.within(TimeRange(START)).records] == [b"1", b"2"]
+    assert page.within(UNBOUNDED) is page
