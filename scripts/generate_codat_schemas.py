@@ -1,17 +1,17 @@
-"""Write the schemas of tap-codat from Codat's OpenAPI documents.
+"""Generate the schemas of tap-codat from Codat's OpenAPI documents.
 
     python scripts/generate_codat_schemas.py --specs FOLDER [--check]
 
-FOLDER holds "Codat-Platform.json", "Codat-Commerce.json", "Codat-Lending.json" and
-"Codat-Sync-Commerce.json", the specifications Codat publishes. Without `--specs` it is
-`tests/fixtures/codat`, where they are reduced to what the schemas of today need; after a new
-release, or for a new stream, `scripts/trim_codat_specs.py` writes that folder anew.
+FOLDER contains the specifications that Codat publishes: "Codat-Platform.json",
+"Codat-Commerce.json", "Codat-Lending.json" and "Codat-Sync-Commerce.json". The default is
+`tests/fixtures/codat`, which contains only the parts that the current schemas need. After a new
+release, or for a new stream, update that folder with `scripts/trim_codat_specs.py`.
 
-Only names and types come from them. The descriptions are ours and stand in
-`codat_descriptions.json` beside this program: `*` holds those of a column that means the same in
-every stream, the other parts those of one stream, by path (`orderLineItems[].quantity`). A column
-without a description and a description without a column are errors. What real payloads have and
-the specifications forgot stands below, in `CORRECTIONS`.
+The specifications provide names and types only. The descriptions are our own, in
+`codat_descriptions.json` beside this program: `*` has the columns that mean the same in every
+stream, the other keys have the columns of one stream by path (`orderLineItems[].quantity`). A
+column without a description, and a description without a column, are errors. `CORRECTIONS` below
+has columns that real responses contain and the specifications lack.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SCHEMAS: Final = Path(__file__).resolve().parent.parent / "tap_codat" / "schemas
 SPECS: Final = Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "codat"
 DESCRIPTIONS: Final = Path(__file__).with_name("codat_descriptions.json")
 
-# With both bounds a target that maps JSON types to SQL chooses BIGINT, not INTEGER or DECIMAL.
+# With both bounds, targets that map JSON types to SQL choose BIGINT, not INTEGER or DECIMAL.
 BIGINT: Final = {"minimum": -(2**63), "maximum": 2**63 - 1}
 ZONE: Final = "In UTC; a value sent without a zone is taken as UTC."
 
@@ -43,12 +43,11 @@ DATE: Final[Node] = {"type": "string", "format": "date-time"}
 
 @dataclass(frozen=True)
 class Source:
-    """Where a stream's columns are declared.
+    """The declaration of a stream's columns.
 
     Attributes:
-        key: The primary key. A column of it that the record lacks is added by the tap.
-        schemas: Specification and name of the component; where there are several, the columns are
-            the union of theirs.
+        key: The primary key. The tap adds columns of the key that the record lacks.
+        schemas: Specifications and names of components. The columns are those of all of them.
     """
 
     key: tuple[str, ...]
@@ -100,14 +99,14 @@ _TAXES: Final[Node] = {"items": {"properties": {"taxes": {"items": {"properties"
 }}}}}}  # fmt: skip
 _REFERENCE: Final[Node] = {"type": "object", "properties": {"id": STRING, "name": STRING}}
 
-# Columns to add to what the specifications declare; None takes one away. All but the two marked
-# ones are in the example payloads of the "Commerce API" and "Platform API" specifications.
+# Columns to add to the specifications; None removes a column. All but the two with a comment are in
+# the example payloads of the "Commerce API" and "Platform API" specifications.
 CORRECTIONS: Final[dict[str, dict[str, Node]]] = {
     "companies": {"platform": STRING},
-    # Stands beside the list of settings, so it would be lost with the envelope.
+    # It is beside the list of settings in the response, and would be lost with the envelope.
     "company_sync_settings": {"overridesDefaults": {"type": "boolean"}},
-    # The specification requires `datatype`, shows it in its example and declares `dataType`. Both
-    # together would be one column twice wherever names are compared without regard to case.
+    # The specification requires `datatype` and shows it in its example, but declares `dataType`.
+    # Where names are compared without case, both together would be the same column twice.
     "integrations": {
         "datatypeFeatures": {"items": {"properties": {"dataType": None, "datatype": STRING}}},
     },
@@ -134,7 +133,7 @@ def resolve(spec: Node, pointer: str) -> Node:
 
 
 def union(left: Node, right: Node) -> Node:
-    """Merge two shapes; on the same point the right one wins, and its None removes."""
+    """Merge two shapes. If both have a value, the right one wins; its None removes the value."""
     merged = dict(left)
     for name, value in right.items():
         if value is None:
@@ -149,10 +148,10 @@ def union(left: Node, right: Node) -> Node:
 def shape(spec: Node, node: Node, within: frozenset[str] = frozenset()) -> Node:
     """Reduce a schema to type, format, properties and items, without `$ref` and `allOf`.
 
-    A schema that contains itself ends in an open object where it does so.
+    A schema that contains itself ends in an open object at that point.
 
     Raises:
-        ValueError: The schema offers alternatives, which no column can express.
+        ValueError: The schema has alternatives, which a column cannot express.
     """
     if alternatives := node.keys() & {"oneOf", "anyOf"}:
         raise ValueError(f"{sorted(alternatives)} in {str(node)[:80]}: decide on one type.")
@@ -175,10 +174,10 @@ def shape(spec: Node, node: Node, within: frozenset[str] = frozenset()) -> Node:
 
 
 def column(shaped: Node, path: str, descriptions: dict[str, str], *, nullable: bool = True) -> Node:
-    """Turn a shape into Singer's JSON Schema, taking its descriptions out of `descriptions`.
+    """Convert a shape to JSON Schema, and remove its descriptions from `descriptions`.
 
-    Only a column of its own gets the format date-time: nested values are kept as sent, and those
-    need not be RFC 3339. An object without properties is a free map.
+    Only top-level columns get the format date-time: nested values are kept as sent, and need not be
+    RFC 3339. An object without properties is a free map.
     """
     kind = shaped.get("type")
     if kind is None:
@@ -205,10 +204,10 @@ def column(shaped: Node, path: str, descriptions: dict[str, str], *, nullable: b
 
 
 def schema_of(stream: str, specs: dict[str, Node], texts: dict[str, dict[str, str]]) -> Node:
-    """Build one stream's schema: the key first, the rest in the order of the specification.
+    """Build the schema of a stream: the key first, the rest in the order of the specification.
 
     Raises:
-        ValueError: A column has no description, or a description no column.
+        ValueError: A column lacks its description, or a description its column.
     """
     source = STREAMS[stream]
     declared: Node = {}
@@ -237,21 +236,21 @@ def load(folder: Path) -> dict[str, Node]:
     for name in sorted({spec for source in STREAMS.values() for spec, _ in source.schemas}):
         content = (folder / f"{name}.json").read_bytes()
         specs[name] = spec = json.loads(content)
-        if "x-origin" not in (info := spec["info"]):  # a reduced one names what it was made from
+        if "x-origin" not in (info := spec["info"]):  # a trimmed one has it already
             digest = hashlib.sha256(content).hexdigest()
             info["x-origin"] = f"{info['title']} {info['version']}, sha256 {digest}"
     return specs
 
 
 def render(schema: Node) -> str:
-    """Indent by two, with each type on one line."""
+    """Format a schema, indented by two, with each type on one line."""
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     return re.sub(r'\[\s+("\w+"),\s+"null"\s+\]', r'[\1, "null"]', text) + "\n"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the schema files, or with `--check` compare them; 1 if they differ."""
-    parser = argparse.ArgumentParser(description="Write tap-codat's schemas from Codat's specs.")
+    """Write the schema files, or compare them with `--check`. Returns 1 if they differ."""
+    parser = argparse.ArgumentParser(description="Generate the schemas of tap-codat.")
     parser.add_argument("--specs", type=Path, default=SPECS, help="folder of the specifications")
     parser.add_argument("--output", type=Path, default=SCHEMAS, help="folder of the schemas")
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on a change")

@@ -1,11 +1,12 @@
-"""Reduce Codat's OpenAPI documents to the facts that the tests compare with.
+"""Trim Codat's OpenAPI documents to the facts that the tests compare with.
 
     python scripts/trim_codat_specs.py --specs FOLDER
 
-FOLDER holds the specifications Codat publishes. What is left of each is in `tests/fixtures/codat`,
-itself an OpenAPI document: names, types, formats and what is required, of what a GET answers with,
-and the first row of each example of a list, without addresses of e-mail. Prose, parameters, and
-whatever changes data are left out. The generator of tap-codat's schemas writes the same from both.
+FOLDER contains the specifications that Codat publishes. The trimmed documents go to
+`tests/fixtures/codat`. Each is an OpenAPI document with the names, types, formats and required
+fields of the responses to GET requests, and with the first row of each example of a list, without
+e-mail addresses. It has no prose, no parameters, and no operations that change data. The generator
+of the schemas of tap-codat writes the same schemas from both.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ KEPT: Final = {
     *("type", "value"),
 }
 NAMED: Final = {"content", "definitions", "examples", "properties"}
-"""Where the names are not the specification's own words."""
+"""Keys whose children are names, not keywords of the specification."""
 ROWS: Final = 1
 DATES: Final = "Date time"
 """The title by which the generator knows a date."""
 
 
 def reduced(node: Any, *, named: bool = False) -> Any:  # noqa: ANN401 (JSON)
-    """Leave of a node what a test compares with."""
+    """Keep the parts of a node that a test compares with."""
     if isinstance(node, list):
         return [reduced(one) for one in node]
     if not isinstance(node, dict):
@@ -48,14 +49,14 @@ def reduced(node: Any, *, named: bool = False) -> Any:  # noqa: ANN401 (JSON)
 
 
 def _page(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Leave the first rows of an example."""
+    """Keep the first rows of an example."""
     if isinstance(value, dict) and isinstance(value.get("results"), list):
         return value | {"results": value["results"][:ROWS]}
     return value
 
 
 def trimmed(name: str, content: bytes) -> dict[str, Any]:
-    """Reduce a document.
+    """Trim a document.
 
     Args:
         name: Its name.
@@ -83,7 +84,7 @@ def trimmed(name: str, content: bytes) -> dict[str, Any]:
 
 
 def _responses(path: str, known: dict[str, Any]) -> dict[str, Any]:
-    """Reduce what an operation may answer; the examples of a single row repeat those of a page."""
+    """Trim the responses of an operation. Examples of a single row repeat those of a page."""
     found = {status: reduced(response) for status, response in known.items()}
     if path.endswith("}"):
         for response in found.values():
@@ -93,13 +94,13 @@ def _responses(path: str, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _references(node: Any) -> list[str]:  # noqa: ANN401 (JSON)
-    """List the components a node names."""
+    """List the components that a node refers to."""
     return re.findall(r'"\$ref": "(#/components/[^"]+)"', json.dumps(node))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the reduced documents."""
-    parser = argparse.ArgumentParser(description="Reduce Codat's specifications to facts.")
+    """Write the trimmed documents."""
+    parser = argparse.ArgumentParser(description="Trim Codat's specifications to facts.")
     parser.add_argument("--specs", type=Path, required=True, help="folder of the specifications")
     parser.add_argument("--output", type=Path, default=FIXTURES, help="where to write them")
     options = parser.parse_args(arguments)
