@@ -87,7 +87,7 @@ class CodatStream(HTTPStream[CodatApi], abc.ABC):
             body, validate=self.shape.validate, requested=requested, number=number, size=size
         )
 
-    def parts(self, context: Context | None, *, ordered: bool = False) -> Parts:
+    def parts(self, context: Context | None, *, ordered: bool = False) -> Parts[TimeRange]:
         """Open a list of this stream.
 
         Args:

@@ -27,7 +27,7 @@ def parts_of(
     context: Context | None,
     params: Params,
     added: Mapping[str, t.Any] | None,
-) -> Parts:
+) -> Parts[None]:
     """Describe how the pages of a list are fetched.
 
     Args:

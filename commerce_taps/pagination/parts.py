@@ -15,18 +15,23 @@ from commerce_taps.pagination.page import KEPT_CHANGING, MAX_PASSES, Page
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
+
+Requested = t.TypeVar("Requested", bound="Hashable")
+Requested_contra = t.TypeVar("Requested_contra", bound="Hashable", contravariant=True)
 
 MAX_UNREADABLE_ROWS: t.Final = 10
 """Rows of one list that cannot be read, after which reading it ends; 1 as long as no row was read:
 then the whole list cannot be read."""
 
 
-class Fetch(t.Protocol):
+class Fetch(t.Protocol[Requested_contra]):
     """Fetches a page once."""
 
-    def __call__(self, requested: t.Any, number: int, size: int, /, *, divisible: bool) -> Page:  # noqa: ANN401
+    def __call__(
+        self, requested: Requested_contra, number: int, size: int, /, *, divisible: bool
+    ) -> Page:
         """Fetch a page.
 
         Args:
@@ -40,12 +45,12 @@ class Fetch(t.Protocol):
         """
 
 
-class Parts:
+class Parts(t.Generic[Requested]):
     """The pages of one list, whole or in parts."""
 
     def __init__(
         self,
-        fetch: Fetch,
+        fetch: Fetch[Requested],
         size: int,
         where: str,
         logger: logging.Logger,
@@ -68,9 +73,9 @@ class Parts:
         self._unreadable = unreadable
         self._failures = 0
         self._has_read = False
-        self._unread: dict[tuple[t.Any, int], RequestTooLarge] = {}
+        self._unread: dict[tuple[Requested, int], RequestTooLarge] = {}
 
-    def page(self, requested: t.Any, number: int) -> Page:  # noqa: ANN401 - the fetcher's own
+    def page(self, requested: Requested, number: int) -> Page:
         """Fetch a page by its number, whole or in parts.
 
         Args:
@@ -85,7 +90,7 @@ class Parts:
         """
         return self._page(requested, number, self._size)
 
-    def first(self, requested: t.Any) -> Page:  # noqa: ANN401 - the fetcher's own
+    def first(self, requested: Requested) -> Page:
         """Fetch the first page, as large as the server can return.
 
         Args:
@@ -148,7 +153,7 @@ class Parts:
             )
             raise PartitionFailed(msg, self._where) from error
 
-    def _page(self, requested: t.Any, number: int, size: int) -> Page:  # noqa: ANN401
+    def _page(self, requested: Requested, number: int, size: int) -> Page:
         if self._possible < size:
             return self._in_parts(requested, number, size, size // self._possible)
         try:
@@ -187,7 +192,7 @@ class Parts:
         )
         return parts
 
-    def _in_parts(self, requested: t.Any, number: int, size: int, parts: int) -> Page:  # noqa: ANN401
+    def _in_parts(self, requested: Requested, number: int, size: int, parts: int) -> Page:
         """Build a page from smaller ones.
 
         They are read from the last to the first: a row that goes, or moves to the end, lets the

@@ -89,7 +89,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
         request = Request(path, params, stream=self.name, context=context, divisible=divisible)
         return self.run.client.get(request, partial(self._open, one=one))
 
-    def parts(self, params: Params, faults: Faults) -> Parts:
+    def parts(self, params: Params, faults: Faults) -> Parts[int]:
         """Open a list whose rows can be asked for by their place, in any number at once.
 
         Args:
