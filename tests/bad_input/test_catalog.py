@@ -1,4 +1,4 @@
-"""Catalogs that are not what the tap discovered: refused in a sentence, or followed rightly."""
+"""Catalogs that differ from the discovered one: rejected with a message, or applied correctly."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.bad_input.conftest import of_one_tap, root
+from tests.bad_input.support import on_one_tap, root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.bad_input.conftest import Trial
+    from tests.bad_input.support import TapRunner
     from tests.contract import Record
 
 
 def of_entry(**changes: Any) -> Callable[[Record], Any]:  # noqa: ANN401 (JSON)
-    """Change the selected stream's entry; a change to `...` takes a part away."""
+    """Change the entry of the selected stream; `...` removes a member."""
 
     def change(entry: Record) -> None:
         entry.update(changes)
@@ -28,13 +28,13 @@ def of_entry(**changes: Any) -> Callable[[Record], Any]:  # noqa: ANN401 (JSON)
 
 
 def of_root(**changes: Any) -> Callable[[Record], Any]:  # noqa: ANN401 (JSON)
-    """Change what is said of the selected stream, names as in Python."""
+    """Change the metadata of the selected stream; names as in Python."""
     named = {name.replace("_", "-"): value for name, value in changes.items()}
     return lambda entry: root(entry).update(named)
 
 
 def of_columns(schema: Any) -> Callable[[Record], Any]:  # noqa: ANN401 (JSON)
-    """Give the last column another schema."""
+    """Change the schema of the last column."""
 
     def change(entry: Record) -> None:
         properties = entry["schema"]["properties"]
@@ -47,7 +47,7 @@ def of_metadata(place: Any) -> Callable[[Record], Any]:  # noqa: ANN401 (JSON)
     return lambda entry: entry["metadata"].append(place)
 
 
-REFUSED: dict[str, tuple[str, Callable[[Record], Any]]] = {
+REJECTED: dict[str, tuple[str, Callable[[Record], Any]]] = {
     "deselected": ("selects no stream", of_root(selected=False)),
     "no name": ("missing required field `tap_stream_id`", of_entry(tap_stream_id=...)),
     "name null": ("`$.streams[", of_entry(tap_stream_id=None)),
@@ -109,21 +109,21 @@ REFUSED: dict[str, tuple[str, Callable[[Record], Any]]] = {
 }
 
 
-def selected(catalog: Record, trial: Trial) -> Record:
-    """Give the entry of the stream a catalog selects."""
+def selected(catalog: Record, run: TapRunner) -> Record:
+    """Return the entry of the selected stream."""
     found: Record
-    (found,) = [one for one in catalog["streams"] if one["tap_stream_id"] == trial.subject.stream]
+    (found,) = [one for one in catalog["streams"] if one["tap_stream_id"] == run.tested.stream]
     return found
 
 
-@of_one_tap
-@pytest.mark.parametrize(("message", "change"), REFUSED.values(), ids=REFUSED)
+@on_one_tap
+@pytest.mark.parametrize(("message", "change"), REJECTED.values(), ids=REJECTED)
 def test_invalid_catalog_entry_is_rejected(
-    trial: Trial, message: str, change: Callable[[Record], Any]
+    run: TapRunner, message: str, change: Callable[[Record], Any]
 ) -> None:
-    catalog = trial.catalog()
-    change(selected(catalog, trial))
-    error = trial(catalog=catalog).sentence
+    catalog = run.catalog()
+    change(selected(catalog, run))
+    error = run(catalog=catalog).error
     assert message in error
     assert "catalog" in error
     assert len(error) < 400
@@ -151,23 +151,23 @@ WHOLE: dict[str, tuple[str, Callable[[Record], Any]]] = {
 }
 
 
-@of_one_tap
+@on_one_tap
 @pytest.mark.parametrize(("message", "change"), WHOLE.values(), ids=WHOLE)
 def test_catalog_of_another_tap_is_rejected(
-    trial: Trial, message: str, change: Callable[[Record], Any]
+    run: TapRunner, message: str, change: Callable[[Record], Any]
 ) -> None:
-    assert message in trial(catalog=change(trial.catalog())).sentence
+    assert message in run(catalog=change(run.catalog())).error
 
 
-@of_one_tap
-def test_truncated_catalog_is_rejected(trial: Trial) -> None:
-    text = json.dumps(trial.catalog())
+@on_one_tap
+def test_truncated_catalog_is_rejected(run: TapRunner) -> None:
+    text = json.dumps(run.catalog())
     for length in range(0, len(text), len(text) // 20):
-        assert "--catalog: " in trial(catalog=text[:length].encode()).sentence
+        assert "--catalog: " in run(catalog=text[:length].encode()).error
 
 
-def test_unsupported_replication_is_rejected(trial: Trial) -> None:
-    for entry in trial.subject.streams:
+def test_unsupported_replication_is_rejected(run: TapRunner) -> None:
+    for entry in run.tested.streams:
         name = entry["tap_stream_id"]
         changed = json.loads(json.dumps(entry))
         root(changed)["selected"] = True
@@ -177,7 +177,7 @@ def test_unsupported_replication_is_rejected(trial: Trial) -> None:
             changed["replication_key"] = "label"
         assert (
             f"The catalog gives `{name}` the replication "
-            in trial(catalog={"streams": [changed]}).sentence
+            in run(catalog={"streams": [changed]}).error
         )
 
 
@@ -195,7 +195,7 @@ def deselect_keys(entry: Record) -> None:
 
 
 def forget_keys(entry: Record) -> None:
-    """Take away the columns the rows are known by, from the schema and from all that names them."""
+    """Remove the key columns from the schema and the metadata."""
     for name in (*entry.pop("key_properties"), entry.pop("replication_key")):
         del entry["schema"]["properties"][name]
         entry["metadata"] = [
@@ -210,14 +210,14 @@ def retype_keys(entry: Record) -> None:
         entry["schema"]["properties"][name] = {"type": ["boolean", "null"]}
 
 
-@of_one_tap
+@on_one_tap
 @pytest.mark.parametrize("bound", [0.5, 10**40, -(10**40), 1e300, None], ids=repr)
 @pytest.mark.parametrize("rule", ["minimum", "maximum"])
-def test_catalog_bound_may_be_any_number(trial: Trial, rule: str, bound: float | None) -> None:
-    catalog = trial.catalog()
-    of_columns({"type": ["integer", "null"], rule: bound})(selected(catalog, trial))
-    output = trial(catalog=catalog).output
-    assert output.counts == trial.plain.counts
+def test_catalog_bound_may_be_any_number(run: TapRunner, rule: str, bound: float | None) -> None:
+    catalog = run.catalog()
+    of_columns({"type": ["integer", "null"], rule: bound})(selected(catalog, run))
+    output = run(catalog=catalog).output
+    assert output.counts == run.plain.counts
 
 
 SAME: dict[str, Callable[[Record], Any]] = {
@@ -247,52 +247,52 @@ SAME: dict[str, Callable[[Record], Any]] = {
 
 @pytest.mark.parametrize("change", SAME.values(), ids=SAME)
 def test_catalog_gaps_are_filled_from_discovery(
-    trial: Trial, change: Callable[[Record], Any]
+    run: TapRunner, change: Callable[[Record], Any]
 ) -> None:
-    catalog = trial.catalog()
-    change(selected(catalog, trial))
-    end, plain = trial(catalog=catalog), trial.plain
+    catalog = run.catalog()
+    change(selected(catalog, run))
+    end, plain = run(catalog=catalog), run.plain
     assert end.code == 0
-    stream = trial.subject.stream
+    stream = run.tested.stream
     assert end.output.rows(stream) == plain.rows(stream)
     assert end.output.state == plain.state
     schema, discovered = end.output.schemas[stream][0], plain.schemas[stream][0]
     assert {**schema, "text": ""} == {**discovered, "text": ""}
 
 
-def test_catalog_may_hold_one_stream(trial: Trial) -> None:
-    catalog = trial.catalog()
-    alone = {"streams": [selected(catalog, trial)]}
-    assert trial(catalog=alone).output.timeless() == trial.plain.timeless()
+def test_catalog_may_hold_one_stream(run: TapRunner) -> None:
+    catalog = run.catalog()
+    alone = {"streams": [selected(catalog, run)]}
+    assert run(catalog=alone).output.timeless() == run.plain.timeless()
 
 
-def test_unknown_deselected_stream_is_ignored(trial: Trial) -> None:
-    catalog = trial.catalog()
-    plain = trial.plain
+def test_unknown_deselected_stream_is_ignored(run: TapRunner) -> None:
+    catalog = run.catalog()
+    plain = run.plain
     other = {"tap_stream_id": "issues", "metadata": [{"breadcrumb": [], "metadata": {}}]}
     catalog["streams"].append(other)
-    assert trial(catalog=catalog).output.timeless() == plain.timeless()
+    assert run(catalog=catalog).output.timeless() == plain.timeless()
 
 
-def test_stream_without_selection_is_deselected(trial: Trial) -> None:
-    catalog = trial.catalog()
-    entry = selected(catalog, trial)
+def test_stream_without_selection_is_deselected(run: TapRunner) -> None:
+    catalog = run.catalog()
+    entry = selected(catalog, run)
     entry["metadata"] = [one for one in entry["metadata"] if one["breadcrumb"]]
-    assert "selects no stream" in trial(catalog=catalog).sentence
+    assert "selects no stream" in run(catalog=catalog).error
 
 
 def column(entry: Record) -> str:
-    """Name a column that is no key."""
+    """Name a column that is not a key."""
     keys = {*entry["key_properties"], entry["replication_key"]}
     return next(str(name) for name in entry["schema"]["properties"] if name not in keys)
 
 
-def test_column_removed_from_schema_returns_as_new(trial: Trial) -> None:
-    catalog = trial.catalog()
-    plain, entry = trial.plain, selected(catalog, trial)
-    name, stream = column(entry), trial.subject.stream
+def test_column_removed_from_schema_returns_as_new(run: TapRunner) -> None:
+    catalog = run.catalog()
+    plain, entry = run.plain, selected(catalog, run)
+    name, stream = column(entry), run.tested.stream
     del entry["schema"]["properties"][name]
-    output = trial(catalog=catalog).output
+    output = run(catalog=catalog).output
     given = {key: row for key, row in plain.rows(stream).items() if row.get(name) is not None}
     assert given
     assert {key: output.rows(stream)[key][name] for key in given} == {
@@ -300,26 +300,26 @@ def test_column_removed_from_schema_returns_as_new(trial: Trial) -> None:
     }
 
 
-def test_column_of_another_type_uses_variant(trial: Trial) -> None:
-    catalog = trial.catalog()
-    plain, entry = trial.plain, selected(catalog, trial)
-    name, stream = column(entry), trial.subject.stream
+def test_column_of_another_type_uses_variant(run: TapRunner) -> None:
+    catalog = run.catalog()
+    plain, entry = run.plain, selected(catalog, run)
+    name, stream = column(entry), run.tested.stream
     entry["schema"]["properties"][name] = {
         "type": ["array", "null"],
         "items": {"type": ["string", "null"]},
     }
-    rows = trial(catalog=catalog).output.rows(stream)
+    rows = run(catalog=catalog).output.rows(stream)
     for key, row in plain.rows(stream).items():
         beside = [rows[key][other] for other in rows[key] if other.startswith(f"{name}__v_")]
         assert beside == [row[name]] * (row.get(name) is not None)
 
 
-def test_column_added_to_schema_is_null(trial: Trial) -> None:
-    catalog = trial.catalog()
-    plain = trial.plain
-    stream = trial.subject.stream
-    selected(catalog, trial)["schema"]["properties"]["added"] = {"type": ["string", "null"]}
-    end = trial(catalog=catalog)
+def test_column_added_to_schema_is_null(run: TapRunner) -> None:
+    catalog = run.catalog()
+    plain = run.plain
+    stream = run.tested.stream
+    selected(catalog, run)["schema"]["properties"]["added"] = {"type": ["string", "null"]}
+    end = run(catalog=catalog)
     assert end.output.rows(stream) == plain.rows(stream)
     assert "added" in end.output.schemas[stream][0]["schema"]["properties"]
 
@@ -339,13 +339,13 @@ FULL: dict[str, Callable[[Record], Any]] = {
 
 @pytest.mark.parametrize("change", FULL.values(), ids=FULL)
 def test_requested_full_table_is_read_in_full(
-    trial: Trial, change: Callable[[Record], Any]
+    run: TapRunner, change: Callable[[Record], Any]
 ) -> None:
-    catalog, stream = trial.catalog(), trial.subject.stream
-    plain = trial.plain
-    change(selected(catalog, trial))
-    end = trial(catalog=catalog, state=plain.state)
+    catalog, stream = run.catalog(), run.tested.stream
+    plain = run.plain
+    change(selected(catalog, run))
+    end = run(catalog=catalog, state=plain.state)
     assert end.output.rows(stream) == plain.rows(stream)
     assert end.output.state == plain.state
-    late = trial(trial.config | {"start_date": "2999-01-01"}, catalog=catalog).output
+    late = run(run.config | {"start_date": "2999-01-01"}, catalog=catalog).output
     assert late.rows(stream) == plain.rows(stream)

@@ -1,7 +1,7 @@
-"""Clocks that are wrong, ours or the server's: each row comes, and no bookmark is beyond either.
+"""Wrong clocks, ours or the server's: no row is lost, and no bookmark is ahead of either clock.
 
-A bookmark is a row's own stamp, but never beyond the moment by either clock: a row that is stamped
-in the future comes again until then, and hides none that follows.
+A bookmark is the timestamp of a row, but never later than now by either clock: a row with a
+timestamp in the future is read again until then, and hides no later row.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing_extensions import override
 from commerce_taps import http, transport
 from commerce_taps.records import dates
 from tap_codat.tap import TapCodat
-from tests.bad_input.conftest import root
+from tests.bad_input.support import root
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
     import requests
 
-    from tests.bad_input.conftest import End, Subject, Trial
+    from tests.bad_input.support import Result, TapRunner, TapUnderTest
     from tests.contract import Record
 
 READ = {
@@ -32,7 +32,7 @@ READ = {
     "tap-centra (integration)": ("vouchers", "orders", "products"),
     "tap-centra (order)": ("customers", "orders"),
 }
-"""Streams of each way to be read by changes: by key, by age, by what only the tap looks at."""
+"""Streams of each kind of incremental reading: by filter, by age, by a check in the tap."""
 
 CLOCKS = {
     "ours-years-behind": (-3650, 0),
@@ -42,21 +42,21 @@ CLOCKS = {
     "ours-behind-the-rows": (None, 0),
     "servers-behind-the-rows": (0, None),
 }
-"""By how many days each is wrong; none for a clock that is at the middle of the rows' stamps."""
+"""By how many days each clock is wrong; 0 is the middle of the rows' timestamps."""
 
-PLAIN: dict[Subject, End] = {}
-"""A run of each tap by the right clocks: every time the same."""
+PLAIN: dict[TapUnderTest, Result] = {}
+"""A run of each tap with correct clocks: always the same."""
 
 
-def catalog(trial: Trial) -> Record:
+def catalog(run: TapRunner) -> Record:
     entries = [
         copy.deepcopy(entry)
-        for entry in trial.subject.streams
-        if entry["tap_stream_id"] in READ[str(trial.subject)]
+        for entry in run.tested.streams
+        if entry["tap_stream_id"] in READ[str(run.tested)]
     ]
     for entry in entries:
         root(entry)["selected"] = True
-    assert len(entries) == len(READ[str(trial.subject)])
+    assert len(entries) == len(READ[str(run.tested)])
     return {"streams": entries}
 
 
@@ -81,44 +81,44 @@ def set_clocks(monkeypatch: pytest.MonkeyPatch, ours: datetime, servers: datetim
     monkeypatch.setattr(transport, "open_session", open_session)
 
 
-def stamped(end: End, key: str, stream: str) -> dict[Any, datetime]:
+def timestamps_of(end: Result, key: str, stream: str) -> dict[Any, datetime]:
     rows = end.output.rows(stream)
     return {one: dates.parse(row[key]) for one, row in rows.items() if row.get(key)}
 
 
 @pytest.mark.parametrize(("ours", "servers"), CLOCKS.values(), ids=CLOCKS)
 def test_wrong_clock_loses_no_row(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch, ours: int | None, servers: int | None
+    run: TapRunner, monkeypatch: pytest.MonkeyPatch, ours: int | None, servers: int | None
 ) -> None:
-    chosen = catalog(trial)
-    if trial.subject not in PLAIN:
-        PLAIN[trial.subject] = trial(catalog=chosen)
-    plain = PLAIN[trial.subject]
+    chosen = catalog(run)
+    if run.tested not in PLAIN:
+        PLAIN[run.tested] = run(catalog=chosen)
+    plain = PLAIN[run.tested]
     keys = {
         name: place["replication_key"]
         for name, bookmark in plain.output.state["bookmarks"].items()
         for place in (bookmark, *bookmark.get("partitions", []))
         if "replication_key" in place
     }
-    assert keys.keys() == {*READ[str(trial.subject)]}, keys
-    stamps = {name: stamped(plain, key, name) for name, key in keys.items()}
-    sorted_ = sorted(stamp for found in stamps.values() for stamp in found.values())
+    assert keys.keys() == {*READ[str(run.tested)]}, keys
+    timestamps = {name: timestamps_of(plain, key, name) for name, key in keys.items()}
+    sorted_ = sorted(value for found in timestamps.values() for value in found.values())
     middle, now = sorted_[len(sorted_) // 2], datetime.now(timezone.utc)
     clocks = [middle if days is None else now + timedelta(days=days) for days in (ours, servers)]
     set_clocks(monkeypatch, *clocks)
 
-    first = trial(catalog=chosen)
+    first = run(catalog=chosen)
     assert first.code == 0, first.log
     assert first.output.counts == plain.output.counts
     marks = dict(bookmarks(first.output.state))
     assert all(dates.parse(value) <= min(clocks) for value in marks.values())
 
-    unskipped = {"skip_unchanged": False} if trial.subject.tap is TapCodat else {}
-    second = trial(trial.config | unskipped, catalog=chosen, state=first.output.state)
+    unskipped = {"skip_unchanged": False} if run.tested.tap is TapCodat else {}
+    second = run(run.config | unskipped, catalog=chosen, state=first.output.state)
     assert second.code == 0, second.log
-    for name, found in stamps.items():
+    for name, found in timestamps.items():
         of_stream = [dates.parse(value) for place, value in marks.items() if name in str(place)]
-        again = stamped(second, keys[name], name) if name in second.output.schemas else {}
+        again = timestamps_of(second, keys[name], name) if name in second.output.schemas else {}
         begin = max(of_stream, default=now)
-        late = {key for key, stamp in found.items() if stamp >= begin}
+        late = {key for key, value in found.items() if value >= begin}
         assert late <= again.keys(), name

@@ -1,4 +1,4 @@
-"""Options that do not exist, or not so; files that are no files of a tap."""
+"""Wrong options, and files that a tap cannot read."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_taps.input import cli
-from tests.bad_input.conftest import SUBJECTS, end_of, of_one_tap
+from tests.bad_input.support import TAPS, on_one_tap, run_cli
 
 if TYPE_CHECKING:
-    from tests.bad_input.conftest import Trial
+    from tests.bad_input.support import TapRunner
 
-TAP = SUBJECTS[0].tap
+TAP = TAPS[0].tap
 
 USAGE = {
     "an option that is none": ["--nothing"],
@@ -31,39 +31,39 @@ USAGE = {
 def test_wrong_command_line_exits_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    end = end_of(TAP, arguments)
+    end = run_cli(TAP, arguments)
     assert (end.code, end.stdout) == (2, b"")
     assert "Error: " in capsys.readouterr().err
 
 
-@of_one_tap
+@on_one_tap
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
 def test_too_large_file_is_rejected(
-    trial: Trial, option: str, monkeypatch: pytest.MonkeyPatch
+    run: TapRunner, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "MAX_FILE_BYTES", 10)
-    path = trial.folder / "large.json"
+    path = run.folder / "large.json"
     path.write_text(json.dumps({"streams": [], "more": "than ten"}))
-    assert f"--{option}: {path} is larger than" in end_of(TAP, [f"--{option}={path}"]).sentence
+    assert f"--{option}: {path} is larger than" in run_cli(TAP, [f"--{option}={path}"]).error
 
 
-@of_one_tap
-def test_settings_are_read_from_pipe(trial: Trial) -> None:
-    """As with `--config=<(…)` of a shell."""
-    path = trial.folder / "pipe"
+@on_one_tap
+def test_settings_are_read_from_pipe(run: TapRunner) -> None:
+    """As `--config=<(…)` in a shell does."""
+    path = run.folder / "pipe"
     os.mkfifo(path)
-    writer = threading.Thread(target=path.write_text, args=(json.dumps(trial.config),))
+    writer = threading.Thread(target=path.write_text, args=(json.dumps(run.config),))
     writer.start()
-    end = end_of(TAP, [f"--config={path}", "--test=schema"])
+    end = run_cli(TAP, [f"--config={path}", "--test=schema"])
     writer.join()
     assert end.code == 0
     assert end.stdout.startswith(b'{"type":"SCHEMA"')
 
 
-@of_one_tap
-def test_later_settings_file_wins(trial: Trial) -> None:
+@on_one_tap
+def test_later_settings_file_wins(run: TapRunner) -> None:
     for name, size in {"a": "many", "b": 7}.items():
-        (trial.folder / name).write_text(json.dumps({**trial.config, "page_size": size}))
-    a, b = (f"--config={trial.folder / name}" for name in ("a", "b"))
-    assert end_of(TAP, [a, b, "--test=schema"]).code == 0
-    assert "Setting `page_size`: 'many'" in end_of(TAP, [b, a, "--test=schema"]).sentence
+        (run.folder / name).write_text(json.dumps({**run.config, "page_size": size}))
+    a, b = (f"--config={run.folder / name}" for name in ("a", "b"))
+    assert run_cli(TAP, [a, b, "--test=schema"]).code == 0
+    assert "Setting `page_size`: 'many'" in run_cli(TAP, [b, a, "--test=schema"]).error

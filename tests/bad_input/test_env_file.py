@@ -1,4 +1,4 @@
-"""`.env`: where it is looked for, how it is read, and what wins over it."""
+"""`.env`: where the tap finds it, how it parses it, and which settings win over it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commerce_sandbox import Sandbox
-from tests.bad_input.conftest import SUBJECTS, end_of
+from tests.bad_input.support import TAPS, run_cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from singer_sdk import Stream
 
-    from tests.bad_input.conftest import End, Subject
+    from tests.bad_input.support import Result, TapUnderTest
     from tests.contract import Record
 
-CODAT = SUBJECTS[0]
+CODAT = TAPS[0]
 
 
 @pytest.fixture(autouse=True)
@@ -35,16 +35,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return inner
 
 
-def settings(subject: Subject, *arguments: str, **variables: str) -> tuple[End, Record]:
-    """Run a tap that makes no request, and give how it ended and the settings it took."""
+def settings(tested: TapUnderTest, *arguments: str, **variables: str) -> tuple[Result, Record]:
+    """Run a tap that makes no requests. Returns the result and the accepted settings."""
     taken: Record = {}
 
-    class Watched(subject.tap):  # type: ignore[name-defined,misc]
+    class Watched(tested.tap):  # type: ignore[name-defined,misc]
         def discover_streams(self) -> list[Stream]:
             taken.update(self.config)
-            return [one for one in super().discover_streams() if one.name == subject.stream]
+            return [one for one in super().discover_streams() if one.name == tested.stream]
 
-    return end_of(Watched, [*arguments, "--test=schema"], variables=variables), taken
+    return run_cli(Watched, [*arguments, "--test=schema"], variables=variables), taken
 
 
 READ: dict[str, tuple[bytes, dict[str, Any]]] = {
@@ -74,34 +74,34 @@ def test_env_file_follows_dotenv_rules(folder: Path, content: bytes, taken: Reco
     assert found.items() >= taken.items()
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-def test_exported_variable_wins_over_env_file(subject: Subject, folder: Path) -> None:
+@pytest.mark.parametrize("tested", TAPS, ids=str)
+def test_exported_variable_wins_over_env_file(tested: TapUnderTest, folder: Path) -> None:
     example = Path(__file__).parents[2].joinpath(".env.example").read_text(encoding="utf-8")
-    name = f"{subject.prefix}START_DATE"
-    (folder / ".env").write_text(f"{example}\n{name}=2001-01-01\n{subject.prefix}MAX_RETRIES=3\n")
-    _, found = settings(subject, "--config=ENV", **{name: "2002-02-02"}, **needed(subject))
+    name = f"{tested.prefix}START_DATE"
+    (folder / ".env").write_text(f"{example}\n{name}=2001-01-01\n{tested.prefix}MAX_RETRIES=3\n")
+    _, found = settings(tested, "--config=ENV", **{name: "2002-02-02"}, **needed(tested))
     assert (found["start_date"], found["max_retries"]) == ("2002-02-02", 3)
 
 
-def needed(subject: Subject) -> dict[str, str]:
-    """Give variables without which a tap does not begin."""
+def needed(tested: TapUnderTest) -> dict[str, str]:
+    """Return the variables of required settings."""
     given = {
-        "API": subject.api or None,
-        "API_KEY": "k" if "api_key" in subject.schemas else None,
-        "TOKEN": "k" if "token" in subject.schemas else None,
-        "EMAIL": "e" if "email" in subject.schemas else None,
-        "TIMEZONE": "UTC" if "timezone" in subject.schemas else None,
-        "BASE_URL": "https://localhost" if "base_url" in subject.schemas else None,
-        "STORE_URL": "https://localhost" if "store_url" in subject.schemas else None,
+        "API": tested.api or None,
+        "API_KEY": "k" if "api_key" in tested.schemas else None,
+        "TOKEN": "k" if "token" in tested.schemas else None,
+        "EMAIL": "e" if "email" in tested.schemas else None,
+        "TIMEZONE": "UTC" if "timezone" in tested.schemas else None,
+        "BASE_URL": "https://localhost" if "base_url" in tested.schemas else None,
+        "STORE_URL": "https://localhost" if "store_url" in tested.schemas else None,
     }
-    return {f"{subject.prefix}{name}": value for name, value in given.items() if value}
+    return {f"{tested.prefix}{name}": value for name, value in given.items() if value}
 
 
 def test_env_file_of_another_folder_is_ignored(folder: Path) -> None:
     for other in (folder.parent, folder.parent.parent):
         (other / ".env").write_text("TAP_CODAT_API_KEY=another")
     end, _ = settings(CODAT, "--config=ENV")
-    assert "`api_key` is missing" in end.sentence
+    assert "`api_key` is missing" in end.error
 
 
 def test_environment_is_read_without_config(folder: Path) -> None:
@@ -121,7 +121,7 @@ def test_environment_wins_over_settings_file(
     assert (found["api_key"], found["page_size"]) == ("k", 7)
 
 
-REFUSED = {
+REJECTED = {
     "Latin-1": (".env is not UTF-8", "TAP_CODAT_API_KEY=Schlüssel".encode("latin-1")),
     "UTF-16": (".env is not UTF-8", "TAP_CODAT_API_KEY=k".encode("utf-16")),
     "NUL": (".env sets a value that no variable can hold", b"TAP_CODAT_API_KEY=a\0b"),
@@ -129,22 +129,22 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("says", "content"), REFUSED.values(), ids=REFUSED)
-def test_invalid_env_file_is_rejected(folder: Path, says: str, content: bytes) -> None:
+@pytest.mark.parametrize(("message", "content"), REJECTED.values(), ids=REJECTED)
+def test_invalid_env_file_is_rejected(folder: Path, message: str, content: bytes) -> None:
     (folder / ".env").write_bytes(content)
     end, _ = settings(CODAT)
-    assert says in end.sentence
+    assert message in end.error
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that nobody can read")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that cannot be read")
 def test_unreadable_env_file_is_rejected(folder: Path) -> None:
     (folder / ".env").symlink_to("/proc/self/mem")
     end, _ = settings(CODAT)
-    assert ".env cannot be read (Input/output error)" in end.sentence
+    assert ".env cannot be read (Input/output error)" in end.error
 
 
 def test_folder_named_env_is_ignored(folder: Path) -> None:
-    """It used to be a name for virtual environments."""
+    """`.env` was once a common name for virtual environments."""
     (folder / ".env").mkdir()
     end, _ = settings(CODAT, TAP_CODAT_API_KEY="k")
     assert end.code == 0
@@ -155,12 +155,12 @@ def test_folder_named_env_is_ignored(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def real() -> Iterator[Sandbox]:
-    """What stands for the API of the user, whose key is in `.env`."""
+    """A sandbox as the user's real API, whose key is in `.env`."""
     with Sandbox(scale=0.04, api_key="The/real+key=9") as running:
         yield running
 
 
-TAPS = {
+STREAMS = {
     "tap-codat": "companies",
     "tap-centra": "vouchers",
     "tap-cscart": "taxes",
@@ -168,10 +168,10 @@ TAPS = {
 
 
 @pytest.mark.parametrize(
-    ("tap", "way"), [*((tap, "file") for tap in TAPS), ("tap-codat", "exported")]
+    ("tap", "way"), [*((tap, "file") for tap in STREAMS), ("tap-codat", "exported")]
 )
 def test_exec_never_reads_the_real_api(tap: str, way: str, folder: Path, real: Sandbox) -> None:
-    (subject,) = (one for one in SUBJECTS if one.tap.name == tap and one.api != "order")
+    (tested,) = (one for one in TAPS if one.tap.name == tap and one.api != "order")
     variables = {
         **real.environment,
         "TAP_CODAT_AUTH_HEADER": "Basic The/real+key=9",
@@ -179,10 +179,10 @@ def test_exec_never_reads_the_real_api(tap: str, way: str, folder: Path, real: S
         "TAP_CENTRA_API_KEY": "The/real+key=9",
         "TAP_CENTRA_TIMEZONE": "UTC",
     }
-    catalog = {"streams": [one for one in subject.streams if one["tap_stream_id"] == TAPS[tap]]}
+    catalog = {"streams": [one for one in tested.streams if one["tap_stream_id"] == STREAMS[tap]]}
     if way == "file":
         lines = [f"{name}='{value}'\n" for name, value in variables.items()]
-        lines += [f"{subject.prefix}START_DATE=2999-01-01\n"]
+        lines += [f"{tested.prefix}START_DATE=2999-01-01\n"]
         (folder / ".env").write_text("".join(lines))
         variables = {}
     (folder / "catalog.json").write_text(json.dumps(catalog))

@@ -1,7 +1,7 @@
-"""Settings, states and catalogs at random, near right ones: taken, or a readable sentence.
+"""Random settings, states and catalogs, close to valid ones: accepted, or rejected with a message.
 
-`COMMERCE_TAPS_EXAMPLES=5000 pytest tests/bad_input/test_random.py` looks further, each time
-somewhere else.
+`COMMERCE_TAPS_EXAMPLES=5000 pytest tests/bad_input/test_random.py` tries more, each time
+other ones.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from singer_sdk.exceptions import ConfigValidationError
 
 from commerce_taps.errors import TapError
-from tests.bad_input.conftest import SUBJECTS, root, undone
+from tests.bad_input.support import TAPS, restored_process, root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from commerce_taps.tap import HTTPTap
-    from tests.bad_input.conftest import Subject
+    from tests.bad_input.support import TapUnderTest
     from tests.contract import Record
 
 EXAMPLES = int(os.environ.get("COMMERCE_TAPS_EXAMPLES", "0"))
@@ -34,7 +34,7 @@ look = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-each_tap = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+each_tap = pytest.mark.parametrize("tested", TAPS, ids=str)
 
 TEXTS = st.one_of(
     st.text(max_size=20),
@@ -52,13 +52,13 @@ JSON = st.recursive(
 
 @pytest.fixture(autouse=True, scope="module")
 def _undone() -> Iterator[None]:
-    with undone(), warnings.catch_warnings():
+    with restored_process(), warnings.catch_warnings():
         yield
 
 
 @st.composite
 def near(draw: st.DrawFn, document: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Give a document with a few changes, each at some place in it."""
+    """Draw a document with a few random changes."""
     holder = {"": copy.deepcopy(document)}
     for _ in range(draw(st.integers(1, 3))):
         node: Any = holder
@@ -79,37 +79,37 @@ def near(draw: st.DrawFn, document: Any) -> Any:  # noqa: ANN401 (JSON)
     return holder[""]
 
 
-def right(subject: Subject) -> Record:
-    """Give settings that need no sandbox to be right."""
+def right(tested: TapUnderTest) -> Record:
+    """Return valid settings that need no sandbox."""
     strings = {
         name: "2024-01-31"
         if schema.get("format")
         else "https://localhost"
         if "url" in name
-        else subject.examples.get(name, "a@b.c")
-        for name, schema in subject.schemas.items()
+        else tested.examples.get(name, "a@b.c")
+        for name, schema in tested.schemas.items()
         if "string" in schema["type"] and "enum" not in schema and not schema.get("default")
     }
-    given = {"api": subject.api} if subject.api else {}
-    return given | {name: one for name, one in strings.items() if name not in subject.instead}
+    given = {"api": tested.api} if tested.api else {}
+    return given | {name: one for name, one in strings.items() if name not in tested.instead}
 
 
-def alone(subject: Subject) -> Record:
-    """Give a catalog of the subject's stream and nothing else: the quickest to make a tap of."""
-    entries = copy.deepcopy(subject.streams)
-    chosen = [one for one in entries if one["tap_stream_id"] == subject.stream]
+def alone(tested: TapUnderTest) -> Record:
+    """Return a catalog of one stream, with which a tap is made fastest."""
+    entries = copy.deepcopy(tested.streams)
+    chosen = [one for one in entries if one["tap_stream_id"] == tested.stream]
     root(chosen[0])["selected"] = True
     return {"streams": chosen}
 
 
-def make(subject: Subject, **given: Any) -> HTTPTap | None:  # noqa: ANN401 (JSON)
-    """Make a tap, all that it makes of what it is given, and nothing else; or hear why not."""
+def make(tested: TapUnderTest, **given: Any) -> HTTPTap | None:  # noqa: ANN401 (JSON)
+    """Make a tap and all that it derives from its input; `None` if the input is rejected."""
     try:
-        tap = subject.tap(**given)
+        tap = tested.tap(**given)
     except ConfigValidationError as error:
-        told = error.errors
+        errors = error.errors
     except TapError as error:
-        told = [str(error)]
+        errors = [str(error)]
     else:
         for stream in tap.streams.values():
             if stream.selected:
@@ -118,47 +118,47 @@ def make(subject: Subject, **given: Any) -> HTTPTap | None:  # noqa: ANN401 (JSO
                 stream.starting_value({"id": "x"})  # type: ignore[attr-defined]
         assert tap.run.client.base_url
         return tap
-    assert told
-    for sentence in told:
-        assert sentence.strip()
-        assert len(sentence) < 1000
+    assert errors
+    for message in errors:
+        assert message.strip()
+        assert len(message) < 1000
     return None
 
 
 @each_tap
 @look
 @given(st.data())
-def test_random_settings_end_with_a_message(subject: Subject, data: st.DataObject) -> None:
-    names = list(subject.schemas)
+def test_random_settings_end_with_a_message(tested: TapUnderTest, data: st.DataObject) -> None:
+    names = list(tested.schemas)
     some = data.draw(st.dictionaries(st.sampled_from(names) | TEXTS, JSON, max_size=4))
-    config = data.draw(near(right(subject) | some))
+    config = data.draw(near(right(tested) | some))
     assume(isinstance(config, dict))
-    make(subject, config=config, catalog=alone(subject))
+    make(tested, config=config, catalog=alone(tested))
 
 
 @each_tap
 @look
 @given(st.data())
-def test_random_states_end_with_a_message(subject: Subject, data: st.DataObject) -> None:
-    mark = {"replication_key": "modifiedDate", "replication_key_value": "2024-01-31T00:00:00Z"}
-    places = [{"context": {"id": "x"}, **mark}, {"context": {"id": "y"}, "synced": "z"}]
-    state = {"bookmarks": {subject.stream: {"partitions": places}, "other": dict(mark)}}
+def test_random_states_end_with_a_message(tested: TapUnderTest, data: st.DataObject) -> None:
+    bookmark = {"replication_key": "modifiedDate", "replication_key_value": "2024-01-31T00:00:00Z"}
+    places = [{"context": {"id": "x"}, **bookmark}, {"context": {"id": "y"}, "synced": "z"}]
+    state = {"bookmarks": {tested.stream: {"partitions": places}, "other": dict(bookmark)}}
     given = data.draw(near(state))
     assume(isinstance(given, dict))
-    make(subject, config=right(subject), state=given, catalog=alone(subject))
+    make(tested, config=right(tested), state=given, catalog=alone(tested))
 
 
 @each_tap
 @look
 @given(st.data())
-def test_random_catalogs_end_with_a_message(subject: Subject, data: st.DataObject) -> None:
-    given = data.draw(near(alone(subject)))
+def test_random_catalogs_end_with_a_message(tested: TapUnderTest, data: st.DataObject) -> None:
+    given = data.draw(near(alone(tested)))
     assume(isinstance(given, dict))
-    make(subject, config=right(subject), catalog=given)
+    make(tested, config=right(tested), catalog=given)
 
 
 @each_tap
-def test_valid_input_is_accepted(subject: Subject) -> None:
-    """What the three begin from, or they would only look at what is refused at once."""
-    catalog = {"streams": subject.streams}
-    assert make(subject, config=right(subject), catalog=catalog, state={"bookmarks": {}})
+def test_valid_input_is_accepted(tested: TapUnderTest) -> None:
+    """The starting points of the random tests have to be valid."""
+    catalog = {"streams": tested.streams}
+    assert make(tested, config=right(tested), catalog=catalog, state={"bookmarks": {}})

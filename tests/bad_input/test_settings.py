@@ -1,6 +1,6 @@
 """Every setting of every tap: missing, empty, of a wrong type, out of range, with blanks around it.
 
-The table is made from the settings' schemas.
+The cases are derived from the schemas of the settings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tests.bad_input.conftest import SUBJECTS, end_of, of_one_tap
+from tests.bad_input.support import TAPS, on_one_tap, run_cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
 
     from commerce_taps.stream import HTTPStream
-    from tests.bad_input.conftest import End, Subject, Trial
+    from tests.bad_input.support import Result, TapRunner, TapUnderTest
     from tests.contract import Record
 
 CANARY = "Canary/key+9? & more=%"
@@ -44,7 +44,7 @@ WRONG: dict[str, list[Any]] = {
 }
 UNSET = (None, "", "\t \r\n")
 NEEDS = {"flattening_enabled": {"flattening_max_depth": 1}}
-"""Settings of the SDK that have an effect, or a fault, only along with others."""
+"""Settings of the SDK that are only checked together with others."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Case:
 
     Attributes:
         name: The setting.
-        given: The value; a setting that is not given is `...`.
-        taken: What the tap makes of it: `...` for nothing. It is refused if none of these.
+        given: The value; `...` if the setting is missing.
+        taken: The value that the tap uses, `...` for none; anything else is rejected.
     """
 
     name: str
@@ -71,11 +71,11 @@ def default_of(schema: Record) -> Any:  # noqa: ANN401 (JSON)
     return schema.get("default", ...)
 
 
-def good_of(subject: Subject, name: str) -> Any:  # noqa: ANN401 (JSON)
-    """Give a value a setting takes, whatever it is for."""
-    schema = subject.schemas[name]
-    if name in subject.examples:
-        return subject.examples[name]
+def good_of(tested: TapUnderTest, name: str) -> Any:  # noqa: ANN401 (JSON)
+    """Return a valid value of a setting."""
+    schema = tested.schemas[name]
+    if name in tested.examples:
+        return tested.examples[name]
     if name.endswith("_url"):
         return "https://localhost"
     if "default" in schema:
@@ -88,31 +88,31 @@ def good_of(subject: Subject, name: str) -> Any:  # noqa: ANN401 (JSON)
     return examples[kind_of(schema)]
 
 
-def settings() -> Iterator[tuple[Subject, str]]:
-    """List the settings of all taps; one that several have alike is tried on the first of them."""
+def settings() -> Iterator[tuple[TapUnderTest, str]]:
+    """List the settings of all taps; a setting that several share is tested on the first."""
     seen = set()
-    for subject in SUBJECTS:
-        for name, schema in subject.schemas.items():
+    for tested in TAPS:
+        for name, schema in tested.schemas.items():
             if (known := (name, json.dumps(schema))) not in seen:
                 seen.add(known)
-                yield subject, name
+                yield tested, name
 
 
-def cases(subject: Subject, name: str) -> Iterator[Case]:
-    """Make the table for one setting."""
-    schema = subject.schemas[name]
+def cases(tested: TapUnderTest, name: str) -> Iterator[Case]:
+    """List the cases of one setting."""
+    schema = tested.schemas[name]
     for value in (*WRONG[kind_of(schema)], *beyond(schema)):
         yield Case(name, value)
     for value in (..., *UNSET):
         yield Case(name, value, (default_of(schema),))
-    for value, taken in allowed(subject, name):
+    for value, taken in allowed(tested, name):
         yield Case(name, value, (taken,))
 
 
-def allowed(subject: Subject, name: str) -> Iterator[tuple[Any, Any]]:
-    """Give values a setting takes, and what becomes of them."""
-    schema = subject.schemas[name]
-    kind, good = kind_of(schema), good_of(subject, name)
+def allowed(tested: TapUnderTest, name: str) -> Iterator[tuple[Any, Any]]:
+    """List valid values of a setting, and the values that the tap uses."""
+    schema = tested.schemas[name]
+    kind, good = kind_of(schema), good_of(tested, name)
     if kind == "string":
         yield f"\t {good} \r\n", good
         if good == "good":  # anything will do
@@ -135,7 +135,7 @@ def allowed(subject: Subject, name: str) -> Iterator[tuple[Any, Any]]:
 
 
 def beyond(schema: Record) -> Iterator[Any]:
-    """Give values just beyond what a setting takes, and far beyond it."""
+    """List values just outside the range of a setting, and far outside."""
     if "minimum" in schema:
         yield from (schema["minimum"] - 1, -(10**40))
     if "maximum" in schema:
@@ -147,7 +147,7 @@ def beyond(schema: Record) -> Iterator[Any]:
 
 
 SETTINGS = list(settings())
-CASES = [(subject, case) for subject, name in SETTINGS for case in cases(subject, name)]
+CASES = [(tested, case) for tested, name in SETTINGS for case in cases(tested, name)]
 
 
 def name_of(value: object) -> str:
@@ -157,42 +157,44 @@ def name_of(value: object) -> str:
     return str(value)
 
 
-def effect(trial: Trial, config: Record, *, env: bool = False, **variables: str) -> tuple[End, Any]:
-    """Run a tap that asks nobody, and give how it ended and what settings it took, if any."""
-    path = trial.folder / "config.json"
+def effect(
+    run: TapRunner, config: Record, *, env: bool = False, **variables: str
+) -> tuple[Result, Any]:
+    """Run a tap that makes no requests. Returns the result and the accepted settings, if any."""
+    path = run.folder / "config.json"
     path.write_text(json.dumps(config))
     arguments = [f"--config={path}", *(["--config=ENV"] if env else []), "--test=schema"]
     taken: list[Record] = []
 
-    class Watched(trial.subject.tap):  # type: ignore[name-defined,misc]
+    class Watched(run.tested.tap):  # type: ignore[name-defined,misc]
         def discover_streams(self) -> list[Stream]:
             found = super().discover_streams()
-            return [stream for stream in found if stream.name == trial.subject.stream]
+            return [stream for stream in found if stream.name == run.tested.stream]
 
         def setup_mapper(self) -> None:
             super().setup_mapper()
             taken.append(dict(self.config))
 
-    end = end_of(Watched, arguments, variables=variables)
+    end = run_cli(Watched, arguments, variables=variables)
     return end, taken[0] if taken else None
 
 
-def given(trial: Trial, name: str, value: Any) -> Record:  # noqa: ANN401 (JSON)
-    """Give settings that work, but for one."""
+def given(run: TapRunner, name: str, value: Any) -> Record:  # noqa: ANN401 (JSON)
+    """Return valid settings, except one."""
     unset = value is ... or value is None or (isinstance(value, str) and not value.strip())
-    away = {name} if unset else {name, trial.subject.instead.get(name)}
-    rest = {key: one for key, one in trial.config.items() if key not in away}
+    away = {name} if unset else {name, run.tested.instead.get(name)}
+    rest = {key: one for key, one in run.config.items() if key not in away}
     return rest | NEEDS.get(name, {}) | ({} if value is ... else {name: value})
 
 
-@pytest.mark.parametrize(("trial", "case"), CASES, indirect=["trial"], ids=name_of)
-def test_setting_is_accepted_or_rejected(trial: Trial, case: Case) -> None:
-    """Either one sentence that names the setting, or what the tap takes, and its schemas."""
-    end, config = effect(trial, given(trial, case.name, case.given))
-    needed = case.taken == (...,) and case.name in trial.config
+@pytest.mark.parametrize(("run", "case"), CASES, indirect=["run"], ids=name_of)
+def test_setting_is_accepted_or_rejected(run: TapRunner, case: Case) -> None:
+    """Either one message that names the setting, or the accepted settings and the schemas."""
+    end, config = effect(run, given(run, case.name, case.given))
+    needed = case.taken == (...,) and case.name in run.config
     if not case.taken or (needed and end.code):
-        assert f"Setting `{case.name}" in end.sentence
-        assert len(end.sentence) < 300
+        assert f"Setting `{case.name}" in end.error
+        assert len(end.error) < 300
     else:
         assert config is not None, end.log
         assert config.get(case.name, ...) in case.taken
@@ -200,74 +202,74 @@ def test_setting_is_accepted_or_rejected(trial: Trial, case: Case) -> None:
         assert not end.at(logging.ERROR)
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@pytest.mark.parametrize("tested", TAPS, ids=str)
 def test_discovery_rejects_wrong_but_not_missing_settings(
-    subject: Subject,
+    tested: TapUnderTest,
 ) -> None:
-    """A setting that is given has to be right even where it is not needed."""
-    for name, schema in subject.schemas.items():
+    """A setting that is present must be valid, even where it is not needed."""
+    for name, schema in tested.schemas.items():
         variables = {
-            f"{subject.prefix}API": subject.api,
-            f"{subject.prefix}{name.upper()}": {"array": "[{}]", "string": " "}.get(
+            f"{tested.prefix}API": tested.api,
+            f"{tested.prefix}{name.upper()}": {"array": "[{}]", "string": " "}.get(
                 kind_of(schema), "{wrong"
             ),
         }
-        end = end_of(subject.tap, ["--about"], variables=variables)
+        end = run_cli(tested.tap, ["--about"], variables=variables)
         assert end.code == 0, end.log
-        end = end_of(subject.tap, ["--discover"], variables=variables)
+        end = run_cli(tested.tap, ["--discover"], variables=variables)
         if kind_of(schema) == "string":
             assert end.code == 0, end.log
         else:
-            assert f"Setting `{name}" in end.sentence
+            assert f"Setting `{name}" in end.error
 
 
-@pytest.mark.parametrize(("trial", "name"), SETTINGS, indirect=["trial"], ids=name_of)
-def test_environment_setting_is_accepted_or_rejected(trial: Trial, name: str) -> None:
-    schema = trial.subject.schemas[name]
-    good, variable = good_of(trial.subject, name), f"{trial.subject.prefix}{name.upper()}"
+@pytest.mark.parametrize(("run", "name"), SETTINGS, indirect=["run"], ids=name_of)
+def test_environment_setting_is_accepted_or_rejected(run: TapRunner, name: str) -> None:
+    schema = run.tested.schemas[name]
+    good, variable = good_of(run.tested, name), f"{run.tested.prefix}{name.upper()}"
     text = good if isinstance(good, str) else json.dumps(good)
-    if name in trial.config:
-        good = text = trial.config[name]
-    full = given(trial, name, text)
+    if name in run.config:
+        good = text = run.config[name]
+    full = given(run, name, text)
     full.pop(name)
-    end, config = effect(trial, full, env=True, **{variable: f" {text}\n"})
+    end, config = effect(run, full, env=True, **{variable: f" {text}\n"})
     assert config is not None, end.log
     assert config[name] == good
-    for text, good in allowed(trial.subject, name) if name not in trial.config else ():
+    for text, good in allowed(run.tested, name) if name not in run.config else ():
         if isinstance(text, str):
-            end, config = effect(trial, full, env=True, **{variable: text})
+            end, config = effect(run, full, env=True, **{variable: text})
             assert (config or {}).get(name) == good, end.log
-    rest = given(trial, name, ...)
+    rest = given(run, name, ...)
     for empty in ("", " \n"):
-        end, config = effect(trial, rest, env=True, **{variable: empty})
+        end, config = effect(run, rest, env=True, **{variable: empty})
         if config is None:
-            assert name in trial.config
-            assert f"Setting `{name}" in end.sentence
+            assert name in run.config
+            assert f"Setting `{name}" in end.error
         else:
             assert config.get(name, ...) == default_of(schema)
     if kind_of(schema) not in ("string", "array"):
-        end, config = effect(trial, rest, env=True, **{variable: "{not json"})
-        assert f"Setting `{name}" in end.sentence
+        end, config = effect(run, rest, env=True, **{variable: "{not json"})
+        assert f"Setting `{name}" in end.error
 
 
 @pytest.mark.parametrize(
     "value", [CANARY, [CANARY], {"a": CANARY}, f"{CANARY}\n{CANARY}", f"{CANARY}ü", [[CANARY] * 9]]
 )
-def test_message_never_quotes_a_secret(trial: Trial, value: object) -> None:
-    properties = trial.subject.schemas
+def test_message_never_quotes_a_secret(run: TapRunner, value: object) -> None:
+    properties = run.tested.schemas
     for name in (name for name, schema in properties.items() if schema.get("secret")):
         for other in properties:
             # The same value elsewhere, as when it was put on the wrong line.
-            config = given(trial, name, value) | {other: value}
-            end, _ = effect(trial, config)
+            config = given(run, name, value) | {other: value}
+            end, _ = effect(run, config)
             assert CANARY not in end.log
             assert CANARY.encode() not in end.stdout
 
 
-def test_blanks_around_settings_are_removed(trial: Trial) -> None:
-    blank = {k: f"\t {v}\r\n" if isinstance(v, str) else v for k, v in trial.config.items()}
-    assert trial.plain.counts[trial.subject.stream]
-    assert trial(blank).output.timeless() == trial.plain.timeless()
+def test_blanks_around_settings_are_removed(run: TapRunner) -> None:
+    blank = {k: f"\t {v}\r\n" if isinstance(v, str) else v for k, v in run.config.items()}
+    assert run.plain.counts[run.tested.stream]
+    assert run(blank).output.timeless() == run.plain.timeless()
 
 
 ADDRESSES = [
@@ -278,75 +280,75 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_invalid_address_is_rejected(trial: Trial, address: str) -> None:
-    (name,) = (one for one in trial.config if one.endswith("_url"))
-    end, _ = effect(trial, given(trial, name, address))
-    assert f"Setting `{name}`" in end.sentence
+def test_invalid_address_is_rejected(run: TapRunner, address: str) -> None:
+    (name,) = (one for one in run.config if one.endswith("_url"))
+    end, _ = effect(run, given(run, name, address))
+    assert f"Setting `{name}`" in end.error
     assert "Canary-9" not in end.log
 
 
-@of_one_tap
+@on_one_tap
 @pytest.mark.parametrize("agent", ["a\nb", "ü", "a\x00b", "a\x7f"])
-def test_unsendable_user_agent_is_rejected(trial: Trial, agent: str) -> None:
-    end, _ = effect(trial, given(trial, "user_agent", agent))
-    assert "Setting `user_agent`" in end.sentence
+def test_unsendable_user_agent_is_rejected(run: TapRunner, agent: str) -> None:
+    end, _ = effect(run, given(run, "user_agent", agent))
+    assert "Setting `user_agent`" in end.error
 
 
-@of_one_tap
-def test_future_start_date_is_warned_about(trial: Trial) -> None:
-    end, _ = effect(trial, given(trial, "start_date", "2999-01-01"))
+@on_one_tap
+def test_future_start_date_is_warned_about(run: TapRunner) -> None:
+    end, _ = effect(run, given(run, "start_date", "2999-01-01"))
     assert end.code == 0
     assert "Setting `start_date` is in the future" in end.log
 
 
-def test_early_start_date_reads_all_rows(trial: Trial) -> None:
-    everything = {"streams": trial.subject.streams}
-    plain = trial(catalog=everything)
-    early = trial(given(trial, "start_date", "0001-01-01"), catalog=everything)
+def test_early_start_date_reads_all_rows(run: TapRunner) -> None:
+    everything = {"streams": run.tested.streams}
+    plain = run(catalog=everything)
+    early = run(given(run, "start_date", "0001-01-01"), catalog=everything)
     assert early.code == 0
     assert {*records_of(early)} == {*records_of(plain)}
 
 
-def test_largest_numbers_of_settings_work(trial: Trial) -> None:
-    """Above all a time to go back, which may lead to before the calendar's first day."""
+def test_largest_numbers_of_settings_work(run: TapRunner) -> None:
+    """Above all a look-back, which may reach beyond the first day of the calendar."""
     numbers = {
         name: schema.get("maximum", 10**15)
-        for name, schema in trial.subject.schemas.items()
+        for name, schema in run.tested.schemas.items()
         if kind_of(schema) in ("integer", "number") and not name.startswith("flattening_")
     }
-    end = trial(trial.config | numbers, state=trial.plain.state)
+    end = run(run.config | numbers, state=run.plain.state)
     assert end.code == 0, end.log
     assert end.output.states
 
 
 @pytest.mark.parametrize("number", [0, -1, 1e308, -1e308, 10**400, -(10**400), 0.1, float("nan")])
-def test_number_of_any_size_is_accepted_or_rejected(trial: Trial, number: float) -> None:
-    for name, schema in trial.subject.schemas.items():
+def test_number_of_any_size_is_accepted_or_rejected(run: TapRunner, number: float) -> None:
+    for name, schema in run.tested.schemas.items():
         if kind_of(schema) not in ("integer", "number"):
             continue
-        config = given(trial, name, number)
+        config = given(run, name, number)
         if {"minimum", "maximum"} <= schema.keys():
-            end, taken = effect(trial, config)
+            end, taken = effect(run, config)
             assert (taken is not None) == (schema["minimum"] <= number <= schema["maximum"]) or (
                 kind_of(schema) == "integer" and number % 1
             )
         else:  # the SDK's own
-            end = trial(config)
+            end = run(config)
         assert "Traceback" not in end.log
         if end.code:
-            assert f"Setting `{name}" in end.sentence
-            assert len(end.sentence) < 300
+            assert f"Setting `{name}" in end.error
+            assert len(end.error) < 300
 
 
-def records_of(end: End) -> Iterator[tuple[str, str]]:
-    """Give the records, each with its stream; the order of columns has no meaning."""
+def records_of(end: Result) -> Iterator[tuple[str, str]]:
+    """List the records, each with its stream, with sorted columns."""
     for line in end.stdout.splitlines():
         if line.startswith(b'{"type":"RECORD"'):
             message = json.loads(line, parse_float=str)
             yield message["stream"], json.dumps(message["record"], sort_keys=True)
 
 
-@of_one_tap
+@on_one_tap
 @pytest.mark.parametrize("name", ["stream_maps", "faker_config"])
 @pytest.mark.parametrize(
     "value",
@@ -359,34 +361,34 @@ def records_of(end: End) -> Iterator[tuple[str, str]]:
         {"{}": {"new": "1 / 0"}}, {"{}": {"new": "None + 1"}},
     ],
 )  # fmt: skip
-def test_stream_map_is_accepted_or_rejected(trial: Trial, name: str, value: Record) -> None:
-    value = {key.replace("{}", trial.subject.stream): one for key, one in value.items()}
-    end = trial(given(trial, name, value))
+def test_stream_map_is_accepted_or_rejected(run: TapRunner, name: str, value: Record) -> None:
+    value = {key.replace("{}", run.tested.stream): one for key, one in value.items()}
+    end = run(given(run, name, value))
     assert "Traceback" not in end.log
     if end.code:
         # It may be a fault of the map, or one that it has with each record.
         assert f"`{name}" in end.at(logging.ERROR)[0]
 
 
-def test_included_secret_must_name_a_column(trial: Trial) -> None:
-    tap = trial.subject.tap(config=trial.config, validate_config=False, setup_mapper=False)
+def test_included_secret_must_name_a_column(run: TapRunner) -> None:
+    tap = run.tested.tap(config=run.config, validate_config=False, setup_mapper=False)
     streams = cast("list[HTTPStream]", tap.discover_streams())
     known = [f"{stream.name}.{column}" for stream in streams for column in stream.secret_columns]
     for given_ in (known, known[:1], ",".join(known), json.dumps(known)) if known else ([],):
-        end = trial(trial.config | {"include_secrets": given_})
+        end = run(run.config | {"include_secrets": given_})
         assert end.code == 0, end.log
     for wrong in ("7", 7, ["orders"], [f"{name}x" for name in known[:1]] or ["x.y"]):
-        end = trial(trial.config | {"include_secrets": wrong})
-        assert "Setting `include_secrets`" in end.sentence
-        assert "is no column with a secret" in end.sentence
+        end = run(run.config | {"include_secrets": wrong})
+        assert "Setting `include_secrets`" in end.error
+        assert "is no column with a secret" in end.error
 
 
 # --- files --------------------------------------------------------------------------------------
 
-REFUSED = {
+REJECTED = {
     "empty": b"",
     "blank": b" \n",
-    "cut short": b'{"api_key": "x',
+    "truncated": b'{"api_key": "x',
     "yaml": b"api_key: x",
     "list": b"[]",
     "null": b"null",
@@ -399,33 +401,33 @@ REFUSED = {
 }
 
 
-@of_one_tap
-@pytest.mark.parametrize("content", REFUSED.values(), ids=REFUSED)
+@on_one_tap
+@pytest.mark.parametrize("content", REJECTED.values(), ids=REJECTED)
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
 def test_settings_file_without_object_is_rejected(
-    trial: Trial, option: str, content: bytes
+    run: TapRunner, option: str, content: bytes
 ) -> None:
-    path = trial.folder / "file"
+    path = run.folder / "file"
     path.write_bytes(content)
-    (trial.folder / "config.json").write_text(json.dumps(trial.config))
-    arguments = [f"--config={trial.folder / 'config.json'}", f"--{option}={path}"]
-    assert f"--{option}: " in end_of(trial.subject.tap, arguments).sentence
+    (run.folder / "config.json").write_text(json.dumps(run.config))
+    arguments = [f"--config={run.folder / 'config.json'}", f"--{option}={path}"]
+    assert f"--{option}: " in run_cli(run.tested.tap, arguments).error
 
 
-@of_one_tap
+@on_one_tap
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
-def test_missing_settings_file_is_rejected(trial: Trial, option: str) -> None:
-    for path in (trial.folder / "nothing.json", trial.folder):
-        end = end_of(trial.subject.tap, [f"--{option}={path}"])
-        assert f"--{option}" in end.sentence
+def test_missing_settings_file_is_rejected(run: TapRunner, option: str) -> None:
+    for path in (run.folder / "nothing.json", run.folder):
+        end = run_cli(run.tested.tap, [f"--{option}={path}"])
+        assert f"--{option}" in end.error
 
 
-@of_one_tap
+@on_one_tap
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_settings_file_may_have_any_encoding(trial: Trial, encoding: str) -> None:
-    contents = {"config": trial.config, "state": {}, "catalog": trial.catalog()}
+def test_settings_file_may_have_any_encoding(run: TapRunner, encoding: str) -> None:
+    contents = {"config": run.config, "state": {}, "catalog": run.catalog()}
     for option, content in contents.items():
-        (trial.folder / option).write_bytes(json.dumps(content).encode(encoding))
-    arguments = [f"--{option}={trial.folder / option}" for option in contents]
-    other = end_of(trial.subject.tap, arguments)
-    assert other.output.timeless() == trial.plain.timeless()
+        (run.folder / option).write_bytes(json.dumps(content).encode(encoding))
+    arguments = [f"--{option}={run.folder / option}" for option in contents]
+    other = run_cli(run.tested.tap, arguments)
+    assert other.output.timeless() == run.plain.timeless()

@@ -1,4 +1,4 @@
-"""State files that are not what the tap wrote: refused in a sentence, or read as they should be."""
+"""States that the tap did not write so: rejected with a message, or read correctly."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ import pytest
 from commerce_taps.pagination.keyset import keyset
 from commerce_taps.pagination.page import Page, TimeRange
 from commerce_taps.records import dates
-from tests.bad_input.conftest import of_one_tap
+from tests.bad_input.support import on_one_tap
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.bad_input.conftest import Trial
+    from tests.bad_input.support import TapRunner
     from tests.contract import Record, State
 
 TODAY = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
 NO_INSTANTS: tuple[Any, ...] = (
     5, 1.5, True, [], {}, "", "x", "2024-02-30", "2024-01-01T00:00:00+99:00"
 )  # fmt: skip
-PLACE = {"context": {"of": "nobody"}}
+PLACE = {"context": {"of": "unknown"}}
 
 
 @pytest.fixture
-def state(trial: Trial) -> State:
-    """The state a run left."""
-    return copy.deepcopy(trial.plain.state)
+def state(run: TapRunner) -> State:
+    """The state of a run."""
+    return copy.deepcopy(run.plain.state)
 
 
 def with_bookmark(**changes: Any) -> Callable[[State, str], Record]:  # noqa: ANN401 (JSON)
-    """Change the bookmark of the first partition, or of the stream where it has none."""
+    """Change the bookmark of the first partition, or of the stream if it has none."""
 
     def change(state: State, name: str) -> Record:
         bookmark = state["bookmarks"][name]
@@ -53,7 +53,7 @@ def with_stream(bookmark: Any) -> Callable[[State, str], Record]:  # noqa: ANN40
 
 FOREIGN = {"replication_key": "changed_by_nobody", "replication_key_value": "2024-01-01T00:00:00Z"}
 
-REFUSED: dict[str, tuple[str, Callable[[State, str], Any]]] = {
+REJECTED: dict[str, tuple[str, Callable[[State, str], Any]]] = {
     "of another tap": ("belongs to another tap", lambda *_: {"bookmarks": {"issues": FOREIGN}}),
     "of another kind": ("`issues` and no `bookmarks`", lambda *_: {"issues": "2024-01-01"}),
     "a line of output": ("no `bookmarks`", lambda state, _: {"type": "STATE", "value": state}),
@@ -69,7 +69,7 @@ REFUSED: dict[str, tuple[str, Callable[[State, str], Any]]] = {
     "context null": ("no readable partitions", with_stream({"partitions": [{"context": None}]})),
     "context of lists": (
         "no readable partitions",
-        with_stream({"partitions": [{"context": {"of": ["nobody"]}}]}),
+        with_stream({"partitions": [{"context": {"of": ["unknown"]}}]}),
     ),
     "a partition twice": ("a partition twice", with_stream({"partitions": [PLACE, PLACE]})),
     "progress markers": ("`progress_markers`", with_stream({"progress_markers": None})),
@@ -91,24 +91,24 @@ REFUSED: dict[str, tuple[str, Callable[[State, str], Any]]] = {
 }
 
 
-@of_one_tap
-@pytest.mark.parametrize(("says", "change"), REFUSED.values(), ids=REFUSED)
+@on_one_tap
+@pytest.mark.parametrize(("message", "change"), REJECTED.values(), ids=REJECTED)
 def test_invalid_state_is_rejected(
-    trial: Trial, state: State, says: str, change: Callable[[State, str], Any]
+    run: TapRunner, state: State, message: str, change: Callable[[State, str], Any]
 ) -> None:
-    end = trial(state=change(state, trial.subject.stream))
-    assert says in end.sentence
-    assert len(end.sentence) < 300
+    end = run(state=change(state, run.tested.stream))
+    assert message in end.error
+    assert len(end.error) < 300
 
 
-@of_one_tap
-def test_truncated_state_is_rejected(trial: Trial, state: State) -> None:
+@on_one_tap
+def test_truncated_state_is_rejected(run: TapRunner, state: State) -> None:
     text = json.dumps(state)
     for length in range(0, len(text), len(text) // 20):
-        assert "--state: " in trial(state=text[:length].encode()).sentence
+        assert "--state: " in run(state=text[:length].encode()).error
 
 
-ANEW: dict[str, Callable[[State, str], Any]] = {
+FROM_START: dict[str, Callable[[State, str], Any]] = {
     "nothing": lambda *_: {},
     "no bookmarks": lambda *_: {"bookmarks": {}},
     "an empty bookmark": with_stream({}),
@@ -119,16 +119,16 @@ ANEW: dict[str, Callable[[State, str], Any]] = {
 }
 
 
-@pytest.mark.parametrize("change", ANEW.values(), ids=ANEW)
+@pytest.mark.parametrize("change", FROM_START.values(), ids=FROM_START)
 def test_state_without_bookmark_reads_all(
-    trial: Trial, state: State, change: Callable[[State, str], Any]
+    run: TapRunner, state: State, change: Callable[[State, str], Any]
 ) -> None:
-    given = change(state, trial.subject.stream)
-    end = trial(state=given)
+    given = change(state, run.tested.stream)
+    end = run(state=given)
     assert end.code == 0
-    assert end.output.timeless() == trial.plain.timeless()
-    told = "is read from the start" in end.log
-    assert told == any(value is not None for _, value in bookmarks(given))
+    assert end.output.timeless() == run.plain.timeless()
+    is_logged = "is read from the start" in end.log
+    assert is_logged == any(value is not None for _, value in bookmarks(given))
 
 
 def with_neighbour(state: State, _: str) -> State:
@@ -146,33 +146,33 @@ LEVEL: dict[str, Callable[[State, str], Any]] = {
 
 @pytest.mark.parametrize("change", LEVEL.values(), ids=LEVEL)
 def test_state_resumes_at_its_bookmark(
-    trial: Trial, state: State, change: Callable[[State, str], Any]
+    run: TapRunner, state: State, change: Callable[[State, str], Any]
 ) -> None:
-    again = trial(state=state)
-    given = change(copy.deepcopy(state), trial.subject.stream)
-    end = trial(state=given)
+    again = run(state=state)
+    given = change(copy.deepcopy(state), run.tested.stream)
+    end = run(state=given)
     assert end.code == 0
     assert end.output.timeless() == again.output.timeless()
     assert given["bookmarks"].keys() <= end.output.state["bookmarks"].keys()
     assert ("no stream for these bookmarks" in end.log) == ("issues" in given["bookmarks"])
 
 
-def test_progress_markers_of_older_version_are_dropped(trial: Trial, state: State) -> None:
+def test_progress_markers_of_older_version_are_dropped(run: TapRunner, state: State) -> None:
     given = with_bookmark(progress_markers={"Note": "x", "replication_key_value": 5})(
-        copy.deepcopy(state), trial.subject.stream
+        copy.deepcopy(state), run.tested.stream
     )
-    end = trial(state=json.dumps(given))
+    end = run(state=json.dumps(given))
     assert end.code == 0
     assert json.loads(end.stdout.splitlines()[-1]).get("value", state) == state
 
 
 def test_rows_at_end_of_calendar_are_read() -> None:
-    """What others write for "never": a second after which there is no other."""
+    """Some systems write "never" as the last second of the calendar."""
     rows = [msgspec.Raw(b'{"id":%d}' % number) for number in range(5)]
-    stamps = [dates.parse("2024-01-31"), *[dates.parse("9999-12-31T23:59:59Z")] * 4]
+    timestamps = [dates.parse("2024-01-31"), *[dates.parse("9999-12-31T23:59:59Z")] * 4]
 
-    def ask(asked: TimeRange, number: int) -> Page:
-        found = [(row, at) for row, at in zip(rows, stamps, strict=True) if at in asked]
+    def fetch(requested: TimeRange, number: int) -> Page:
+        found = [(row, at) for row, at in zip(rows, timestamps, strict=True) if at in requested]
         page = found[2 * number - 2 : 2 * number]
         return Page(
             records=[row for row, _ in page],
@@ -183,7 +183,7 @@ def test_rows_at_end_of_calendar_are_read() -> None:
             has_next=len(found) > 2 * number,
         )
 
-    pages = keyset(ask, bytes, None)
+    pages = keyset(fetch, bytes, None)
     assert sorted(bytes(row) for page in pages for row in page.records) == [
         bytes(row) for row in rows
     ]

@@ -1,4 +1,4 @@
-"""What one run learns of columns, the next knows; what cannot be written is named, and alone."""
+"""Columns that a run adds are known to the next; a record that cannot be written fails alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("restore_process")
 
 
 class Ran:
-    """What a run wrote and said."""
+    """The output and log of a run."""
 
     def __init__(self, tap: OrderTap, out: str, log: str) -> None:
         self.tap = tap
@@ -37,7 +37,7 @@ class Ran:
 
     @property
     def bookmark(self) -> Any:  # noqa: ANN401 (JSON)
-        """The only shop's."""
+        """The bookmark of the only shop."""
         (found,) = self.state["bookmarks"]["orders"]["partitions"]
         return found
 
@@ -65,7 +65,7 @@ def run(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> 
 
 
 def assert_valid(ran: Ran) -> None:
-    """Check that each record fits the SCHEMA before it, and has a column met before it or null."""
+    """Check that each record fits the SCHEMA before it, and has all new columns of it."""
     schema: dict[str, Any] = {}
     for message in ran.messages:
         if message["type"] == "SCHEMA":
@@ -141,7 +141,7 @@ def test_stream_without_rows_writes_schema(run: Any) -> None:  # noqa: ANN401
     assert len(run({}).schemas) == 1
 
 
-# --- what the next run knows --------------------------------------------------------------------
+# --- the next run --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("later", [[order(1)], [order(1, x="text")], [order(1, x=4.5)], []])
@@ -212,7 +212,7 @@ def test_column_in_mid_partition_holds_bookmark_back(run: Any) -> None:  # noqa:
     assert first.tap.run.report.complete
     assert first.bookmark["replication_key_value"] == DAY.format(2)
     assert "synced" not in first.bookmark
-    # The same mark again, and it is read all the same.
+    # It is read although the change token is the same.
     second = run({"s": LATE[1:]}, first.state, token="m")
     assert len(second.records) == 3
     assert len(second.schemas) == 1
@@ -234,7 +234,7 @@ def test_column_at_partition_start_moves_bookmark(run: Any) -> None:  # noqa: AN
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         ({"id": None}, "record 3: its key `id` is null"),
         ({"id": 3, "x": 1}, "record 3: its key `id` is integer"),
@@ -248,13 +248,13 @@ def test_column_at_partition_start_moves_bookmark(run: Any) -> None:  # noqa: AN
 def test_unwritable_record_is_named_and_skipped(
     run: Any,  # noqa: ANN401
     bad: object,
-    said: str,
+    message: str,
 ) -> None:
     ran = run(
         {"s": [[order(1)], [order(2), bad, order(4)], [order(5)]], "t": [[order(6)]]}, token="m"
     )
     assert [row["id"] for row in ran.records] == ["1", "2", "4", "5", "6"]
-    assert said in ran.log
+    assert message in ran.log
     assert "orders (shop=s)" in ran.log
     report = ran.tap.run.report["orders"]
     assert (report.failed.total(), report.read, report.records) == (1, 1, 5)

@@ -1,4 +1,4 @@
-"""Timestamps of every form, and the one form they are written in."""
+"""Timestamps in every form, and in the canonical form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_normal(text: str) -> bool:
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[str, Fraction]:
-    """Draw a timestamp as some API may write it, and its instant in seconds, exactly."""
+    """Draw a timestamp in a form of some API, and its exact seconds since the epoch."""
     local = draw(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1))).replace(microsecond=0)  # noqa: DTZ001
     digits = draw(st.text("0123456789", max_size=12))
     minutes = draw(st.none() | st.integers(-1439, 1439))
@@ -36,8 +36,8 @@ def written(draw: st.DrawFn) -> tuple[str, Fraction]:
     return f"{text}{f'.{digits}' if digits else ''}{zone}", since // timedelta(seconds=1) + fraction
 
 
-def seconds(instant: datetime) -> Fraction:
-    return Fraction((instant - EPOCH) // timedelta(microseconds=1), 10**6)
+def seconds(timestamp: datetime) -> Fraction:
+    return Fraction((timestamp - EPOCH) // timedelta(microseconds=1), 10**6)
 
 
 @given(written())
@@ -70,9 +70,9 @@ def test_canonical_form_is_recognized_and_unchanged(sent: tuple[str, Fraction]) 
 
 
 @given(st.datetimes(timezones=st.just(timezone.utc)))
-def test_rendered_timestamp_parses_back(instant: datetime) -> None:
-    text = dates.render(instant)
-    assert dates.parse(text) == instant
+def test_rendered_timestamp_parses_back(timestamp: datetime) -> None:
+    text = dates.render(timestamp)
+    assert dates.parse(text) == timestamp
     assert is_normal(text)
 
 

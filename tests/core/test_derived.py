@@ -1,4 +1,4 @@
-"""Rows that come inside of another stream's rows are a stream of their own, read once."""
+"""Rows inside the rows of another stream are a stream of their own, read only once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ID = {"type": "string"}
 TEXT = {"type": ["string", "null"]}
-STAMP = {"type": ["string", "null"], "format": "date-time"}
+TIMESTAMP = {"type": ["string", "null"], "format": "date-time"}
 pytestmark = pytest.mark.usefixtures("restore_process")
 
 ORDERS = [
@@ -41,7 +41,7 @@ class Orders(HTTPStream):
     unselected_columns = ("secret",)
     schema = {  # noqa: RUF012
         "type": "object",
-        "properties": {"id": ID, "note": TEXT, "secret": TEXT, "changed": STAMP},
+        "properties": {"id": ID, "note": TEXT, "secret": TEXT, "changed": TIMESTAMP},
     }
     _tap: OrderTap
 

@@ -1,4 +1,4 @@
-"""Opening an answer: the records inside stay the bytes they were, or the answer is refused."""
+"""Decoding a response: the records inside stay unchanged bytes, or the response is invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stream maps and flattening keep the promises: all arrives, and fits the SCHEMA before it."""
+"""Stream maps and flattening lose nothing, and their records fit the SCHEMA before them."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ OBJECT: dict[str, Any] = {
 
 
 def leaves(value: object) -> Iterator[str]:
-    """List what a value holds, objects apart: nulls and empty objects say nothing."""
+    """List what a value holds, objects apart: nulls and empty objects do not count."""
     if isinstance(value, dict):
         for item in value.values():
             yield from leaves(item)
@@ -234,7 +234,7 @@ def test_failing_expression_fails_only_its_row(
 
 
 @pytest.mark.parametrize(
-    ("expression", "sentence"),
+    ("expression", "message"),
     [
         ("md5(totl)", "there is no column `totl`, or it is not selected, or it holds a secret"),
         ("fake.email()", "install the package `faker`"),
@@ -246,13 +246,13 @@ def test_impossible_expression_stops_run_with_message(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     expression: str,
-    sentence: str,
+    message: str,
 ) -> None:
     monkeypatch.setattr(CustomStreamMap, "_init_faker_instance", lambda _: None)
     with pytest.raises(SystemExit):
         run(capfd, {}, stream_maps={"orders": {"x": expression}})
     assert not messages(capfd.readouterr().out.splitlines(), "RECORD")
-    assert sentence in caplog.text
+    assert message in caplog.text
 
 
 def test_row_goes_to_each_map(capfd: pytest.CaptureFixture[str]) -> None:
@@ -268,7 +268,7 @@ def test_row_goes_to_each_map(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("maps", "sentence"),
+    ("maps", "message"),
     [
         ({"order": {}}, "there is no stream `order`. The nearest is `orders`."),
         ({"order*s": {}, "x*": None}, "there is no stream `x*`."),
@@ -283,10 +283,10 @@ def test_row_goes_to_each_map(capfd: pytest.CaptureFixture[str]) -> None:
         ({"orders": {"id": None}}, "Setting `stream_maps`: Removing key property 'id'"),
     ],
 )
-def test_map_with_typo_is_rejected(maps: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ConfigValidationError) as refused:
+def test_map_with_typo_is_rejected(maps: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigValidationError) as error:
         MemoryTap(config={"stream_maps": maps})
-    assert sentence in " ".join(refused.value.errors)
+    assert message in " ".join(error.value.errors)
 
 
 @pytest.mark.parametrize("name", ["note", "Total", "total__v_string"])

@@ -1,7 +1,7 @@
-"""What the core takes from the Singer SDK without a promise: each seam is held by a test.
+"""The private parts of the Singer SDK that the core uses, each with a test.
 
-A tap over a list in memory runs through the SDK's own `sync_all` and command line. When a release
-of the SDK moves a seam, the test that names it fails.
+A tap with rows in memory runs through the SDK's own `sync_all` and command line. If a release of
+the SDK changes such a part, its test fails.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("restore_process")
 
-STAMP = datetime(2024, 3, 1, 9, 30, tzinfo=timezone.utc)
+BOOKMARK = datetime(2024, 3, 1, 9, 30, tzinfo=timezone.utc)
 SENT = b'{"id": "1", "total": 1.10, "open": true, "modifiedDate": "2024-03-01T09:30:00Z"}'
 NULLABLE: dict[str, dict[str, Any]] = {
     "total": {"type": ["number", "null"]},
@@ -76,7 +76,7 @@ class Orders(HTTPStream):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         page = self.page_of([msgspec.Raw(record) for record in self._tap.sent])
-        page.bookmark = STAMP
+        page.bookmark = BOOKMARK
         yield page
 
 
@@ -91,7 +91,7 @@ def synced(
     capfd: pytest.CaptureFixture[str], *sent: bytes, config: dict[str, Any] | None = None,
     catalog: dict[str, Any] | None = None, state: dict[str, Any] | None = None,
 ) -> list[str]:  # fmt: skip
-    """Run a tap and give the lines it wrote."""
+    """Run a tap, and return the lines of its output."""
     tap = MemoryTap(config=dict(config or {}), catalog=catalog, state=state)
     tap.sent = sent or (SENT,)
     tap.sync_all()
@@ -143,7 +143,7 @@ def test_earlier_state_is_found_and_kept(capfd: pytest.CaptureFixture[str]) -> N
     tap = MemoryTap(state=state)
     stream = tap.streams["orders"]
     assert isinstance(stream, Orders)
-    assert stream.starting_value({"companyId": "c1"}) == STAMP
+    assert stream.starting_value({"companyId": "c1"}) == BOOKMARK
     assert stream.starting_value({"companyId": "new"}) is None
     again = messages(synced(capfd, state=state), "STATE")[-1]["value"]
     assert other in again["bookmarks"]["orders"]["partitions"]
@@ -261,7 +261,7 @@ def test_activated_version_matches_records(
 
 def test_mask_selects_unknown_columns() -> None:
     stream = Orders(MemoryTap(catalog=selected()))
-    assert stream.mask["properties", "nobody knows"] is True
+    assert stream.mask["properties", "unknown"] is True
 
 
 def test_deselected_keys_are_still_emitted(capfd: pytest.CaptureFixture[str]) -> None:

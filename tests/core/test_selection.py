@@ -1,4 +1,4 @@
-"""What is not selected, and what is secret, leaves in no form that a server may send it in."""
+"""Deselected fields and secrets are not emitted, whatever form the server sends them in."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def emitted(shape: Shape, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def dressed(value: SearchStrategy[Any]) -> SearchStrategy[Any]:
-    """Give a secret in any JSON type, or inside of any."""
+    """Draw a secret in any JSON type, or inside one."""
     return st.recursive(
         value,
         lambda inner: st.one_of(
@@ -82,7 +82,7 @@ secret_values = dressed(st.sampled_from([SECRET, f"a:1:{{{SECRET}}}", f"{SECRET}
 
 
 def respelt(name: str) -> SearchStrategy[str]:
-    """Give names that end in the same column."""
+    """Draw names that loaders put in the same column."""
     return st.sampled_from(
         [name, name.upper(), name.title(), name.replace("_", ""), name.replace("_", "-")]
         + [f"{name}__v_{kind}" for kind in ("string", "object", "integer")]

@@ -1,4 +1,4 @@
-"""What a run writes of its state, and when: in time, at once, and never back."""
+"""When a run writes its state, and that no bookmark moves back."""
 
 from __future__ import annotations
 

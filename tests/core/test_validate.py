@@ -1,4 +1,4 @@
-"""Both ways of shaping a record: they agree, lose nothing and emit what the SCHEMA says."""
+"""The fast and the slow path: they agree, lose nothing, and emit records that fit the SCHEMA."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ anything: SearchStrategy[Any] = st.recursive(
     max_leaves=5,
 )
 
-STAMP: Schema = {"type": ["string", "null"], "format": "date-time"}
+TIMESTAMP: Schema = {"type": ["string", "null"], "format": "date-time"}
 NUMBER: Schema = {"type": ["integer", "null"]}
 KINDS = ["string", "boolean", "integer", "number", "object", "array"]
 SIMPLE: list[Schema] = [
@@ -176,7 +176,7 @@ def schemas(draw: DrawFn, depth: int = 2, *, hard: bool = True) -> Schema:
 
 
 def conforming(schema: Schema) -> SearchStrategy[Any]:
-    """Give the values of a schema; objects may have keys that it does not name."""
+    """Draw values of a schema; objects may have unknown keys."""
     if "type" not in schema:
         return anything
     types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
@@ -272,7 +272,7 @@ def easy_cases(draw: DrawFn) -> Case:
     return Case(columns, {"id": "1", **record}, draw(STYLES))
 
 
-# --- what the tests look at ---------------------------------------------------------------------
+# --- emitted records ---------------------------------------------------------------------
 
 
 def fast(shape: Shape, raw: msgspec.Raw) -> bytes | None:
@@ -322,7 +322,7 @@ def assert_valid(record: bytes, schema: Schema) -> None:
 
 
 def leaves(value: Any, *, dated: bool) -> Iterator[Any]:  # noqa: ANN401
-    """List what a value says: texts, numbers by value, booleans, and that something is empty."""
+    """List the content of a value: strings, numbers by value, booleans, and empty containers."""
     if isinstance(value, (dict, list)):
         if value == []:
             yield "nothing"
@@ -349,7 +349,7 @@ def inside(schema: Schema) -> dict[str, Schema]:
 
 
 @given(cases())
-@example(Case({"a": STAMP}, {"id": "1", "a": "2024-03-01T09:30:00+00:00",
+@example(Case({"a": TIMESTAMP}, {"id": "1", "a": "2024-03-01T09:30:00+00:00",
                              "b": "2024-03-01T09:30:00Z"}))  # fmt: skip
 @example(Case({"a": {"type": ["string", "boolean"]}}, {"id": "1", "a": None}))
 @example(Case({}, {}, Style(inside=" "), own_key=False))
@@ -361,17 +361,17 @@ def test_both_paths_emit_the_same_record(case: Case) -> None:
 
 
 @given(cases())
-@example(Case({"a": STAMP}, {"id": "1", "a": ""}))
-@example(Case({"a": STAMP}, {"id": "1", "a": "2024-03-01 09:30:00Z"}))
-@example(Case({"a": STAMP}, {"id": "1", "a": "0001-01-01T00:00:00+01:00"}))
+@example(Case({"a": TIMESTAMP}, {"id": "1", "a": ""}))
+@example(Case({"a": TIMESTAMP}, {"id": "1", "a": "2024-03-01 09:30:00Z"}))
+@example(Case({"a": TIMESTAMP}, {"id": "1", "a": "0001-01-01T00:00:00+01:00"}))
 @example(Case({"a": {"type": "integer"}}, {"id": "1", "a": Number("1e30")}))
 @example(Case({"a": {"type": "integer"}}, {"id": "1", "a": Number("1.0")}))
 @example(Case({"a": {"type": "string"}}, {"id": "1", "a": Number("1")}))
 @example(Case({"a": {"type": "integer", "maximum": 100}}, {"id": "1", "a": Number("101")}))
 @example(Case({"a": {"type": "integer", "minimum": 0}}, {"id": "1", "a": Number("-1")}))
 @example(Case(inside({"type": "integer"}), {"id": "1", "o": {"a": "x"}}))
-@example(Case(inside(STAMP), {"id": "1", "o": {"a": "2024-03-01"}}))
-@example(Case({'quo"te': STAMP}, {"id": "1"}))
+@example(Case(inside(TIMESTAMP), {"id": "1", "o": {"a": "2024-03-01"}}))
+@example(Case({'quo"te': TIMESTAMP}, {"id": "1"}))
 def test_emitted_record_is_valid_against_schema(case: Case) -> None:
     shape = case.shape()
     spliced = fast(shape, case.raw)
@@ -389,8 +389,8 @@ def test_emitted_record_is_valid_against_schema(case: Case) -> None:
 def test_slow_path_keeps_every_value(case: Case) -> None:
     sent, emitted = plain(case.text), plain(slow(case.shape(), case.raw))
     dated = mentions_dates(case.schema)
-    said = Counter(leaves({**CONTEXT, **sent}, dated=dated))
-    assert Counter(leaves(emitted, dated=dated)) == said
+    expected = Counter(leaves({**CONTEXT, **sent}, dated=dated))
+    assert Counter(leaves(emitted, dated=dated)) == expected
     for name, value in sent.items():
         begins = (name, column_name(name))
         homes = {column: emitted[column] for column in emitted if column.startswith(begins)}
@@ -434,7 +434,7 @@ def test_valid_record_equals_sdk_output(case: Case) -> None:
 
 
 def is_huge(value: object) -> bool:
-    """Tell whether a number is beyond what a 64 bit integer or a double can hold."""
+    """Check whether a number is beyond a 64-bit integer or a double."""
     return isinstance(value, Number) and (len(value.text) > 18 or "e400" in value.text)
 
 
@@ -580,15 +580,15 @@ def test_huge_exponent_moves_to_string_variant(number: str) -> None:
     assert record["b"] == {"c": [number]}
 
 
-def stamped(value: object, style: Style = Style()) -> msgspec.Raw:
+def dated_record(value: object, style: Style = Style()) -> msgspec.Raw:
     return Case({}, {"id": "1", "modifiedDate": value}, style).raw
 
 
 @given(scalars, STYLES)
 @example("", Style())
 def test_replication_value_equals_emitted_timestamp(value: object, style: Style) -> None:
-    shape = Case({"modifiedDate": STAMP}, {}).shape(replication_key="modifiedDate")
-    raw = stamped(value, style)
+    shape = Case({"modifiedDate": TIMESTAMP}, {}).shape(replication_key="modifiedDate")
+    raw = dated_record(value, style)
     normal = NORMAL.get(value) if isinstance(value, str) else None
     spliced = fast(shape, raw)
     assert plain(slow(shape, raw)).get("modifiedDate") == normal
@@ -606,7 +606,7 @@ def test_replication_value_equals_emitted_timestamp(value: object, style: Style)
 @example([("2024-03-01T09:30:00Z", "2024-03-01T09:30:01Z"), ("2024-13-01T00:00:00Z", None)])
 @example([("2024-03-01T09:30:00Z", None)])
 def test_page_validates_as_single_records_do(values: list[tuple[Any, Any]]) -> None:
-    columns = {"createdDate": STAMP, "modifiedDate": STAMP}
+    columns = {"createdDate": TIMESTAMP, "modifiedDate": TIMESTAMP}
     shape = Case(columns, {}).shape(replication_key="modifiedDate")
     raws = [
         Case({}, {"id": "1", "createdDate": created, "modifiedDate": modified}).raw

@@ -1,4 +1,4 @@
-"""The loader as a program: killed, stopped, without room, and not alone with its file."""
+"""The loader as a program: killed, stopped, on a full disk, and with a locked file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.target_duckdb.conftest import Database, encoded, record, schema, state
+from tests.target_duckdb.support import Database, encoded, record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,11 +99,11 @@ def test_full_disk_keeps_committed_rows(database: Database) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
 
     with database.start(limit) as loader:
-        printed, said = loader.communicate(data)
+        printed, log = loader.communicate(data)
 
     assert (loader.returncode, printed) == (1, b"")
-    assert b"Traceback" not in said
-    assert b"ERROR" in said
+    assert b"Traceback" not in log
+    assert b"ERROR" in log
     assert database.query("SELECT id FROM a") == [(1,)]
     assert database.load(data=data) == '{"n": 2}\n'
 
@@ -130,17 +130,17 @@ def test_locked_file_is_waited_for(database: Database, wait: float) -> None:
         holder.stdout.readline()
         loader.stdin.write(encoded([SCHEMAS[0], record("a", id=1), state({"n": 1})]))
         loader.stdin.close()
-        said = b""
-        while b"waiting for it" not in said:
-            said += loader.stderr.readline()
+        log = b""
+        while b"waiting for it" not in log:
+            log += loader.stderr.readline()
         if wait == 60:
             holder.stdin.close()
-        said += loader.stderr.read()
+        log += loader.stderr.read()
         code = loader.wait()
 
     assert code == (0 if wait == 60 else 1)
-    assert f"the process {holder.pid}".encode() in said
-    assert b"Traceback" not in said
+    assert f"the process {holder.pid}".encode() in log
+    assert b"Traceback" not in log
 
 
 def test_concurrent_loaders_both_load(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Keys, SCHEMAs that change, versions, states, names, and input of all sorts."""
+"""Keys, changed SCHEMAs, versions, states, names and unusual input."""
 
 # ruff: noqa: E501 (a case is a line)
 
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from target_duckdb.errors import LoadError, MissingKey, RecordBeforeSchema
 from target_duckdb.target import TargetDuckDB
-from tests.target_duckdb.conftest import Database, encoded, record, schema, state
+from tests.target_duckdb.support import Database, encoded, record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ ID = {"type": "string"}
 NUMBER = {"type": ["number", "null"]}
 INTEGER = {"type": ["integer", "null"]}
 TEXT = {"type": ["string", "null"]}
-STAMP = {"type": ["string", "null"], "format": "date-time"}
+TIMESTAMP = {"type": ["string", "null"], "format": "date-time"}
 OBJECT = {"type": ["object", "null"]}
 ORDERS = schema({"id": ID, "n": INTEGER}, "id")
 
@@ -54,7 +54,7 @@ def test_last_row_of_key_wins(database: Database, flush: int, memory: str) -> No
 
 
 def test_keys_of_equal_timestamps_are_one(database: Database) -> None:
-    keyed = schema({"at": STAMP, "n": INTEGER}, "at")
+    keyed = schema({"at": TIMESTAMP, "n": INTEGER}, "at")
     times = ["2024-01-01T00:00:00Z", "2024-01-01T02:00:00.000+02:00", "2024-01-01 00:00:00"]
 
     database.load(keyed, *(record(at=each, n=n) for n, each in enumerate(times)))
@@ -105,10 +105,10 @@ def test_overflow_is_cleared_with_its_value(database: Database) -> None:
         (NUMBER, 1.5, INTEGER, 2, [1.5, 2.0], "DOUBLE"),
         (INTEGER, 1 << 65, INTEGER, 2, [2, 1 << 65], "HUGEINT"),
         (TEXT, "a", NUMBER, 1.5, ["1.5", "a"], "VARCHAR"),
-        (TEXT, "a", STAMP, "2024-01-01", ["2024-01-01", "a"], "VARCHAR"),
+        (TEXT, "a", TIMESTAMP, "2024-01-01", ["2024-01-01", "a"], "VARCHAR"),
         (TEXT, "a", OBJECT, {"a": 1}, ['"a"', '{"a": 1}'], "JSON"),
         (OBJECT, {"a": 1}, TEXT, "x", ['"x"', '{"a": 1}'], "JSON"),
-        ({"type": "string", "format": "date"}, "2024-01-01", STAMP, "2024-01-02T00:00:00Z",
+        ({"type": "string", "format": "date"}, "2024-01-01", TIMESTAMP, "2024-01-02T00:00:00Z",
          [datetime(2024, 1, 1), datetime(2024, 1, 2)], "TIMESTAMP"),  # noqa: DTZ001
     ],
 )  # fmt: skip
@@ -137,9 +137,9 @@ def test_type_widens_if_nothing_is_lost(  # noqa: PLR0917
     ("first", "value", "then"),
     [
         (INTEGER, 9007199254740993, NUMBER),
-        (STAMP, "2024-01-01", INTEGER),
+        (TIMESTAMP, "2024-01-01", INTEGER),
         ({"type": "boolean"}, True, INTEGER),
-        (INTEGER, 1, STAMP),
+        (INTEGER, 1, TIMESTAMP),
     ],
 )
 def test_type_change_with_loss_is_rejected(
@@ -257,7 +257,7 @@ def test_file_of_older_loader_is_continued(database: Database) -> None:
     old = Path(__file__).with_name("files") / "target-duckdb-0.8.0.duckdb.gz"
     database.path.write_bytes(gzip.decompress(old.read_bytes()))
     database.settings |= {"add_metadata_columns": True, "default_target_schema": "tap_codat"}
-    columns = {"companyId": ID, "id": ID, "total": NUMBER, "modifiedDate": STAMP}
+    columns = {"companyId": ID, "id": ID, "total": NUMBER, "modifiedDate": TIMESTAMP}
     columns |= {"lines": {"type": ["array", "null"]}, "count": INTEGER, "new": TEXT}
     database.load(
         schema(columns, "companyId", "id"),
@@ -342,9 +342,9 @@ def test_unknown_fields_are_rejected_or_counted(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     lines = [ORDERS, record(id="a", n=1, extra="secret"), record(id="b", extra=1)]
-    with pytest.raises(LoadError, match="`extra`") as refused:
+    with pytest.raises(LoadError, match="`extra`") as error:
         database.load(*lines)
-    assert "secret" not in str(refused.value)
+    assert "secret" not in str(error.value)
 
     database.settings["strict"] = False
     database.load(*lines)
@@ -372,7 +372,7 @@ def formatted(draw: st.DrawFn, value: object) -> str:
 
 
 MESSAGES = [
-    schema({"id": ID, "n": INTEGER, "at": STAMP, "ü": NUMBER}, "id"),
+    schema({"id": ID, "n": INTEGER, "at": TIMESTAMP, "ü": NUMBER}, "id"),
     record(id="ä", n=1, at="2024-01-01T00:00:00Z", ü=1.5),
     schema({"id": ID}, stream="ö-other"),
     record("ö-other", id="a"),
@@ -456,9 +456,9 @@ def test_settings_mistake_ends_with_message(
     )
 
     assert found.exit_code == 1
-    (said,) = [each for each in caplog.records if each.levelname == "ERROR"]
-    assert any(word in said.message for word in words.split("|"))
-    assert said.exc_info is None
+    (log,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert any(word in log.message for word in words.split("|"))
+    assert log.exc_info is None
 
 
 @pytest.mark.parametrize("content", [b"no database", b"x" * 20000])

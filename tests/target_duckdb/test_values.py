@@ -1,4 +1,4 @@
-"""What becomes of a value: it is kept whole, or refused in a sentence that does not quote it."""
+"""A value is loaded exactly, or rejected with a message that does not quote it."""
 
 # ruff: noqa: DTZ001 (DuckDB gives timestamps without a zone)
 # ruff: noqa: E501 (a case is a line)
@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_duckdb.errors import LoadError
-from tests.target_duckdb.conftest import Database, record, schema, state
+from tests.target_duckdb.support import Database, record, schema, state
 
 NUMBER = {"type": ["number", "null"]}
 INTEGER = {"type": ["integer", "null"]}
 TEXT = {"type": ["string", "null"]}
 BOOLEAN = {"type": ["boolean", "null"]}
-STAMP = {"type": ["string", "null"], "format": "date-time"}
+TIMESTAMP = {"type": ["string", "null"], "format": "date-time"}
 DAY = {"type": ["string", "null"], "format": "date"}
 CLOCK = {"type": ["string", "null"], "format": "time"}
 OBJECT = {"type": ["object", "null"]}
@@ -63,17 +63,17 @@ def line(raw: str) -> str:
         (INTEGER, "100000000000000000000", 100000000000000000000, None),
         (INTEGER, "18446744073709551615", 18446744073709551615, None),
         (INTEGER, "3.0", 3, None),
-        (STAMP, '"2024-03-01T09:30:00+02:00"', datetime(2024, 3, 1, 7, 30), None),
-        (STAMP, '"2024-03-01T09:30:00-0530"', datetime(2024, 3, 1, 15, 0), None),
-        (STAMP, '"2024-03-01 09:30:00"', datetime(2024, 3, 1, 9, 30), None),
-        (STAMP, '"2024-03-01t09:30:00.1z"', datetime(2024, 3, 1, 9, 30, 0, 100000), None),
-        (STAMP, '"2024-03-01T09:30:00.1234560Z"', datetime(2024, 3, 1, 9, 30, 0, 123456), None),
-        (STAMP, '"2024-03-01T09:30:00.1234567Z"', datetime(2024, 3, 1, 9, 30, 0, 123456), "2024-03-01T09:30:00.1234567Z"),
-        (STAMP, '"0001-01-01T00:00:00Z"', datetime(1, 1, 1), None),
-        (STAMP, '"9999-12-31T23:59:59.999999Z"', datetime(9999, 12, 31, 23, 59, 59, 999999), None),
-        (STAMP, '"2024-02-29"', datetime(2024, 2, 29), None),
+        (TIMESTAMP, '"2024-03-01T09:30:00+02:00"', datetime(2024, 3, 1, 7, 30), None),
+        (TIMESTAMP, '"2024-03-01T09:30:00-0530"', datetime(2024, 3, 1, 15, 0), None),
+        (TIMESTAMP, '"2024-03-01 09:30:00"', datetime(2024, 3, 1, 9, 30), None),
+        (TIMESTAMP, '"2024-03-01t09:30:00.1z"', datetime(2024, 3, 1, 9, 30, 0, 100000), None),
+        (TIMESTAMP, '"2024-03-01T09:30:00.1234560Z"', datetime(2024, 3, 1, 9, 30, 0, 123456), None),
+        (TIMESTAMP, '"2024-03-01T09:30:00.1234567Z"', datetime(2024, 3, 1, 9, 30, 0, 123456), "2024-03-01T09:30:00.1234567Z"),
+        (TIMESTAMP, '"0001-01-01T00:00:00Z"', datetime(1, 1, 1), None),
+        (TIMESTAMP, '"9999-12-31T23:59:59.999999Z"', datetime(9999, 12, 31, 23, 59, 59, 999999), None),
+        (TIMESTAMP, '"2024-02-29"', datetime(2024, 2, 29), None),
         *(
-            (STAMP, f'"{text}"', None, text)
+            (TIMESTAMP, f'"{text}"', None, text)
             for text in (
                 *("", "2024-02-30T00:00:00Z", "2024-03-01T09:30:60Z", "infinity", "epoch", "2024-3-1"),
                 *(" 2024-03-01T09:30:00Z", "10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
@@ -86,7 +86,7 @@ def line(raw: str) -> str:
         (CLOCK, '"09:30:00.5"', time(9, 30, 0, 500000), None),
         (CLOCK, '"09:30:00Z"', None, "09:30:00Z"),
         (BOOLEAN, "false", False, None),
-        *((kind, "null", None, None) for kind in (NUMBER, INTEGER, TEXT, BOOLEAN, STAMP, OBJECT, {})),
+        *((kind, "null", None, None) for kind in (NUMBER, INTEGER, TEXT, BOOLEAN, TIMESTAMP, OBJECT, {})),
     ],
 )  # fmt: skip
 def test_column_keeps_each_value(
@@ -107,7 +107,7 @@ def test_column_keeps_each_value(
         *((NUMBER, raw) for raw in ('"12.5"', "true", "{}", "[]")),
         *((BOOLEAN, raw) for raw in ("1", '"t"', '"yes"', "{}")),
         *((TEXT, raw) for raw in ("1", "{}", "true", '"\\ud800"')),
-        *((STAMP, raw) for raw in ("1", "{}")),
+        *((TIMESTAMP, raw) for raw in ("1", "{}")),
         *((OBJECT, raw) for raw in ('{"secret":NaN}', '{"secret":1,}', '"\\ud800"', '"\\q"')),
     ],
 )
@@ -119,12 +119,12 @@ def test_invalid_value_is_named_never_quoted(
     bad = f'{{"type":"RECORD","stream":"orders","record":{{{spelt}:{raw}}}}}'
     good = record(**{name: None})
 
-    with pytest.raises(LoadError, match="`orders`") as refused:
+    with pytest.raises(LoadError, match="`orders`") as error:
         database.load(schema({name: kind}), good, bad, state(1))
 
-    assert raw in ("true", "1") or raw not in str(refused.value)
-    assert "Record 2 " in str(refused.value)
-    assert "secret" not in str(refused.value)
+    assert raw in ("true", "1") or raw not in str(error.value)
+    assert "Record 2 " in str(error.value)
+    assert "secret" not in str(error.value)
     assert database.query("FROM duckdb_tables()") == []
 
 
@@ -156,14 +156,14 @@ def test_decimal_is_never_rounded(database: Database, raw: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "raw"),
-    [(NUMBER, "0.1234567890123456789012345678"), (STAMP, '"2024-02-30"'), (TEXT, "null")],
+    [(NUMBER, "0.1234567890123456789012345678"), (TIMESTAMP, '"2024-02-30"'), (TEXT, "null")],
 )
 def test_key_is_exact_or_rejected(database: Database, kind: dict[str, Any], raw: str) -> None:
     with pytest.raises(LoadError, match="column `value`"):
         database.load(schema({"value": kind}, "value"), line(raw))
 
 
-KINDS = [NUMBER, INTEGER, TEXT, BOOLEAN, STAMP, DAY, CLOCK, OBJECT, EITHER, {}]
+KINDS = [NUMBER, INTEGER, TEXT, BOOLEAN, TIMESTAMP, DAY, CLOCK, OBJECT, EITHER, {}]
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -178,7 +178,7 @@ VALUES = st.recursive(
 
 
 def is_of(kind: dict[str, Any], value: object) -> bool:
-    """Say whether a value is what the JSON Schema says."""
+    """Check a value against a JSON Schema."""
     names = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object"}
     names |= {list: "array", type(None): "null"}
     name = names[type(value)]
