@@ -80,7 +80,7 @@ CODAT: Final = Tested(
     failing={
         "a connection": Failing("{connectionId}/data", 500),
         "a stream": Failing("data/commerce-orders", 403),
-        "what is asked before": Failing("/dataStatus", 500),
+        "lookups": Failing("/dataStatus", 500),
     },
     partition=("companyId", "connectionId"),
     changing=tuple(
@@ -152,7 +152,7 @@ CSCART: Final = Tested(
     failing={
         "a stream": Failing("/carts", 500, ("carts", "cart_items")),
         "the groups of an account": Failing("/users/{user_id}/", 500, ("user_usergroups",)),
-        "what is asked before": Failing("/version", 500, cscart.KINDS),
+        "lookups": Failing("/version", 500, cscart.KINDS),
     },
     changing=("orders", "products", "carts", "users"),
     untold=("orders", "products"),
