@@ -329,3 +329,28 @@ class UnorderedServer:
             repeats=self.style == "number",
         )
         return [int(bytes(raw)) for page in pages for raw in page.records]
+
+
+def act(kind: str, where: int) -> Callable[[dict[int, int]], None]:
+    """Add a row with an odd id to an `UncountedServer`, or delete one."""
+
+    def change(rows: dict[int, int]) -> None:
+        if kind == "insert":
+            rows[next(one for one in range(2 * where + 1, 4000, 2) if one not in rows)] = where
+        elif rows:
+            del rows[sorted(rows)[where % len(rows)]]
+
+    return change
+
+
+churn = st.dictionaries(
+    st.integers(0, 30), st.builds(act, st.sampled_from(["insert", "delete"]), st.integers(0, 40))
+)
+"""What happens to an `UncountedServer` before which request."""
+
+
+def untouched(server: UncountedServer, pages: Iterator[Page]) -> tuple[set[int], set[int]]:
+    """Read pages. Returns the rows that were there all the time, and those that came."""
+    before = set(server.rows)
+    found = {one for one, _ in rows_of(pages)}
+    return before & server.rows.keys(), found

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Raw
 
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.pagination.cursor import cursor_pages
 from commerce_taps.pagination.page import Page, TimeRange
-from tests.core.pagination.support import UncountedServer, rows_of
+from tests.core.pagination.support import UncountedServer, churn, rows_of, untouched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def test_cursor_list_under_churn_is_complete() -> None:
+def test_cursor_stays_at_its_row() -> None:
     server = UncountedServer(
         dict(enumerate((*range(10),), 1)),
         acts={1: lambda r: (r.pop(1), r.pop(2), r.update({0: 5}))},
@@ -57,3 +64,12 @@ def test_cursor_list_ending_before_total_fails() -> None:
     with pytest.raises(PartitionFailed, match="ends at 2 of the 3 records"):
         list(pages)
     assert requested == [None, "a"] * 2
+
+
+@given(st.integers(0, 25), st.integers(1, 5), churn)
+def test_cursor_under_churn_yields_untouched_rows(
+    count: int, size: int, acts: dict[int, Callable[[dict[int, int]], Any]]
+) -> None:
+    server = UncountedServer({2 * one: one for one in range(count)}, size, acts=acts)
+    stayed, found = untouched(server, cursor_pages(server.fetch_after))
+    assert stayed <= found
