@@ -10,9 +10,9 @@ ARGS ?=
 IN := $(PYTHON) scripts/bootstrap.py
 PYTEST := pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-# Tests that only `make test-all` runs: long tests with faults, Meltano or many processes, and the tests
-# of the sandbox, which users of a tap do not have.
-SLOW := tests/chaos tests/e2e tests/fuzz tests/sandbox
+# Tests that only `make test-all` runs: long tests with faults, Meltano, built wheels or many processes,
+# and the tests of the sandbox and of `make bench`, which users of a tap do not have.
+SLOW := tests/benchmarks tests/chaos tests/e2e tests/fuzz tests/sandbox tests/test_packaging.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
