@@ -49,9 +49,22 @@ def parse_number(text: str) -> Decimal | str:
         return text
 
 
-decode = msgspec.json.Decoder(float_hook=parse_number).decode
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode_any = msgspec.json.Decoder(float_hook=parse_number).decode
 encode = msgspec.json.Encoder(decimal_format="number").encode
-"""Both keep every digit of every number."""
+"""Encodes JSON. It keeps every digit of every number, as `decode` does."""
+
+
+def decode(raw: msgspec.Raw | bytes | str) -> t.Any:  # noqa: ANN401 (JSON)
+    """Decode JSON; its numbers keep every digit.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: It cannot be decoded.
+    """
+    try:
+        return _decode(raw)
+    except ArithmeticError:  # a number that no Decimal holds
+        return _decode_any(raw)
 
 
 def decode_object(raw: msgspec.Raw | bytes) -> Record:
@@ -151,9 +164,9 @@ def _compile_kind(kind: str, schema: Schema) -> Callable[[t.Any], t.Any]:
     if kind == "array" and schema.get("items"):
         return _compile_array(schema["items"])
     if kind == "string" and schema.get("format") == "date-time":
-        return _fit_timestamp
+        return fit_timestamp
     if kind == "string" and schema.get("format") == "date":
-        return _fit_date
+        return fit_date
     if kind == "integer":
         return _compile_integer(schema)
     accepted = _ACCEPTED[kind]
@@ -169,14 +182,16 @@ _ACCEPTED: t.Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-def _fit_timestamp(value: object) -> t.Any:  # noqa: ANN401
+def fit_timestamp(value: object) -> t.Any:  # noqa: ANN401
+    """Write a timestamp in the canonical form; `INVALID` for any other value."""
     try:
         return dates.normalize(value) if isinstance(value, str) else INVALID
     except ValueError:
         return INVALID
 
 
-def _fit_date(value: object) -> t.Any:  # noqa: ANN401
+def fit_date(value: object) -> t.Any:  # noqa: ANN401
+    """Return a date as it is; `INVALID` for any other value."""
     if not isinstance(value, str) or not _DATE.fullmatch(value):
         return INVALID
     try:

@@ -7,13 +7,14 @@ more: `conform` handles everything that it rejects.
 from __future__ import annotations
 
 import typing as t
+from functools import lru_cache, partial
 from operator import attrgetter
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
 from commerce_taps.records.columns import is_int64
-from commerce_taps.records.conform import encode, kinds
+from commerce_taps.records.conform import Record, encode, fit_date, fit_timestamp, kinds
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -74,18 +75,44 @@ def struct_decoder(
     return msgspec.json.Decoder(_struct(types, required=required, strict=strict)).decode
 
 
-def value_struct(properties: Mapping[str, Schema], required: Sequence[str]) -> type[Struct]:
-    """Compile the type that decoded values are converted to, if they are valid.
+def value_checker(
+    properties: Mapping[str, Schema], required: Sequence[str]
+) -> Callable[[Record], Struct]:
+    """Compile a function that accepts decoded values only if they are valid.
 
     Args:
-        properties: The columns.
+        properties: The columns' schemas.
         required: Columns that every record must have.
 
     Returns:
-        A Struct whose attributes are named by `attribute`, for `msgspec.convert`.
+        A function from a record to a Struct whose attributes are named by `attribute`. It raises
+        `msgspec.ValidationError` for any other record.
     """
-    types = {name: _type(schema, top=True, anything=t.Any) for name, schema in properties.items()}
-    return _struct(types, required=required, strict=True)
+    types = {name: _type(schema, top=True, decoded=True) for name, schema in properties.items()}
+    return partial(
+        msgspec.convert,
+        type=_struct(types, required=required, strict=True),
+        dec_hook=_check_text,
+    )
+
+
+class _Timestamp:
+    """The type of a nested timestamp in the canonical form."""
+
+
+class _Date:
+    """The type of a date."""
+
+
+_VALID: t.Final = {_Timestamp: _Timestamp(), _Date: _Date()}
+
+
+@lru_cache(maxsize=4096)
+def _check_text(kind: type[object], value: object) -> object:
+    fitted = fit_date(value) if kind is _Date else fit_timestamp(value)
+    if fitted != value:
+        raise ValueError
+    return _VALID[kind]
 
 
 def _struct(
@@ -112,11 +139,11 @@ def _type(
     *,
     top: bool = False,
     closed: bool = False,
-    anything: object = msgspec.Raw,
+    decoded: bool = False,
 ) -> t.Any:  # noqa: ANN401
     """Translate a schema into the type that msgspec checks."""
     if "type" not in schema:
-        return SLOW_PATH if closed else anything
+        return SLOW_PATH if closed else t.Any if decoded else msgspec.Raw
     kind, *others = kinds(schema) or ["null"]
     checked: t.Any
     if kind == "null":
@@ -126,11 +153,11 @@ def _type(
     elif kind == "object":
         inner = schema.get("properties", {})
         checked = _struct(
-            {name: _type(one, closed=closed, anything=anything) for name, one in inner.items()},
+            {name: _type(one, closed=closed, decoded=decoded) for name, one in inner.items()},
             strict=closed,
         )
     elif kind == "array":
-        items = _type(schema.get("items", {}), closed=closed, anything=anything)
+        items = _type(schema.get("items", {}), closed=closed, decoded=decoded)
         checked = list[items]  # type: ignore[valid-type]
     elif kind == "integer":
         low, high = schema.get("minimum"), schema.get("maximum")
@@ -138,9 +165,10 @@ def _type(
         if all(bound is None or is_int64(bound) for bound in (low, high)):
             checked = t.Annotated[int, Meta(ge=low, le=high)]
     elif kind == "string" and schema.get("format") == "date-time":
-        checked = str if top else SLOW_PATH  # `Shape.validate` checks the form, at the top only
+        # `Shape` checks the form of those at the top, of a whole page at once.
+        checked = str if top else _Timestamp if decoded else SLOW_PATH
     elif kind == "string" and schema.get("format") == "date":
-        checked = SLOW_PATH
+        checked = _Date if decoded else SLOW_PATH
     else:
         checked = {"string": str, "boolean": bool, "number": float}[kind]
     return checked | None if "null" in schema["type"] else checked

@@ -41,7 +41,7 @@ from commerce_taps.records.structs import (
     attributes,
     is_plain,
     struct_decoder,
-    value_struct,
+    value_checker,
 )
 
 if t.TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Shape:
         self._read_timestamps = attributes(timestamps)
         self._timestamp_attributes = [attribute(name) for name in timestamps]
         emitted = self.selection.schema(self.schema)["properties"]
-        self._value_type = value_struct(
+        self._check_decoded = value_checker(
             {name: emitted[name] for name in own if name not in hidden}, required=self._own_keys
         )
         self._decode_slices = struct_decoder({name: {} for name in own}, strict=False)
@@ -375,7 +375,7 @@ class Shape:
             The timestamps; `None` if the values are not valid.
         """
         try:
-            return self._read_timestamps(msgspec.convert(values, self._value_type))
+            return self._read_timestamps(self._check_decoded(values))
         except UNREADABLE:
             return None
 
