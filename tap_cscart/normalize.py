@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 import typing as t
 from datetime import datetime, timedelta, timezone
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from importlib.resources import files
 
 import msgspec
@@ -162,24 +162,13 @@ def _flag(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
 
 
 def _timestamp(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
-    if value.__class__ is str:
-        return _parse_timestamp(value)
-    return _render_seconds(value) if value.__class__ is int else value
-
-
-@lru_cache(maxsize=4096)
-def _parse_timestamp(text: str) -> str | int | None:
-    seconds = integer(text)
-    if isinstance(seconds, int):
-        return _render_seconds(seconds, text)
-    return None if _NO_DATE.fullmatch(text) else text or None
-
-
-def _render_seconds(seconds: int, sent: int | str | None = None) -> str | int | None:
+    seconds = integer(value)
+    if seconds.__class__ is not int:
+        return None if isinstance(seconds, str) and _NO_DATE.fullmatch(seconds) else seconds
     if seconds == 0:
         return None
     if seconds not in _CALENDAR:
-        return seconds if sent is None else sent
+        return value
     return dates.render(_EPOCH + timedelta(seconds=seconds))
 
 
@@ -187,9 +176,7 @@ def _id_list(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
     if value.__class__ is str:
         ids = [integer(part.strip()) for part in value.split(",")] if value else []
         return ids if all(isinstance(one, int) for one in ids) else value
-    if value.__class__ is int:
-        return [value]
-    return [integer(one) for one in value] if value.__class__ is list else value
+    return [value] if value.__class__ is int else value
 
 
 def _object(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)

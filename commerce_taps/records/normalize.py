@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import typing as t
 from decimal import Decimal
-from functools import lru_cache
 
 import msgspec
 
@@ -29,6 +28,7 @@ if t.TYPE_CHECKING:
 
 _INTEGER: t.Final = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
 _CONTAINERS: t.Final[tuple[object, ...]] = (dict, list)
+_REMEMBERED: t.Final = 4096
 _NUMBER: t.Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
 
 
@@ -71,7 +71,9 @@ def integer(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
         The integer; `None` for an empty text. A text with a leading zero, or with more digits than
         64 bits always hold, is an identifier: it stays as it came, as does any other value.
     """
-    return _parse_integer(value) if value.__class__ is str else value
+    if value.__class__ is not str:
+        return value
+    return int(value) if _INTEGER.fullmatch(value) else value or None
 
 
 def number(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
@@ -83,17 +85,9 @@ def number(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
     Returns:
         The number with all of its digits; `None` for an empty text; any other value as it came.
     """
-    return _parse_number(value) if value.__class__ is str else value
-
-
-@lru_cache(maxsize=4096)
-def _parse_integer(text: str) -> int | str | None:
-    return int(text) if _INTEGER.fullmatch(text) else text or None
-
-
-@lru_cache(maxsize=4096)
-def _parse_number(text: str) -> Decimal | str | None:
-    return Decimal(text) if _NUMBER.fullmatch(text) else text or None
+    if value.__class__ is not str:
+        return value
+    return Decimal(value) if _NUMBER.fullmatch(value) else value or None
 
 
 class Normalizer:
@@ -110,8 +104,8 @@ class Normalizer:
 
         Args:
             rule: Chooses what normalizes a column's values, by the column's name ("" for the
-                entries of a list) and its schema; `None` if they stay as they came. The fields of
-                an object and the entries of a list are normalized after it.
+                entries of a list) and its schema; `None` if they stay as they came. Of a column of
+                objects or lists, it converts what is none; what is inside is normalized after it.
             undeclared: Schemas of fields, by name, for where a record's own schema does not declare
                 the field. Without it, such fields stay as they came.
             opaque: Names of objects whose fields stay as they came.
@@ -119,11 +113,13 @@ class Normalizer:
         self._rule = rule
         self._opaque = opaque
         self._walks = undeclared is not None
+        self._remembered: dict[Normalize, _Texts] = {}
         self._named: dict[str, Normalize] = {}
         for name, schema in (undeclared or {}).items():
             function = self._compile(name, _without_fields(schema))
-            if function is not None and function != self._walk:
+            if function is not None:
                 self._named[name] = function
+        self._by_name = self._object(self._named, None)
 
     def compile(self, schema: Schema) -> Callable[[bytes], Record | None]:
         """Compile the function that decodes and normalizes a record.
@@ -135,7 +131,7 @@ class Normalizer:
             A function from the bytes of a record to its fields; to `None` where the bytes are no
             object. A field that is nested too deeply to be normalized stays as it came.
         """
-        fields = self._fields(schema)
+        fields = self._object(self._functions(schema), None)
 
         def normalize(raw: bytes) -> Record | None:
             try:
@@ -153,29 +149,40 @@ class Normalizer:
 
     def _compile(self, name: str, schema: Schema) -> Normalize | None:
         """Compile what normalizes the values of a column; `None` if they stay as they came."""
-        first, kind = self._rule(name, schema), next(iter(kinds(schema)), "")
+        convert, kind = self._rule(name, schema), next(iter(kinds(schema)), "")
         if name in self._opaque or kind not in {"object", "array"}:
-            return first
-        inside = self._fields(schema) if kind == "object" else self._entries(schema)
-        if first is None or inside is None:
-            return first or inside
-        prepare, normalize = first, inside
-        return lambda value: normalize(prepare(value))
+            return convert
+        if kind == "object" and schema.get("properties"):
+            return self._object(self._functions(schema), convert)
+        if kind == "object":
+            return self._open_object(convert)
+        return self._list(self._compile("", schema.get("items", {})), convert)
 
-    def _fields(self, schema: Schema) -> Normalize:
-        """Compile what normalizes the fields of an object, in place."""
+    def _functions(self, schema: Schema) -> dict[str, Normalize]:
+        """Compile what normalizes each field of an object."""
         declared = schema.get("properties", {})
-        if not declared and self._walks:
-            return self._walk
-        functions = {name: self._compile(name, one) for name, one in declared.items()}
-        known = {**self._named, **functions}
-        find = {name: function for name, function in known.items() if function is not None}.get
-        walk = self._walk
+        found = {
+            **self._named,
+            **{name: self._compile(name, one) for name, one in declared.items()},
+        }
+        return {name: function for name, function in found.items() if function is not None}
+
+    def _object(self, functions: Mapping[str, Normalize], convert: Normalize | None) -> Normalize:
+        """Compile what normalizes an object in place, whose values are mostly texts."""
+        texts = {name: self._texts(function) for name, function in functions.items()}
+        find, find_texts, walk = functions.get, texts.get, self._walk
 
         def normalize(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
             if value.__class__ is not dict:
-                return walk(value)
+                value = value if convert is None else convert(value)
+                if value.__class__ is not dict:
+                    return walk(value)
             for name, item in value.items():
+                if item.__class__ is str:
+                    known = find_texts(name)
+                    if known is not None:
+                        value[name] = known[item]
+                    continue
                 function = find(name)
                 if function is not None:
                     value[name] = function(item)
@@ -185,34 +192,55 @@ class Normalizer:
 
         return normalize
 
-    def _entries(self, schema: Schema) -> Normalize | None:
-        """Compile what normalizes the entries of a list."""
-        items, walk = schema.get("items", {}), self._walk
-        entry = self._compile("", items)
-        if entry is None:
-            return walk if self._walks else None
-        normalize = entry
-        return lambda value: (
-            [normalize(item) for item in value] if value.__class__ is list else walk(value)
-        )
+    def _open_object(self, convert: Normalize | None) -> Normalize:
+        """Compile what normalizes an object whose fields are not declared."""
+        walk = self._walk
+        if convert is None:
+            return walk
+        return lambda value: walk(value if value.__class__ is dict else convert(value))
+
+    def _list(self, function: Normalize | None, convert: Normalize | None) -> Normalize:
+        """Compile what normalizes a list."""
+        walk = self._walk
+
+        def normalize(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
+            if value.__class__ is not list and convert is not None:
+                value = convert(value)
+            if value.__class__ is not list or function is None:
+                return walk(value)
+            return [function(item) for item in value]
+
+        return normalize
+
+    def _texts(self, function: Normalize) -> _Texts:
+        """Remember what texts become, for all columns that one function normalizes."""
+        return self._remembered.setdefault(function, _Texts(function))
 
     def _walk(self, value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
         """Normalize, in place, what no schema declares: each field by its name."""
-        if not self._walks:
-            return value
-        if value.__class__ is dict:
-            find = self._named.get
-            for name, item in value.items():
-                function = find(name)
-                if function is not None:
-                    value[name] = function(item)
-                elif item.__class__ in _CONTAINERS:
-                    self._walk(item)
-        elif value.__class__ is list:
+        if self._walks and value.__class__ is dict:
+            return self._by_name(value)
+        if self._walks and value.__class__ is list:
             for item in value:
                 if item.__class__ in _CONTAINERS:
                     self._walk(item)
         return value
+
+
+class _Texts(dict[str, t.Any]):
+    """What texts become, remembered as far as there is room: few texts make up most of a list."""
+
+    def __init__(self, function: Normalize) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, text: str) -> t.Any:  # noqa: ANN401 (JSON)
+        found = self._function(text)
+        if found.__class__ not in _CONTAINERS:  # those are changed later
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[text] = found
+        return found
 
 
 def _without_fields(schema: Schema) -> Schema:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 from datetime import datetime, timezone
-from functools import lru_cache, partial
+from functools import partial
 
 from commerce_taps.records import dates
 from commerce_taps.records.conform import kinds
@@ -41,15 +41,16 @@ def normalizer(schema: Schema, zone: ZoneInfo) -> Callable[[bytes], Record | Non
     Returns:
         As `Normalizer.compile` does.
     """
-    return Normalizer(partial(_rule, zone=zone)).compile(schema)
+    rules: dict[tuple[str, str], Normalize] = {
+        **_RULES,
+        ("string", "date-time"): partial(_time, zone=zone),
+    }
 
+    def rule(name: str, schema: Schema) -> Normalize | None:
+        del name  # the schema says it all
+        return rules.get((next(iter(kinds(schema)), ""), schema.get("format", "")))
 
-def _rule(name: str, schema: Schema, *, zone: ZoneInfo) -> Normalize | None:
-    del name  # the schema says it all
-    kind, form = next(iter(kinds(schema)), ""), schema.get("format", "")
-    if (kind, form) == ("string", "date-time"):
-        return partial(_time, zone=zone)
-    return _RULES.get((kind, form))
+    return Normalizer(rule).compile(schema)
 
 
 def _flag(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
@@ -69,21 +70,18 @@ def _list(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
 
 
 def _time(value: t.Any, zone: ZoneInfo) -> t.Any:  # noqa: ANN401 (JSON)
-    return _parse_time(value, zone) if isinstance(value, str) else value
-
-
-@lru_cache(maxsize=4096)
-def _parse_time(text: str, zone: ZoneInfo) -> str | None:
     """Read a time on the merchant's wall. Of an hour that comes twice, the first one is meant."""
-    if not text or text.startswith(_NO_DATE):
+    if not isinstance(value, str):
+        return value
+    if not value or value.startswith(_NO_DATE):
         return None
-    if not _TIME.fullmatch(text):
-        return text  # it may say its offset itself
+    if not _TIME.fullmatch(value):
+        return value  # it may say its offset itself
     try:
-        time = datetime.fromisoformat(text).replace(tzinfo=zone)
+        time = datetime.fromisoformat(value).replace(tzinfo=zone)
         return dates.render(time.astimezone(timezone.utc))
     except (ValueError, OverflowError):
-        return text
+        return value
 
 
 _RULES: t.Final[Mapping[tuple[str, str], Normalize]] = {
