@@ -117,8 +117,8 @@ MUTANTS = (
     Mutant(
         "amounts of CS-Cart become floats",
         NORMALIZE,
-        "    return Decimal(text) if _NUMBER",
-        "    return float(text) if _NUMBER",
+        "    return Decimal(value) if _NUMBER",
+        "    return float(value) if _NUMBER",
         "tests/cscart/test_contract.py::test_every_row_arrives_once_and_whole[orders-4.20-cscart]",
     ),
     Mutant(
