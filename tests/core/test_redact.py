@@ -17,7 +17,7 @@ from singer_sdk.logging import ConsoleFormatter, StructuredFormatter
 from singer_sdk.metrics import Metric, Point, log
 
 from commerce_taps import redact as redaction
-from commerce_taps.redact import MASK, Redactor, install, redact
+from commerce_taps.redact import FIRST_WORDS, MASK, Redactor, first_words, install, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -249,3 +249,14 @@ def test_uncaught_error_is_logged_with_secret_masked(capsys: pytest.CaptureFixtu
     assert "ValueError" in logged
     assert "XQZJ-secret" not in logged
     assert redaction.redact is redact
+
+
+@pytest.mark.parametrize("tags", [True, False])
+def test_first_words_mask_secret_before_tags_go(*, tags: bool) -> None:
+    redact.add(["QZJX<b>secret"])
+    page = b"<html><style>p {}</style><p>Key QZJX<b>secret</b> is wrong</p>" + b" and" * 100
+    text = first_words(page, tags=tags)
+    assert MASK in text
+    assert "QZJX" not in text
+    assert len(text) <= FIRST_WORDS
+    assert text.startswith("<html>" if tags else f"Key {MASK} is wrong and")

@@ -661,4 +661,11 @@ MUTANTS = (
         "        sys.exit(1)\n",
         "tests/codat/test_endings.py::test_signal_keeps_its_exit_code_if_last_flush_fails[SIGTERM]",
     ),
+    Mutant(
+        "the rules of all APIs are not looked at",
+        "commerce_taps/errors.py",
+        "        rules = (*self.rules, *COMMON_RULES)\n",
+        "        rules = self.rules\n",
+        "tests/core/test_errors.py::test_common_rule_retries_what_no_own_rule_decides[503-Action.STOP]",
+    ),
 )
