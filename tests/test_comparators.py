@@ -13,7 +13,7 @@ from tests import contract
 from tests.centra import support as centra
 from tests.chaos.taps import TAPS
 from tests.cscart import conftest as cscart
-from tests.e2e import conftest as tables
+from tests.e2e import support as tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable

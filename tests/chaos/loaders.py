@@ -13,7 +13,7 @@ import msgspec
 from typing_extensions import override
 
 from tests.chaos.tested import decode
-from tests.e2e import conftest as e2e
+from tests.e2e import support as e2e
 from tests.processes import ROOT
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from commerce_sandbox import Sandbox
 from tests.chaos.harness import Outcome, leaks
 from tests.chaos.loaders import compare_tables
 from tests.chaos.tested import CANARY
-from tests.e2e.conftest import Pipeline, alone
+from tests.e2e.support import Pipeline, alone
 from tests.processes import ROOT, listen
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import requests
 from commerce_sandbox.codat.truth import stream_name
 from tests.centra import support as centra
 from tests.chaos.tested import Failing, Tested, decode
-from tests.codat import conftest as codat
+from tests.codat import support as codat
 from tests.cscart import conftest as cscart
 from tests.runs import secrets_of
 

@@ -18,14 +18,14 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.codat.conftest import KINDS, catalog, settings_for
+from tests.codat.support import KINDS, catalog, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Processes, Taps
+    from tests.codat.support import Processes, Taps
     from tests.contract import Record
     from tests.runs import Run
 

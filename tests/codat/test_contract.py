@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.codat.conftest import KINDS, Taps, catalog, truth
+from tests.codat.support import KINDS, Taps, catalog, truth
 from tests.contract import differences
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from tests import processes
-from tests.codat.conftest import catalog, settings_for
+from tests.codat.support import catalog, settings_for
 from tests.core.test_attacks import serving
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Taps
+    from tests.codat.support import Taps
 
 HANG = 600
 BOUND = 60

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.codat.conftest import catalog, truth
+from tests.codat.support import catalog, truth
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Taps
+    from tests.codat.support import Taps
     from tests.contract import Key, Output, Record
     from tests.runs import Run
 

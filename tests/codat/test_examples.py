@@ -9,7 +9,7 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_sandbox.codat.truth import stream_name
-from tests.codat.conftest import Taps, truth
+from tests.codat.support import Taps, truth
 from tests.contract import differences
 from tests.fixtures import COMMERCE_SPEC
 

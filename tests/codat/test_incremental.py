@@ -11,7 +11,7 @@ import pytest
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
 from tap_codat.stream import ModifiedStream, OperationStream
-from tests.codat.conftest import KINDS, Taps, catalog, truth
+from tests.codat.support import KINDS, Taps, catalog, truth
 from tests.contract import bookmarks, by_key, differences
 
 if TYPE_CHECKING:

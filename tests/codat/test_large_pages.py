@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.codat.conftest import catalog, truth
+from tests.codat.support import catalog, truth
 from tests.contract import bookmarks
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Taps
+    from tests.codat.support import Taps
 
 CONTEXT = ("companyId", "connectionId")
 ORDERS = "commerce_orders"

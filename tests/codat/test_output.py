@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.codat.conftest import settings_for
+from tests.codat.support import settings_for
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Processes, Taps
+    from tests.codat.support import Processes, Taps
 
 FULL = Path("/dev/full")
 COMMANDS: tuple[list[str], ...] = (

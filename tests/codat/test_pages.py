@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.codat.conftest import catalog, truth
+from tests.codat.support import catalog, truth
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Taps
+    from tests.codat.support import Taps
 
 LOCATIONS = "commerce_locations"
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_taps.bookmarks import CHANGE_TOKEN
-from tests.codat.conftest import catalog, settings_for, truth
+from tests.codat.support import catalog, settings_for, truth
 from tests.codat.test_errors import SKIPPED, Fault, an_error, of_others, table
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Processes, Taps
+    from tests.codat.support import Processes, Taps
     from tests.contract import State
 
 PRODUCTS = "commerce_products"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.codat.conftest import catalog, truth
+from tests.codat.support import catalog, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Taps
+    from tests.codat.support import Taps
     from tests.contract import Output, Record
 
 KEY = {"companyId", "connectionId", "id"}

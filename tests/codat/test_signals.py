@@ -15,7 +15,7 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from tests import processes
-from tests.codat.conftest import catalog, settings_for, truth
+from tests.codat.support import catalog, settings_for, truth
 from tests.contract import bookmarks
 from tests.runs import Run
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.codat.conftest import Taps
+    from tests.codat.support import Taps
 
 STREAMS = ("commerce_customers", "commerce_orders", "commerce_products")
 SOME = catalog(**dict.fromkeys(STREAMS))

@@ -12,7 +12,7 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from tap_codat.tap import TapCodat
-from tests.codat.conftest import KINDS, catalog, settings_for
+from tests.codat.support import KINDS, catalog, settings_for
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox

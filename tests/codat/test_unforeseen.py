@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_codat.api import CodatApi
-from tests.codat.conftest import KINDS, catalog, truth
+from tests.codat.support import KINDS, catalog, truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pytest
 
     from commerce_sandbox import Sandbox
-    from tests.codat.conftest import Taps
+    from tests.codat.support import Taps
 
 PRODUCTS, ORDERS = "commerce_products", "commerce_orders"
 

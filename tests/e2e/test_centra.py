@@ -17,7 +17,7 @@ from typing_extensions import override
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
 from tests.centra.support import GIVEN, INTEGRATION, KINDS, ORDER, differences
-from tests.e2e.conftest import Pipeline, kept
+from tests.e2e.support import Pipeline, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -18,7 +18,7 @@ from typing_extensions import override
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
 from tests.cscart.conftest import KINDS, RELEASES, differences, off
-from tests.e2e.conftest import Pipeline
+from tests.e2e.support import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
-from tests.e2e.conftest import BIN, ROOT, Pipeline, alone, install
+from tests.e2e.support import BIN, ROOT, Pipeline, alone, install
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from commerce_sandbox import Sandbox
-from tests.e2e.conftest import KEYS, Pipeline, differences, expected
+from tests.e2e.support import KEYS, Pipeline, differences, expected
 from tests.fixtures import COMMERCE_SPEC
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commerce_sandbox.fake_api import ChangedRow
-    from tests.e2e.conftest import Record, Table
+    from tests.e2e.support import Record, Table
 
 pytestmark = pytest.mark.e2e
 

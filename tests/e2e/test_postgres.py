@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from tests.core.support import Orders, OrderTap, order, restore_process
 from tests.core.test_columns import ODD
-from tests.e2e.conftest import ROOT, _environment
+from tests.e2e.support import ROOT, _environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
