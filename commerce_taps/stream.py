@@ -798,19 +798,24 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         """Build a page's RECORD lines."""
         columns = {name: context[name] for name in self.context_keys}
         lines = RecordLines(self.name, columns, datetime.now(timezone.utc))
-        splice, run = self.shape.splice, []
+        splice = self.shape.splice
+        spliced: list[bytes | memoryview] = []
+        encoded: list[bytes] = []
         for raw, record in zip(records, shaped, strict=True):
+            if spliced and (record is not None or len(spliced) == RECORDS_PER_WRITE):
+                yield lines.spliced(spliced)
+                spliced = []
+            if encoded and (record is None or len(encoded) == RECORDS_PER_WRITE):
+                yield b"".join(encoded)
+                encoded = []
             if record is None:
-                run.append(splice(raw))
-                if len(run) < RECORDS_PER_WRITE:
-                    continue
-            if run:
-                yield lines.spliced(run)
-                run = []
-            if isinstance(record, dict):
-                yield lines.encoded(record)
-        if run:
-            yield lines.spliced(run)
+                spliced.append(splice(raw))
+            elif isinstance(record, dict):
+                encoded.append(lines.encoded(record))
+        if spliced:
+            yield lines.spliced(spliced)
+        if encoded:
+            yield b"".join(encoded)
 
 
 def without_ids(reason: str, context: Context | None) -> str:

@@ -32,6 +32,9 @@ _HIDE: t.Final = object()
 _KEEP: t.Final = object()
 """The action for a field that is emitted with everything inside it."""
 
+_JSON_BEGINS: t.Final = frozenset("{[ \t\n\r")
+"""How a text begins that may be the JSON of an object or array."""
+
 _UNKNOWN: t.Final = object()
 """Stands for the action of a field that no record has had yet."""
 
@@ -234,7 +237,7 @@ class Selection:
         return record if self.is_whole else self._prune_object(record, self._root)
 
     def _prune_object(self, found: Record, field: _Field | None) -> Record:
-        actions, has_secrets = self._elsewhere if field is None else field.actions, self._secrets
+        actions = self._elsewhere if field is None else field.actions
         out, get, pruned = found, actions.get, t.cast("t.Any", None)
         for name, value in found.items():
             action = get(name, _UNKNOWN)
@@ -242,13 +245,13 @@ class Selection:
                 action = self._action(name, field, actions)
             if action is None:
                 kind = value.__class__
-                if not has_secrets or (kind is not dict and kind is not list and kind is not str):
+                if (
+                    value[:1] not in _JSON_BEGINS
+                    if kind is str
+                    else kind is not dict and kind is not list
+                ):
                     continue
-                if kind is str and field is not None and name in field.declared:
-                    continue  # a declared text is no object
-                # An object may have, by their ids, the items of a list that the schema declares.
-                inside = field if field is not None and field.guarded else None
-                pruned = self._prune_inside(value, inside)
+                pruned = self._prune_other(name, value, field)
             elif action is _KEEP:
                 continue
             else:
@@ -260,6 +263,14 @@ class Selection:
                 else:
                     out[name] = pruned
         return out
+
+    def _prune_other(self, name: str, value: t.Any, field: _Field | None) -> t.Any:  # noqa: ANN401
+        """Prune a value in which nothing but secrets is removed."""
+        is_declared = field is not None and name in field.declared
+        if not self._secrets or (is_declared and value.__class__ is str):
+            return value  # a declared text is no object
+        # An object may have, by their ids, the items of a list that the schema declares.
+        return self._prune_inside(value, field if field is not None and field.guarded else None)
 
     def _action(self, name: str, field: _Field | None, actions: dict[str, t.Any]) -> t.Any:  # noqa: ANN401
         """Choose what to do with a field, and remember it.
