@@ -10,7 +10,6 @@ object with a secret inside, a string or number may be the secret itself, and is
 
 from __future__ import annotations
 
-import operator
 import re
 import typing as t
 from functools import lru_cache
@@ -332,10 +331,15 @@ class Selection:
 
 def _prune_items(found: list[t.Any], prune: Callable[[t.Any], t.Any]) -> t.Any:  # noqa: ANN401
     """Prune the items of an array; it is withheld as a whole if one of them is."""
-    items = list(map(prune, found))
-    if WITHHELD in items:
-        return WITHHELD
-    return found if all(map(operator.is_, items, found)) else items
+    items = found
+    for index, item in enumerate(found):
+        pruned = prune(item)
+        if pruned is WITHHELD:
+            return WITHHELD
+        if pruned is not item:
+            items = list(found) if items is found else items
+            items[index] = pruned
+    return items
 
 
 def _is_container(schema: Schema) -> bool:
