@@ -124,6 +124,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     """What one of `unselected_columns` costs in each run, if that is why they are off."""
 
     _schema_written = False
+    _compiled_outputs: list[Output] | None = None
 
     @property
     def run(self) -> Run:
@@ -382,10 +383,13 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
             max_new_columns=self.config["max_new_columns"],
         )
 
-    @cached_property
+    @property
     def _mapped_outputs(self) -> list[Output]:
         """The streams that maps and flattening make of this one."""
-        return self._compile_mapped_outputs(self.stream_state.get(MAPPED, {}))
+        if self._compiled_outputs is None:
+            known = self.stream_state.get(MAPPED, {})
+            self._compiled_outputs = self._compile_mapped_outputs(known)
+        return self._compiled_outputs
 
     @override
     def _write_schema_message(self) -> None:
@@ -771,7 +775,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         """
         if self.shape.new_columns:
             known = {one.name: one.shape.columns for one in self._mapped_outputs}
-            vars(self)["_mapped_outputs"] = self._compile_mapped_outputs(known)
+            self._compiled_outputs = self._compile_mapped_outputs(known)
         lines = []
         places = [place for place, record in enumerate(shaped) if isinstance(record, dict)]
         records = t.cast("list[Record]", [shaped[place] for place in places])
