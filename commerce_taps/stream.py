@@ -107,7 +107,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
     """Whether an account may lack the stream, so that it is no failure if the server refuses every
     partition."""
 
-    context_keys: t.ClassVar[tuple[str, ...]] = ()
+    context_keys: tuple[str, ...] = ()
     """Names of the columns that come from the partition."""
 
     secret_columns: t.ClassVar[tuple[str, ...]] = ()

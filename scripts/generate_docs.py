@@ -28,7 +28,7 @@ from tap_centra.order.api import ERRORS as CENTRA_ORDER_ERRORS
 from tap_centra.tap import TapCentra
 from tap_codat.api import ERRORS as CODAT_ERRORS
 from tap_codat.tap import TapCodat
-from tap_cscart.responses import ERRORS as CSCART_ERRORS
+from tap_cscart.api import ERRORS as CSCART_ERRORS
 from tap_cscart.tap import TapCSCart
 from target_duckdb.target import TargetDuckDB
 

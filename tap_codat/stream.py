@@ -139,7 +139,7 @@ class CodatStream(HTTPStream[CodatApi], abc.ABC):
 class CompanyStream(CodatStream, abc.ABC):
     """A list of each company's."""
 
-    context_keys: t.ClassVar[tuple[str, ...]] = ("companyId",)
+    context_keys: tuple[str, ...] = ("companyId",)
 
     @override
     def prepare(self) -> None:

@@ -1,116 +1,386 @@
-"""The base of the store's lists: how one is read to its end, with what belongs to its rows."""
+"""The base class of the streams: what a stream declares, how its list is read, and with what."""
 
 from __future__ import annotations
 
 import abc
 import re
 import typing as t
-from functools import partial
+from collections import defaultdict
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 
 from msgspec import Raw
+from singer_sdk import SchemaDirectory, StreamSchema
 from typing_extensions import override
 
-from commerce_taps.errors import InvalidResponse, PartitionFailed
+from commerce_taps.bookmarks import look_back
+from commerce_taps.errors import (
+    InvalidResponse,
+    PartitionFailed,
+    PartitionForbidden,
+    PartitionSkipped,
+)
 from commerce_taps.http import where
 from commerce_taps.pagination.page import UNBOUNDED, Page, TimeRange, digest
-from commerce_taps.pagination.reverse import reverse_pages
+from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS
 from commerce_taps.records import dates
 from commerce_taps.records.children import child_page
 from commerce_taps.records.normalize import AnyRecord, NormalizedRecord, values_of
 from commerce_taps.records.validate import Shape
+from commerce_taps.stream import HTTPStream
+from tap_cscart import schemas
+from tap_cscart.api import CSCartApi, company_ids
 from tap_cscart.normalize import normalizer
-from tap_cscart.pagination import parts_of
-from tap_cscart.requests import StoreStream
-from tap_cscart.responses import CHOOSING, Answer, listing, opened
+from tap_cscart.pagination import ListReader
+from tap_cscart.requests import build_request
+from tap_cscart.responses import KIND_PARAMS, ListResponse, decode_body, parse_list
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
+    from singer_sdk import Stream
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.tap_base import Tap
 
-    from commerce_taps.http import Request
-    from tap_cscart.responses import Params
+    from commerce_taps.http import Client, Request
+    from tap_cscart.requests import Params
 
+T = t.TypeVar("T")
 Id = int | str
 
-KIND: t.Final = re.compile("[A-Z0-9]", re.ASCII)
-"""What names a kind of a thing: a type of accounts, of statuses, of features."""
+COMPANY: t.Final = "read_company_id"
+"""The column with the store or vendor through which a row was read."""
+
+_COMPANY_SCHEMA: t.Final = {
+    "type": "integer",
+    "description": "Id of the store or vendor of `company_ids` the row was read through.",
+}
+SAMPLE_SIZE: t.Final = 10
+"""Rows of a list that discovery reads, to find columns that only this store has."""
+
+KIND_FORM: t.Final = re.compile("[A-Z0-9]", re.ASCII)
+"""The form of a kind: a type of accounts, of statuses, of features."""
 
 
-class CSCartStream(StoreStream, abc.ABC):
-    """A list of the store's, declared by class attributes."""
+class StoreSchema(StreamSchema[str]):
+    """The schema of a stream: its file, the columns of the store, and the company's column."""
 
-    # --- what a stream may say ------------------------------------------------------------------
+    @override
+    def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> dict[str, t.Any]:
+        schema: dict[str, t.Any] = super().get_stream_schema(stream, stream_class)
+        if isinstance(stream, CSCartStream):
+            schema = stream.sampled_schema or schema
+            if stream.context_keys:
+                schema = {
+                    **schema,
+                    "properties": {COMPANY: _COMPANY_SCHEMA, **schema["properties"]},
+                }
+        return schema
+
+
+class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
+    """A list of a store, declared by class attributes."""
+
+    schema = StoreSchema(SchemaDirectory(schemas))
+    primary_keys: tuple[str, ...]
+
+    path: str
+    """Path below the API's address."""
+
+    key: t.ClassVar[str | None] = None
+    """Where in the envelope the rows are, if not under the path; "" where there is no envelope."""
+
+    privilege: t.ClassVar[str]
+    """The privilege that an account needs to read it."""
+
+    add_on: t.ClassVar[str] = ""
+    """The add-on it belongs to. Without the add-on the store responds with 404."""
+
+    version: t.ClassVar[str] = ""
+    """The version of the API it belongs to, if not the one of the settings."""
+
+    size: t.ClassVar[int] = 250
+    """Rows to request per page, unless `page_size` is set."""
+
+    single_page: t.ClassVar[bool] = False
+    """Whether some release has no second page of it, so that an empty one is not the end."""
+
+    sort_by: t.ClassVar[str] = ""
+    """A sort order in which rows only move to the end while they are read."""
+
+    params: t.ClassVar[Params] = {}
+    """Parameters of every request."""
+
+    localized: t.ClassVar[bool] = True
+    """Whether requests have `lang_code`."""
+
+    per_company: t.ClassVar[bool] = True
+    """Whether it is read for each of `company_ids`."""
+
+    required_lookups: t.ClassVar[tuple[str, ...]] = ()
+    """Look-ups of the probe without which it fails."""
+
+    detail_columns: t.ClassVar[tuple[str, ...]] = ()
+    """Columns that only the response for a single row has. Selecting one costs a request a row."""
+
+    @override
+    def __init__(self, tap: Tap, sampled: Mapping[str, dict[str, t.Any]] = {}) -> None:
+        """Apply `company_ids` to the keys.
+
+        Args:
+            tap: The tap.
+            sampled: Schemas with the columns that discovery found in the store, by stream.
+        """
+        self.sampled_schema = sampled.get(self.name)
+        self._faults: dict[str, list[PartitionFailed]] = defaultdict(list)
+        if self.per_company and company_ids(tap.config):
+            self.context_keys = (COMPANY,)
+            self.primary_keys = (COMPANY, *self.primary_keys)
+        super().__init__(tap)
+
+    # --- hooks ----------------------------------------------------------------------------------
 
     def filters(self, start: datetime | None) -> Params:  # noqa: ARG002
-        """Say how the store itself narrows the list. The tap looks at each row all the same.
+        """Return the parameters by which the store itself filters the list.
+
+        The tap filters each row as well.
 
         Args:
             start: As for `read`.
-
-        Returns:
-            Parameters.
         """
         return {}
 
     def adjust(self, record: Record) -> None:
-        """Change a record after what is odd about it was undone.
+        """Change a normalized record in place."""
+
+    def parse_list(self, body: bytes) -> ListResponse:
+        """Parse the body of a page; its rows stay as they were sent."""
+        return parse_list(body, self.path if self.key is None else self.key, bare=self.is_bare)
+
+    def enrich(self, context: Context | None, rows: Page) -> Page:
+        """Add to new rows what the list does not contain."""
+        selected = any(self._emits(name) for name in self.detail_columns)
+        return self.fetch_details(context, rows) if selected else rows
+
+    def child_rows(self, parent: Record) -> Iterable[t.Any]:
+        """Extract the rows of this stream from a record of the parent stream.
 
         Args:
-            record: The record, changed in place.
-        """
-
-    def opened(self, body: bytes) -> Answer:
-        """Open a page of this list.
-
-        Args:
-            body: The answer's body.
+            parent: The record.
 
         Returns:
-            The page, its rows as they were sent.
-        """
-        return listing(body, self.path if self.key is None else self.key, bare=self.is_bare)
-
-    def completed(self, context: Context | None, rows: Page) -> Page:
-        """Add to new rows what the list does not tell.
-
-        Args:
-            context: The partition.
-            rows: Page of the list.
-
-        Returns:
-            The same rows, whole.
-        """
-        wanted = any(self._emits(name) for name in self.detail_columns)
-        return self.detailed(context, rows) if wanted else rows
-
-    def inner(self, parent: Record) -> Iterable[t.Any]:
-        """Take this stream's rows out of a record of the stream they come inside of.
-
-        Args:
-            parent: The other stream's record.
-
-        Returns:
-            The rows; what is no object is named where records are checked.
+            The rows. Those that are not objects fail where records are validated.
         """
         raise NotImplementedError
 
+    def merge_detail(self, row: Record, detail: Record) -> Record:
+        """Merge a row of the list with its own response, which wins."""
+        return {**row, **detail}
+
+    # --- partitions and requests ----------------------------------------------------------------
+
+    @property
+    @override
+    def partitions(self) -> list[dict[str, t.Any]] | None:
+        """One partition, or one for each of `company_ids`."""
+        ids = company_ids(self.config) if self.per_company else []
+        return [{COMPANY: id_} for id_ in ids] or None
+
+    @override
+    def own_start(self, context: Context | None) -> datetime | None:
+        """Start `lookback` before the bookmark, but not before `start_date`."""
+        start = super().own_start(context)
+        if self.bookmarks.find(context).get("replication_key_value") is None:
+            return start
+        overlap = timedelta(seconds=self.config["lookback"])
+        return look_back(start, overlap, self.config.get("start_date"))
+
+    @property
+    def client(self) -> Client:
+        """Makes the requests."""
+        return self.run.client
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether lists have no envelope."""
+        return (self.version or self.config["api_version"]) == "1.0"
+
+    @property
+    def page_size(self) -> int:
+        """Rows to request per page."""
+        return SAMPLE_SIZE if self.api.sampling else int(self.config.get("page_size", self.size))
+
+    def request(
+        self,
+        context: Context | None,
+        *path: str,
+        params: Params | None = None,
+        divisible: bool = False,
+    ) -> Request:
+        """Build a request for the partition's company, in the language of the settings.
+
+        Args:
+            context: The partition.
+            path: Segments of the path below the API's address.
+            params: As for `build_request`.
+            divisible: As for `Request`.
+
+        Raises:
+            PartitionFailed: The company could not be looked up at the start.
+        """
+        company = (context or {}).get(COMPANY)
+        if company:
+            self.require(f"{self.api.store.company_path}/{company}", context)
+        segments = (self.api.store.company_path, str(company), *path) if company else path
+        language = self.config.get("lang_code") if self.localized else None
+        # Some texts depend on the one parameter, some on the other.
+        languages = {"lang_code": language, "sl": language} if language else {}
+        return build_request(
+            self.config,
+            segments,
+            {**languages, **(params or {})},
+            version=self.version,
+            stream=self.name,
+            context=context,
+            divisible=divisible,
+        )
+
+    def require(self, name: str, context: Context | None) -> None:
+        """Check that a look-up of the probe succeeded.
+
+        Args:
+            name: Its path.
+            context: The partition.
+
+        Raises:
+            PartitionFailed: It failed, so this stream cannot be read either.
+        """
+        if fault := self.api.store.faults.get(name):
+            msg = f"{fault}, when `{name}` was looked up at the start"
+            raise PartitionFailed(msg, where(self.name, context))
+
+    # --- reading a list -------------------------------------------------------------------------
+
+    @override
+    def read_if_changed(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Read a partition, and name the privilege or add-on that it lacks."""
+        at = where(self.name, context)
+        try:
+            yield from super().read_if_changed(context, start)
+        except PartitionForbidden as error:
+            msg = f"the account may not read this: give it the privilege `{self.privilege}`"
+            if context:
+                msg += ", and one that is not tied to another company"
+            self.logger.warning("%s: %s.", at, msg)
+            raise PartitionForbidden(msg, at) from error
+        except PartitionSkipped as error:
+            if self.add_on:
+                msg = f"the store has no such thing: the add-on {self.add_on} is off"
+                self.logger.warning("%s: %s.", at, msg)
+                raise PartitionSkipped(msg, at) from error
+            raise
+
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read the list from one end to the other. See the base class."""
-        return self.pages(context, start, self.filters(start))
+        return self.read_list(context, start, self.filters(start))
 
-    # --- reading --------------------------------------------------------------------------------
+    def read_list(
+        self,
+        context: Context | None,
+        start: datetime | None,
+        params: Params,
+        added: Mapping[str, t.Any] | None = None,
+    ) -> Iterator[Page]:
+        """Read one list to its end, with details and child rows.
 
-    def normalized(
+        Args:
+            context: The partition.
+            start: Rows with an earlier timestamp are left out; `None` for none.
+            params: As for `iter_list`.
+            added: As for `iter_list`.
+
+        Yields:
+            The pages; the last one has the bookmark.
+        """
+        for name in self.required_lookups:
+            self.require(name, context)
+        began, latest = self.client.now, None
+        keep = TimeRange(dates.floor(start)) if start else UNBOUNDED
+        for page in self.iter_list(context, params, added):
+            requested = _keep_requested_kinds(page, {**self.params, **params})
+            rows = self.enrich(context, requested.within(keep)).within(keep)
+            timestamps = [one for one in (latest, *rows.timestamps) if one is not None]
+            latest = max(timestamps, default=None)
+            if rows.records:
+                yield self.add_children(context, rows)
+        self.raise_faults(context)
+        if latest is not None:
+            # A row that changes after it was read gets a timestamp after the start of the reading,
+            # by the store's clock.
+            yield Page((), bookmark=min(latest, began))
+
+    def iter_list(
+        self,
+        context: Context | None,
+        params: Params,
+        added: Mapping[str, t.Any] | None = None,
+    ) -> Iterator[Page]:
+        """Read one list to its end, without details and child rows.
+
+        Args:
+            context: The partition.
+            params: Parameters that select the list, in addition to those of the stream.
+            added: Columns to add to each row.
+
+        Yields:
+            The pages; each row is in one of them.
+
+        Raises:
+            PartitionFailed: The list kept changing, or a row cannot be read.
+        """
+        reader = ListReader(
+            self.client,
+            where(self.name, context),
+            self.logger,
+            partial(self.request, context, *self.path.split("/")),
+            self.parse_list,
+            partial(self.parse_rows, added=added),
+            self.shape.key,
+            self.page_size,
+            self.sort_by,
+            self.single_page,
+        )
+        return reader.pages({**self.params, **params})
+
+    def read_all(self, lists: Iterable[Iterator[Page]]) -> Iterator[Page]:
+        """Read one list after the other, even if some fail.
+
+        Args:
+            lists: The pages of the lists.
+
+        Yields:
+            The pages of all.
+
+        Raises:
+            PartitionFailed: The first failure, once all lists are read.
+        """
+        failed: PartitionFailed | None = None
+        for pages in lists:
+            try:
+                yield from pages
+            except PartitionFailed as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def normalize(
         self, raw: Raw | bytes, added: Mapping[str, t.Any] | None = None
     ) -> NormalizedRecord | None:
         """Decode and normalize a row.
 
         Args:
             raw: The row as it was sent.
-            added: Columns it gets.
+            added: Columns to add.
 
         Returns:
             The record; `None` for what is no object.
@@ -123,139 +393,200 @@ class CSCartStream(StoreStream, abc.ABC):
         self.adjust(record)
         return NormalizedRecord(record, digest(Raw(raw)))
 
-    def rows(self, raws: Iterable[Raw], added: Mapping[str, t.Any] | None = None) -> Page:
+    def parse_rows(self, raws: Iterable[Raw], added: Mapping[str, t.Any] | None = None) -> Page:
         """Decode and normalize the rows of a page.
 
         Args:
             raws: The rows as they were sent.
-            added: Columns they get.
+            added: Columns to add to each.
 
         Returns:
-            The records. What is no object is left to be refused where records are written.
+            The records. Rows that are not objects fail where records are validated.
 
         Raises:
-            InvalidResponse: No row has a key: they are none of this list.
+            InvalidResponse: No row has a key: they belong to another list.
         """
-        rows = self.shape.page_of([self.normalized(raw, added) or raw for raw in raws])
+        rows = self.shape.page_of([self.normalize(raw, added) or raw for raw in raws])
         keys = map(self.shape.key, rows.records)
         if rows.records and not any(isinstance(key, tuple) for key in keys):
             msg = f"every row lacks its key ({', '.join(type(self).primary_keys)})"
             raise InvalidResponse(msg)
         return rows
 
-    def listed(
-        self,
-        context: Context | None,
-        params: Params,
-        added: Mapping[str, t.Any] | None = None,
-    ) -> Iterator[Page]:
-        """Read one list to its end.
-
-        Args:
-            context: The partition.
-            params: Parameters of this list, beyond those of all of this stream.
-            added: Columns each row gets.
-
-        Yields:
-            The rows, page by page, none of them twice.
-
-        Raises:
-            PartitionFailed: The list kept changing, or a row cannot be read.
-        """
-        sort: Params = {"sort_by": self.sort_by, "sort_order": "asc"} if self.sort_by else {}
-        parts = parts_of(self, context, {**self.params, **sort, **params}, added)
-        yield from reverse_pages(
-            *(partial(parts.page, None), self.shape.key, self.page_size),
-            ascending=bool(sort),
-            keeps_place=self.sort_by.endswith("id"),
-        )
-        parts.close()
-
-    def pages(
-        self,
-        context: Context | None,
-        start: datetime | None,
-        params: Params,
-        added: Mapping[str, t.Any] | None = None,
-    ) -> Iterator[Page]:
-        """Read one list to its end, whole rows and what comes inside of them.
-
-        Args:
-            context: The partition.
-            start: Rows stamped before it are left out; `None` for none.
-            params: As for `listed`.
-            added: As for `listed`.
-
-        Yields:
-            The pages; the last one has the bookmark.
-        """
-        for name in self.looks_up:
-            self.require(name, context)
-        began, latest = self.client.now, None
-        keep = TimeRange(dates.floor(start)) if start else UNBOUNDED
-        for found in self.listed(context, params, added):
-            chosen = _chosen(found, {**self.params, **params})
-            rows = self.completed(context, chosen.within(keep)).within(keep)
-            stamps = [stamp for stamp in (latest, *rows.timestamps) if stamp is not None]
-            latest = max(stamps, default=None)
-            if rows.records:
-                yield self.with_derived(context, rows)
-        self.raise_faults(context)
-        if latest is not None:
-            # A row that changed after it was read is stamped later than the reading began, by the
-            # store's clock.
-            yield Page((), bookmark=min(latest, began))
-
-    def several(self, lists: Iterable[Iterator[Page]]) -> Iterator[Page]:
-        """Read one list after the other, whatever becomes of each.
-
-        Args:
-            lists: The lists' pages.
-
-        Yields:
-            The pages of all.
-
-        Raises:
-            PartitionFailed: What the first list that failed ended in, once all are read.
-        """
-        failed: PartitionFailed | None = None
-        for pages in lists:
-            try:
-                yield from pages
-            except PartitionFailed as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
-
-    def with_derived(self, context: Context | None, rows: Page) -> Page:  # noqa: ARG002
-        """Make a page of rows, with what comes inside of them.
+    def add_children(self, context: Context | None, rows: Page) -> Page:  # noqa: ARG002
+        """Make a page of rows and of the rows nested in them.
 
         Args:
             context: The partition.
             rows: The rows.
-
-        Returns:
-            The page.
         """
         return Page(
             rows.records,
             rows.valid,
             children={
                 child.name: child_page(
-                    row for record in rows.records for row in child.inner(values_of(record))
+                    row for record in rows.records for row in child.child_rows(values_of(record))
                 )
                 for child in t.cast("list[CSCartStream]", self.children)
             },
         )
 
-    def sample(self) -> Iterator[tuple[str, dict[str, t.Any]]]:
-        """Read a few rows, and learn their columns.
+    # --- a request for each row -----------------------------------------------------------------
+
+    def fetch_details(self, context: Context | None, rows: Page) -> Page:
+        """Fetch each row of a page by itself, several at the same time.
+
+        Args:
+            context: The partition.
+            rows: Page of the list.
+
+        Returns:
+            The rows, merged with their own responses. A row that has just been deleted, and one
+            without an id, stay as the list has them. A row that cannot be read is left out, and
+            fails the partition at the end of the list.
+        """
+        name, found = type(self).primary_keys[0], list[AnyRecord]()
+        details = self.fetch_by_id(context, [id_from(values_of(row), name) for row in rows.records])
+        for row, detail in zip(rows.records, details, strict=True):
+            if isinstance(detail, PartitionFailed):
+                self.add_fault(context, detail)
+            elif detail:
+                merged = self.merge_detail(values_of(row), detail)
+                found.append(NormalizedRecord(merged, digest(row)))
+            else:
+                found.append(row)
+        return self.shape.page_of(found)
+
+    def fetch_by_id(
+        self, context: Context | None, ids: Sequence[Id | None]
+    ) -> list[Record | PartitionFailed | None]:
+        """Fetch rows one by one, several at the same time.
+
+        Args:
+            context: The partition.
+            ids: Their ids; `None` for a row that has none.
+
+        Returns:
+            The rows in order; `None` for one that no longer exists, and the failure for one that
+            cannot be read.
+        """
+        return self.fetch_each(
+            None
+            if id_ is None
+            else (self.request(context, self.path, str(id_)), partial(self._parse_detail, id_))
+            for id_ in ids
+        )
+
+    def _parse_detail(self, id_: Id, body: bytes) -> Record:
+        row = self.normalize(decode_body(body, Raw))
+        name = type(self).primary_keys[0]
+        if row is None or row.values.get(name) != id_:
+            msg = f"the response is not the row whose `{name}` is {id_}"
+            raise InvalidResponse(msg)
+        return row.values
+
+    def fetch_per_row(
+        self,
+        context: Context | None,
+        pages: Iterable[Sequence[Id | None]],
+        build: Callable[[Id], tuple[Request, Callable[[bytes], Page]]],
+    ) -> Iterator[Page]:
+        """Read the rows that belong to the rows of another list, with a request for each of those.
+
+        Args:
+            context: The partition.
+            pages: The ids of the other list, page by page; `None` for a row without one.
+            build: Returns the request for an id, and the function that parses its response.
 
         Yields:
-            Name and schema of this stream and of those whose rows come inside of its own, as far
-            as they have new columns.
+            The rows.
+
+        Raises:
+            PartitionFailed: A request failed; all others were made.
         """
-        vars(self)["children"] = list(self.child_streams)
+        for ids in pages:
+            results = self.fetch_each(None if id_ is None else build(id_) for id_ in ids)
+            for id_, result in zip(ids, results, strict=True):
+                if id_ is None:
+                    msg = "a row of the parent list has no id to request its rows by"
+                    self.add_fault(context, PartitionFailed(msg, where(self.name, context)))
+                elif isinstance(result, PartitionFailed):
+                    self.add_fault(context, result)
+                elif result is not None:
+                    yield Page(result.records, result.valid)
+        self.raise_faults(context)
+
+    def fetch_each(
+        self, requests: Iterable[tuple[Request, Callable[[bytes], T]] | None]
+    ) -> list[T | PartitionFailed | None]:
+        """Make several requests at the same time; one that fails does not stop the others.
+
+        Args:
+            requests: Each request with the function that parses its response; `None` for no
+                request.
+
+        Returns:
+            The parsed responses in order; `None` for what does not exist, and the failure for what
+            cannot be read.
+        """
+        return list(self.client.workers.run_all(partial(self._fetch, one) for one in requests))
+
+    def _fetch(
+        self, request: tuple[Request, Callable[[bytes], T]] | None
+    ) -> T | PartitionFailed | None:
+        if request is None:
+            return None
+        try:
+            return self.client.find(*request)
+        except PartitionFailed as error:
+            return error
+
+    def add_fault(self, context: Context | None, error: PartitionFailed) -> None:
+        """Note that a row, or a part of one, cannot be read; the partition fails at its end.
+
+        Args:
+            context: The partition.
+            error: The failure.
+
+        Raises:
+            PartitionFailed: There are too many failures to go on.
+        """
+        faults = self._faults[where(self.name, context)]
+        faults.append(error)
+        if len(faults) > MAX_UNREADABLE_ROWS:
+            raise error
+
+    def raise_faults(self, context: Context | None) -> None:
+        """Fail at the end of a list if a part of it could not be read.
+
+        Args:
+            context: The partition.
+
+        Raises:
+            PartitionFailed: A part could not be read.
+        """
+        if faults := self._faults.pop(where(self.name, context), None):
+            more = f"; {len(faults) - 1} more like this" if len(faults) > 1 else ""
+            first = faults[0]
+            reason = f"{first.reason.rstrip('.')}{more}"
+            raise PartitionFailed(reason, first.where, remedy=first.remedy)
+
+    # --- discovery ------------------------------------------------------------------------------
+
+    @cached_property
+    @override
+    def children(self) -> list[HTTPStream[CSCartApi]]:
+        """The selected child streams; while discovery samples the store, all of them."""
+        if self.api.sampling:
+            return t.cast("list[HTTPStream[CSCartApi]]", list(self.child_streams))
+        return super().children
+
+    def sample(self) -> Iterator[tuple[str, dict[str, t.Any]]]:
+        """Read a few rows to find columns that the schema lacks.
+
+        Yields:
+            Name and schema of this stream and of its children, for those that have new columns.
+        """
         context = next(iter(self.partitions or ()), None)
         page = next((page for page in self.read(context, None) if page.records), Page(()))
         for stream in (self, *self.children):
@@ -266,121 +597,22 @@ class CSCartStream(StoreStream, abc.ABC):
             if shape.new_columns:
                 yield stream.name, shape.schema
 
-    def detailed(self, context: Context | None, rows: Page) -> Page:
-        """Ask for each row alone, several at once.
 
-        Args:
-            context: The partition.
-            rows: Page of the list.
-
-        Returns:
-            The same rows with what their own answers tell. A row that has just been deleted, and
-            one without an id, stays as the list has it; one that cannot be read is left out, and
-            named at the end of the list.
-        """
-        name, found = type(self).primary_keys[0], list[AnyRecord]()
-        details = self.details(context, [id_of(values_of(row), name) for row in rows.records])
-        for row, detail in zip(rows.records, details, strict=True):
-            if isinstance(detail, PartitionFailed):
-                self.add_fault(context, detail)
-            elif detail:
-                found.append(NormalizedRecord(self.merged(values_of(row), detail), digest(row)))
-            else:
-                found.append(row)
-        return self.shape.page_of(found)
-
-    def merged(self, row: Record, detail: Record) -> Record:
-        """Put together what a list and a row's own answer tell.
-
-        Args:
-            row: The row of the list.
-            detail: The answer.
-
-        Returns:
-            The columns of both, as the answer has them.
-        """
-        return {**row, **detail}
-
-    def details(
-        self, context: Context | None, ids: Sequence[Id | None]
-    ) -> list[Record | PartitionFailed | None]:
-        """Ask for rows alone, several at once.
-
-        Args:
-            context: The partition.
-            ids: Their ids; `None` for a row that has none.
-
-        Returns:
-            What the answers tell, in order; `None` for a row that is not there any more. In place
-            of one that cannot be read, why.
-        """
-        return self.try_each(
-            None
-            if id_ is None
-            else (self.request(context, self.path, str(id_)), partial(self._detail, id_))
-            for id_ in ids
-        )
-
-    def _detail(self, id_: Id, body: bytes) -> Record:
-        """Open the answer of one row."""
-        row = self.normalized(opened(body, Raw))
-        name = type(self).primary_keys[0]
-        if row is None or row.values.get(name) != id_:
-            msg = f"the answer is not the row whose `{name}` is {id_}"
-            raise InvalidResponse(msg)
-        return row.values
-
-    def read_each(
-        self,
-        context: Context | None,
-        pages: Iterable[Sequence[Id | None]],
-        ask: Callable[[Id], tuple[Request, Callable[[bytes], Page]]],
-    ) -> Iterator[Page]:
-        """Read what belongs to the rows of another list, with a request for each row.
-
-        Args:
-            context: The partition.
-            pages: The ids of the other list's rows, page by page; `None` for a row without one.
-            ask: Gives the request for a row's part, and what opens its answer.
-
-        Yields:
-            The rows found.
-
-        Raises:
-            PartitionFailed: What belongs to a row could not be read, though all others were.
-        """
-        for ids in pages:
-            for id_, found in zip(
-                ids, self.try_each(None if id_ is None else ask(id_) for id_ in ids), strict=True
-            ):
-                if id_ is None:
-                    msg = "a row of the list that is gone through has no id that could be asked for"
-                    self.add_fault(context, PartitionFailed(msg, where(self.name, context)))
-                elif isinstance(found, PartitionFailed):
-                    self.add_fault(context, found)
-                elif found is not None:
-                    yield Page(found.records, found.valid)
-        self.raise_faults(context)
-
-
-def id_of(record: Record, name: str) -> Id | None:
-    """Find the id a row can be asked for by.
+def id_from(record: Record, name: str) -> Id | None:
+    """Return the id by which a row can be requested; `None` if it has no usable one.
 
     Args:
         record: The row.
-        name: The column.
-
-    Returns:
-        The id; `None` if it has none that could be one.
+        name: The column of the id.
     """
     value = record.get(name)
     is_id = isinstance(value, (int, str)) and not isinstance(value, bool) and value != ""
     return value if is_id else None
 
 
-def _chosen(rows: Page, params: Params) -> Page:
-    """Leave out rows of another kind than was asked for: a store ignores what it does not know."""
-    kinds = {CHOOSING[name]: params[name] for name in CHOOSING.keys() & params.keys()}
+def _keep_requested_kinds(rows: Page, params: Params) -> Page:
+    """Leave out rows of a kind that was not requested: a store ignores unknown parameters."""
+    kinds = {KIND_PARAMS[name]: params[name] for name in KIND_PARAMS.keys() & params.keys()}
     if not kinds:
         return rows
     records = map(values_of, rows.records)
@@ -390,5 +622,5 @@ def _chosen(rows: Page, params: Params) -> Page:
 
 
 def _is_other(value: object, kind: object) -> bool:
-    """Tell whether a value names another kind; one that is no name of any does not."""
-    return isinstance(value, str) and value != kind and bool(KIND.fullmatch(value))
+    """Whether a value is another kind; a value that has not the form of a kind is not."""
+    return isinstance(value, str) and value != kind and bool(KIND_FORM.fullmatch(value))

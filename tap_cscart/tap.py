@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 
 REQUIRED: t.Final = ("store_url", "email", "api_key")
 
-LISTS: t.Final = {
+LIST_SETTINGS: t.Final = {
     "company_ids": ("[0-9]{1,18}", "a number that an id can be"),
     "user_types": ("[A-Z0-9]", "a type, which is one character such as C"),
 }
@@ -117,7 +117,7 @@ OWN: t.Final = (
 
 
 class TapCSCart(HTTPTap):
-    """Reads a whole CS-Cart or Multi-Vendor store, whatever its version."""
+    """Reads a CS-Cart or Multi-Vendor store of any version."""
 
     name = "tap-cscart"
     config_jsonschema = th.PropertiesList(
@@ -130,18 +130,17 @@ class TapCSCart(HTTPTap):
         sampled: Mapping[str, dict[str, t.Any]] | None = None,
         **kwargs: t.Any,  # noqa: ANN401
     ) -> None:
-        """Ask nothing yet.
+        """Keep the sampled schemas for the streams.
 
         Args:
-            sampled: Schemas with the columns that were seen in the store, by stream.
-            **kwargs: As for the base class.
+            sampled: Schemas with the columns that discovery found in the store, by stream.
+            **kwargs: As for `HTTPTap`.
         """
         self._sampled = sampled or {}
         super().__init__(**kwargs)
 
     @override
     def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
-        """Check what a JSON Schema cannot. See the base class."""
         yield from super().check_config(config)
         hints = {
             "store_url": "the address of the store, such as https://shop.example",
@@ -154,10 +153,10 @@ class TapCSCart(HTTPTap):
         if "store_url" in config:
             yield from check_url("store_url", config["store_url"])
         if not str(config.get("api_key", "")).isprintable():
-            yield "Setting `api_key` holds characters that no key has: copy it once more."
+            yield "Setting `api_key` holds characters that no key has: copy it again."
         if not str(config["api_version"]).replace(".", "", 1).isdigit():
             yield "Setting `api_version` is not a version: write it as 2.0."
-        for name, (form, what) in LISTS.items():
+        for name, (form, what) in LIST_SETTINGS.items():
             if config.get(name) == []:
                 yield f"Setting `{name}` is empty, so nothing would be read: fill or remove it."
             for one in config.get(name, []):
@@ -170,11 +169,6 @@ class TapCSCart(HTTPTap):
 
     @override
     def discover_streams(self) -> Sequence[CSCartStream]:
-        """List the streams. Nothing is asked of the store.
-
-        Returns:
-            One object a stream.
-        """
         return [stream(self, self._sampled) for stream in STREAMS]
 
     # --- discovery ------------------------------------------------------------------------------
@@ -182,13 +176,7 @@ class TapCSCart(HTTPTap):
     @override
     @classmethod
     def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
-        """Print the catalog; with a store in the settings, its own columns are in it.
-
-        Args:
-            ctx: Click context.
-            param: Click option.
-            value: Whether that was asked for.
-        """
+        """Print the catalog. With a store in the settings, it includes the store's own columns."""
         given: _ConfigInput = ctx.params.get("config", _ConfigInput())
         if value:
             known = cls(
@@ -204,18 +192,18 @@ class TapCSCart(HTTPTap):
         super().cb_discover(ctx, param, value)
 
     def sample(self) -> dict[str, dict[str, t.Any]]:
-        """Read a few rows of each stream, to see which columns the store has.
+        """Read a few rows of each stream, to find columns that only this store has.
 
         Returns:
-            The schemas of those that have columns of their own, by stream.
+            The schemas of the streams that have such columns, by stream.
 
         Raises:
-            TapStopped: The store cannot be asked.
+            TapStopped: The store cannot be probed.
         """
         api = t.cast("CSCartApi", self.run.api)
         api.sampling = True
         edition = api.store.edition or "store"
-        self.logger.info("Looking for the columns of this %s in a few rows of each list.", edition)
+        self.logger.info("Reading a few rows of each list to find the columns of this %s.", edition)
         found: dict[str, dict[str, t.Any]] = {}
         for stream in t.cast("Sequence[CSCartStream]", list(self.streams.values())):
             if stream.parent is not stream:
@@ -223,9 +211,9 @@ class TapCSCart(HTTPTap):
             try:
                 found.update(stream.sample())
             except PartitionSkipped as error:
-                self.logger.info("%s: not looked into: %s", stream.name, error.reason)
+                self.logger.info("%s: not sampled: %s", stream.name, error.reason)
             except TapStopped:
                 raise
             except TapError as error:
-                self.logger.warning("%s: could not be looked into: %s", stream.name, error.reason)
+                self.logger.warning("%s: sampling failed: %s", stream.name, error.reason)
         return found

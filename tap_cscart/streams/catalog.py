@@ -1,4 +1,4 @@
-"""The catalog: products, what belongs to them, and how they are filed."""
+"""The catalog: products, their options and features, and the categories."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from commerce_taps.pagination.page import Page
 from commerce_taps.records import dates
 from commerce_taps.records.children import flatten_rows
 from commerce_taps.records.normalize import values_of
-from tap_cscart.capabilities import EXTENSIONS
-from tap_cscart.responses import collection
-from tap_cscart.stream import CSCartStream, id_of
+from tap_cscart.capabilities import PRODUCT_EXTENSIONS
+from tap_cscart.responses import parse_collection
+from tap_cscart.stream import CSCartStream, id_from
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,10 +26,10 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_cscart.responses import Params
+    from tap_cscart.requests import Params
     from tap_cscart.stream import Id
 
-EXTENDED: t.Final = (
+EXTENDED_COLUMNS: t.Final = (
     "short_description",
     "full_description",
     "meta_keywords",
@@ -40,27 +40,27 @@ EXTENDED: t.Final = (
     "popularity",
     "company_name",
 )
-"""The columns these bring."""
+"""The columns that `PRODUCT_EXTENSIONS` add."""
 GROUP: t.Final = "G"
 """The type of features that are groups of others."""
-EXCESS: t.Final = 86_400
-"""Seconds asked for in excess of what is wanted: the store counts from the moment of each request,
-so that the oldest rows drop out of a list while it is read, and its clock is not ours."""
+CLOCK_MARGIN: t.Final = 86_400
+"""Seconds to request in addition: the store counts back from the time of each request, so the
+oldest rows leave a list while it is read, and the clocks of store and tap differ."""
 
 
-def since(start: datetime, now: datetime, seconds: int) -> int:
-    """Count the hours or days since an instant, for filters that go by the store's clock.
+def count_units_since(start: datetime, now: datetime, seconds: int) -> int:
+    """Count the hours or days since a time, for filters that use the store's clock.
 
     Args:
-        start: The instant.
-        now: The moment, by the clock that is ahead.
-        seconds: How long one of them is.
+        start: The time.
+        now: The current time, by the clock that is ahead.
+        seconds: Length of the unit.
 
     Returns:
-        Too many by a day.
+        Their number, with a margin of one day.
     """
     passed = (now - start).total_seconds()
-    return math.ceil((max(passed, 0) + EXCESS) / seconds)
+    return math.ceil((max(passed, 0) + CLOCK_MARGIN) / seconds)
 
 
 class Products(CSCartStream):
@@ -73,7 +73,7 @@ class Products(CSCartStream):
     privilege = "view_catalog"
     size = 100
     sort_by = "updated_timestamp"
-    looks_up = ("products",)
+    required_lookups = ("products",)
     detail_columns = (
         "shortname",
         "lang_code",
@@ -92,31 +92,31 @@ class Products(CSCartStream):
     @override
     def prepare(self) -> None:
         if not self.api.store.extends_products:
-            self.logger.info("products: the texts are asked for product by product.")
+            self.logger.info("products: the texts are requested product by product.")
         super().prepare()
 
     @override
     def filters(self, start: datetime | None) -> Params:
-        """Ask for what was edited of late, and for texts, if the store can. See the base class."""
+        """Filter by the last edit, and request texts if the store can list them."""
         found: dict[str, t.Any] = {}
         if start is not None and start > dates.FIRST:
-            found["updated_in_hours"] = since(start, self.client.latest, 3600)
+            found["updated_in_hours"] = count_units_since(start, self.client.latest, 3600)
         if self.api.store.extends_products:
-            found["extend[]"] = EXTENSIONS
+            found["extend[]"] = PRODUCT_EXTENSIONS
         if not self.children and not self._emits("product_features"):
-            found["get_features"] = 0  # they cost the store a query for each product
+            found["get_features"] = 0  # they cost the store a query a product
         return found
 
     @override
-    def completed(self, context: Context | None, rows: Page) -> Page:
-        """Ask for each product alone where the list has no texts. See the base class."""
-        if not self.api.store.extends_products and any(map(self._emits, EXTENDED)):
-            return self.detailed(context, rows)
-        return super().completed(context, rows)
+    def enrich(self, context: Context | None, rows: Page) -> Page:
+        """Fetch each product by itself where the list has no texts."""
+        if not self.api.store.extends_products and any(map(self._emits, EXTENDED_COLUMNS)):
+            return self.fetch_details(context, rows)
+        return super().enrich(context, rows)
 
     @override
-    def merged(self, row: Record, detail: Record) -> Record:
-        """Keep what the list tells: its price is the one with promotions. See the base class."""
+    def merge_detail(self, row: Record, detail: Record) -> Record:
+        """Let the list win: its price includes promotions."""
         return {**detail, **row}
 
 
@@ -140,8 +140,8 @@ class ProductFeatureValues(CSCartStream):
     parent_stream_type = Products
 
     @override
-    def inner(self, parent: Record) -> Iterable[t.Any]:
-        """Take one row a chosen variant, or one a value. See the base class."""
+    def child_rows(self, parent: Record) -> Iterable[t.Any]:
+        """Extract one row a chosen variant, or one a value."""
         owner = {"product_id": parent.get("product_id")}
         for feature in flatten_rows(owner, parent.get("product_features"), "feature_id"):
             if not isinstance(feature, dict):
@@ -154,8 +154,8 @@ class ProductFeatureValues(CSCartStream):
                 yield row
 
 
-class OfProductStream(CSCartStream, abc.ABC):
-    """What is asked for product by product: of those with options, for others have none of it."""
+class PerProductStream(CSCartStream, abc.ABC):
+    """A list that is requested for each product with options; other products have no rows in it."""
 
     key = ""
     privilege = Products.privilege
@@ -163,45 +163,44 @@ class OfProductStream(CSCartStream, abc.ABC):
     selected_by_default = False
     cost = "one request per product"
     adds_product: t.ClassVar[str] = ""
-    """The column that gets the product's id."""
+    """The column to which the product's id is added."""
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read the rows of one page of products after the other. See the base class."""
         products = t.cast("Products", self.siblings[Products.name])
-        listed = products.listed(context, {"get_features": 0})
-        return self.read_each(
+        pages = products.iter_list(context, {"get_features": 0})
+        return self.fetch_per_row(
             context,
             (
                 [
-                    id_of(product, "product_id")
-                    for product in map(values_of, rows.records)
+                    id_from(product, "product_id")
+                    for product in map(values_of, page.records)
                     if product.get("has_options") is not False
                 ]
-                for rows in listed
+                for page in pages
             ),
             lambda id_: (
                 self.request(context, self.path, params={"product_id": id_}),
-                partial(self._of_product, id_),
+                partial(self._parse_rows, id_),
             ),
         )
 
-    def _of_product(self, id_: Id, body: bytes) -> Page:
-        """Open what belongs to a product."""
-        rows = self.rows(collection(body), {self.adds_product: id_} if self.adds_product else None)
+    def _parse_rows(self, id_: Id, body: bytes) -> Page:
+        added = {self.adds_product: id_} if self.adds_product else None
+        rows = self.parse_rows(parse_collection(body), added)
         if not rows.records:
-            msg = "the answer is empty, where the store would say that there is nothing (HTTP 404)"
+            msg = "the response is empty, where the store would return HTTP 404 for no rows"
             raise InvalidResponse(msg)
         for row in map(values_of, rows.records):
-            # An option that several products share tells apart for which of them it came.
-            told = row.get("cur_product_id") or row.get("product_id")
-            if told != id_ and id_of({"id": told}, "id"):
-                msg = "the answer is to another question: it is about another product"
+            # An option that several products share names the requested one in `cur_product_id`.
+            owner = row.get("cur_product_id") or row.get("product_id")
+            if owner != id_ and id_from({"id": owner}, "id"):
+                msg = "the response belongs to another request: its rows are of another product"
                 raise InvalidResponse(msg)
         return rows
 
 
-class ProductOptions(OfProductStream):
+class ProductOptions(PerProductStream):
     """Options of products, including global options; one request per product."""
 
     name = "product_options"
@@ -210,7 +209,7 @@ class ProductOptions(OfProductStream):
     adds_product = "parent_product_id"
 
 
-class ProductOptionExceptions(OfProductStream):
+class ProductOptionExceptions(PerProductStream):
     """Option combinations that are forbidden or allowed; one request per product."""
 
     name = "product_option_exceptions"
@@ -218,7 +217,7 @@ class ProductOptionExceptions(OfProductStream):
     primary_keys = ("exception_id",)
 
 
-class ProductOptionCombinations(OfProductStream):
+class ProductOptionCombinations(PerProductStream):
     """Option combinations with their own stock, before 4.12; one request per product."""
 
     name = "product_option_combinations"
@@ -227,9 +226,9 @@ class ProductOptionCombinations(OfProductStream):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read them, unless the release is known to have none. See the base class."""
+        """Read them, unless the release has none."""
         if self.api.store.filters_orders:
-            msg = "releases from 4.12 on have none: a variation is a product there"
+            msg = "releases from 4.12 on have none: there, a variation is a product"
             raise PartitionSkipped(msg, where(self.name, context))
         yield from super().read(context, start)
 
@@ -253,7 +252,7 @@ class Categories(CSCartStream):
     path = "categories"
     primary_keys = ("category_id",)
     privilege = "view_catalog"
-    one_page = True
+    single_page = True
     detail_columns = (
         "level",
         "usergroup_ids",
@@ -284,7 +283,7 @@ class Categories(CSCartStream):
     @property
     @override
     def page_size(self) -> int:
-        """All at once: 4.9 has no second page where a size is given. See the base class."""
+        """All at once: in 4.9 a list that is requested with a page size has no second page."""
         return super().page_size if self.api.sampling else 100_000
 
 
@@ -300,27 +299,27 @@ class Features(CSCartStream):
 
     @override
     def filters(self, start: datetime | None) -> Params:
-        """Ask for what was edited of late. See the base class."""
+        """Filter by the last edit."""
         if start is None or start <= dates.FIRST:
             return {}
-        return {"updated_in_days": since(start, self.client.latest, 86_400)}
+        return {"updated_in_days": count_units_since(start, self.client.latest, 86_400)}
 
     @override
-    def completed(self, context: Context | None, rows: Page) -> Page:
-        """Ask for the variants that were too many for the list. See the base class."""
+    def enrich(self, context: Context | None, rows: Page) -> Page:
+        """Leave out groups, and fetch the variants that were too many for the list."""
         features = [values_of(record) for record in rows.records]
-        # Groups have a stream of their own, also where the store does not know `exclude_group`.
-        wanted = [one.get("feature_type") != GROUP for one in features]
-        rows = rows.only(wanted)
-        short = [bool(one.get("use_variant_picker")) for one in compress(features, wanted)]
+        # Groups have their own stream, even where the store ignores `exclude_group`.
+        own = [one.get("feature_type") != GROUP for one in features]
+        rows = rows.only(own)
+        short = [bool(one.get("use_variant_picker")) for one in compress(features, own)]
         if not any(short):
             return rows
-        whole = self.detailed(context, rows.only(short))
-        kept = rows.only([not one for one in short])
+        detailed = self.fetch_details(context, rows.only(short))
+        complete = rows.only([not one for one in short])
         return Page(
-            [*kept.records, *whole.records],
-            [*kept.valid, *whole.valid],
-            [*kept.timestamps, *whole.timestamps],
+            [*complete.records, *detailed.records],
+            [*complete.valid, *detailed.valid],
+            [*complete.timestamps, *detailed.timestamps],
         )
 
 
@@ -344,8 +343,7 @@ class FeatureVariants(CSCartStream):
     parent_stream_type = Features
 
     @override
-    def inner(self, parent: Record) -> Iterable[t.Any]:
-        """Take the variants out of a feature. See the base class."""
+    def child_rows(self, parent: Record) -> Iterable[t.Any]:
         owner = {"feature_id": parent.get("feature_id")}
         return flatten_rows(owner, parent.get("variants"), "variant_id")
 

@@ -1,4 +1,4 @@
-"""What visitors write: add-ons of the store, so each may be missing."""
+"""What visitors write. Each stream belongs to an add-on that a store may lack."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import typing as t
 
 from typing_extensions import override
 
-from tap_cscart.responses import Answer, reviews
+from tap_cscart.responses import ListResponse, parse_reviews
 from tap_cscart.stream import CSCartStream
-from tap_cscart.streams.sales import period
+from tap_cscart.streams.sales import created_since
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from tap_cscart.responses import Params
+    from tap_cscart.requests import Params
 
 
 class PostStream(CSCartStream, abc.ABC):
-    """Something visitors write, of which the store can list what is new."""
+    """A list of what visitors write, which the store can filter by date."""
 
     replication_key = "timestamp"
     sort_by = "timestamp"
@@ -26,8 +26,7 @@ class PostStream(CSCartStream, abc.ABC):
 
     @override
     def filters(self, start: datetime | None) -> Params:
-        """Ask for what was written of late. See the base class."""
-        return period(start)
+        return created_since(start)
 
 
 class Discussions(PostStream):
@@ -52,9 +51,8 @@ class ProductReviews(PostStream):
     sort_by = "product_review_id"
 
     @override
-    def opened(self, body: bytes) -> Answer:
-        """Open a page of reviews, which has a form of its own. See the base class."""
-        return reviews(body, self.path)
+    def parse_list(self, body: bytes) -> ListResponse:
+        return parse_reviews(body, self.path)
 
 
 class CallRequests(PostStream):
@@ -69,7 +67,7 @@ class CallRequests(PostStream):
 
     @override
     def filters(self, start: datetime | None) -> Params:
-        """Ask for all: the store cannot tell what is new. See the base class."""
+        """Return none: the store cannot filter call requests."""
         return {}
 
 

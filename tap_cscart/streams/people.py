@@ -1,4 +1,4 @@
-"""People: accounts, and the groups they are in."""
+"""People: accounts, and the groups they belong to."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from functools import partial
 from typing_extensions import override
 
 from commerce_taps.records.normalize import values_of
-from tap_cscart.responses import collection
-from tap_cscart.stream import CSCartStream, id_of
+from tap_cscart.responses import parse_collection
+from tap_cscart.stream import CSCartStream, id_from
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
     from commerce_taps.pagination.page import Page
     from tap_cscart.stream import Id
 
-OF_ACCOUNTS: t.Final = ("password", "salt", "last_passwords", "api_key")
-"""What the store's database holds of an account and a row may bring."""
+ACCOUNT_SECRETS: t.Final = ("password", "salt", "last_passwords", "api_key")
+"""Secrets of an account that the store's database holds and a row may contain."""
 
 
 class Users(CSCartStream):
@@ -32,13 +32,13 @@ class Users(CSCartStream):
     primary_keys = ("user_id",)
     privilege = "view_users"
     sort_by = "id"
-    secret_columns = OF_ACCOUNTS
+    secret_columns = ACCOUNT_SECRETS
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read one type after the other: 4.20 refuses to list all. See the base class."""
+        """Read one type after the other: 4.20 does not list all types at once."""
         types = self.api.user_types
-        return self.several(self.pages(context, start, {"user_type": one}) for one in types)
+        return self.read_all(self.read_list(context, start, {"user_type": one}) for one in types)
 
 
 class UserUsergroups(CSCartStream):
@@ -53,35 +53,33 @@ class UserUsergroups(CSCartStream):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Ask for the groups of each account, type by type. See the base class."""
-        return self.several(self._of_type(context, one) for one in self.api.user_types)
+        return self.read_all(self._read_type(context, one) for one in self.api.user_types)
 
-    def _of_type(self, context: Context | None, user_type: str) -> Iterator[Page]:
+    def _read_type(self, context: Context | None, user_type: str) -> Iterator[Page]:
         users = t.cast("Users", self.siblings[Users.name])
-        listed = users.listed(context, {"user_type": user_type})
-        return self.read_each(
+        pages = users.iter_list(context, {"user_type": user_type})
+        return self.fetch_per_row(
             context,
-            ([id_of(user, "user_id") for user in map(values_of, rows.records)] for rows in listed),
+            ([id_from(user, "user_id") for user in map(values_of, page.records)] for page in pages),
             lambda id_: (
                 self.request(context, Users.path, str(id_), "usergroups"),
-                partial(self._groups, id_),
+                partial(self._parse_groups, id_),
             ),
         )
 
-    def _groups(self, id_: Id, body: bytes) -> Page:
-        """Open the groups of an account."""
-        return self.rows(collection(body), {"user_id": id_})
+    def _parse_groups(self, id_: Id, body: bytes) -> Page:
+        return self.parse_rows(parse_collection(body), {"user_id": id_})
 
 
 class Usergroups(CSCartStream):
-    """Groups of accounts, with their privileges."""
+    """User groups, with their privileges."""
 
     name = "usergroups"
     path = "usergroups"
     key = ""
     primary_keys = ("usergroup_id",)
     privilege = "view_usergroups"
-    of_company = False
+    per_company = False
     detail_columns = ("privileges",)
 
 

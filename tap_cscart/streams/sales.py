@@ -1,4 +1,4 @@
-"""Sales: orders, what was ordered and shipped, and the carts that became none."""
+"""Sales: orders and their lines, shipments, and carts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from commerce_taps.pagination.page import Page, digest
 from commerce_taps.pagination.parts import MAX_UNREADABLE_ROWS
 from commerce_taps.records.children import child_page, flatten_rows
 from commerce_taps.records.normalize import NormalizedRecord, values_of
-from tap_cscart.requests import COMPANY
-from tap_cscart.stream import CSCartStream, id_of
-from tap_cscart.streams.people import OF_ACCOUNTS
+from tap_cscart.stream import COMPANY, CSCartStream, id_from
+from tap_cscart.streams.people import ACCOUNT_SECRETS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,19 +28,19 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_cscart.responses import Params
+    from tap_cscart.requests import Params
     from tap_cscart.stream import Id
 
-AT_ONCE: t.Final = 50
-"""Orders asked for by their ids at once: web servers refuse addresses that are much longer."""
+IDS_PER_REQUEST: t.Final = 50
+"""Orders to request by id at once: web servers reject addresses that are much longer."""
 
 
-def period(start: datetime | None, prefix: str = "") -> Params:
-    """Ask for rows stamped from an instant on. Without `period=C` the store ignores the instant.
+def created_since(start: datetime | None, prefix: str = "") -> Params:
+    """Filter a list by time. Without `period=C` the store ignores the time.
 
     Args:
-        start: The instant, inclusive; `None` for all rows.
-        prefix: What the names of the parameters begin with.
+        start: The earliest time, inclusive; `None` for all rows.
+        prefix: Prefix of the names of the parameters.
 
     Returns:
         The parameters.
@@ -61,7 +60,7 @@ class Orders(CSCartStream):
     privilege = "view_orders"
     size = 100
     sort_by = "order_id"
-    looks_up = ("orders",)
+    required_lookups = ("orders",)
     secret_columns = (
         "payment_info",
         "payment_method.processor_params",
@@ -77,61 +76,61 @@ class Orders(CSCartStream):
         "credit_memo_id",
         "points",
     )
-    """Columns that a list has, and neither the answer of an order nor a list of those."""
+    """Columns that only a plain list has: complete orders lack them."""
 
     @override
     def prepare(self) -> None:
-        """Choose how orders are read by what the store can do, and log it where that costs."""
+        """Choose the replication key by what the store can do, and log what costs requests."""
         store = self.api.store
         is_old = store.shows_orders and not store.filters_orders
         if self.replication_key in {"updated_at", "timestamp"}:
             self.replication_key = "timestamp" if is_old else "updated_at"
         if is_old:
             self.logger.warning(
-                "orders: the store cannot tell what has changed, only what is new: an older order "
-                "that changes is read again within `lookback`, or with a full refresh."
+                "orders: the store reports new orders, but not changed ones: an older order that "
+                "changes is read again within `lookback`, or with a full refresh."
             )
         if store.shows_orders and not store.embeds_orders:
-            self.logger.info("orders: the details are asked for order by order.")
+            self.logger.info("orders: the details are requested order by order.")
         super().prepare()
 
     @property
     @override
     def page_size(self) -> int:
-        """Half as many where each order comes whole, which costs the store many queries."""
+        """Fewer where orders are complete: each costs the store many queries."""
         size = super().page_size
-        whole = "page_size" not in self.config and self.api.store.embeds_orders
-        return min(size, 50) if whole else size
+        is_costly = "page_size" not in self.config and self.api.store.embeds_orders
+        return min(size, 50) if is_costly else size
 
     @property
     @override
     def fixed_columns(self) -> set[str | None]:
-        """What bookmarks are made of, whichever of the two the store has. See the base class."""
+        """The keys, and both of the replication keys that a store may have."""
         return {*super().fixed_columns, "timestamp", "updated_at"}
 
     @override
     def filters(self, start: datetime | None) -> Params:
-        """Ask for whole orders that changed of late, as far as it can. See the base class."""
+        """Request complete orders, and filter by change or creation, if the store can."""
         store = self.api.store
         found: dict[str, str | int] = {"get_orders_data": 1} if store.embeds_orders else {}
         if start is None or not store.shows_orders:
             return found
         if store.filters_orders:
             return {**found, "updated_at_from": max(int(start.timestamp()), 0)}
-        return {**found, **period(start)}
+        return {**found, **created_since(start)}
 
     @override
-    def completed(self, context: Context | None, rows: Page) -> Page:
-        """Add the details to orders, or to details what only lists have. See the base class."""
+    def enrich(self, context: Context | None, rows: Page) -> Page:
+        """Add the details, or to complete orders the columns that only lists have."""
         if not self.api.store.embeds_orders:
-            return self.detailed(context, rows)
+            return self.fetch_details(context, rows)
         if not rows.records or not any(map(self._emits, self.list_columns)):
             return rows
-        known = [id_of(values_of(order), "order_id") for order in rows.records]
+        known = [id_from(values_of(order), "order_id") for order in rows.records]
         ids = [id_ for id_ in known if id_ is not None]
         plain: dict[Id, Record] = {}
-        for first in range(0, len(ids), AT_ONCE):
-            plain |= self._plain(context, ids[first : first + AT_ONCE])
+        for first in range(0, len(ids), IDS_PER_REQUEST):
+            plain |= self._fetch_list_columns(context, ids[first : first + IDS_PER_REQUEST])
         return self.shape.page_of(
             [
                 order
@@ -141,56 +140,59 @@ class Orders(CSCartStream):
             ]
         )
 
-    def _plain(self, context: Context | None, ids: Sequence[Id]) -> dict[Id, Record]:
-        """Ask for orders as a list has them, for fewer at once where the store does not manage.
+    def _fetch_list_columns(self, context: Context | None, ids: Sequence[Id]) -> dict[Id, Record]:
+        """Fetch orders as a plain list has them, in smaller parts where the store fails.
 
         Args:
             context: The partition.
             ids: Their ids.
 
         Returns:
-            The orders by id, without those that have gone. What cannot be read is noted, for the
-            orders themselves are at hand.
+            The orders by id, without deleted ones. A failure is noted and raised at the end of the
+            list, because the orders themselves have been read.
         """
         params: Params = {
             "order_id": ",".join(map(str, ids)),
             "items_per_page": len(ids),
             "page": 1,
         }
-        alone = len(ids) == 1
-        request = self.request(context, self.path, params=params, divisible=not alone)
+        is_single = len(ids) == 1
+        request = self.request(context, self.path, params=params, divisible=not is_single)
         faults = self._faults[where(self.name, context)]
         if len(faults) >= MAX_UNREADABLE_ROWS:
             return {}
-        parse = partial(self._opened_plain, params, ids)
+        parse = partial(self._parse_list_columns, params, ids)
         found: dict[Id, Record] = {}
         try:
             found = self.client.find(request, parse) or {}
         except TapStopped:
             raise
         except TapError as error:
-            if alone or not isinstance(error, RequestTooLarge):
-                some = f"{ids[0]}" if alone else f"{ids[0]} to {ids[-1]}"
+            if is_single or not isinstance(error, RequestTooLarge):
+                some = f"{ids[0]}" if is_single else f"{ids[0]} to {ids[-1]}"
                 columns = ", ".join(f"`{name}`" for name in self.list_columns)
                 msg = f"orders {some} were read without {columns}: {error.reason}"
                 faults.append(PartitionFailed(msg, error.where))
                 return {}
-        missing = [] if alone else [id_ for id_ in ids if id_ not in found]
+        missing = [] if is_single else [id_ for id_ in ids if id_ not in found]
         half = -(-len(missing) // 2)
         for part in filter(None, (missing[:half], missing[half:])):
-            found |= self._plain(context, part)
+            found |= self._fetch_list_columns(context, part)
         return found
 
-    def _opened_plain(self, params: Params, ids: Sequence[Id], body: bytes) -> dict[Id, Record]:
-        answer = self.opened(body)
-        answer.check(params)
-        if answer.total is not None and len(answer.records) < min(answer.total, len(ids)):
-            msg = f"the answer has {len(answer.records)} of the {answer.total} orders it announces"
+    def _parse_list_columns(
+        self, params: Params, ids: Sequence[Id], body: bytes
+    ) -> dict[Id, Record]:
+        response = self.parse_list(body)
+        response.check(params)
+        count, total = len(response.records), response.total
+        if total is not None and count < min(total, len(ids)):
+            msg = f"the response has {count} of the {total} orders it announces"
             raise InvalidResponse(msg)
-        rows = map(values_of, self.rows(answer.records).records)
-        found = {id_: row for row in rows if (id_ := id_of(row, "order_id")) is not None}
+        rows = map(values_of, self.parse_rows(response.records).records)
+        found = {id_: row for row in rows if (id_ := id_from(row, "order_id")) is not None}
         if not found.keys() <= set(ids):
-            msg = "the answer has orders that were not asked for"
+            msg = "the response has orders that were not requested"
             raise InvalidResponse(msg)
         return found
 
@@ -206,8 +208,7 @@ class OrderItems(CSCartStream):
     secret_columns = ("ekey", "extra.ekey")
 
     @override
-    def inner(self, parent: Record) -> Iterable[t.Any]:
-        """Take the lines out of an order. See the base class."""
+    def child_rows(self, parent: Record) -> Iterable[t.Any]:
         owner = {"order_id": parent.get("order_id")}
         return flatten_rows(owner, parent.get("products"), "item_id")
 
@@ -225,8 +226,7 @@ class Shipments(CSCartStream):
 
     @override
     def filters(self, start: datetime | None) -> Params:
-        """Ask for those made of late. See the base class."""
-        return period(start, "shipment_")
+        return created_since(start, "shipment_")
 
 
 class Carts(CSCartStream):
@@ -237,47 +237,47 @@ class Carts(CSCartStream):
     primary_keys = ("user_id", "company_id")
     privilege = "view_users"
     sort_by = "date"
-    secret_columns = tuple(f"user_data.{name}" for name in OF_ACCOUNTS)
+    secret_columns = tuple(f"user_data.{name}" for name in ACCOUNT_SECRETS)
 
     @override
     def adjust(self, record: Record) -> None:
-        """Give carts of a Multi-Vendor, which belong to no store, the store 0."""
+        """Set the store of carts of a Multi-Vendor, which have none, to 0."""
         record.setdefault("company_id", 0)
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read each storefront's: a list of all has but one cart of a customer."""
+        """Read each storefront: a list of all of them has one cart only of each customer."""
         stores = self.api.store.storefronts
         if not context and not self.api.store.edition:
             self.logger.warning(
-                "carts: the storefronts cannot be seen: if there are several, but one cart of each "
+                "carts: the storefronts cannot be seen: if there are several, only one cart per "
                 "customer is read; give the account the privilege `view_stores` or `view_vendors`."
             )
         if context or len(stores) < 2:  # noqa: PLR2004
-            lists = [self.pages(context, start, {})]
+            lists = [self.read_list(context, start, {})]
         else:
-            lists = [self.pages({COMPANY: store}, start, {}) for store in stores]
-        return self.several(lists if context else [self._all(), *lists])
+            lists = [self.read_list({COMPANY: store}, start, {}) for store in stores]
+        return self.read_all(lists if context else [self._require_storefronts(), *lists])
 
-    def _all(self) -> Iterator[Page]:
-        """Make sure that all storefronts are known."""
+    def _require_storefronts(self) -> Iterator[Page]:
+        """Fail if the storefronts are unknown."""
         self.require("stores", None)
         yield from ()
 
     @override
-    def with_derived(self, context: Context | None, rows: Page) -> Page:
-        """Ask for the lines of each cart, if they are wanted. See the base class."""
+    def add_children(self, context: Context | None, rows: Page) -> Page:
+        """Fetch the lines of each cart, if their stream is selected."""
         page = Page(rows.records, rows.valid)
         if self.children:
             (items,) = t.cast("list[CartItems]", self.children)
             carts = [values_of(record) for record in rows.records]
             lines: list[t.Any] = []
-            details = self.details(context, [id_of(cart, "user_id") for cart in carts])
-            for cart, more in zip(carts, details, strict=True):
-                if isinstance(more, PartitionFailed):
-                    self.add_fault(context, more)
-                elif more is not None:
-                    lines += items.inner({**cart, **more})
+            details = self.fetch_by_id(context, [id_from(cart, "user_id") for cart in carts])
+            for cart, detail in zip(carts, details, strict=True):
+                if isinstance(detail, PartitionFailed):
+                    self.add_fault(context, detail)
+                elif detail is not None:
+                    lines += items.child_rows({**cart, **detail})
             page.children = {items.name: child_page(lines)}
         return page
 
@@ -294,8 +294,7 @@ class CartItems(CSCartStream):
     parent_stream_type = Carts
 
     @override
-    def inner(self, parent: Record) -> Iterable[t.Any]:
-        """Take the lines out of a cart. See the base class."""
+    def child_rows(self, parent: Record) -> Iterable[t.Any]:
         owner = {name: parent.get(name) for name in ("user_id", "company_id")}
         return flatten_rows(owner, parent.get("products"), "item_id")
 

@@ -1,4 +1,4 @@
-"""How the store is set up: who sells, how one pays and ships, languages, pages, settings."""
+"""The setup of the store: sellers, payments, shippings, languages, pages, settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from commerce_taps.http import where
 from commerce_taps.records.normalize import values_of
 from tap_cscart.api import company_ids
 from tap_cscart.capabilities import CSCART, MULTIVENDOR, edition_of
-from tap_cscart.stream import CSCartStream, id_of
+from tap_cscart.stream import CSCartStream, id_from
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +24,11 @@ if t.TYPE_CHECKING:
 
 
 class CompanyStream(CSCartStream, abc.ABC):
-    """Those who sell: storefronts of a CS-Cart, vendors of a Multi-Vendor."""
+    """The sellers: storefronts of a CS-Cart, vendors of a Multi-Vendor."""
 
     primary_keys = ("company_id",)
     sort_by = "id"
-    of_company = False
+    per_company = False
     detail_columns = (
         *("address", "city", "state", "country", "zipcode", "phone", "url"),
         *("tax_number", "categories", "request_user_id"),
@@ -36,11 +36,11 @@ class CompanyStream(CSCartStream, abc.ABC):
     secret_columns = ("request_account_data",)
 
     edition: t.ClassVar[str]
-    """The edition that has them."""
+    """The edition that has this kind of sellers."""
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read them, unless the edition has none: it answers with its own. See the base class."""
+        """Read them, unless the edition has none: it would return its own kind instead."""
         if not self.api.store.edition:
             self.require("stores", context)
         elif self.api.store.edition != self.edition:
@@ -55,15 +55,15 @@ class CompanyStream(CSCartStream, abc.ABC):
             raise PartitionSkipped(msg, where(self.name, context)) from error
 
     @override
-    def completed(self, context: Context | None, rows: Page) -> Page:
-        """Leave out what is of the other edition or not in `company_ids`. See the base class."""
+    def enrich(self, context: Context | None, rows: Page) -> Page:
+        """Leave out sellers of the other edition, and those not in `company_ids`."""
         ids, is_known = company_ids(self.config), bool(self.api.store.edition)
-        wanted = []
+        keep = []
         for row in map(values_of, rows.records):
             is_own = is_known or edition_of([row]) in {self.edition, ""}
-            id_ = id_of(row, "company_id")
-            wanted.append(is_own and (not ids or id_ is None or id_ in ids))
-        return super().completed(context, rows.only(wanted))
+            id_ = id_from(row, "company_id")
+            keep.append(is_own and (not ids or id_ is None or id_ in ids))
+        return super().enrich(context, rows.only(keep))
 
 
 class Stores(CompanyStream):
@@ -121,12 +121,12 @@ class Statuses(CSCartStream):
     path = "statuses"
     primary_keys = ("status_id",)
     privilege = "manage_order_statuses"
-    of_company = False
+    per_company = False
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read those of orders, then those of shipments. See the base class."""
-        return self.several(self.pages(context, start, {"type": kind}) for kind in ("O", "S"))
+        """Read those of orders, then those of shipments."""
+        return self.read_all(self.read_list(context, start, {"type": kind}) for kind in ("O", "S"))
 
 
 class Languages(CSCartStream):
@@ -136,8 +136,8 @@ class Languages(CSCartStream):
     path = "languages"
     primary_keys = ("lang_id",)
     privilege = "view_languages"
-    of_company = False
-    speaks = False  # told a language, the store answers with that one alone
+    per_company = False
+    localized = False  # with `lang_code`, the store lists that language only
 
 
 class Settings(CSCartStream):
@@ -148,7 +148,7 @@ class Settings(CSCartStream):
     primary_keys = ("object_id",)
     privilege = "view_settings"
     selected_by_default = False
-    # Which of the settings are passwords, tokens and keys of add-ons no one can know.
+    # Any setting may hold a password, token or key of an add-on.
     secret_columns = ("value",)
 
 
@@ -181,31 +181,31 @@ class Langvars(CSCartStream):
     path = "langvars"
     primary_keys = ("lang_code", "name")
     privilege = "view_languages"
-    of_company = False
+    per_company = False
     selected_by_default = False
     cost = "pages of thousands of texts in each language"
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read one language after the other, or that of `lang_code`. See the base class."""
-        wanted = self.config.get("lang_code")
-        codes = [wanted] if wanted else self.api.store.languages
+        """Read one language after the other, or that of `lang_code`."""
+        language = self.config.get("lang_code")
+        codes = [language] if language else self.api.store.languages
         lists = [
-            self.pages(context, start, {"lang_code": code, "sl": code}, {"lang_code": code})
+            self.read_list(context, start, {"lang_code": code, "sl": code}, {"lang_code": code})
             for code in codes
         ]
-        return self.several(lists if wanted else [self._all(context), *lists])
+        return self.read_all(lists if language else [self._require_languages(context), *lists])
 
-    def _all(self, context: Context | None) -> Iterator[Page]:
-        """Make sure that all languages are known: a text without one could not be told apart."""
+    def _require_languages(self, context: Context | None) -> Iterator[Page]:
+        """Fail if the languages are unknown: the language is part of the key of a text."""
         self.require("languages", context)
         if not self.api.store.languages:
             next(
-                self.listed(context, {}, {"lang_code": ""}), None
+                self.iter_list(context, {}, {"lang_code": ""}), None
             )  # unless this account may not see these either
             msg = (
                 "the languages of the store cannot be seen: give the account the privilege "
-                f"`{self.privilege}`, or say in `lang_code` which one to read"
+                f"`{self.privilege}`, or set `lang_code`"
             )
             raise PartitionFailed(msg, where(self.name, context))
         yield from ()
@@ -221,7 +221,7 @@ class Currencies(CSCartStream):
     primary_keys = ("currency_code",)
     privilege = "view_catalog"
     add_on = "storefront_rest_api"
-    of_company = False
+    per_company = False
     selected_by_default = False
 
 

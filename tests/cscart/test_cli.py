@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_cscart.responses import store_address
+from tap_cscart.api import store_address
 from tap_cscart.tap import TapCSCart
 from tests.cscart.conftest import KINDS, catalog, settings_for, truth
 from tests.runs import in_process
@@ -74,7 +74,7 @@ MISTAKES = {
     "no such company": Mistake(
         "Setting `company_ids`: the store has none with the id 77", {"company_ids": ["1", "77"]}
     ),
-    "a web page": Mistake("a web page came instead of an answer", {"store_url": "{url}/html"}),
+    "a web page": Mistake("the response is a web page", {"store_url": "{url}/html"}),
     "nobody there": Mistake(
         r"no response .127\.0\.0\.1: .*ConnectionError.: check the network",
         {"store_url": "http://127.0.0.1:9", "max_retries": 1},

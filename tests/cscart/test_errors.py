@@ -61,7 +61,7 @@ def test_of_orders_that_may_not_be_seen_nothing_is_said(run: Taps, sandbox: Sand
     ended = run(sandbox, email=email, api_key=accounts("")[email].key, catalog=only)
     assert "it shows no orders, and lists products with their texts" in ended.log
     assert "orders: the account may not read this" in ended.log
-    assert "orders: the store cannot tell" not in ended.log
+    assert "orders: the store reports new orders" not in ended.log
     assert ended.output.rows("product_option_exceptions")
 
 
@@ -233,14 +233,14 @@ def test_a_list_that_ends_before_its_total_fails_with_its_rows_written(
 @pytest.mark.parametrize(
     ("status", "body", "says"),
     [
-        (200, PAGE, "a web page came instead of an answer, .* it begins with 'Closed back soon'"),
+        (200, PAGE, "the response is a web page, .* it begins with 'Closed back soon'"),
         (403, PAGE, "replied in place of the store .*Closed back soon"),
         (406, "Blocked by rule 9", "replied in place of the store .*Blocked by rule 9"),
         (404, PAGE, "the web server finds nothing at this address: check `store_url`, and set"),
         (400, api_error(400), "the store rejects the request .something in the store's"),
         (500, PAGE, "the API has an internal error .Closed back soon"),
         (200, '{"taxes": [', "the response cannot be read"),
-        (200, '{"other": []}', "the answer has no `taxes`; it begins with"),
+        (200, '{"other": []}', "the response has no `taxes`; it begins with"),
         (200, '{"taxes": ["no object"]}', "every row lacks its key"),
     ],
     ids=["web page", "firewall", "rule", "no such page", "bad request", "fault", "cut", "other",

@@ -25,7 +25,7 @@ TIMESTAMPS = ("timestamp", "avail_since", "reply_timestamp")
 OTHERS = ("amount", "tax_ids", "main_pair", "extra", "products", "name", "id")
 
 
-def normalized(record: Record, stream: str) -> Record:
+def normalize(record: Record, stream: str) -> Record:
     found = normalizer(stream)(encode(record))
     assert found is not None
     return found
@@ -94,7 +94,7 @@ def normalized(record: Record, stream: str) -> Record:
     ids=repr,
 )
 def test_value_becomes_what_its_schema_declares(field: str, sent: Any, emitted: Any) -> None:  # noqa: ANN401
-    found = normalized({field: sent}, PRODUCTS)[field]
+    found = normalize({field: sent}, PRODUCTS)[field]
     assert found == emitted
     assert type(found) is type(emitted)
     if isinstance(emitted, Decimal):
@@ -102,19 +102,19 @@ def test_value_becomes_what_its_schema_declares(field: str, sent: Any, emitted: 
 
 
 def test_name_means_what_its_own_stream_declares() -> None:
-    assert normalized({"cart_products": "a:0:{}"}, "call_requests") == {"cart_products": "a:0:{}"}
-    assert normalized({"products": {"7": "2"}}, "shipments") == {
+    assert normalize({"cart_products": "a:0:{}"}, "call_requests") == {"cart_products": "a:0:{}"}
+    assert normalize({"products": {"7": "2"}}, "shipments") == {
         "products": [{"item_id": 7, "amount": 2}]
     }
-    assert normalized({"products": [{"amount": "2"}]}, "carts") == {"products": [{"amount": 2}]}
-    assert normalized({"id": "5"}, "product_variation_groups") == {"id": 5}
-    assert normalized({"id": "5"}, PRODUCTS) == {"id": "5"}
-    assert normalized({"discounts": {"A": "1.50"}}, PRODUCTS) == {
+    assert normalize({"products": [{"amount": "2"}]}, "carts") == {"products": [{"amount": 2}]}
+    assert normalize({"id": "5"}, "product_variation_groups") == {"id": 5}
+    assert normalize({"id": "5"}, PRODUCTS) == {"id": "5"}
+    assert normalize({"discounts": {"A": "1.50"}}, PRODUCTS) == {
         "discounts": {"A": Decimal("1.50")}
     }
     votes = {"helpfulness": {"helpfulness": "3", "vote_up": "4"}}
-    assert normalized(votes, "product_reviews") == {"helpfulness": {"helpfulness": 3, "vote_up": 4}}
-    assert normalized({"helpfulness": []}, "product_reviews") == {"helpfulness": {}}
+    assert normalize(votes, "product_reviews") == {"helpfulness": {"helpfulness": 3, "vote_up": 4}}
+    assert normalize({"helpfulness": []}, "product_reviews") == {"helpfulness": {}}
 
 
 texts = st.text()
@@ -131,19 +131,19 @@ streams = st.sampled_from([*KINDS])
 
 @given(records, streams)
 def test_random_record_keeps_every_field(record: Record, stream: str) -> None:
-    assert normalized(record, stream).keys() == record.keys()
-    encode(normalized(record, stream))
+    assert normalize(record, stream).keys() == record.keys()
+    encode(normalize(record, stream))
 
 
 @given(records, streams)
 def test_normalizing_twice_changes_nothing(record: Record, stream: str) -> None:
-    once = normalized(record, stream)
-    assert normalized(once, stream) == once
+    once = normalize(record, stream)
+    assert normalize(once, stream) == once
 
 
 @given(st.sampled_from(FLAGS), texts)
 def test_flag_is_true_for_y_only(field: str, text: str) -> None:
-    found = normalized({field: text}, PRODUCTS)[field]
+    found = normalize({field: text}, PRODUCTS)[field]
     assert found == {"Y": True, "N": False, "": None}.get(text, text)
 
 
@@ -151,7 +151,7 @@ def test_flag_is_true_for_y_only(field: str, text: str) -> None:
 def test_amount_keeps_every_digit(field: str, amount: Decimal) -> None:
     text = format(amount, "f")
     amount = Decimal(text)  # the same without an exponent
-    found = normalized({field: text}, PRODUCTS)[field]
+    found = normalize({field: text}, PRODUCTS)[field]
     assert format(found, "f") == text
     assert Decimal(encode(found).decode()).as_tuple() == amount.as_tuple()
 
@@ -162,5 +162,5 @@ def test_amount_keeps_every_digit(field: str, amount: Decimal) -> None:
 )
 def test_timestamp_stays_the_same_moment(field: str, moment: datetime) -> None:
     seconds = int(dates.floor(moment).timestamp())
-    found = normalized({field: str(seconds)}, PRODUCTS)[field]
+    found = normalize({field: str(seconds)}, PRODUCTS)[field]
     assert found is None if seconds == 0 else dates.parse(found) == dates.floor(moment)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commerce_taps.errors import InvalidResponse
-from tap_cscart.responses import Answer, listing
+from tap_cscart.responses import ListResponse, parse_list
 from tests.cscart.conftest import catalog, differences, off, truth
 
 if TYPE_CHECKING:
@@ -21,16 +21,18 @@ ASKED = {"page": 3, "items_per_page": 10}
 @pytest.mark.parametrize(
     ("asked", "answer"),
     [
-        ({}, Answer([], 1, 100)),
-        ({}, Answer([], 4, 100)),
-        ({"user_type": "C"}, Answer([], 3, 100, {"user_type": "A"})),
-        ({"order_id": "1,2"}, Answer([], 3, 100, {"order_id": "1"})),
-        ({}, Answer([], 3, 100, {"get_orders_data": "1"})),
-        ({}, Answer([], 3, 100, {"updated_in_hours": 5})),
+        ({}, ListResponse([], 1, 100)),
+        ({}, ListResponse([], 4, 100)),
+        ({"user_type": "C"}, ListResponse([], 3, 100, {"user_type": "A"})),
+        ({"order_id": "1,2"}, ListResponse([], 3, 100, {"order_id": "1"})),
+        ({}, ListResponse([], 3, 100, {"get_orders_data": "1"})),
+        ({}, ListResponse([], 3, 100, {"updated_in_hours": 5})),
     ],
     ids=["page before", "page behind", "accounts", "orders", "whole orders", "newer ones"],
 )
-def test_an_answer_to_another_question_is_known(asked: dict[str, Any], answer: Answer) -> None:
+def test_an_answer_to_another_question_is_known(
+    asked: dict[str, Any], answer: ListResponse
+) -> None:
     with pytest.raises(InvalidResponse):
         answer.check(ASKED | asked)
 
@@ -38,47 +40,52 @@ def test_an_answer_to_another_question_is_known(asked: dict[str, Any], answer: A
 @pytest.mark.parametrize(
     ("asked", "answer"),
     [
-        ({}, Answer([])),
-        ({}, Answer([], 3, 100, {"page": 3, "type": "simple", "feature_types": []})),
-        ({"user_type": "C", "type": "O"}, Answer([], 3, 100, {"user_type": "C", "type": True})),
-        ({"get_orders_data": 1}, Answer([], 3, 100, {"get_orders_data": "1"})),
-        ({}, Answer([], 2, 20)),
-        ({}, Answer([], 1)),
+        ({}, ListResponse([])),
+        ({}, ListResponse([], 3, 100, {"page": 3, "type": "simple", "feature_types": []})),
+        (
+            {"user_type": "C", "type": "O"},
+            ListResponse([], 3, 100, {"user_type": "C", "type": True}),
+        ),
+        ({"get_orders_data": 1}, ListResponse([], 3, 100, {"get_orders_data": "1"})),
+        ({}, ListResponse([], 2, 20)),
+        ({}, ListResponse([], 1)),
     ],
     ids=["silent", "defaults", "accounts", "whole orders", "last page again", "no total"],
 )
-def test_what_a_store_says_of_itself_may_be_right(asked: dict[str, Any], answer: Answer) -> None:
+def test_what_a_store_says_of_itself_may_be_right(
+    asked: dict[str, Any], answer: ListResponse
+) -> None:
     answer.check(ASKED | asked)
 
 
 def test_a_bare_list_is_right_in_version_1_only() -> None:
-    assert len(listing(b'[{"tax_id":"1"}]', "taxes", bare=True).records) == 1
+    assert len(parse_list(b'[{"tax_id":"1"}]', "taxes", bare=True).records) == 1
     with pytest.raises(InvalidResponse):
-        listing(b'[{"tax_id":"1"}]', "taxes")
+        parse_list(b'[{"tax_id":"1"}]', "taxes")
 
 
 OPTION = {"9": {"option_id": "9", "product_id": "987654"}}
 WRONG: list[tuple[str, str, Any, str]] = [
-    ("orders", r"/orders\?sort_by", {"orders": [{"order_id": "1"}]}, "come without"),
+    ("orders", r"/orders\?sort_by", {"orders": [{"order_id": "1"}]}, "its rows lack what"),
     ("orders", r"/orders\?order_id", {"orders": [], "params": {"order_id": "1"}}, "`order_id`"),
-    ("products", r"/products\?sort_by", {"products": [{"product_id": "1"}]}, "come without"),
+    ("products", r"/products\?sort_by", {"products": [{"product_id": "1"}]}, "its rows lack what"),
     ("users", r"/users\?", {"users": [], "params": {"user_type": "Z"}}, "`user_type` is Z"),
     (
         "users",
         r"/users\?",
         {"users": [], "params": {"page": 3, "total_items": "999"}},
-        "page 3 came in place of page 1",
+        "the response is page 3 instead of page 1",
     ),
     ("taxes", r"/taxes\?", {"taxes": [{"tax": "VAT"}]}, "lacks its key (tax_id)"),
-    ("usergroups", r"/usergroups/\d", "[]", "the answer is not the row"),
-    ("usergroups", r"/usergroups/\d", {"usergroup_id": "987654"}, "the answer is not the row"),
+    ("usergroups", r"/usergroups/\d", "[]", "the response is not the row"),
+    ("usergroups", r"/usergroups/\d", {"usergroup_id": "987654"}, "the response is not the row"),
     (
         "user_usergroups",
         r"/users/\d+/usergroups",
         [{"4": {"link_id": "1"}}],
         "lacks its key (link_id)",
     ),
-    ("product_options", r"/options\?", OPTION, "about another product"),
+    ("product_options", r"/options\?", OPTION, "of another product"),
     ("product_options", r"/options\?", "[]", "HTTP 404"),
 ]
 

@@ -10,7 +10,8 @@ import pytest
 
 from commerce_taps.records.conform import encode
 from commerce_taps.records.normalize import values_of
-from tap_cscart.responses import api_message, collection, listing, reviews
+from tap_cscart.api import api_message
+from tap_cscart.responses import parse_collection, parse_list, parse_reviews
 from tap_cscart.tap import TapCSCart
 from tests.contract import mistakes
 from tests.cscart.conftest import KINDS, SAMPLES
@@ -77,18 +78,18 @@ def shaped(tap: TapCSCart, name: str) -> Shaped:
     body = (SAMPLES / f"{name}.json").read_bytes()
     stream: CSCartStream = tap.streams[STREAM_OF.get(name, name)]  # type: ignore[assignment]
     if name in SINGLE:
-        raws = [*collection(b"[%b]" % body)]
+        raws = [*parse_collection(b"[%b]" % body)]
     elif name in BARE:
-        raws = collection(body)
+        raws = parse_collection(body)
     elif name.startswith("product_reviews"):
-        raws = reviews(body, "product_reviews").records
+        raws = parse_reviews(body, "product_reviews").records
     elif name == "options_global_4_20":
-        raws = listing(body, "product_options").records
+        raws = parse_list(body, "product_options").records
     elif name.endswith("_unwrapped"):
-        raws = listing(body, stream.path, bare=True).records
+        raws = parse_list(body, stream.path, bare=True).records
     else:
-        raws = stream.opened(body).records
-    found = stream.rows(raws, ADDED.get(stream.name))
+        raws = stream.parse_list(body).records
+    found = stream.parse_rows(raws, ADDED.get(stream.name))
     decoded = [json.loads(encode(values_of(one)), parse_float=Decimal) for one in found.records]
     return Shaped([json.loads(bytes(raw)) for raw in raws], decoded, stream.shape.schema)
 
@@ -281,7 +282,7 @@ def test_carts(tap: TapCSCart) -> None:
 
 def test_a_cart_of_a_store_without_companies_gets_the_company_0(tap: TapCSCart) -> None:
     stream: CSCartStream = tap.streams["carts"]  # type: ignore[assignment]
-    (record,) = stream.rows(collection(b'[{"user_id":"1","user_data":[]}]')).records
+    (record,) = stream.parse_rows(parse_collection(b'[{"user_id":"1","user_data":[]}]')).records
     assert values_of(record) == {"user_id": 1, "user_data": {}, "company_id": 0}
 
 
@@ -327,7 +328,7 @@ def test_reviews_come_out_of_their_pair(tap: TapCSCart) -> None:
     assert review["message"]["comment"] == "Nice."
     assert review["helpfulness"] == {"helpfulness": 2, "vote_up": 2, "vote_down": 0}
     flat = b'{"product_reviews":[{"product_review_id":7},{"product_review_id":8}],"params":[]}'
-    assert len(reviews(flat, "product_reviews").records) == 2
+    assert len(parse_reviews(flat, "product_reviews").records) == 2
 
 
 def test_what_is_no_quirk_stays_as_it_is(tap: TapCSCart) -> None:

@@ -74,7 +74,7 @@ MUTANTS = (
     Mutant(
         "the parameters of the store's answer are not checked",
         "tap_cscart/responses.py",
-        '            if told not in {"", right or "0"} and (right or name in NARROWING):\n',
+        '            if echoed not in {"", sent or "0"} and (sent or name in ECHOED_PARAMS):\n',
         "            if False:\n",
         "tests/cscart/test_questions.py::test_an_answer_to_another_question_is_known",
     ),
