@@ -1,1 +1,1 @@
-"""A Singer target for DuckDB: every digit, every row, at the speed of DuckDB."""
+"""A Singer target for DuckDB that keeps every row and every digit."""

@@ -155,7 +155,7 @@ SETTINGS: t.Final[tuple[th.Property[t.Any], ...]] = (
     ),
 )
 
-REFUSED: t.Final = {
+UNSUPPORTED: t.Final = {
     "data_flattening_max_level": "flattening is the tap's: set its `flattening_enabled`",
     "flattening_enabled": "flattening is the tap's: set its `flattening_enabled`",
     "stream_maps": "stream maps are the tap's: set its `stream_maps`",
@@ -174,7 +174,7 @@ def check(config: Mapping[str, t.Any]) -> None:
         raise LoadError("The setting `filepath` is missing: the DuckDB file to write.")
     if path and other and path != other:
         raise LoadError("The settings `filepath` and `path` name two files. Leave one out.")
-    for name, why in REFUSED.items():
+    for name, why in UNSUPPORTED.items():
         if config.get(name):
             raise LoadError(f"The setting `{name}` does nothing here: {why}.")
     if not config["flush_all_streams"]:

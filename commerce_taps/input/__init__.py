@@ -1,1 +1,1 @@
-"""What a user hands in, checked: settings, catalog, state and the command line."""
+"""Validates what the user passes in: settings, catalog, state and the command line."""

@@ -1,1 +1,1 @@
-"""A record on its way: out of a response, checked, normalized, selected and mapped."""
+"""Records: decoded from responses, validated, normalized, selected and mapped."""
