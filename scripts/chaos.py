@@ -25,14 +25,14 @@ from tests.chaos import churn, crashes, meltano, scenarios
 from tests.chaos.harness import Outcome
 from tests.chaos.loaders import DuckDBLoader, Loader
 from tests.chaos.taps import TAPS
-from tests.fuzz.cases import altered_responses
+from tests.fuzz.cases import fuzz
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
 
-    Scenario = Callable[[Tested, int, Path], Outcome]
+    Scenario = Callable[[TapUnderTest, int, Path], Outcome]
 
 
 def seeds(text: str) -> range:
@@ -51,78 +51,82 @@ PROMPT: Final = 2.0
 """Seconds within which an interrupted tap must end."""
 
 
-def faults(profile: str, tested: Tested, seed: int, folder: Path) -> Outcome:
+def faults(profile: str, tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Run a profile of faults; every fifth seed has its long stalls and large pages."""
-    return scenarios.faults(tested, profile, seed, folder, quick=seed % EVERY_FIFTH != 0)
+    return scenarios.faults(tap_under_test, profile, seed, folder, quick=seed % EVERY_FIFTH != 0)
 
 
-def each_fault(tested: Tested, seed: int, folder: Path) -> Outcome:
+def each_fault(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Run each fault alone."""
     outcome = Outcome()
     for profile in FAULTS:
         inner = folder / profile
         inner.mkdir()
-        streams = tested.of_each_kind
-        outcome += scenarios.faults(tested, profile, seed, inner, only=streams)
+        streams = tap_under_test.sample_streams
+        outcome += scenarios.faults(tap_under_test, profile, seed, inner, only=streams)
     return outcome
 
 
-def failing(what: str, tested: Tested, seed: int, folder: Path) -> Outcome:
+def failing(what: str, tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Run a fault that never ends."""
-    return scenarios.failing_for_ever(tested, what, seed, folder)
+    return scenarios.permanent_failure(tap_under_test, what, seed, folder)
 
 
-def by_page_number(tested: Tested, seed: int, _folder: Path) -> Outcome:
+def by_page_number(tap_under_test: TapUnderTest, seed: int, _folder: Path) -> Outcome:
     """Read by page number, as most clients do."""
-    return churn.churn_by_page_number(tested, seed)
+    return churn.read_pages_under_churn(tap_under_test, seed)
 
 
-def killed(victims: tuple[str, ...], tested: Tested, seed: int, folder: Path) -> Outcome:
+def killed(
+    victims: tuple[str, ...], tap_under_test: TapUnderTest, seed: int, folder: Path
+) -> Outcome:
     """Kill parts of a pipeline with the small loader."""
-    return crashes.killed(tested, victims, seed, folder, times=3)
+    return crashes.kill(tap_under_test, victims, seed, folder, times=3)
 
 
-def killed_with_duckdb(tested: Tested, seed: int, folder: Path) -> Outcome:
+def killed_with_duckdb(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Kill parts of a pipeline with target-duckdb."""
     victims = (("tap",), ("target",), ("tap", "target"))[seed % 3]
-    return crashes.killed(tested, victims, seed, folder, loader=DuckDBLoader)
+    return crashes.kill(tap_under_test, victims, seed, folder, loader=DuckDBLoader)
 
 
-def disk_full(tested: Tested, seed: int, folder: Path) -> Outcome:
+def disk_full(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Fill the disk; the seeds alternate between both loaders."""
-    loader = DuckDBLoader if seed % 2 and tested.job else Loader
-    return crashes.disk_full(tested, seed, folder, loader=loader)
+    loader = DuckDBLoader if seed % 2 and tap_under_test.job else Loader
+    return crashes.fill_disk(tap_under_test, seed, folder, loader=loader)
 
 
-def interrupted(number: signal.Signals, tested: Tested, seed: int, folder: Path) -> Outcome:
+def interrupted(
+    number: signal.Signals, tap_under_test: TapUnderTest, seed: int, folder: Path
+) -> Outcome:
     """Send a signal to the tap."""
-    return crashes.interrupted(tested, number, seed, folder, prompt=PROMPT)
+    return crashes.interrupt(tap_under_test, number, seed, folder, prompt=PROMPT)
 
 
-def altered(tested: Tested, seed: int, folder: Path) -> Outcome:
+def altered(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Alter one place in one response, many times."""
-    return altered_responses(tested, range(seed * ALTERED, (seed + 1) * ALTERED), folder)
+    return fuzz(tap_under_test, range(seed * ALTERED, (seed + 1) * ALTERED), folder)
 
 
-def scenarios_of(tested: Tested) -> Iterator[tuple[str, Scenario]]:
+def scenarios_of(tap_under_test: TapUnderTest) -> Iterator[tuple[str, Scenario]]:
     """List the scenarios of a tap, by name."""
     yield "faults: flaky, 5 % of requests", partial(faults, "flaky")
     yield "faults: hostile, 30 % of requests", partial(faults, "hostile")
     yield f"faults: each of {len(FAULTS)} alone", each_fault
-    for what, fails in tested.failing.items():
+    for what, fails in tap_under_test.permanent_failures.items():
         yield f"always {fails.status}: {what}", partial(failing, what)
-    if tested.hostile_ids:
+    if tap_under_test.hostile_ids:
         yield "hostile ids", scenarios.hostile_ids
     yield f"responses altered in one place, {ALTERED} of them", altered
-    yield "churn", churn.churn
-    if tested.by_page_number:
+    yield "churn", churn.read_under_churn
+    if tap_under_test.by_page_number:
         yield LOSING, by_page_number
     yield "SIGKILL: tap", partial(killed, ("tap",))
     yield "SIGKILL: loader, SIGPIPE: tap", partial(killed, ("target",))
     yield "SIGKILL: tap and loader", partial(killed, ("tap", "target"))
-    if tested.job:
+    if tap_under_test.job:
         yield "SIGKILL: with target-duckdb", killed_with_duckdb
-        yield "SIGKILL: within meltano run", meltano.killed
+        yield "SIGKILL: within meltano run", meltano.kill
     yield "disk full", disk_full
     yield "SIGTERM", partial(interrupted, signal.SIGTERM)
     yield "Ctrl-C", partial(interrupted, signal.SIGINT)
@@ -143,12 +147,12 @@ def main(words: Sequence[str]) -> int:
         flush=True,
     )
     notes: list[str] = []
-    for tested in TAPS:
-        for title, scenario in scenarios_of(tested):
-            name = f"{tested}: {title}"
+    for tap_under_test in TAPS:
+        for title, scenario in scenarios_of(tap_under_test):
+            name = f"{tap_under_test}: {title}"
             if words and not any(word in name for word in words):
                 continue
-            outcome = play(tested, scenario)
+            outcome = play(tap_under_test, scenario)
             print(
                 f"{name:<60}  {outcome.runs:>5}  {outcome.expected:>9,}  {outcome.lost:>6}  "
                 f"{outcome.invented:>8}  {outcome.leaked:>6}  {outcome.stall:>5.1f} s",
@@ -162,14 +166,14 @@ def main(words: Sequence[str]) -> int:
     return 1 if notes else 0
 
 
-def play(tested: Tested, scenario: Scenario) -> Outcome:
+def play(tap_under_test: TapUnderTest, scenario: Scenario) -> Outcome:
     """Run a scenario with every seed."""
     total = Outcome()
     for seed in SEEDS:
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             try:
-                outcome = scenario(tested, seed, Path(folder))
+                outcome = scenario(tap_under_test, seed, Path(folder))
             except Exception as error:  # noqa: BLE001 - an error in one must not hide the others
                 outcome = Outcome(notes=[repr(error)])
         outcome.notes = [f"seed {seed}: {note}" for note in outcome.notes]

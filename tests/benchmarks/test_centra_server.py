@@ -119,6 +119,6 @@ def test_order_has_form_of_fake_api(orders: str) -> None:
     assert {name for name in row if row[name] != right[name]} == own
 
 
-def test_other_lists_not_found(orders: str) -> None:
+def test_other_list_is_not_found(orders: str) -> None:
     url = orders.replace("/orders", "/customers")
     assert requests.get(url, headers=HEADERS, timeout=30).status_code == 404

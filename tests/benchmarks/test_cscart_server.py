@@ -77,7 +77,7 @@ def test_response_has_form_of_fake_api(bulk: Store, name: str, key: str, query: 
     assert row.keys() == other.keys()
 
 
-def test_lines_name_their_order(bulk: Store) -> None:
+def test_lines_have_id_of_their_order(bulk: Store) -> None:
     orders = bulk.fetch(f"orders?{WHOLE}&page=2&items_per_page=50")["orders"]
     for order in orders:
         assert {line["order_id"] for line in order["products"].values()} <= {order["order_id"]}

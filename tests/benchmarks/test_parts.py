@@ -64,7 +64,7 @@ def test_programs_take_turns() -> None:
     assert not divide("a ÷ b", taken, "a", "b", target=0.6, at_least=True).met
 
 
-def test_a_whole_program_is_measured_with_its_memory(tmp_path: Path) -> None:
+def test_program_is_measured_with_memory(tmp_path: Path) -> None:
     output = tmp_path / "out"
     usage = run([sys.executable, "-c", "x = b'x' * (64 << 20); print('done')"], output=output)
     assert output.read_text() == "done\n"
@@ -72,7 +72,7 @@ def test_a_whole_program_is_measured_with_its_memory(tmp_path: Path) -> None:
     assert usage.cpu > 0
 
 
-def test_a_program_that_fails_is_no_measurement(tmp_path: Path) -> None:
+def test_failed_program_raises_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with 3: too bad"):
         run(
             [sys.executable, "-c", "import sys; sys.stderr.write('too bad'); sys.exit(3)"],
@@ -80,12 +80,12 @@ def test_a_program_that_fails_is_no_measurement(tmp_path: Path) -> None:
         )
 
 
-def test_programs_that_read_other_rows_are_not_compared() -> None:
+def test_programs_reading_other_rows_are_rejected() -> None:
     same(tap=3, loop=3)
     with pytest.raises(RuntimeError, match="not the same rows"):
         same(tap=3, loop=4)
 
 
-def test_the_median_decides() -> None:
+def test_median_decides_about_target() -> None:
     assert Row("x", [0.1, 0.2, 9.0], target=0.3).met
     assert Row("x", [0.1]).met is None

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from commerce_sandbox import ChurnOptions, Sandbox
 from tests.chaos.harness import Outcome, Tap
-from tests.chaos.tested import CANARY, decode
+from tests.chaos.tap_under_test import CANARY, decode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, ItemsView, Iterable
     from pathlib import Path
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
     from tests.contract import Key, Record
 
 PAGE_SIZE: Final = 25
@@ -51,22 +51,27 @@ class History:
     start and of the end.
 
     Args:
-        tested: The tap that is to read them.
+        tap_under_test: The tap that is to read them.
         sandbox: The sandbox, before its first request.
         streams: The streams to follow.
         told: Those of which every change is told.
     """
 
     def __init__(
-        self, tested: Tested, sandbox: Sandbox, streams: Iterable[str], told: Collection[str]
+        self,
+        tap_under_test: TapUnderTest,
+        sandbox: Sandbox,
+        streams: Iterable[str],
+        told: Collection[str],
     ) -> None:
-        self._tested = tested
+        self._tap_under_test = tap_under_test
         self._sandbox = sandbox
         self._told = told
         # For each row its versions, each with the number of requests that had come in before.
         self._versions: dict[str, dict[Key, list[tuple[int, Record | None]]]] = {
             stream: defaultdict(
-                list, {key: [(0, row)] for key, row in tested.truth(sandbox, stream).items()}
+                list,
+                {key: [(0, row)] for key, row in tap_under_test.truth(sandbox, stream).items()},
             )
             for stream in streams
         }
@@ -77,7 +82,7 @@ class History:
         """End the churn, and learn what it has done."""
         self._sandbox.settle()
         for one in self._sandbox.churned:
-            place = self._tested.place(one.changed)
+            place = self._tap_under_test.locate(one.changed)
             if one.changed.change == "deleted":
                 self._deleted.append(one.changed.key.items())
             if place and place[0] in self._told:
@@ -87,7 +92,7 @@ class History:
                 if one.changed.change == "unmarked":
                     self._unmarked.add(place)
         for stream in self._versions.keys() - self._told:
-            right = self._tested.truth(self._sandbox, stream)
+            right = self._tap_under_test.truth(self._sandbox, stream)
             for key in self._versions[stream].keys() | right.keys():
                 version = (len(self._sandbox.requests), right.get(key))
                 self._versions[stream][key].append(version)
@@ -113,7 +118,9 @@ class History:
 
         def same(came: Record, right: Record | None) -> bool:
             """Tell whether a row that came is a version of it."""
-            return right is not None and (not whole or self._tested.same(stream, came, right))
+            return right is not None and (
+                not whole or self._tap_under_test.same(stream, came, right)
+            )
 
         for key, known in versions.items():
             # Where it cannot be told when the reading began, it was with the first request.
@@ -131,14 +138,14 @@ class History:
 
     def compare_now(self, outcome: Outcome, stream: str, found: dict[Key, Record]) -> None:
         """Compare with truth, but for what is nowhere told: deleted rows, changes without stamp."""
-        right = self._tested.truth(self._sandbox, stream)
+        right = self._tap_under_test.truth(self._sandbox, stream)
         versions = self._versions[stream]
-        same = partial(self._tested.same, stream)
+        same = partial(self._tap_under_test.same, stream)
 
         def is_old(key: Key) -> bool:
             """Tell whether a row may be as it was before a change that nothing tells of."""
             if stream not in self._told:  # nor are all its versions known
-                return stream in self._tested.untold
+                return stream in self._tap_under_test.unreported
             return (stream, key) in self._unmarked and any(
                 row is not None and same(found[key], row) for _, row in versions[key]
             )
@@ -158,30 +165,32 @@ class History:
         """For each partition, how many requests had come in before the first one for it."""
         began: dict[Key, int] = {}
         for number, request in enumerate(self._sandbox.requests):
-            asked = self._tested.asked(request)
+            asked = self._tap_under_test.partition_of(request)
             if asked and asked[0] == stream:
                 began.setdefault(asked[1], number)
         return began
 
 
-def churn(tested: Tested, seed: int, folder: Path, *, only: Collection[str] = ()) -> Outcome:
+def read_under_churn(
+    tap_under_test: TapUnderTest, seed: int, folder: Path, *, only: Collection[str] = ()
+) -> Outcome:
     """Read streams while they change, and once more when they have settled.
 
     Args:
-        tested: The tap.
+        tap_under_test: The tap.
         seed: Names the data, and what changes in which way.
         folder: Where to write files.
         only: The streams to read; those that are read by default if none are named.
     """
     outcome = Outcome()
-    sandbox, told = _sandbox(tested, seed)
+    sandbox, told = _sandbox(tap_under_test, seed)
     with sandbox:
-        history = History(tested, sandbox, only or tested.by_default, told)
+        history = History(tap_under_test, sandbox, only or tap_under_test.default_streams, told)
         debug = bool(seed % 2)
         tap = Tap(
-            *(tested, sandbox, folder),
+            *(tap_under_test, sandbox, folder),
             debug=debug,
-            only=only or tested.by_default,
+            only=only or tap_under_test.default_streams,
             page_size=PAGE_SIZE,
             concurrency=4,
         )
@@ -201,15 +210,17 @@ def churn(tested: Tested, seed: int, folder: Path, *, only: Collection[str] = ()
     return outcome
 
 
-def churn_by_page_number(tested: Tested, seed: int) -> Outcome:
+def read_pages_under_churn(tap_under_test: TapUnderTest, seed: int) -> Outcome:
     """Read a list while it changes as most clients do: by page number."""
-    assert tested.by_page_number
+    assert tap_under_test.by_page_number
     outcome = Outcome()
-    stream = tested.changing[0]
-    sandbox, told = _sandbox(tested, seed, INTENSITIES[0])
+    stream = tap_under_test.changing[0]
+    sandbox, told = _sandbox(tap_under_test, seed, INTENSITIES[0])
     with sandbox:
-        history = History(tested, sandbox, [stream], told)
-        found: dict[Key, Record] = {key: {} for key in tested.by_page_number(sandbox, PAGE_SIZE)}
+        history = History(tap_under_test, sandbox, [stream], told)
+        found: dict[Key, Record] = {
+            key: {} for key in tap_under_test.by_page_number(sandbox, PAGE_SIZE)
+        }
         outcome.runs += 1
         history.end()
         history.compare(outcome, stream, found, keys_alone=True)
@@ -217,17 +228,24 @@ def churn_by_page_number(tested: Tested, seed: int) -> Outcome:
 
 
 def _sandbox(
-    tested: Tested, seed: int, how: Intensity | None = None
+    tap_under_test: TapUnderTest, seed: int, how: Intensity | None = None
 ) -> tuple[Sandbox, Collection[str]]:
     """Make a sandbox whose data change, and tell of which streams it tells every change."""
     how = how or INTENSITIES[seed % len(INTENSITIES)]
-    number = how.stream if tested.tells_all or how.stream == 0 else seed
-    stream = None if number is None else tested.changing[number % len(tested.changing)]
+    number = how.stream if tap_under_test.reports_all_changes or how.stream == 0 else seed
+    stream = (
+        None if number is None else tap_under_test.changing[number % len(tap_under_test.changing)]
+    )
     options = ChurnOptions(
         rate=how.rate,
         per_request=how.per_request,
-        stream=None if stream is None else tested.in_double(stream),
+        stream=None if stream is None else tap_under_test.name_in_fake_api(stream),
         seed=seed,
     )
-    sandbox = Sandbox(seed=seed, scale=tested.churn_scale, api_key=CANARY, churn=options)
-    return sandbox, tested.changing if tested.tells_all or stream is None else {stream}
+    sandbox = Sandbox(seed=seed, scale=tap_under_test.churn_scale, api_key=CANARY, churn=options)
+    return (
+        sandbox,
+        tap_under_test.changing
+        if tap_under_test.reports_all_changes or stream is None
+        else {stream},
+    )

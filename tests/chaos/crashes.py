@@ -15,7 +15,7 @@ import msgspec
 from commerce_sandbox import Sandbox
 from tests.chaos.harness import Outcome, Run, Tap, leaks
 from tests.chaos.loaders import Loader
-from tests.chaos.tested import CANARY
+from tests.chaos.tap_under_test import CANARY
 from tests.processes import listen, started
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
     from tests.contract import Key, Record, State
     from tests.processes import Process
 
@@ -113,8 +113,8 @@ class Pipeline:
         self._loader.compare(self._outcome)
 
 
-def killed(
-    tested: Tested,
+def kill(
+    tap_under_test: TapUnderTest,
     victims: tuple[str, ...],
     seed: int,
     folder: Path,
@@ -125,7 +125,7 @@ def killed(
     """Kill processes of a pipeline at random moments, then let it end.
 
     Args:
-        tested: The tap.
+        tap_under_test: The tap.
         victims: Which of `tap` and `target` are killed each time.
         seed: Chooses the moments and names the data.
         folder: Where to write files.
@@ -143,12 +143,14 @@ def killed(
                 running[name].kill()
 
     outcome = Outcome()
-    with Sandbox(seed=seed, scale=tested.scale, api_key=CANARY, latency_ms=LATENCY_MS) as sandbox:
-        tap = Tap(tested, sandbox, folder, debug=bool(seed % 2))
+    with Sandbox(
+        seed=seed, scale=tap_under_test.scale, api_key=CANARY, latency_ms=LATENCY_MS
+    ) as sandbox:
+        tap = Tap(tap_under_test, sandbox, folder, debug=bool(seed % 2))
         pipeline = Pipeline(tap, loader(tap, folder), folder, outcome)
         for _ in range(times):
             sandbox.clear_requests()
-            moment = random.randrange(1, tested.requests)
+            moment = random.randrange(1, tap_under_test.requests)
             pipeline.run(strike)
             tap.mutate()
         outcome.expect(struck, "nothing was killed")
@@ -156,11 +158,13 @@ def killed(
     return outcome
 
 
-def disk_full(tested: Tested, seed: int, folder: Path, *, loader: type[Loader] = Loader) -> Outcome:
+def fill_disk(
+    tap_under_test: TapUnderTest, seed: int, folder: Path, *, loader: type[Loader] = Loader
+) -> Outcome:
     """Fill the loader's disk, then free it."""
     outcome = Outcome()
-    with Sandbox(seed=seed, scale=tested.scale, api_key=CANARY) as sandbox:
-        tap = Tap(tested, sandbox, folder, debug=bool(seed % 2))
+    with Sandbox(seed=seed, scale=tap_under_test.scale, api_key=CANARY) as sandbox:
+        tap = Tap(tap_under_test, sandbox, folder, debug=bool(seed % 2))
         pipeline = Pipeline(tap, loader(tap, folder), folder, outcome)
         run, loaded = pipeline.run(full_disk=True)
         outcome.expect(loaded != 0, "the disk was not full")
@@ -171,8 +175,8 @@ def disk_full(tested: Tested, seed: int, folder: Path, *, loader: type[Loader] =
     return outcome
 
 
-def interrupted(
-    tested: Tested,
+def interrupt(
+    tap_under_test: TapUnderTest,
     number: signal.Signals,
     seed: int,
     folder: Path,
@@ -182,7 +186,7 @@ def interrupted(
     """Ask a tap to end: at a random moment, while an answer does not come, and while it waits.
 
     Args:
-        tested: The tap.
+        tap_under_test: The tap.
         number: The signal.
         seed: Chooses the moment and names the data.
         folder: Where to write files.
@@ -190,17 +194,19 @@ def interrupted(
     """
     outcome = Outcome()
     random = Random(f"{number} {seed}")  # noqa: S311 (moments, not secrets)
-    with Sandbox(seed=seed, scale=tested.scale, api_key=CANARY, latency_ms=LATENCY_MS) as sandbox:
-        tap = Tap(tested, sandbox, folder, debug=bool(seed % 2))
+    with Sandbox(
+        seed=seed, scale=tap_under_test.scale, api_key=CANARY, latency_ms=LATENCY_MS
+    ) as sandbox:
+        tap = Tap(tap_under_test, sandbox, folder, debug=bool(seed % 2))
         state: State | None = None
         rows: dict[str, dict[Key, Record]] = {stream: {} for stream in tap.streams}
         for trouble in ({}, SILENCE, {"status": 429, "headers": {"Retry-After": "250"}}):
             sandbox.clear_requests()
             if not trouble:
-                when = _After(sandbox, random.randrange(1, tested.requests // 2), "")
+                when = _After(sandbox, random.randrange(1, tap_under_test.requests // 2), "")
             else:
-                sandbox.override(tested.main_path, **trouble)
-                when = _After(sandbox, 1, tested.main_path, seconds=0.3)
+                sandbox.override(tap_under_test.main_path, **trouble)
+                when = _After(sandbox, 1, tap_under_test.main_path, seconds=0.3)
             interrupter = _Interrupter(number, when)
             run = tap.run(state, watch=interrupter)
             unanswered = [one for one in sandbox.requests if not one.status]

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from typing_extensions import Self
 
-from tests.chaos.tested import CANARY
+from tests.chaos.tap_under_test import CANARY
 from tests.contract import Output, is_exact
 from tests.processes import listen, started
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commerce_sandbox import Sandbox
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
     from tests.contract import Key, Record, State
     from tests.processes import Process
 
@@ -119,7 +119,7 @@ class Outcome:
         found: dict[Key, Record],
         truth: dict[Key, Record],
         same: Callable[[Record, Record], bool] = is_exact,
-        untold: Collection[Key] = (),
+        unreported: Collection[Key] = (),
     ) -> None:
         """Count the rows that differ from truth.
 
@@ -127,11 +127,11 @@ class Outcome:
             found: The rows that came.
             truth: The rows there are.
             same: Tells whether a row that came is the one there is; else each field must be equal.
-            untold: The rows that must be there, and may be as they were before.
+            unreported: The rows that must be there, and may be as they were before.
         """
         self.expected += len(truth)
         self.lost += sum(
-            key not in found or not (key in untold or same(found[key], row))
+            key not in found or not (key in unreported or same(found[key], row))
             for key, row in truth.items()
         )
         self.invented += len(found.keys() - truth.keys())
@@ -184,7 +184,7 @@ class Tap:
     """Runs a tap as a process against a sandbox.
 
     Args:
-        tested: The tap.
+        tap_under_test: The tap.
         sandbox: Whom to ask.
         folder: Where to write its files.
         quick: Whether it waits for moments only before it repeats a request.
@@ -195,7 +195,7 @@ class Tap:
 
     def __init__(
         self,
-        tested: Tested,
+        tap_under_test: TapUnderTest,
         sandbox: Sandbox,
         folder: Path,
         *,
@@ -204,15 +204,15 @@ class Tap:
         only: Collection[str] = (),
         **settings: Any,  # noqa: ANN401 (JSON)
     ) -> None:
-        self.tested = tested
+        self.tap_under_test = tap_under_test
         self.sandbox = sandbox
-        self.package = tested.package
-        self.streams = [one for one in tested.streams if not only or one in only]
+        self.package = tap_under_test.package
+        self.streams = [one for one in tap_under_test.streams if not only or one in only]
         variables = {f"{self.package.upper()}_LOGLEVEL": "DEBUG"} if debug else {}
         self.options: dict[str, Any] = {"quick": quick, "variables": variables}
         self._folder = folder
-        self._untold: set[tuple[str, Key]] = set()
-        self._config = tested.config(sandbox) | settings
+        self._unreported: set[tuple[str, Key]] = set()
+        self._config = tap_under_test.config(sandbox) | settings
         self._files = 0
 
     def arguments(self, state: State | None = None, **settings: Any) -> list[str]:  # noqa: ANN401
@@ -221,7 +221,7 @@ class Tap:
         self._files += 1
         for option, content in (
             ("config", self._config | settings),
-            ("catalog", self.tested.catalog(self.streams)),
+            ("catalog", self.tap_under_test.catalog(self.streams)),
             ("state", state),
         ):
             if content is not None:
@@ -250,13 +250,15 @@ class Tap:
 
     def truth(self, stream: str) -> dict[Key, Record]:
         """Give what a stream should end up as."""
-        return self.tested.truth(self.sandbox, stream)
+        return self.tap_under_test.truth(self.sandbox, stream)
 
     def mutate(self) -> None:
         """Change two rows and add one in each stream that can change."""
-        self._untold |= self.tested.mutate(self.sandbox, changes=2, inserts=1)
+        self._unreported |= self.tap_under_test.mutate(self.sandbox, changes=2, inserts=1)
 
     def compare(self, outcome: Outcome, stream: str, rows: dict[Key, Record]) -> None:
         """Compare what a stream has ended up as with truth, as far as the API can tell it."""
-        untold = {key for of, key in self._untold if of == stream}
-        outcome.compare(rows, self.truth(stream), partial(self.tested.same, stream), untold)
+        unreported = {key for of, key in self._unreported if of == stream}
+        outcome.compare(
+            rows, self.truth(stream), partial(self.tap_under_test.same, stream), unreported
+        )

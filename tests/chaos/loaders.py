@@ -12,7 +12,7 @@ import duckdb
 import msgspec
 from typing_extensions import override
 
-from tests.chaos.tested import decode
+from tests.chaos.tap_under_test import decode
 from tests.e2e import support as e2e
 from tests.processes import ROOT
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from commerce_sandbox import Sandbox
     from tests.chaos.harness import Outcome, Tap
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
     from tests.contract import Key, Record
 
 TARGET: Final = Path(__file__).with_name("target.py")
@@ -49,7 +49,7 @@ class Loader:
         rows: dict[str, dict[Key, Record]] = {stream: {} for stream in self._tap.streams}
         for stream, key, row in database.execute("SELECT stream, key, row FROM rows"):
             # A column that was met at run time is null in every row that has nothing of it.
-            declared = self._tap.tested.columns[stream]
+            declared = self._tap.tap_under_test.columns[stream]
             rows[stream][tuple(msgspec.json.decode(key))] = {
                 name: value
                 for name, value in decode(row).items()
@@ -81,26 +81,30 @@ class DuckDBLoader(Loader):
     @override
     def compare(self, outcome: Outcome) -> None:
         compare_tables(
-            outcome, self._tap.tested, self._tap.sandbox, self._database, self._tap.streams
+            outcome, self._tap.tap_under_test, self._tap.sandbox, self._database, self._tap.streams
         )
 
 
 def compare_tables(
-    outcome: Outcome, tested: Tested, sandbox: Sandbox, database: Path, streams: Iterable[str]
+    outcome: Outcome,
+    tap_under_test: TapUnderTest,
+    sandbox: Sandbox,
+    database: Path,
+    streams: Iterable[str],
 ) -> None:
     """Compare the tables of a DuckDB file with truth, field by field.
 
     Args:
         outcome: Where to count.
-        tested: Whose rows have been loaded.
+        tap_under_test: Whose rows have been loaded.
         sandbox: Where they come from.
         database: The file. A loader that was killed may have left tables of its own there.
         streams: The streams that must be there.
     """
     with duckdb.connect(str(database), read_only=True) as connection:
-        connection.execute(f"SET schema = '{tested.package}'")
+        connection.execute(f"SET schema = '{tap_under_test.package}'")
         there = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
-        for stream in {*streams, *(there & tested.streams.keys())}:
+        for stream in {*streams, *(there & tap_under_test.streams.keys())}:
             table = e2e._read(connection, stream) if stream in there else {}
             wanted = e2e.expected(sandbox, stream, table)
             outcome.compare(_kept(table), _kept(wanted))

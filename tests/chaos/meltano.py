@@ -12,35 +12,37 @@ from typing import TYPE_CHECKING, Final
 from commerce_sandbox import Sandbox
 from tests.chaos.harness import Outcome, leaks
 from tests.chaos.loaders import compare_tables
-from tests.chaos.tested import CANARY
+from tests.chaos.tap_under_test import CANARY
 from tests.e2e.support import Pipeline, alone
 from tests.processes import ROOT, listen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
 
 VICTIMS: Final = ("{tap}", "target-duckdb", "meltano", "")
 """Whom to kill: the process whose command line has this name, or all there are."""
 
 
-def killed(tested: Tested, seed: int, folder: Path) -> Outcome:
+def kill(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Kill a part of a Meltano run, or all of it, then run again."""
     outcome = Outcome()
     random = Random(f"meltano {seed}")  # noqa: S311 (moments, not secrets)
-    victim = VICTIMS[seed % len(VICTIMS)].format(tap=tested.name)
-    moment = random.randrange(1, tested.requests // 2)
-    with Sandbox(seed=seed, scale=tested.scale, api_key=CANARY, latency_ms=40) as sandbox:
+    victim = VICTIMS[seed % len(VICTIMS)].format(tap=tap_under_test.name)
+    moment = random.randrange(1, tap_under_test.requests // 2)
+    with Sandbox(seed=seed, scale=tap_under_test.scale, api_key=CANARY, latency_ms=40) as sandbox:
         pipeline = Pipeline(sandbox, folder / "chaos.duckdb", folder / "meltano.db")
         level = f"--log-level={'debug' if seed % 2 else 'info'}"
-        code, log = _run(outcome, pipeline, level, tested.job, victim=victim, moment=moment)
+        code, log = _run(outcome, pipeline, level, tap_under_test.job, victim=victim, moment=moment)
         outcome.expect(code != 0, f"Meltano did not notice the kill of {victim!r}: {log[-1500:]}")
-        tested.mutate(sandbox, changes=2, inserts=1)
+        tap_under_test.mutate(sandbox, changes=2, inserts=1)
         # Meltano takes a run that was killed for one under way, for five minutes.
-        code, log = _run(outcome, pipeline, level, tested.job, "--force")
+        code, log = _run(outcome, pipeline, level, tap_under_test.job, "--force")
         outcome.expect(code == 0, f"exit code {code} of Meltano: {log[-1500:]}")
-        compare_tables(outcome, tested, sandbox, pipeline.database, tested.by_default)
+        compare_tables(
+            outcome, tap_under_test, sandbox, pipeline.database, tap_under_test.default_streams
+        )
     return outcome
 
 

@@ -11,13 +11,13 @@ from urllib.parse import quote, unquote
 
 from commerce_sandbox import FaultOptions, Sandbox
 from tests.chaos.harness import Outcome, Tap
-from tests.chaos.tested import CANARY
+from tests.chaos.tap_under_test import CANARY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
     from tests.contract import Record
 
 QUICK: Final[dict[str, Any]] = {"wait": 0.05, "stall": 0.9, "size": 2_000_000}
@@ -37,7 +37,7 @@ def read_all(outcome: Outcome, tap: Tap) -> None:
 
 
 def faults(
-    tested: Tested,
+    tap_under_test: TapUnderTest,
     profile: str,
     seed: int,
     folder: Path,
@@ -48,7 +48,7 @@ def faults(
     """Read while requests meet the faults of a profile.
 
     Args:
-        tested: The tap.
+        tap_under_test: The tap.
         profile: The profile.
         seed: Names which requests are struck.
         folder: Where to write files.
@@ -57,9 +57,9 @@ def faults(
     """
     outcome = Outcome()
     options = FaultOptions(profile=profile, seed=seed, **(QUICK if quick else LONG))
-    with Sandbox(scale=tested.scale, api_key=CANARY, faults=options) as sandbox:
+    with Sandbox(scale=tap_under_test.scale, api_key=CANARY, faults=options) as sandbox:
         tap = Tap(
-            *(tested, sandbox, folder),
+            *(tap_under_test, sandbox, folder),
             quick=quick,
             debug=bool(seed % 2),
             only=only,
@@ -72,20 +72,20 @@ def faults(
     return outcome
 
 
-def failing_for_ever(tested: Tested, what: str, seed: int, folder: Path) -> Outcome:
+def permanent_failure(tap_under_test: TapUnderTest, what: str, seed: int, folder: Path) -> Outcome:
     """Read everything but what always fails, and that the next time.
 
     Args:
-        tested: The tap.
-        what: What fails, one of `tested.failing`.
+        tap_under_test: The tap.
+        what: What fails, one of `tap_under_test.permanent_failures`.
         seed: Names the data.
         folder: Where to write files.
     """
     outcome = Outcome()
-    path, status, streams = tested.failing[what]
-    with Sandbox(seed=seed, scale=tested.scale, api_key=CANARY) as sandbox:
-        tap = Tap(tested, sandbox, folder, max_retries=2)
-        rows = list(tap.truth(tested.main).values())
+    path, status, streams = tap_under_test.permanent_failures[what]
+    with Sandbox(seed=seed, scale=tap_under_test.scale, api_key=CANARY) as sandbox:
+        tap = Tap(tap_under_test, sandbox, folder, max_retries=2)
+        rows = list(tap.truth(tap_under_test.main).values())
         row = {name: re.escape(str(value)) for name, value in rows[seed % len(rows)].items()}
         sandbox.override(path.format_map(row), status=status)
         first = tap.run()
@@ -103,12 +103,12 @@ def failing_for_ever(tested: Tested, what: str, seed: int, folder: Path) -> Outc
             missing = [
                 row
                 for key, row in right.items()
-                if key not in came or not tested.same(stream, came[key], row)
+                if key not in came or not tap_under_test.same(stream, came[key], row)
             ]
             outcome.expect(
                 stream in streams
                 if missing and streams
-                else all(_is_of(tested, row, struck) for row in missing),
+                else all(_is_of(tap_under_test, row, struck) for row in missing),
                 f"{stream}: more is missing than what failed",
             )
             outcome.expect(
@@ -119,24 +119,26 @@ def failing_for_ever(tested: Tested, what: str, seed: int, folder: Path) -> Outc
     return outcome
 
 
-def _is_of(tested: Tested, row: Record, paths: set[str]) -> bool:
+def _is_of(tap_under_test: TapUnderTest, row: Record, paths: set[str]) -> bool:
     """Tell whether a row belongs to one of the partitions that are asked for by these paths."""
-    ids = [row[name] for name in tested.partition if name in row]
+    ids = [row[name] for name in tap_under_test.partition if name in row]
     return any(all(one in path.split("/") for one in ids) for path in paths)
 
 
-def hostile_ids(tested: Tested, seed: int, folder: Path) -> Outcome:
+def hostile_ids(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Read everything where ids hold what tears a path apart."""
     outcome = Outcome()
-    with Sandbox(seed=seed, scale=tested.scale, api_key=CANARY, hostile_ids=True) as sandbox:
-        tap = Tap(tested, sandbox, folder, debug=bool(seed % 2))
+    with Sandbox(
+        seed=seed, scale=tap_under_test.scale, api_key=CANARY, hostile_ids=True
+    ) as sandbox:
+        tap = Tap(tap_under_test, sandbox, folder, debug=bool(seed % 2))
         read_all(outcome, tap)
         odd = [one.raw_path for one in sandbox.requests if one.status not in {200, 404, 409}]
         outcome.expect(not odd, f"requests that were not understood: {odd}")
         # The sandbox's own word for it: each id came as one part of a path.
         parts = {unquote(part) for one in sandbox.requests for part in one.raw_path.split("/")}
-        lists = [tap.truth(stream).values() for stream in tested.changing]
-        ids = {row[name] for rows in lists for row in rows for name in tested.partition}
+        lists = [tap.truth(stream).values() for stream in tap_under_test.changing]
+        ids = {row[name] for rows in lists for row in rows for name in tap_under_test.partition}
         outcome.expect(any(quote(one, safe="") != one for one in ids), "the ids are harmless")
         outcome.expect(ids <= parts, f"ids that were never asked for: {ids - parts}")
     return outcome

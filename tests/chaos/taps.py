@@ -13,7 +13,7 @@ import requests
 
 from commerce_sandbox.codat.truth import stream_name
 from tests.centra import support as centra
-from tests.chaos.tested import Failing, Tested, decode
+from tests.chaos.tap_under_test import PermanentFailure, TapUnderTest, decode
 from tests.codat import support as codat
 from tests.cscart import conftest as cscart
 from tests.runs import secrets_of
@@ -39,7 +39,7 @@ def _until_empty(page: Callable[[int], list[Record]]) -> Iterator[Record]:
 _CODAT_LIST: Final = re.compile(r"/companies/([^/]+)/connections/([^/]+)/data/([^/]+)$")
 
 
-def _asked_of_codat(request: LoggedRequest) -> tuple[str, Key] | None:
+def _partition_of_codat_request(request: LoggedRequest) -> tuple[str, Key] | None:
     """Tell the list of which connection was asked for."""
     found = _CODAT_LIST.search(request.path)
     return found and (stream_name(found[3]), (found[1], found[2]))
@@ -67,20 +67,20 @@ def _codat_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
             number, more = number + 1, "next" in page["_links"]
 
 
-CODAT: Final = Tested(
+CODAT: Final = TapUnderTest(
     name="tap-codat",
     main="commerce_orders",
     main_path="data/commerce-orders",
-    of_each_kind=(
+    sample_streams=(
         *("companies", "pull_operations", "commerce_orders", "commerce_locations"),
         *("integrations", "commerce_company_info", "commerce_syncs"),
     ),
     settings={"page_size": 60, "include_secrets": codat.SECRETS},
     requests=120,
-    failing={
-        "a connection": Failing("{connectionId}/data", 500),
-        "a stream": Failing("data/commerce-orders", 403),
-        "lookups": Failing("/dataStatus", 500),
+    permanent_failures={
+        "a connection": PermanentFailure("{connectionId}/data", 500),
+        "a stream": PermanentFailure("data/commerce-orders", 403),
+        "lookups": PermanentFailure("/dataStatus", 500),
     },
     partition=("companyId", "connectionId"),
     changing=tuple(
@@ -90,8 +90,8 @@ CODAT: Final = Tested(
             *("product_categories", "products", "tax_components", "transactions"),
         )
     ),
-    in_turn=False,
-    asked=_asked_of_codat,
+    mutates_in_turn=False,
+    partition_of=_partition_of_codat_request,
     by_page_number=_codat_by_page_number,
     seeds=(1, 2, 3),
     victims=(("tap",), ("target",), ("tap", "target")),
@@ -105,7 +105,7 @@ CODAT: Final = Tested(
 _CSCART_LIST: Final = re.compile(r"/(orders|products|carts|users)$")
 
 
-def _asked_of_cscart(request: LoggedRequest) -> tuple[str, Key] | None:
+def _partition_of_cscart_request(request: LoggedRequest) -> tuple[str, Key] | None:
     """Tell the list that was asked for, be it for the sake of what hangs on its rows."""
     found = _CSCART_LIST.search(request.path)
     return found and (found[1], ())
@@ -138,26 +138,28 @@ def _same_in_cscart(stream: str, came: Record, right: Record) -> bool:
     return not cscart.differences({(): came}, {(): right}, ignored=cscart.off(stream))
 
 
-CSCART: Final = Tested(
+CSCART: Final = TapUnderTest(
     name="tap-cscart",
     main="orders",
     main_path="/orders",
-    of_each_kind=(
+    sample_streams=(
         *("orders", "order_items", "products", "product_options", "categories", "features"),
         *("carts", "cart_items", "users", "usergroups", "shippings", "product_reviews"),
     ),
     settings={"page_size": 20, "requests_per_minute": 0},
     scale=0.01,
     requests=100,
-    failing={
-        "a stream": Failing("/carts", 500, ("carts", "cart_items")),
-        "the groups of an account": Failing("/users/{user_id}/", 500, ("user_usergroups",)),
-        "lookups": Failing("/version", 500, cscart.KINDS),
+    permanent_failures={
+        "a stream": PermanentFailure("/carts", 500, ("carts", "cart_items")),
+        "the groups of an account": PermanentFailure(
+            "/users/{user_id}/", 500, ("user_usergroups",)
+        ),
+        "lookups": PermanentFailure("/version", 500, cscart.KINDS),
     },
     changing=("orders", "products", "carts", "users"),
-    untold=("orders", "products"),
+    unreported=("orders", "products"),
     same=_same_in_cscart,
-    asked=_asked_of_cscart,
+    partition_of=_partition_of_cscart_request,
     by_page_number=_cscart_by_page_number,
     faults=("empty", "wrong-shape", "repeated-page", "stall"),
 )
@@ -191,12 +193,12 @@ def _products_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
     return ((row["id"],) for row in _until_empty(page))
 
 
-CENTRA: Final = Tested(
+CENTRA: Final = TapUnderTest(
     name="tap-centra",
     api=centra.INTEGRATION,
     main="orders",
     main_path="/graphql",
-    of_each_kind=(
+    sample_streams=(
         *("orders", "order_lines", "returns", "products", "prices", "stock_changes", "brands"),
         *("customers", "subscriptions"),
     ),
@@ -207,39 +209,41 @@ CENTRA: Final = Tested(
     },
     scale=0.01,
     requests=100,
-    failing={"everything": Failing("/graphql", 500, centra.KINDS[centra.INTEGRATION])},
+    permanent_failures={
+        "everything": PermanentFailure("/graphql", 500, centra.KINDS[centra.INTEGRATION])
+    },
     changing=("products", "orders", "customers", "product_sizes", "displays", "returns"),
-    tells_all=False,
-    untold=("returns",),
+    reports_all_changes=False,
+    unreported=("returns",),
     same=partial(_same_in_centra, centra.INTEGRATION),
     churn_scale=0.03,
     by_page_number=_products_by_page_number,
     faults=("expired-token", "too-many-requests", "repeated-page", "wrong-shape"),
 )
 
-CENTRA_ORDER: Final = Tested(
+CENTRA_ORDER: Final = TapUnderTest(
     name="tap-centra",
     api=centra.ORDER,
     main="orders",
     main_path="/orders",
-    twins={"customer_details": "customers"},
-    of_each_kind=(
+    aliases={"customer_details": "customers"},
+    sample_streams=(
         *("customers", "customer_details", "orders", "order_lines", "returns", "products"),
         *("supplier_orders", "supplier_order_details", "vouchers", "allocation_requests"),
     ),
     settings={"page_size": 20, "requests_per_minute": 0},
     scale=0.01,
     requests=60,
-    failing={
-        "a stream": Failing("/returns", 500, ("returns",)),
-        "a voucher": Failing("/vouchers/3", 404, ("vouchers",)),
-        "a list of ids": Failing(
+    permanent_failures={
+        "a stream": PermanentFailure("/returns", 500, ("returns",)),
+        "a voucher": PermanentFailure("/vouchers/3", 404, ("vouchers",)),
+        "a list of ids": PermanentFailure(
             r"/supplier-orders\?", 500, ("supplier_orders", "supplier_order_details")
         ),
     },
     changing=("orders", "returns", "customers"),
-    tells_all=False,
-    untold=("orders", "shipments", "returns", "stock"),
+    reports_all_changes=False,
+    unreported=("orders", "shipments", "returns", "stock"),
     churn_scale=0.03,
     same=partial(_same_in_centra, centra.ORDER),
     faults=("empty", "null-results", "repeated-page", "redirect"),

@@ -15,8 +15,8 @@ from commerce_taps.errors import PartitionFailed
 from commerce_taps.pagination.keyset import keyset
 from commerce_taps.pagination.page import Page, TimeRange
 from tests.chaos.harness import Run, Tap
+from tests.chaos.tap_under_test import CANARY
 from tests.chaos.taps import CODAT
-from tests.chaos.tested import CANARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,20 +56,20 @@ def struck(folder: Path, profile: str, **settings: Any) -> Run:  # noqa: ANN401
         return Tap(CODAT, sandbox, folder, only=ONLY, max_retries=1, **settings).run()
 
 
-def test_pages_without_end(tmp_path: Path) -> None:
+def test_endless_pages_fail_the_partition(tmp_path: Path) -> None:
     ended(struck(tmp_path, "endless"), "contradicts itself")
 
 
-def test_a_total_that_is_never_right(tmp_path: Path) -> None:
+def test_false_total_stops_the_run(tmp_path: Path) -> None:
     ended(struck(tmp_path, "false-total"), "Stopped: companies")
 
 
-def test_an_answer_beyond_the_ceiling(tmp_path: Path) -> None:
+def test_oversized_response_stops_the_run(tmp_path: Path) -> None:
     ended(struck(tmp_path, "huge", max_response_mb=1), "`max_response_mb`")
     assert struck(tmp_path, "huge", max_response_mb=4).code == 0
 
 
-def test_nesting_without_end_costs_the_look_ups_it_hides_and_no_row(tmp_path: Path) -> None:
+def test_deep_nesting_costs_no_row(tmp_path: Path) -> None:
     run = struck(tmp_path, "deep")
     assert run.code == 0, run.log
     assert "data_statuses" in run.log
@@ -78,12 +78,12 @@ def test_nesting_without_end_costs_the_look_ups_it_hides_and_no_row(tmp_path: Pa
     assert {name: len(run.rows(name)) for name in ONLY} == ROWS
 
 
-def test_redirects_without_end(tmp_path: Path) -> None:
+def test_endless_redirects_stop_the_run(tmp_path: Path) -> None:
     ended(struck(tmp_path, "redirect"), "redirect", "`api_url`")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1", "https://127.0.0.1", "http://localhost"])
-def test_a_redirect_to_another_address_is_not_followed(
+def test_redirect_to_other_address_sends_nothing(
     address: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Another port, another scheme and another host: whoever listens there hears nothing."""
@@ -96,7 +96,7 @@ def test_a_redirect_to_another_address_is_not_followed(
             elsewhere.accept()
 
 
-def test_a_list_that_grows_as_fast_as_it_is_read_is_given_up() -> None:
+def test_list_growing_while_read_fails() -> None:
     now = datetime(2024, 6, 1, tzinfo=timezone.utc)
 
     def ask(asked: TimeRange, _number: int) -> Page:
@@ -113,7 +113,7 @@ def test_a_list_that_grows_as_fast_as_it_is_read_is_given_up() -> None:
         list(islice(pages, 2000))
 
 
-def test_a_key_that_is_refused_from_the_start(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_rejected_key_stops_at_first_request(sandbox: Sandbox, tmp_path: Path) -> None:
     ended(
         Tap(CODAT, sandbox, tmp_path, debug=True, api_key=CANARY[::-1]).run(),
         "does not accept the key",
@@ -121,7 +121,7 @@ def test_a_key_that_is_refused_from_the_start(sandbox: Sandbox, tmp_path: Path) 
     assert [one.status for one in sandbox.requests] == [401]
 
 
-def test_a_key_that_is_refused_in_the_middle_for_good(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_revoked_key_stops_the_run(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.override("commerce-payments", status=401)
     run = Tap(CODAT, sandbox, tmp_path, only=ONLY, concurrency=1).run()
     ended(run, "does not accept the key")
@@ -129,9 +129,7 @@ def test_a_key_that_is_refused_in_the_middle_for_good(sandbox: Sandbox, tmp_path
     assert run.rows("commerce_orders")
 
 
-def test_a_wait_beyond_the_ceiling_stops_the_run_and_an_absurd_one_does_not(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_wait_beyond_max_wait_stops_run(sandbox: Sandbox, tmp_path: Path) -> None:
     tap = Tap(CODAT, sandbox, tmp_path, only=ONLY)
 
     def run(hours: int) -> Run:
@@ -144,7 +142,7 @@ def test_a_wait_beyond_the_ceiling_stops_the_run_and_an_absurd_one_does_not(
     assert run(26).code == 0
 
 
-def test_a_strict_run_stops_at_the_first_failure(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_strict_run_stops_at_first_failure(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.override("commerce-payments", status=403)
     tap = Tap(CODAT, sandbox, tmp_path, only=ONLY)
     strict = tap.run(strict=True)
@@ -161,7 +159,7 @@ def test_a_strict_run_stops_at_the_first_failure(sandbox: Sandbox, tmp_path: Pat
     assert rest.rows("commerce_products")
 
 
-def test_a_log_of_everything_holds_no_secret(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_debug_log_contains_no_secret(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.override("commerce-payments", status=500, body={"error": f"key {CANARY}"}, times=3)
     run = Tap(CODAT, sandbox, tmp_path, only=ONLY, debug=True).run()
     assert run.code == 0

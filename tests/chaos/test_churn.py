@@ -13,25 +13,27 @@ from tests.chaos.taps import TAPS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
 
 
 @pytest.mark.parametrize(
-    ("tested", "seed"),
+    ("tap_under_test", "seed"),
     [pytest.param(tap, seed, id=f"{tap}, {seed}") for tap in TAPS for seed in tap.seeds],
 )
-def test_nothing_is_lost_while_rows_change(tested: Tested, seed: int, tmp_path: Path) -> None:
-    only = tested.changing if len(tested.seeds) == 1 else ()
-    outcome = churn.churn(tested, seed, tmp_path, only=only)
+def test_changing_rows_are_never_lost(
+    tap_under_test: TapUnderTest, seed: int, tmp_path: Path
+) -> None:
+    only = tap_under_test.changing if len(tap_under_test.seeds) == 1 else ()
+    outcome = churn.read_under_churn(tap_under_test, seed, tmp_path, only=only)
     assert outcome.expected > 300
     assert outcome.clean, outcome
 
 
-@pytest.mark.parametrize("tested", [tap for tap in TAPS if tap.by_page_number], ids=str)
-def test_reading_by_page_number_loses_rows_in_the_same_churn(tested: Tested) -> None:
+@pytest.mark.parametrize("tap_under_test", [tap for tap in TAPS if tap.by_page_number], ids=str)
+def test_page_numbers_lose_changing_rows(tap_under_test: TapUnderTest) -> None:
     """So the test above can fail."""
     outcome = Outcome()
     for seed in (1, 2, 3):
-        outcome += churn.churn_by_page_number(tested, seed)
+        outcome += churn.read_pages_under_churn(tap_under_test, seed)
     assert outcome.lost > 0
     assert outcome.invented == 0

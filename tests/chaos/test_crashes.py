@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.harness import Outcome
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
 
 
 def is_clean(outcome: Outcome) -> None:
@@ -23,39 +23,39 @@ def is_clean(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tested", "victims"),
+    ("tap_under_test", "victims"),
     [
         pytest.param(tap, victims, id=f"{tap}, {'+'.join(victims)}")
         for tap in TAPS
         for victims in tap.victims
     ],
 )
-def test_a_killed_pipeline_goes_on_where_it_was(
-    tested: Tested, victims: tuple[str, ...], tmp_path: Path
+def test_killed_pipeline_loses_no_row(
+    tap_under_test: TapUnderTest, victims: tuple[str, ...], tmp_path: Path
 ) -> None:
-    is_clean(crashes.killed(tested, victims, 1, tmp_path))
+    is_clean(crashes.kill(tap_under_test, victims, 1, tmp_path))
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("tested", [tap for tap in TAPS if tap.job][:1], ids=str)
-def test_a_killed_meltano_run_goes_on_where_it_was(tested: Tested, tmp_path: Path) -> None:
-    is_clean(meltano.killed(tested, 3, tmp_path))
+@pytest.mark.parametrize("tap_under_test", [tap for tap in TAPS if tap.job][:1], ids=str)
+def test_killed_meltano_run_loses_no_row(tap_under_test: TapUnderTest, tmp_path: Path) -> None:
+    is_clean(meltano.kill(tap_under_test, 3, tmp_path))
 
 
-@pytest.mark.parametrize("tested", TAPS[:1], ids=str)
-def test_a_full_disk_costs_nothing_once_there_is_room(tested: Tested, tmp_path: Path) -> None:
-    is_clean(crashes.disk_full(tested, 1, tmp_path))
+@pytest.mark.parametrize("tap_under_test", TAPS[:1], ids=str)
+def test_full_disk_loses_no_row(tap_under_test: TapUnderTest, tmp_path: Path) -> None:
+    is_clean(crashes.fill_disk(tap_under_test, 1, tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("tested", "number"),
+    ("tap_under_test", "number"),
     [
         pytest.param(tap, number, id=f"{tap}, {number.name}")
         for tap in TAPS
         for number in tap.signals
     ],
 )
-def test_an_interrupted_tap_ends_at_once_with_a_state(
-    tested: Tested, number: signal.Signals, tmp_path: Path
+def test_interrupted_tap_writes_state_and_ends(
+    tap_under_test: TapUnderTest, number: signal.Signals, tmp_path: Path
 ) -> None:
-    is_clean(crashes.interrupted(tested, number, 1, tmp_path))
+    is_clean(crashes.interrupt(tap_under_test, number, 1, tmp_path))

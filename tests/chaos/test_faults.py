@@ -12,24 +12,24 @@ from tests.chaos.taps import TAPS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
 
 
 @pytest.mark.parametrize(
-    ("tested", "seed"),
+    ("tap_under_test", "seed"),
     [pytest.param(tap, seed, id=f"{tap}, {seed}") for tap in TAPS for seed in tap.seeds],
 )
 @pytest.mark.parametrize("profile", ["flaky", "hostile"])
-def test_faults_of_all_kinds_cost_no_row(
-    tested: Tested, profile: str, seed: int, tmp_path: Path
+def test_mixed_faults_lose_no_row(
+    tap_under_test: TapUnderTest, profile: str, seed: int, tmp_path: Path
 ) -> None:
-    outcome = scenarios.faults(tested, profile, seed, tmp_path)
+    outcome = scenarios.faults(tap_under_test, profile, seed, tmp_path)
     assert outcome.expected > 500
     assert outcome.clean, outcome
 
 
-@pytest.mark.parametrize("tested", [tap for tap in TAPS if tap.hostile_ids], ids=str)
-def test_ids_that_tear_a_path_apart_are_quoted(tested: Tested, tmp_path: Path) -> None:
-    outcome = scenarios.hostile_ids(tested, 1, tmp_path)
+@pytest.mark.parametrize("tap_under_test", [tap for tap in TAPS if tap.hostile_ids], ids=str)
+def test_hostile_ids_are_quoted(tap_under_test: TapUnderTest, tmp_path: Path) -> None:
+    outcome = scenarios.hostile_ids(tap_under_test, 1, tmp_path)
     assert outcome.expected > 500
     assert outcome.clean, outcome

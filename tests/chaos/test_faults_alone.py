@@ -13,30 +13,38 @@ from tests.chaos.taps import TAPS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
 
 
 @pytest.mark.parametrize(
-    ("tested", "fault"),
+    ("tap_under_test", "fault"),
     [
         pytest.param(tap, fault, id=f"{tap}, {fault}")
         for tap in TAPS
         for fault in tap.faults or FAULTS
     ],
 )
-def test_a_fault_costs_no_row(tested: Tested, fault: str, tmp_path: Path) -> None:
-    outcome = scenarios.faults(tested, fault, 1, tmp_path, only=tested.of_each_kind)
+def test_single_fault_loses_no_row(
+    tap_under_test: TapUnderTest, fault: str, tmp_path: Path
+) -> None:
+    outcome = scenarios.faults(
+        tap_under_test, fault, 1, tmp_path, only=tap_under_test.sample_streams
+    )
     assert outcome.expected > 250
     assert outcome.clean, outcome
 
 
 @pytest.mark.parametrize(
-    ("tested", "what"),
-    [pytest.param(tap, what, id=f"{tap}, {what}") for tap in TAPS for what in tap.failing],
+    ("tap_under_test", "what"),
+    [
+        pytest.param(tap, what, id=f"{tap}, {what}")
+        for tap in TAPS
+        for what in tap.permanent_failures
+    ],
 )
-def test_what_always_fails_costs_nothing_else_and_comes_the_next_time(
-    tested: Tested, what: str, tmp_path: Path
+def test_permanent_failure_affects_only_its_rows(
+    tap_under_test: TapUnderTest, what: str, tmp_path: Path
 ) -> None:
-    outcome = scenarios.failing_for_ever(tested, what, 1, tmp_path)
+    outcome = scenarios.permanent_failure(tap_under_test, what, 1, tmp_path)
     assert outcome.expected > 500
     assert outcome.clean, outcome

@@ -11,14 +11,14 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from tests.chaos.harness import Outcome, Run, Tap, leaks
+from tests.chaos.tap_under_test import CANARY
 from tests.chaos.taps import TAPS
-from tests.chaos.tested import CANARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
 
 
 def _base64(text: str) -> str:
@@ -40,12 +40,12 @@ WRAPPED: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("form", WRAPPED)
-def test_a_secret_is_seen_in_any_form(form: str) -> None:
+def test_secret_is_found_in_any_form(form: str) -> None:
     assert leaks(f"before {WRAPPED[form](CANARY)} after".encode())
     assert not leaks(f"before {WRAPPED[form](CANARY[::-1])} after".encode())
 
 
-def test_what_differs_from_truth_is_counted() -> None:
+def test_rows_unlike_truth_are_counted() -> None:
     outcome = Outcome()
     outcome.compare({(1,): {"a": 1}, (2,): {"a": 2}}, {(1,): {"a": 1}, (2,): {"a": 1}, (3,): {}})
     outcome.compare({(1,): {}, (4,): {}}, {(1,): {}})
@@ -53,21 +53,21 @@ def test_what_differs_from_truth_is_counted() -> None:
     assert not outcome.clean
 
 
-def test_a_state_that_is_ahead_of_its_records_is_noted() -> None:
+def test_state_ahead_of_records_is_noted() -> None:
     outcome = Outcome()
     ahead = b'{"type":"STATE","value":{"bookmarks":{"a":{"replication_key_value":"2024-01-01"}}}}\n'
     outcome.ran(Run(code=0, stdout=ahead, stderr=b"", stall=0.0))
     assert "the output breaks the contract" in outcome.notes[0]
 
 
-@pytest.mark.parametrize("tested", TAPS[:1], ids=str)
-def test_a_forked_process_is_like_any_other(tested: Tested, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tap_under_test", TAPS[:1], ids=str)
+def test_forked_process_writes_the_same(tap_under_test: TapUnderTest, tmp_path: Path) -> None:
     """Both end in the same way and write the same."""
-    with Sandbox(scale=tested.scale, api_key=CANARY) as sandbox:
+    with Sandbox(scale=tap_under_test.scale, api_key=CANARY) as sandbox:
         forked, started = (
-            Tap(tested, sandbox, tmp_path, only=[tested.main], quick=quick).run()
+            Tap(tap_under_test, sandbox, tmp_path, only=[tap_under_test.main], quick=quick).run()
             for quick in (True, False)
         )
     assert forked.code == started.code == 0
     assert forked.output.timeless() == started.output.timeless()
-    assert forked.rows(tested.main) == started.rows(tested.main)
+    assert forked.rows(tap_under_test.main) == started.rows(tap_under_test.main)

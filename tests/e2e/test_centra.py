@@ -162,7 +162,7 @@ def story(
         yield Story(request.param, first, second, third, loaded, touched)
 
 
-def test_the_first_run_brings_everything(story: Story) -> None:
+def test_first_run_loads_every_row(story: Story) -> None:
     tables, wanted = story.first
     on = {name for name, kind in KINDS[story.api].items() if kind.selected_by_default}
     assert on == tables.keys()
@@ -171,7 +171,7 @@ def test_the_first_run_brings_everything(story: Story) -> None:
         assert (stream, found[:5]) == (stream, [])
 
 
-def test_a_second_run_brings_few_rows_and_changes_nothing(story: Story) -> None:
+def test_second_run_loads_few_rows(story: Story) -> None:
     tables, _ = story.first
     for stream, table in tables.items():
         assert story.second[stream] == table, stream
@@ -179,7 +179,7 @@ def test_a_second_run_brings_few_rows_and_changes_nothing(story: Story) -> None:
         assert story.loaded[stream] < len(tables[stream]) / 2
 
 
-def test_a_third_run_brings_what_the_api_can_tell_of(story: Story) -> None:
+def test_third_run_loads_reported_changes(story: Story) -> None:
     tables, wanted = story.third
     for stream, table in tables.items():
         stale = set()
@@ -198,7 +198,7 @@ def test_a_third_run_brings_what_the_api_can_tell_of(story: Story) -> None:
         assert (stream, compared(story.api, stream, got, right)[:5]) == (stream, [])
 
 
-def test_what_was_deleted_stays_in_the_tables(story: Story) -> None:
+def test_deleted_rows_stay_in_tables(story: Story) -> None:
     tables, wanted = story.third
     gone = story.keys("customers", "deleted")
     assert gone

@@ -153,7 +153,7 @@ def story(
         yield Story(first, second, third, loaded, examples, stale, touched)
 
 
-def test_the_first_run_brings_everything(story: Story) -> None:
+def test_first_run_loads_every_row(story: Story) -> None:
     tables, wanted = story.first
     on = {name for name, kind in KINDS.items() if kind.selected_by_default}
     assert on - tables.keys() <= {"vendors", "product_variation_groups"}  # nothing is in them
@@ -162,14 +162,14 @@ def test_the_first_run_brings_everything(story: Story) -> None:
         assert (stream, found[:5]) == (stream, [])
 
 
-def test_a_second_run_brings_few_rows_and_changes_nothing(story: Story) -> None:
+def test_second_run_loads_few_rows(story: Story) -> None:
     tables, _ = story.first
     assert story.second == tables
     for stream in ("orders", "products"):
         assert story.loaded[stream] < len(tables[stream]) / 2
 
 
-def test_a_third_run_brings_what_the_release_can_tell_of(story: Story) -> None:
+def test_third_run_loads_reported_changes(story: Story) -> None:
     tables, wanted = story.third
     quiet = {(one.stream, tuple(one.key.values())) for one in story.touched
              if one.change == "unmarked" and one.stream in ("orders", "products")}  # fmt: skip
@@ -190,20 +190,20 @@ def test_a_third_run_brings_what_the_release_can_tell_of(story: Story) -> None:
         assert (stream, found[:5]) == (stream, [])
 
 
-def test_lines_that_were_taken_out_of_an_order_are_known_by_their_time(story: Story) -> None:
+def test_removed_lines_are_found_by_time(story: Story) -> None:
     tables, wanted = story.third
     assert not story.stale & wanted["order_items"].keys()
     tells_changes = any(row["updated_at"] for row in tables["orders"].values())
     assert bool(story.stale) == tells_changes
 
 
-def test_the_sql_of_the_documents_finds_something(story: Story) -> None:
+def test_documented_queries_find_rows(story: Story) -> None:
     _, _, *to_begin_with = story.examples
     assert len(to_begin_with) == 5
     assert all(to_begin_with)
 
 
-def test_what_was_deleted_stays_in_the_tables(story: Story) -> None:
+def test_deleted_rows_stay_in_tables(story: Story) -> None:
     tables, wanted = story.third
     gone = [one for one in story.touched if one.change == "deleted"]
     assert gone

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 
-def test_two_runs_into_the_own_loader_leave_what_the_api_has(tmp_path: Path) -> None:
+def test_own_loader_stores_exact_values(tmp_path: Path) -> None:
     with Sandbox(scale=0.1) as sandbox:
         pipeline = Pipeline(sandbox, tmp_path / "lines.duckdb", tmp_path / "meltano.db")
         load(pipeline)

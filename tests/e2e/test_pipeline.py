@@ -127,24 +127,24 @@ def refreshed(pipeline: Pipeline, third: Left) -> Left:
     return run(pipeline, "--full-refresh")
 
 
-def test_the_first_run_brings_everything(first: Left) -> None:
+def test_first_run_loads_every_row(first: Left) -> None:
     is_true(first.tables, first.wanted)
     assert set(first.tables) == set(KEYS)
     assert first.loaded == {stream: len(table) for stream, table in first.tables.items()}
 
 
-def test_a_single_row_of_nothing_but_texts_is_not_taken_for_a_header(first: Left) -> None:
+def test_single_text_row_is_no_header(first: Left) -> None:
     (row,) = first.tables["webhook_consumers"].values()
     assert all(isinstance(value, (str, list, type(None))) for value in row.values())
     assert row["url"].startswith("https://")
 
 
-def test_a_second_run_brings_ties_and_changes_nothing(first: Left, second: Left) -> None:
+def test_second_run_loads_only_ties(first: Left, second: Left) -> None:
     assert {stream: second.loaded[stream] for stream in SORTED} == first.ties
     is_true(second.tables, first.tables)
 
 
-def test_a_third_run_brings_exactly_the_changes(
+def test_third_run_loads_exactly_the_changes(
     second: Left, touched: list[ChangedRow], third: Left
 ) -> None:
     is_true(third.tables, third.wanted)
@@ -156,14 +156,14 @@ def test_a_third_run_brings_exactly_the_changes(
         assert grown == changes.count("inserted")
 
 
-def test_a_full_refresh_makes_good_what_was_spoilt(third: Left, refreshed: Left) -> None:
+def test_full_refresh_repairs_tables(third: Left, refreshed: Left) -> None:
     is_true(refreshed.tables, third.tables)
     is_true(refreshed.tables, refreshed.wanted)
     for stream in SORTED:
         assert refreshed.loaded[stream] == len(refreshed.tables[stream])
 
 
-def test_company_ids_narrow_a_run(pipeline: Pipeline, state: Path) -> None:
+def test_company_ids_limit_loaded_rows(pipeline: Pipeline, state: Path) -> None:
     sandbox = pipeline.sandbox
     company = sandbox.truth("commerce_orders")[0]["companyId"]
     narrowed = Pipeline(sandbox, state.with_name("narrowed.duckdb"), state)
@@ -176,7 +176,7 @@ def test_company_ids_narrow_a_run(pipeline: Pipeline, state: Path) -> None:
     assert len(left.tables["commerce_orders"]) > 1
 
 
-def test_the_examples_of_codats_specification_arrive_whole(state: Path) -> None:
+def test_codat_spec_examples_are_loaded_whole(state: Path) -> None:
     with Sandbox(codat_spec=COMMERCE_SPEC) as sandbox:
         left = run(Pipeline(sandbox, state.with_name("examples.duckdb"), state))
         is_true(left.tables, left.wanted)

@@ -176,7 +176,7 @@ def database(tools: Path) -> Iterator[Database]:
             server.wait(60)
 
 
-def test_tables_hold_what_was_sent_last_whatever_the_columns_were_before(
+def test_tables_hold_last_values_sent(
     database: Database, capfd: pytest.CaptureFixture[str]
 ) -> None:
     state: dict[str, Any] | None = None

@@ -30,7 +30,7 @@ from typing_extensions import override
 from commerce_sandbox import Sandbox
 from commerce_taps import http
 from tests.chaos.harness import Outcome, leaks
-from tests.chaos.tested import CANARY
+from tests.chaos.tap_under_test import CANARY
 from tests.fuzz import mutations
 from tests.fuzz.replay import Replay, Request
 from tests.runs import Run, in_process
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commerce_taps.tap import HTTPTap
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
     from tests.contract import Key, Record, State
     from tests.fuzz.mutations import Mutation
 
@@ -107,26 +107,26 @@ class Fuzzer:
     """Plays cases with one tap against one sandbox.
 
     Args:
-        tested: The tap.
+        tap_under_test: The tap.
         sandbox: Whom to ask; its data must not change meanwhile.
         folder: Where to write files.
     """
 
-    def __init__(self, tested: Tested, sandbox: Sandbox, folder: Path) -> None:
-        self._tested = tested
+    def __init__(self, tap_under_test: TapUnderTest, sandbox: Sandbox, folder: Path) -> None:
+        self._tap_under_test = tap_under_test
         self._folder = folder
         self._replay = Replay()
-        self._config = tested.config(sandbox) | {"requests_per_minute": 0, "max_retries": 1}
+        self._config = tap_under_test.config(sandbox) | {"requests_per_minute": 0, "max_retries": 1}
 
     @cached_property
     def _tap(self) -> type[HTTPTap]:
-        found = vars(importlib.import_module(f"{self._tested.package}.tap")).values()
-        taps = [one for one in found if getattr(one, "name", None) == self._tested.name]
+        found = vars(importlib.import_module(f"{self._tap_under_test.package}.tap")).values()
+        taps = [one for one in found if getattr(one, "name", None) == self._tap_under_test.name]
         tap: type[HTTPTap] = taps[0]
         return tap
 
     def _run(self, state: State | None = None) -> Run:
-        catalog = self._tested.catalog(self._tested.streams)
+        catalog = self._tap_under_test.catalog(self._tap_under_test.streams)
         arguments = []
         for option, content in (("config", self._config), ("catalog", catalog), ("state", state)):
             if content is not None:
@@ -158,7 +158,7 @@ class Fuzzer:
             seed: Decides.
             places: In how many places of the response.
         """
-        chance = random.Random(f"{self._tested} {seed}")  # noqa: S311 - nothing to guard
+        chance = random.Random(f"{self._tap_under_test} {seed}")  # noqa: S311 - nothing to guard
         requests = self._good[1]
         endpoint = chance.choice(sorted({one.endpoint for one in requests}))
         request = chance.choice([one for one in requests if one.endpoint == endpoint])
@@ -235,7 +235,7 @@ class Fuzzer:
             yield f"exit 1, and nothing is named: {run.log[-600:]!r}"
         stopped = re.search(r"Stopped: .*", run.log)
         if stopped:
-            if not made_of.decides_all(self._tested):
+            if not made_of.decides_all(self._tap_under_test):
                 yield f"the run was stopped: {stopped[0][:300]}"
             return
         for name, wanted in good.items():
@@ -268,17 +268,17 @@ class Fuzzer:
                 yield f"{name}: {len(other)} rows are others, such as {other[0]} in {changed}"
 
 
-def altered_responses(tested: Tested, cases: Iterable[int], folder: Path) -> Outcome:
+def fuzz(tap_under_test: TapUnderTest, cases: Iterable[int], folder: Path) -> Outcome:
     """Play cases with a tap.
 
     Args:
-        tested: The tap.
+        tap_under_test: The tap.
         cases: Their numbers.
         folder: Where to write files.
     """
     outcome = Outcome()
     with Sandbox(scale=SCALE, api_key=CANARY) as sandbox, _impatient():
-        fuzzer = Fuzzer(tested, sandbox, folder)
+        fuzzer = Fuzzer(tap_under_test, sandbox, folder)
         for number in cases:
             # Every seventh has three places altered.
             case = fuzzer.play(number, 1 if number % 7 else 3)
@@ -332,9 +332,9 @@ class _Origin:
         self._known = values | set(_PARTS.split(request.target)) | set(_scalars(request.body))
         self._endpoint = request.endpoint
 
-    def decides_all(self, tested: Tested) -> bool:
+    def decides_all(self, tap_under_test: TapUnderTest) -> bool:
         """Tell whether nothing can be read without the response."""
-        end = WITHOUT.get(str(tested))
+        end = WITHOUT.get(str(tap_under_test))
         return bool(end and self._endpoint.endswith(end)) and (
             self.record is None or end == "__schema"
         )

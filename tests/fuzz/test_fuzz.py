@@ -9,13 +9,13 @@ import pytest
 
 from tests.chaos.taps import TAPS
 from tests.fuzz import mutations
-from tests.fuzz.cases import altered_responses
+from tests.fuzz.cases import fuzz
 from tests.fuzz.mutations import Mutation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chaos.tested import Tested
+    from tests.chaos.tap_under_test import TapUnderTest
 
 CASES = 14
 
@@ -23,14 +23,14 @@ DOCUMENT = b'{"a":[{"id":1,"b":"x"},{"id":2,"b":12.50}],"c":{"d":null}}'
 
 
 @pytest.mark.parametrize("kind", mutations.kinds_for(("a", 0)))
-def test_mutation_of_an_entry_alters_nothing_else(kind: str) -> None:
+def test_mutated_entry_leaves_rest_unchanged(kind: str) -> None:
     altered = Mutation(kind, ("a", 0)).apply(DOCUMENT)
     assert altered != DOCUMENT
     assert altered.endswith(b'{"id":2,"b":12.50}],"c":{"d":null}}') or kind == "entry twice"
 
 
 @pytest.mark.parametrize("kind", mutations.kinds_for(("a", 0, "b")))
-def test_mutation_of_a_value_alters_nothing_else(kind: str) -> None:
+def test_mutated_value_leaves_rest_unchanged(kind: str) -> None:
     altered = Mutation(kind, ("a", 0, "b")).apply(DOCUMENT)
     assert altered != DOCUMENT
     assert altered.startswith(b'{"a":[{"id":1')
@@ -43,8 +43,8 @@ def test_draw_reaches_bodies_envelopes_and_records() -> None:
     assert depths == {0, 1, 2, 3}
 
 
-@pytest.mark.parametrize("tested", TAPS, ids=str)
-def test_altered_response_costs_nothing_but_its_place(tested: Tested, tmp_path: Path) -> None:
-    outcome = altered_responses(tested, range(CASES), tmp_path)
+@pytest.mark.parametrize("tap_under_test", TAPS, ids=str)
+def test_altered_response_loses_no_other_row(tap_under_test: TapUnderTest, tmp_path: Path) -> None:
+    outcome = fuzz(tap_under_test, range(CASES), tmp_path)
     assert outcome.expected > 500
     assert outcome.clean, "\n".join(outcome.notes)

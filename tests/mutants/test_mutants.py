@@ -35,12 +35,12 @@ def bare(mutant: Mutant) -> str:
     return mutant.test.partition("[")[0]
 
 
-def test_every_mutant_has_a_name_of_its_own() -> None:
+def test_mutant_names_are_unique() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
 
 @each_mutant
-def test_what_a_mutant_replaces_stands_once_in_its_file(mutant: Mutant) -> None:
+def test_replaced_line_occurs_once(mutant: Mutant) -> None:
     text = (ROOT / mutant.file).read_text(encoding="utf-8")
     assert text.count(mutant.old) == 1, "the line has changed: change the mutant with it"
     assert mutant.new != mutant.old
@@ -48,23 +48,23 @@ def test_what_a_mutant_replaces_stands_once_in_its_file(mutant: Mutant) -> None:
 
 
 @each_mutant
-def test_the_test_of_a_mutant_exists(mutant: Mutant) -> None:
+def test_killing_test_exists(mutant: Mutant) -> None:
     file, _, name = bare(mutant).partition("::")
     assert name in names_in(file)
 
 
 @pytest.mark.parametrize(("promise", "test"), PROMISED)
-def test_every_promise_has_a_test_that_a_mutant_proves(promise: str, test: str) -> None:
+def test_promised_test_kills_a_mutant(promise: str, test: str) -> None:
     file, _, name = test.partition("::")
     assert name in names_in(file), promise
     assert test in {bare(mutant) for mutant in MUTANTS}, promise
 
 
-def test_the_page_names_every_test_that_kills_a_mutant() -> None:
+def test_page_lists_every_killing_test() -> None:
     assert {bare(mutant) for mutant in MUTANTS} == {test for _, test in PROMISED}
 
 
-def test_every_section_of_promises_has_some() -> None:
+def test_every_section_has_promises() -> None:
     sections = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
     promising = [one for one in sections if "*Rests on:*" in one or "| Bound |" in one]
     assert len(promising) >= 6

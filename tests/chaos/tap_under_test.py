@@ -1,6 +1,6 @@
-"""A tap that is put to the test, and what a scenario has to know of its API.
+"""The description of a tap that the scenarios need, and the truth to compare its output with.
 
-Everything else is learned from the tap itself (`--discover`) and from the sandbox (`environment`).
+Everything else comes from the tap itself (`--discover`) and from the sandbox (`environment`).
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ CANARY: Final = "canary/7f+Zq&=x%41\"e'\\t~#"
 """A secret that looks different in every encoding."""
 
 
-class Failing(NamedTuple):
-    """What fails for ever.
+class PermanentFailure(NamedTuple):
+    """Requests that fail until the override is removed.
 
     Attributes:
-        path: A regular expression, in which a column of the main stream in braces stands for one
-            of its rows.
-        status: The status of each answer.
-        streams: The streams whose rows it is about; those of the partitions in the paths if none.
+        path: A regular expression. A column of the main stream in braces is replaced by its value
+            in one of the rows.
+        status: The status of each response.
+        streams: The streams that may lack rows. If empty, only rows of the partitions in the paths
+            may be missing.
     """
 
     path: str
@@ -45,58 +46,61 @@ class Failing(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Tested:
-    """A tap that is put to the test.
+class TapUnderTest:
+    """A tap, its API, and the parameters of its scenarios.
 
     Attributes:
-        name: Its name, after which its package is called.
-        api: The API it reads, where its vendor has several.
-        main: A stream of many rows that comes in pages.
-        main_path: A regular expression that finds the requests for it by their path.
-        twins: Streams with the rows of another one, by which the vendor's double knows them.
-        of_each_kind: A stream of each way to read.
-        settings: Settings besides those of the sandbox: with them the main stream takes pages.
+        name: The tap's name. Its package has the same name with underscores.
+        api: The API that the tap reads, if its vendor has several.
+        main: A stream with many rows and more than one page.
+        main_path: A regular expression that matches the path of requests for the main stream.
+        aliases: For each stream that has the rows of another one, the name of that other stream in
+            the fake API.
+        sample_streams: At least one stream for each way in which the tap reads.
+        settings: Settings besides those of the sandbox. They make the main stream take several
+            pages.
         scale: The size of the sandbox's data.
-        requests: About how many requests a first run makes, rather too few than too many.
-        failing: What fails for ever, by name.
-        partition: The columns that name a partition, as far as a stream has them.
-        changing: Streams whose rows the sandbox changes while they are read.
-        in_turn: Whether the sandbox, not told which stream to change, changes each in turn.
-        tells_all: Whether the sandbox tells of each row that it changes while they are read, and
-            not of one only of those that move along with it; else one stream is changed at a time.
-        untold: Streams whose rows may change without any answer telling so.
-        same: Tells whether a row that came is the one the sandbox has, by stream.
-        churn_scale: The size of the sandbox's data while they change.
-        asked: Tells the stream and the partition a request is for; None where that cannot be told.
-        by_page_number: Reads the first of the changing streams of a sandbox as most clients do, and
-            gives the keys of the rows.
-        seeds: What the tests play with that chance has a part in.
-        faults: The faults that the tests play alone, those that matter most to the API; all if
-            none. `make chaos` plays all.
-        victims: Whom the tests kill.
+        requests: A lower estimate of the requests of a first run.
+        permanent_failures: Requests that always fail, by a name for them.
+        partition: The columns that identify a partition. A stream has all or some of them.
+        changing: Streams whose rows the sandbox changes while the tap reads them.
+        mutates_in_turn: Whether the sandbox changes all streams in turn if it is given none.
+        reports_all_changes: Whether the sandbox logs every row that churn changes. If it logs only
+            one of several rows that change together, churn changes one stream at a time.
+        unreported: Streams whose rows may change although no response shows it.
+        same: Compares an emitted row with the row of the sandbox, by stream.
+        churn_scale: The size of the sandbox's data in scenarios with churn.
+        partition_of: Returns the stream and the partition that a request reads, or None if they
+            are not known.
+        by_page_number: Reads the first of the changing streams by page number and yields the keys
+            of its rows.
+        seeds: Seeds of the scenarios that depend on chance.
+        faults: The faults that the tests inject one at a time; all if empty. `make chaos` injects
+            all of them.
+        victims: The processes that the tests kill, a tuple for each test.
         signals: The signals that the tests send.
-        hostile_ids: Whether the API's ids are texts, so that they may tear a path apart.
-        job: The project's job that loads its rows, if there is one.
+        hostile_ids: Whether ids are texts, so that they may contain characters special in a path.
+        job: The project's job that loads the rows, if there is one.
     """
 
     name: str
     api: str = ""
     main: str
     main_path: str
-    twins: Mapping[str, str] = field(default_factory=dict)
-    of_each_kind: tuple[str, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    sample_streams: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     scale: float = 0.02
     requests: int
-    failing: Mapping[str, Failing]
+    permanent_failures: Mapping[str, PermanentFailure]
     partition: tuple[str, ...] = ()
     changing: tuple[str, ...]
-    in_turn: bool = True
-    tells_all: bool = True
-    untold: Collection[str] = ()
+    mutates_in_turn: bool = True
+    reports_all_changes: bool = True
+    unreported: Collection[str] = ()
     same: Callable[[str, Record, Record], bool] = lambda _, came, right: is_exact(came, right)
     churn_scale: float = 0.05
-    asked: Callable[[LoggedRequest], tuple[str, Key] | None] = lambda _: None
+    partition_of: Callable[[LoggedRequest], tuple[str, Key] | None] = lambda _: None
     by_page_number: Callable[[Sandbox, int], Iterator[Key]] | None = None
     seeds: tuple[int, ...] = (1,)
     faults: tuple[str, ...] = ()
@@ -114,27 +118,28 @@ class Tested:
         """The tap's package."""
         return self.name.replace("-", "_")
 
-    def in_double(self, stream: str) -> str:
-        """Give the name by which the vendor's double knows a stream."""
-        name = self.twins.get(stream, stream)
+    def name_in_fake_api(self, stream: str) -> str:
+        """Name a stream as the vendor's fake API does."""
+        name = self.aliases.get(stream, stream)
         return f"{self.api}.{name}" if self.api else name
 
-    def in_sandbox(self, stream: str) -> str:
-        """Give the name by which the sandbox knows a stream."""
-        return f"{self.name.removeprefix('tap-')}.{self.in_double(stream)}"
+    def name_in_sandbox(self, stream: str) -> str:
+        """Name a stream as the sandbox does."""
+        return f"{self.name.removeprefix('tap-')}.{self.name_in_fake_api(stream)}"
 
     @cached_property
     def discovered(self) -> Record:
-        """The catalog that the tap makes."""
-        return self._printed("--discover")
+        """The catalog that the tap discovers."""
+        return self._run("--discover")
 
     @cached_property
     def _settings(self) -> Collection[str]:
         """The names of the tap's settings."""
-        settings: Record = self._printed("--about", "--format=json")["settings"]["properties"]
+        settings: Record = self._run("--about", "--format=json")["settings"]["properties"]
         return settings.keys()
 
-    def _printed(self, *arguments: str) -> Record:
+    def _run(self, *arguments: str) -> Record:
+        """Run the tap and decode the JSON that it prints."""
         api = {f"{self.package.upper()}_API": self.api} if self.api else {}
         ran = subprocess.run(
             [sys.executable, "-m", self.package, "--config=ENV", *arguments],
@@ -159,12 +164,12 @@ class Tested:
         }
 
     @cached_property
-    def by_default(self) -> list[str]:
-        """The streams that are read unless the user says otherwise."""
+    def default_streams(self) -> list[str]:
+        """The streams that a catalog selects by default."""
         return [one for one in self.streams if _selected(self.discovered, one)]
 
     def catalog(self, selected: Collection[str]) -> Record:
-        """Make a catalog in which these streams are selected."""
+        """Make a catalog that selects these streams and no others."""
         catalog: Record = json.loads(json.dumps(self.discovered))
         for entry in catalog["streams"]:
             for place in entry["metadata"]:
@@ -173,7 +178,7 @@ class Tested:
         return catalog
 
     def config(self, sandbox: Sandbox) -> Record:
-        """Give the settings that lead to a sandbox, whose secret is the canary."""
+        """Make the settings that connect the tap to a sandbox, with the canary as its secret."""
         variables = {name.lower(): _value(text) for name, text in sandbox.environment.items()}
         prefix, own = f"{self.package}_", f"{self.package}_{self.api}_"
         if any(name.startswith(own) for name in variables):
@@ -184,54 +189,56 @@ class Tested:
         return {**config, **self.settings}
 
     def truth(self, sandbox: Sandbox, stream: str) -> dict[Key, Record]:
-        """Give what a stream should end up as, arranged as `Output.rows` does."""
-        rows = [decode(line) for line in sandbox.truth_lines(self.in_sandbox(stream))]
+        """Read the rows that a stream has in the sandbox, by key."""
+        rows = [decode(line) for line in sandbox.truth_lines(self.name_in_sandbox(stream))]
         found = {self.key(stream, row): row for row in rows}
         assert len(found) == len(rows), f"{stream}: {len(rows) - len(found)} rows share a key"
         return found
 
     def key(self, stream: str, row: Record) -> Key:
-        """Give a row's key."""
+        """Return the key of a row."""
         return tuple(row[name] for name in self.streams[stream])
 
     def mutate(self, sandbox: Sandbox, *, changes: int, inserts: int) -> set[tuple[str, Key]]:
-        """Change and add rows of each stream that can change, so that each tells of it.
+        """Change and add rows of each stream that can change.
 
         Args:
-            sandbox: Whose.
+            sandbox: The sandbox.
             changes: How many rows of each stream to change.
-            inserts: How many rows to add to each.
+            inserts: How many rows to add to each stream.
 
         Returns:
-            The rows that have changed without any answer telling so, each with its stream.
+            The changed rows whose change no response shows, as pairs of stream and key.
         """
-        if self.in_turn:
-            double, number = self.in_sandbox("").partition(".")[0], len(self.changing)
-            touched = sandbox.mutate(
+        if self.mutates_in_turn:
+            double, number = self.name_in_sandbox("").partition(".")[0], len(self.changing)
+            changed = sandbox.mutate(
                 changes=changes * number, inserts=inserts * number, stream=double
             )
         else:
-            touched = [
+            changed = [
                 one
                 for stream in self.changing
                 for one in sandbox.mutate(
-                    changes=changes, inserts=inserts, stream=self.in_sandbox(stream)
+                    changes=changes, inserts=inserts, stream=self.name_in_sandbox(stream)
                 )
             ]
         return {
             place
-            for one in touched
-            if one.change == "unmarked" and (place := self.place(one)) and place[0] in self.untold
+            for one in changed
+            if one.change == "unmarked"
+            and (place := self.locate(one))
+            and place[0] in self.unreported
         }
 
-    def place(self, touched: ChangedRow) -> tuple[str, Key] | None:
-        """Give the stream and the key of a row that was touched; None if it is not this API's."""
-        stream = touched.stream.removeprefix(self.in_double(""))
-        return (stream, self.key(stream, touched.key)) if stream in self.streams else None
+    def locate(self, changed: ChangedRow) -> tuple[str, Key] | None:
+        """Find the stream and the key of a changed row. Returns None if another API has it."""
+        stream = changed.stream.removeprefix(self.name_in_fake_api(""))
+        return (stream, self.key(stream, changed.key)) if stream in self.streams else None
 
 
 def _value(text: str) -> Any:  # noqa: ANN401 (JSON)
-    """Give what a variable of the environment stands for: JSON if it is any, else the text."""
+    """Decode an environment variable as JSON, or return the text if it is not JSON."""
     try:
         return json.loads(text)
     except ValueError:
@@ -245,6 +252,6 @@ def _selected(catalog: Record, stream: str) -> bool:
 
 
 def decode(row: bytes) -> Record:
-    """Decode a JSON object, numbers with a fraction exactly."""
+    """Decode a JSON object. Numbers with a fraction become decimals."""
     decoded: Record = json.loads(row, parse_float=Decimal)
     return decoded
