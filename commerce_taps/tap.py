@@ -31,7 +31,7 @@ from commerce_taps.input.settings import (
     check_date,
     check_secrets,
     is_missing,
-    unknown,
+    unknown_settings,
     validation_errors,
     warnings,
 )
@@ -135,7 +135,7 @@ class HTTPTap(CommandLine, Tap, abc.ABC):
             if prop.get("secret") and name in self._config
         )
         self._config = clean(self._config, schema)
-        for message in unknown(self._config, schema):
+        for message in unknown_settings(self._config, schema):
             self.logger.warning("%s", message)
         errors = validation_errors(self._config, schema) or list(self.check_config(self._config))
         if errors and raise_errors:

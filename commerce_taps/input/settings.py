@@ -247,7 +247,7 @@ def preview(value: object) -> str:
     return text if len(text) <= MAX_PREVIEW else f"{text[:MAX_PREVIEW]}…"
 
 
-def unknown(config: dict[str, t.Any], schema: dict[str, t.Any]) -> Iterator[str]:
+def unknown_settings(config: dict[str, t.Any], schema: dict[str, t.Any]) -> Iterator[str]:
     """Find settings that do not exist.
 
     Args:
