@@ -1,4 +1,4 @@
-"""The rate limits: how the tap keeps inside of them, and what it does when it cannot."""
+"""Centra's rate limits: the tap keeps them, and waits or requests less at a 429."""
 
 from __future__ import annotations
 
@@ -44,67 +44,65 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 # --- buckets ------------------------------------------------------------------------------------
 
 
-def test_a_run_of_three_buckets_takes_little_more_than_they_dictate(clock: Clock) -> None:
-    """The vendor's bucket, full at first, would let three of them through in two intervals."""
+def test_run_of_three_buckets_takes_two_intervals(clock: Clock) -> None:
+    """A third bucket lasts two intervals, since the vendor's bucket is full at first."""
     share = QUOTA_SHARE
-    made = with_buckets(TokenBucket("complexity", 250_000 * share, 10, 250_000 * share))
-    assert seconds(clock, made, 300, complexity=2_500) <= 1.2 * 20
+    limiter = with_buckets(TokenBucket("complexity", 250_000 * share, 10, 250_000 * share))
+    assert seconds(clock, limiter, 300, complexity=2_500) <= 1.2 * 20
 
 
-def asking(made: RateLimiter, complexity: float, **data: Any) -> IntegrationApi:  # noqa: ANN401
-    """The API, which gives the same answer to each query."""
+def api_with_costs(limiter_: RateLimiter, complexity: float, **data: Any) -> IntegrationApi:  # noqa: ANN401
+    """The API with a client that returns the same response to each query."""
 
-    class Answering:
-        limiter = made
+    class SameResponse:
+        limiter = limiter_
 
         def get(self, request: Request, parse: Callable[[bytes], Any]) -> Any:  # noqa: ANN401
-            with made.slot("", request.costs):
-                mark = msgspec.json.decode(request.body or b"")["query"].split()[1].rstrip(":")
-            answer = {"data": {mark: "Query"} | data, "extensions": {"complexity": complexity}}
-            return parse(msgspec.json.encode(answer))
+            with self.limiter.slot("", request.costs):
+                alias = msgspec.json.decode(request.body or b"")["query"].split()[1].rstrip(":")
+            response = {"data": {alias: "Query"} | data, "extensions": {"complexity": complexity}}
+            return parse(msgspec.json.encode(response))
 
-    found = IntegrationApi({}, getLogger())
-    found.connect(cast("Client", Answering()), lambda: None)
-    return found
+    api = IntegrationApi({}, getLogger())
+    api.connect(cast("Client", SameResponse()), lambda: None)
+    return api
 
 
-def test_a_query_whose_cost_is_not_known_yet_is_paid_for_when_it_is(clock: Clock) -> None:
-    made, start = with_buckets(TokenBucket("complexity", 1000, 10, 1000)), clock.now
-    asked = asking(made, 1000)
+def test_unknown_cost_is_charged_afterwards(clock: Clock) -> None:
+    limiter, start = with_buckets(TokenBucket("complexity", 1000, 10, 1000)), clock.now
+    api = api_with_costs(limiter, 1000)
     for waited in (0, 10, 20):
-        asked.fetch(msgspec.Raw, "{ stores { id } }")
+        api.fetch(msgspec.Raw, "{ stores { id } }")
         assert clock.now - start == pytest.approx(waited)
 
 
-def test_a_share_of_what_is_left_is_for_the_neighbours(clock: Clock) -> None:
+def test_share_of_quota_is_left_to_others(clock: Clock) -> None:
     limit = {"type": "REQUEST_COUNT", "intervalSeconds": "TEN_SECONDS", "quota": 100}
-    told = [limit | {"remainingQuota": 15}, limit | {"type": "COFFEE", "remainingQuota": 0}]
-    made = with_buckets()
-    asking(made, 10, rateLimits=told).refresh_limits()
-    assert seconds(clock, made, 10, requests=1) == 0
-    assert seconds(clock, made, 95, requests=1) == pytest.approx(10)
+    limits_ = [limit | {"remainingQuota": 15}, limit | {"type": "COFFEE", "remainingQuota": 0}]
+    limiter = with_buckets()
+    api_with_costs(limiter, 10, rateLimits=limits_).refresh_limits()
+    assert seconds(clock, limiter, 10, requests=1) == 0
+    assert seconds(clock, limiter, 95, requests=1) == pytest.approx(10)
 
 
 @pytest.mark.parametrize("cost", [1e30, -1e30])
-def test_what_no_query_can_have_cost_is_not_waited_for(clock: Clock, cost: float) -> None:
-    made = with_buckets()
+def test_impossible_cost_is_not_charged(clock: Clock, cost: float) -> None:
+    limiter = with_buckets()
     limit = {"type": "QUERY_COMPLEXITY", "intervalSeconds": "TEN_SECONDS", "quota": 1000}
-    asked = asking(made, cost, rateLimits=[limit | {"remainingQuota": 1000}])
-    asked.refresh_limits()
+    api = api_with_costs(limiter, cost, rateLimits=[limit | {"remainingQuota": 1000}])
+    api.refresh_limits()
     start = clock.now
     for _ in range(3):
-        asked.fetch(msgspec.Raw, "{ stores { id } }")
+        api.fetch(msgspec.Raw, "{ stores { id } }")
     assert clock.now - start < 1
 
 
 @pytest.mark.parametrize(("quota", "left"), [(1, 5_000), (-5, 0), (100, -1e30), (0, 0)])
-def test_limits_that_contradict_themselves_are_not_believed(
-    clock: Clock, quota: float, left: float
-) -> None:
+def test_contradictory_limits_are_ignored(clock: Clock, quota: float, left: float) -> None:
     limit = {"type": "REQUEST_COUNT", "intervalSeconds": "ONE_HOUR", "quota": quota}
-    made = with_buckets()
-    asking(made, 10, rateLimits=[limit | {"remainingQuota": left}]).refresh_limits()
-    assert seconds(clock, made, 100, requests=1) == 0
+    limiter = with_buckets()
+    api_with_costs(limiter, 10, rateLimits=[limit | {"remainingQuota": left}]).refresh_limits()
+    assert seconds(clock, limiter, 100, requests=1) == 0
 
 
 # --- over HTTP ----------------------------------------------------------------------------------
@@ -174,7 +172,7 @@ def spend(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
         ),
     ],
 )
-def test_a_run_of_three_buckets_is_hardly_ever_turned_away(
+def test_run_of_three_buckets_is_rarely_limited(
     run: Taps,
     catalog: Catalogs,
     monkeypatch: pytest.MonkeyPatch,
@@ -187,13 +185,13 @@ def test_a_run_of_three_buckets_is_hardly_ever_turned_away(
         for stream in streams:
             wanted = truth(sandbox, INTEGRATION, output, stream)
             assert output.rows(stream).keys() == wanted.keys()
-        asked = len(sandbox.requests)
-        assert asked > 180 or len(streams) > 1
+        sent = len(sandbox.requests)
+        assert sent > 180 or len(streams) > 1
         assert turned_away(sandbox) <= HANDFUL
 
 
 @pytest.mark.parametrize("form", ["unix", "iso", "date", "seconds"])
-def test_who_is_turned_away_comes_back_when_told(
+def test_limited_run_waits_for_retry_after(
     run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     """Buckets that the tap does not know of, such as those others have emptied."""
@@ -208,7 +206,7 @@ def test_who_is_turned_away_comes_back_when_told(
         assert "Centra's rate limit is reached" in found.log
 
 
-def test_after_a_refusal_the_limits_are_looked_up_again(
+def test_limits_are_refreshed_after_429(
     run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any bucket may be the empty one, and to think that of the hour's would be slow."""
@@ -216,11 +214,11 @@ def test_after_a_refusal_the_limits_are_looked_up_again(
         spend(monkeypatch, before=4)
         run(sandbox, catalog=catalog(INTEGRATION, stock_changes=None), concurrency=1)
         assert turned_away(sandbox) == 1
-        asked = ["rateLimits" in request.body for request in sandbox.requests]
-        assert [place for place, looked in enumerate(asked) if looked] == [1, 5]
+        refreshed = ["rateLimits" in request.body for request in sandbox.requests]
+        assert [index for index, is_refresh in enumerate(refreshed) if is_refresh] == [1, 5]
 
 
-def test_a_page_that_costs_more_than_a_bucket_holds_is_made_smaller(
+def test_page_beyond_bucket_is_made_smaller(
     run: Taps, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The words of such a refusal are not documented: it looks like any other of the limits'."""
@@ -248,7 +246,7 @@ def test_fewer_columns_cost_less(run: Taps, sandbox: Sandbox, catalog: Catalogs)
     assert cost(orders={"number", "status", "grandTotal"}) < cost(orders=None) / 10
 
 
-def test_pages_become_smaller_where_a_query_is_too_complex(
+def test_page_of_complex_query_is_made_smaller(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from commerce_sandbox.centra import query_cost  # noqa: PLC0415
@@ -263,7 +261,7 @@ def test_pages_become_smaller_where_a_query_is_too_complex(
         assert len(found.output.records[stream]) == len(found.output.rows(stream))
 
 
-def test_where_a_single_row_is_too_complex_the_stream_fails(
+def test_too_complex_row_fails_stream(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from commerce_sandbox.centra import query_cost  # noqa: PLC0415
