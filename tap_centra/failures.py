@@ -17,7 +17,7 @@ MAX_PLACES: t.Final = 5
 """How many places the error message lists with each reason."""
 
 
-class Faults:
+class Failures:
     """Rows and entries of one list that could not be read."""
 
     def __init__(self) -> None:

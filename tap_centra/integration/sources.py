@@ -1,4 +1,4 @@
-"""Where the rows of a stream are, and how they can be filtered, sorted and told apart there."""
+"""Finds a stream's rows in the environment, and how they can be filtered and sorted there."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if t.TYPE_CHECKING:
 
     from tap_centra.integration.introspection import Field, LiveSchema
 
-UNIQUE: t.Final[tuple[str, ...]] = ("id_ASC", "number_ASC", "id_DESC")
+UNIQUE_SORTS: t.Final[tuple[str, ...]] = ("id_ASC", "number_ASC", "id_DESC")
 """Sorts in which no two rows are equal, the best one first."""
 
 
-class Place(t.NamedTuple):
-    """Where rows are, by the names of the documentation.
+class Source(t.NamedTuple):
+    """A place where a stream's records may be, by the names of the documentation.
 
     Attributes:
-        root: The field of the query; a connection takes its place where that is safer.
-        type_name: The type of the root's rows, after which its connection is named.
+        root: The root field of the query; its connection may take its place.
+        type_name: The type of the root's rows, from which the connection has its name.
         nested: The list inside of each row whose entries are the records.
-        filter_key: The rows' field that the API filters by.
+        filter_key: The field of the rows that the API filters by.
     """
 
     root: str
@@ -32,25 +32,18 @@ class Place(t.NamedTuple):
     filter_key: str | None = None
 
 
-class Root:
-    """A field of the query, as the environment has it.
+class RootField:
+    """A root field of the query, as the environment has it.
 
     Attributes:
         field: The field.
         type_name: The type of its rows.
         is_connection: Whether it is read by cursor.
-        has_total: Whether it tells how many rows there are.
-        key: The rows' field that the API filters by.
+        has_total: Whether it reports the number of rows.
+        key: The field of the rows that the API filters by.
     """
 
     def __init__(self, live: LiveSchema, field: Field, key: str | None) -> None:
-        """Look at a field.
-
-        Args:
-            live: What the environment has.
-            field: The field.
-            key: The rows' field that the API filters by.
-        """
         self.field = field
         self.key = key
         self._live = live
@@ -65,100 +58,97 @@ class Root:
 
     @property
     def is_paged(self) -> bool:
-        """Whether there is more than what comes at once."""
+        """Whether rows beyond the first response can be requested."""
         return self.is_connection or "page" in self.field.arguments
 
     @property
-    def length(self) -> str:
-        """The argument that says how many rows to give."""
+    def limit_argument(self) -> str:
+        """The argument that sets the number of rows."""
         return "first" if self.is_connection else "limit"
 
     @cached_property
-    def _inputs(self) -> Iterable[str]:
+    def _filter_fields(self) -> Iterable[str]:
         argument = self.field.arguments.get("where")
         return self._live.inputs(argument) if argument else ()
 
     @property
-    def has_ids(self) -> bool:
-        """Whether rows can be asked for by their ids."""
-        return "id" in self._inputs
+    def filters_ids(self) -> bool:
+        """Whether rows can be requested by their ids."""
+        return "id" in self._filter_fields
 
     @cached_property
-    def filters(self) -> bool:
+    def filters_key(self) -> bool:
         """Whether the list can be filtered by the key.
 
-        Rows without a value are in no range, so where there may be such the whole list is read.
+        Rows without a value are in no range. A list that may have such rows is read whole.
         """
         key = self.key or ""
         field = self._live.fields(self.type_name).get(key)
-        return key in self._inputs and (field is None or field.type.kind == "NON_NULL")
+        return key in self._filter_fields and (field is None or field.type.kind == "NON_NULL")
 
-    def sorts(self, *, in_time: bool = False) -> list[str]:
-        """Find the sort to ask for.
+    def sorts(self, *, by_key: bool = False) -> list[str]:
+        """Return the sort to request; none if the list cannot be sorted like this.
 
         Args:
-            in_time: Whether to sort by the key; else by what tells the rows apart.
-
-        Returns:
-            The sort; none where the list cannot be sorted so.
+            by_key: Whether to sort by the key; otherwise by what tells the rows apart.
         """
         argument = self.field.arguments.get("sort")
         choices = self._live.choices(argument) if argument else set()
-        unique = [sort for sort in UNIQUE if sort in choices][:1]
-        if not in_time:
+        unique = [sort for sort in UNIQUE_SORTS if sort in choices][:1]
+        if not by_key:
             return unique
         return [f"{self.key}_ASC", *unique] if f"{self.key}_ASC" in choices else []
 
 
-def find(live: LiveSchema, places: Iterable[Place]) -> tuple[Root, Field | None]:
-    """Find the first place of several that the environment has.
+def resolve(live: LiveSchema, sources: Iterable[Source]) -> tuple[RootField, Field | None]:
+    """Find the first of several sources that the environment has.
 
     Args:
-        live: What the environment has.
-        places: Where the rows may be, the best place first.
+        live: The schema of the environment.
+        sources: The sources, the best one first.
 
     Returns:
-        The field of the query, and the list inside of its rows if the records are in one.
+        The root field of the query, and the list inside of its rows if the records are in one.
 
     Raises:
-        PartitionSkipped: There is none of them; it tells about the first.
+        PartitionSkipped: The environment has none of them. The message is about the first one.
     """
-    lacks: list[PartitionSkipped] = []
-    for place in places:
+    skipped: list[PartitionSkipped] = []
+    for source in sources:
         try:
-            root = _choose(live, place)
-            return root, _inside(live, root, place.nested)
-        except PartitionSkipped as lack:
-            lacks.append(lack)
-    raise lacks[0]
+            root = _resolve_root(live, source)
+            return root, _resolve_nested(live, root, source.nested)
+        except PartitionSkipped as error:
+            skipped.append(error)
+    raise skipped[0]
 
 
-def _choose(live: LiveSchema, place: Place) -> Root:
-    """Choose between the list and the connection, where there are both."""
-    connected = f"{place.type_name[0].lower()}{place.type_name[1:]}Connection"
+def _resolve_root(live: LiveSchema, source: Source) -> RootField:
+    """Choose between the list and the connection, if the environment has both."""
+    connected = f"{source.type_name[0].lower()}{source.type_name[1:]}Connection"
     plain, connection = (
-        Root(live, field, place.filter_key)
-        if (field := live.roots.get(name)) and _can_ask(field)
+        RootField(live, field, source.filter_key)
+        if (field := live.roots.get(name)) and _is_supported(field)
         else None
-        for name in (place.root, connected)
+        for name in (source.root, connected)
     )
-    if plain and (not connection or plain.sorts(in_time=True) or not connection.sorts()):
+    if plain and (not connection or plain.sorts(by_key=True) or not connection.sorts()):
         return plain
     if connection:
         return connection
-    msg = f"this environment has no `{place.root}`"
-    if place.root in live.roots:
-        msg = f"`{place.root}` of this environment wants to know what the tap does not"
+    msg = f"this environment has no `{source.root}`"
+    if source.root in live.roots:
+        msg = f"`{source.root}` of this environment requires an argument that the tap does not know"
     raise PartitionSkipped(msg)
 
 
-def _can_ask(field: Field) -> bool:
-    """Tell whether a root field can be asked for with the arguments we know."""
+def _is_supported(field: Field) -> bool:
+    """Tell whether the tap knows all arguments that a root field requires."""
     return not field.requires_more_than("where", "sort", "limit", "page", "first", "after")
 
 
-def _inside(live: LiveSchema, root: Root, nested: str | None) -> Field | None:
-    """Find the list inside of each row, for a stream of such lists."""
+def _resolve_nested(live: LiveSchema, root: RootField, nested: str | None) -> Field | None:
+    """Find the list inside of each row, for a stream of its entries."""
     if nested is None:
         return None
     field = live.fields(root.type_name).get(nested)

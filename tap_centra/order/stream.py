@@ -27,7 +27,7 @@ from commerce_taps.records import dates
 from commerce_taps.records.envelope import open_envelope
 from commerce_taps.records.normalize import AnyRecord, NormalizedRecord, values_of
 from commerce_taps.stream import HTTPStream
-from tap_centra.failures import Faults
+from tap_centra.failures import Failures
 from tap_centra.order import schemas
 from tap_centra.order.api import OrderApi
 from tap_centra.order.normalize import normalizer, on_the_wall
@@ -89,12 +89,12 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
         request = Request(path, params, stream=self.name, context=context, divisible=divisible)
         return self.run.client.get(request, partial(self._open, one=one))
 
-    def parts(self, params: Params, faults: Faults) -> Parts[int]:
+    def parts(self, params: Params, failures: Failures) -> Parts:
         """Open a list whose rows can be asked for by their place, in any number at once.
 
         Args:
             params: Parameters besides those of paging.
-            faults: Where to note a row that does not come even alone; `PLACEHOLDER` stands for it.
+            failures: Gets rows that fail even alone; `PLACEHOLDER` stands for each.
 
         Returns:
             Its pages.
@@ -109,7 +109,7 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
                     raise
                 why = f"{refusal.reason.rstrip('.')}: even for a single row"
                 place = f"row {paging.get('offset', number - 1) + 1}"
-                faults.add(why, place)
+                failures.add(why, place)
                 raise RequestTooLarge(f"{why}, {place}") from refusal
 
         return Parts(fetch, self._limit, self.name, self.logger, _unreadable)
@@ -188,32 +188,32 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
             begin = look_back(start, overlap, self.config.get("start_date"))
         return None if begin is None else dates.shift(begin, -REPEATED_HOUR)
 
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def lists(self, start: datetime | None, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read the records, page by page.
 
         Args:
             start: Where to begin, inclusive; `None` for everything.
-            faults: Where to note what could not be read.
+            failures: Where to note what could not be read.
 
         Yields:
             The pages.
         """
         begin = self._begin(start)
         if begin is None or not self.filter_names:
-            yield from self.pages({}, faults)
+            yield from self.pages({}, failures)
             return
         since, seen = on_the_wall(begin, self.api.zone), set[bytes]()
         for name in self.filter_names:
-            for rows in self.pages({name: since}, faults):
+            for rows in self.pages({name: since}, failures):
                 yield Page(rows).unseen(seen).records
 
     @abc.abstractmethod
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def pages(self, params: Params, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read all pages of a list.
 
         Args:
             params: Parameters besides those of paging.
-            faults: Where to note what could not be read.
+            failures: Where to note what could not be read.
 
         Yields:
             The records of each.
@@ -222,22 +222,22 @@ class OrderStream(HTTPStream[OrderApi], abc.ABC):
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Read the list; a bookmark is safe at its end. See the base class."""
-        faults, latest = Faults(), None
-        for rows in self.lists(start, faults):
+        failures, latest = Failures(), None
+        for rows in self.lists(start, failures):
             latest = latest or SafeBookmark(self.run.client.now)
             page = self.shape.page_of(rows)
             latest.add(page.timestamps)
-            yield self.completed(page, faults)
-        faults.raise_if_any()
+            yield self.completed(page, failures)
+        failures.raise_if_any()
         if latest:
             yield Page((), bookmark=latest.value)
 
-    def completed(self, page: Page, faults: Faults) -> Page:  # noqa: ARG002
+    def completed(self, page: Page, failures: Failures) -> Page:  # noqa: ARG002
         """Add to a page what comes inside of its records.
 
         Args:
             page: The page.
-            faults: Where to note what could not be read.
+            failures: Where to note what could not be read.
 
         Returns:
             The page.
@@ -267,9 +267,9 @@ class OffsetStream(OrderStream, abc.ABC):
         return {"offset": asked + (number - 1) * size}
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def pages(self, params: Params, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read all pages. See the base class."""
-        parts = self.parts(params, faults)
+        parts = self.parts(params, failures)
 
         def fetch(place: Params) -> Page:
             offset = int(place.get("offset", 0))
@@ -291,9 +291,9 @@ class NumberStream(OrderStream, abc.ABC):
     takes_limit: t.ClassVar[bool] = True
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def pages(self, params: Params, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read all pages. See the base class."""
-        parts = self.parts(params, faults)
+        parts = self.parts(params, failures)
 
         def fetch(place: Params) -> Page:
             number = int(place.get("page", 1))  # pages may be shorter than requested
@@ -318,9 +318,9 @@ class LinkStream(OrderStream, abc.ABC):
     replication_key = "readAt"
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def pages(self, params: Params, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Follow the links. See the base class."""
-        parts = self.parts(params, faults)
+        parts = self.parts(params, failures)
 
         def fetch(place: Params) -> Page:
             paging = {"page": 1, "limit": self._limit, **place}
@@ -352,10 +352,10 @@ class LinkStream(OrderStream, abc.ABC):
         return dict(parse_qsl(there.query, keep_blank_values=True))
 
     @override
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def lists(self, start: datetime | None, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read the records, and give each the moment of reading. See the base class."""
         read_at = ""
-        for rows in super().lists(start, faults):
+        for rows in super().lists(start, failures):
             if not read_at:
                 read_at = dates.render(dates.floor(dates.shift(self.run.client.now, -LEEWAY)))
             for row in rows:
@@ -367,9 +367,9 @@ class WholeStream(OrderStream, abc.ABC):
     """A list that comes in one answer."""
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def pages(self, params: Params, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read the only page. See the base class."""
-        del faults  # what comes at once comes whole
+        del failures  # what comes at once comes whole
         yield self.answer(params).records
 
 
@@ -380,43 +380,44 @@ class DetailStream(OrderStream, abc.ABC):
     """The stream whose list has the ids."""
 
     @override
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def lists(self, start: datetime | None, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read a record for each id, a page of them at once. See the base class."""
-        ids = self._ids(start, faults)
+        ids = self._ids(start, failures)
         for first in range(0, len(ids), self._limit):
             asked = (
-                partial(self._find, one, start, faults) for one in ids[first : first + self._limit]
+                partial(self._find, one, start, failures)
+                for one in ids[first : first + self._limit]
             )
             yield [raw for found in self.run.client.workers.run_all(asked) for raw in found]
 
-    def _find(self, one: str, start: datetime | None, faults: Faults) -> Sequence[AnyRecord]:
+    def _find(self, one: str, start: datetime | None, failures: Failures) -> Sequence[AnyRecord]:
         """Read the record of an id, unless it has gone meanwhile."""
         try:
             return self.answer({}, one).records
         except PartitionFailed as failure:
-            if one in self._ids(start, Faults()):
-                faults.add(failure.reason, f"id {one}")
+            if one in self._ids(start, Failures()):
+                failures.add(failure.reason, f"id {one}")
             return []
 
     @override
-    def pages(self, params: Params, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def pages(self, params: Params, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read nothing: there is no list. See the base class."""
-        del params, faults
+        del params, failures
         return iter(())
 
-    def _ids(self, start: datetime | None, faults: Faults) -> list[str]:
+    def _ids(self, start: datetime | None, failures: Failures) -> list[str]:
         """List the ids, once each."""
         parent = self.ids_from(self._tap)
         (key,) = parent.primary_keys
         found: list[str] = []
-        for number, rows in enumerate(parent.lists(start, faults), 1):
+        for number, rows in enumerate(parent.lists(start, failures), 1):
             place = f"page {number} of `{parent.name}`"
             for row, raw in enumerate(rows, 1):
                 one = values_of(raw).get(key)
                 if isinstance(one, int | str) and one != "":
                     found.append(str(one))
                 else:
-                    faults.add(f"a row has no `{key}` to ask for", f"row {row} of {place}")
+                    failures.add(f"a row has no `{key}` to ask for", f"row {row} of {place}")
         return list(dict.fromkeys(found))
 
 

@@ -126,10 +126,10 @@ class Environment:
     def _inner(self, entry: Record, _: Any, **asked: Any) -> list[Record]:  # noqa: ANN401
         return self._page([{"id": n, "field": str(n)} for n in range(entry["inner"])], **asked)
 
-    def _ask(self, kind: Any, text: str, variables: Any = None, **_: Any) -> Any:  # noqa: ANN401
-        self.asked.append(text)
+    def _fetch(self, kind: Any, query: str, variables: Any = None, **_: Any) -> Any:  # noqa: ANN401
+        self.asked.append(query)
         self.counts.pop(self.leaves.get(len(self.asked), 0), None)
-        answer = graphql_sync(self._schema, text, variable_values=variables)
+        answer = graphql_sync(self._schema, query, variable_values=variables)
         assert answer.errors is None, answer.errors
         return msgspec.json.decode(json.dumps(answer.data), type=kind), None
 
@@ -140,7 +140,7 @@ class Environment:
         live = LiveSchema(msgspec.convert(schema, Introspection), NOW)
         api = cast("IntegrationApi", made.run.api)
         api._live = cast("Once[LiveSchema]", lambda: live)
-        api.fetch_partial = self._ask  # type: ignore[assignment, method-assign]
+        api.fetch_partial = self._fetch  # type: ignore[assignment, method-assign]
         pages = made.streams[stream].read(None, None)  # type: ignore[attr-defined]
         return [json.loads(bytes(raw)) for page in pages for raw in page.records]
 

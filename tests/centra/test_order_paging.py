@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.pagination.page import Page
-from tap_centra.failures import Faults
+from tap_centra.failures import Failures
 from tap_centra.order.stream import LinkStream, NumberStream, OffsetStream, OrderStream
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Listed(OrderStream):
         return number_of(record)
 
     def numbers(self) -> list[int]:
-        return [number_of(record) for page in self.pages({}, Faults()) for record in page]
+        return [number_of(record) for page in self.pages({}, Failures()) for record in page]
 
 
 class Offsets(Listed, OffsetStream):

@@ -30,7 +30,7 @@ from commerce_sandbox.centra.schema import schema
 from commerce_taps.errors import PartitionSkipped
 from commerce_taps.pagination.page import TimeRange
 from tap_centra.integration.introspection import QUERY, Introspection, LiveSchema
-from tap_centra.integration.reading import ENVELOPE, Id, PageRequest, Reading
+from tap_centra.integration.list_query import ENVELOPE, Id, ListQuery, PageRequest
 from tap_centra.tap import TapCentra
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 STREAMS = KINDS[INTEGRATION]
 SIZE = 100
 NOW = datetime(2024, 6, 1, tzinfo=timezone.utc)
-QUESTIONS = (
+REQUESTS = (
     PageRequest(),
     PageRequest(number=7),
-    PageRequest(TimeRange(NOW), in_time=True),
+    PageRequest(TimeRange(NOW), by_key=True),
     PageRequest(TimeRange(NOW, NOW), number=2),
     PageRequest(cursor="bnVtYmVyOjE2Ng=="),
 )
@@ -81,26 +81,16 @@ def tap(variant: str, catalog: Record | None = None, **config: Any) -> TapCentra
 
 
 def queries(
-    stream: IntegrationStream, questions: Sequence[PageRequest] = QUESTIONS
+    stream: IntegrationStream, requests: Sequence[PageRequest] = REQUESTS
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give the queries a stream can be read with."""
-    reading = Reading(stream)
-    for question in questions:
-        numbered = question.number > 1 and reading.root.is_connection
-        yield reading._write(PageRequest(question.window) if numbered else question, SIZE)
-    asked: list[tuple[str, dict[str, Any]]] = []
-
-    def answer(text: str, variables: dict[str, Any], *_: str | int) -> None:
-        asked.append((text, variables))
-        raise StopIteration
-
-    reading._answer = answer  # type: ignore[assignment, method-assign]
+    query = ListQuery(stream)
+    for request in requests:
+        numbered = request.number > 1 and query.root.is_connection
+        yield query.page(PageRequest(request.window) if numbered else request, SIZE)
     ids: list[Id] = ["1", "2"] if stream.root == "orders" else [1, 2]
-    reading._came_with = dict.fromkeys(ids, (PageRequest(), SIZE))
-    for column in [None, *reading.cut] if reading.nested_limit else [*reading.cut]:
-        with pytest.raises(StopIteration):
-            reading.rest(ids, column)
-    yield from asked
+    for column in [None, *query.paged_columns] if query.nested_limit else query.paged_columns:
+        yield query.rest(ids, column, 2, (PageRequest(), SIZE))
 
 
 def judge(variant: str, text: str, variables: dict[str, Any]) -> list[str]:
@@ -116,23 +106,23 @@ def judge(variant: str, text: str, variables: dict[str, Any]) -> list[str]:
     return [str(problem) for problem in problems]
 
 
-def check(variant: str, made: TapCentra, questions: Sequence[PageRequest] = QUESTIONS) -> int:
+def check(variant: str, made: TapCentra, requests: Sequence[PageRequest] = REQUESTS) -> int:
     """Judge the queries of every stream. Returns how many streams have any."""
     found = [
         [judge(variant, *query) for query in asked]
         for stream in made.streams.values()
-        if (asked := asked_of(cast("IntegrationStream", stream), questions))
+        if (asked := asked_of(cast("IntegrationStream", stream), requests))
     ]
     assert [problem for problems in found for problem in problems if problem] == []
     return len(found)
 
 
 def asked_of(
-    stream: IntegrationStream, questions: Sequence[PageRequest] = QUESTIONS
+    stream: IntegrationStream, requests: Sequence[PageRequest] = REQUESTS
 ) -> list[tuple[str, dict[str, Any]]]:
     """Give the queries of a stream; none if the environment does not have it."""
     try:
-        return list(queries(stream, questions))
+        return list(queries(stream, requests))
     except PartitionSkipped:
         return []
 
@@ -186,7 +176,7 @@ def test_with_a_random_selection_of_every_stream(variant: str, share: float) -> 
     chosen = {
         name: {one for one in names if random.random() < share} for name, names in columns().items()
     }
-    assert check(variant, tap(variant, selecting(chosen)), QUESTIONS[1:2]) >= len(STREAMS) - 8
+    assert check(variant, tap(variant, selecting(chosen)), REQUESTS[1:2]) >= len(STREAMS) - 8
 
 
 def test_fewer_columns_make_a_smaller_query() -> None:
@@ -271,7 +261,7 @@ def first(made: TapCentra, stream: str) -> str:
 
 def test_what_takes_an_argument_we_do_not_know_is_not_asked_for(odd: TapCentra) -> None:
     assert "name" not in first(odd, "collections")
-    with pytest.raises(PartitionSkipped, match="wants to know"):
+    with pytest.raises(PartitionSkipped, match="requires an argument"):
         first(odd, "brands")
 
 
@@ -346,19 +336,17 @@ def test_a_cursor_is_trusted_only_where_no_two_rows_are_equal(
     sort: str, root: str, asked: list[str] | None
 ) -> None:
     """The cursor is a value of the sort: of rows that share it, those behind the page are lost."""
-    reading = Reading(
+    query = ListQuery(
         cast("IntegrationStream", facing(SORTED.replace("UNIQUE", sort)).streams["orders"])
     )
-    assert reading.root.field.name == root
-    _, variables = reading._write(
-        PageRequest(TimeRange(NOW), in_time="updatedAt_ASC" in sort), SIZE
-    )
+    assert query.root.field.name == root
+    _, variables = query.page(PageRequest(TimeRange(NOW), by_key="updatedAt_ASC" in sort), SIZE)
     assert variables.get("rows_sort") == asked
 
 
 def test_a_list_in_the_order_of_changes_ends_where_it_began_to_be_read() -> None:
-    reading = Reading(cast("IntegrationStream", tap("current").streams["orders"]))
-    _, variables = reading._write(PageRequest(TimeRange(), in_time=True), SIZE)
+    query = ListQuery(cast("IntegrationStream", tap("current").streams["orders"]))
+    _, variables = query.page(PageRequest(TimeRange(), by_key=True), SIZE)
     assert variables["rows_where"] == {"updatedAt": {"to": NOW.isoformat()}}
 
 

@@ -144,8 +144,8 @@ MUTANTS = (
     ),
     Mutant(
         "a row of Centra beside an error is taken for whole",
-        "tap_centra/integration/reading.py",
-        '                    raws[row] = Raw(b"null")\n',
+        "tap_centra/integration/pagination.py",
+        '                    rows[row] = Raw(b"null")\n',
         "",
         "tests/centra/test_answers.py"
         "::test_a_row_beside_an_error_is_named_and_all_others_are_written",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_centra.integration.sources import Place
+from tap_centra.integration.sources import Source
 from tap_centra.integration.stream import (
     CreatedStream,
     IntegrationStream,
@@ -45,7 +45,7 @@ class Shipments(UpdatedStream):
     root = "shipments"
     type_name = "Shipment"
     # Whether a shipment that changes changes its order as well is not documented: not filtered.
-    elsewhere = Place("orders", "Order", "shipments")
+    fallback = Source("orders", "Order", "shipments")
 
 
 class Returns(CreatedStream):

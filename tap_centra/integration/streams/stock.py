@@ -17,7 +17,7 @@ class Stock(IntegrationStream):
     nested = "stock"
     nested_sort = ("warehouseId_ASC", "productSizeId_ASC")
     parent_fields: t.ClassVar[dict[str, str]] = {"id": "productVariantId"}
-    lifted: t.ClassVar[dict[str, str]] = {
+    id_columns: t.ClassVar[dict[str, str]] = {
         "warehouseId": "warehouse",
         "productSizeId": "productSize",
     }

@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from commerce_taps.pagination.page import Page
     from commerce_taps.records.conform import Record
     from commerce_taps.records.normalize import AnyRecord
-    from tap_centra.failures import Faults
+    from tap_centra.failures import Failures
 
 
 class Orders(OffsetStream):
@@ -36,10 +36,10 @@ class Orders(OffsetStream):
     looks_back = True
 
     @override
-    def completed(self, page: Page, faults: Faults) -> Page:
+    def completed(self, page: Page, failures: Failures) -> Page:
         """Add the lines. See the base class."""
         for stream in self.children:
-            lines = (line for order in page.records for line in _lines(values_of(order), faults))
+            lines = (line for order in page.records for line in _lines(values_of(order), failures))
             page.children = {stream.name: child_page(lines)}
         return page
 
@@ -72,7 +72,7 @@ class Shipments(OffsetStream):
     page_limit = 100
 
     @override
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def lists(self, start: datetime | None, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read the three lists in the order a shipment goes through them; the last one wins.
 
         Only what was sent is filtered. Which date the filter compares with is not documented: if
@@ -80,20 +80,20 @@ class Shipments(OffsetStream):
         ordered long ago would never come. Then the list is read whole.
         """
         for status in ("goodtogo", "inprogress"):
-            yield from self.pages({"status": status}, faults)
+            yield from self.pages({"status": status}, failures)
         sent, begin = {"status": "completed"}, self._begin(start)
         if begin is None:
-            yield from self.pages(sent, faults)
+            yield from self.pages(sent, failures)
             return
         ordered_before = False
         since = {"newer_than": on_the_wall(begin, self.api.zone)}
-        for rows in self.pages({**sent, **since}, faults):
+        for rows in self.pages({**sent, **since}, failures):
             yield rows
             ordered_before = ordered_before or any(
                 _is_before(raw, "orderDate", dates.shift(begin, -REPEATED_HOUR)) for raw in rows
             )
         if not ordered_before:
-            for rows in self.pages(sent, faults):
+            for rows in self.pages(sent, failures):
                 yield [raw for raw in rows if not _is_before(raw, "shipmentDate", begin)]
 
 
@@ -143,19 +143,19 @@ def _is_before(record: AnyRecord, name: str, moment: datetime) -> bool:
         return False
 
 
-def _lines(order: Record, faults: Faults) -> Iterator[Record]:
+def _lines(order: Record, failures: Failures) -> Iterator[Record]:
     """Take the lines out of an order, and give them what they need of it."""
     place = f"the order {order.get('orderId')}"
     lines = order.get("products")
     if lines and not isinstance(lines, list):
-        faults.add("`products` is no list", place)
+        failures.add("`products` is no list", place)
         return
     owner: Record = {name: order[name] for name in ("orderId", "orderDate") if name in order}
     for number, line in enumerate(flatten_rows(owner, lines), 1):
         if isinstance(line, dict):
             yield line
         else:
-            faults.add("a line is no object", f"line {number} of {place}")
+            failures.add("a line is no object", f"line {number} of {place}")
 
 
 STREAMS: t.Final = (

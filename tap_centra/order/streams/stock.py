@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from commerce_taps.records.normalize import AnyRecord
-    from tap_centra.failures import Faults
+    from tap_centra.failures import Failures
 
 
 class Stock(LinkStream):
@@ -36,9 +36,9 @@ class AllocationRequests(NumberStream):
     takes_limit = False
 
     @override
-    def lists(self, start: datetime | None, faults: Faults) -> Iterator[Sequence[AnyRecord]]:
+    def lists(self, start: datetime | None, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
         """Read those of any status; the API shows pending ones only unless asked. See the base."""
-        return self.pages({"status": "all"}, faults)
+        return self.pages({"status": "all"}, failures)
 
 
 class SupplierOrders(WholeStream):
