@@ -94,15 +94,7 @@ _RULES: t.Final[Mapping[tuple[str, str], Normalize]] = {
 }
 
 
-def on_the_wall(moment: datetime, zone: ZoneInfo) -> str:
-    """Write a moment as the API wants it in a filter.
-
-    Args:
-        moment: An aware datetime.
-        zone: The zone of times.
-
-    Returns:
-        For example `2024-05-31 14:00:00`.
-    """
-    # Nobody has rows from before 1970, and years of less than four digits are not written so.
-    return f"{max(moment, _EPOCH).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+def to_wall_time(time: datetime, zone: ZoneInfo) -> str:
+    """Write an aware time as filters of the API expect it, such as `2024-05-31 14:00:00`."""
+    # No row is older than 1970, and strftime does not pad years of fewer than four digits.
+    return f"{max(time, _EPOCH).astimezone(zone):%Y-%m-%d %H:%M:%S}"

@@ -140,7 +140,7 @@ class Environment:
         live = LiveSchema(msgspec.convert(schema, Introspection), NOW)
         api = cast("IntegrationApi", made.run.api)
         api._live = cast("Once[LiveSchema]", lambda: live)
-        api.fetch_partial = self._fetch  # type: ignore[assignment, method-assign]
+        api.fetch_partial = self._fetch  # type: ignore[method-assign]
         pages = made.streams[stream].read(None, None)  # type: ignore[attr-defined]
         return [json.loads(bytes(raw)) for page in pages for raw in page.records]
 

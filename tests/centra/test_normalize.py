@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from commerce_taps.records import dates
 from commerce_taps.records.conform import encode
-from tap_centra.order.normalize import normalizer, on_the_wall
+from tap_centra.order.normalize import normalizer, to_wall_time
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 
@@ -126,6 +126,6 @@ def test_random_value_without_a_known_form_stays(value: Any, kind: str) -> None:
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2040, 1, 1)))  # noqa: DTZ001 (given a zone below)
 def test_filter_time_reads_back_as_the_same_moment(moment: datetime) -> None:
     at = moment.replace(microsecond=0, tzinfo=timezone.utc)
-    text = on_the_wall(at, STOCKHOLM)
+    text = to_wall_time(at, STOCKHOLM)
     found = dates.parse(normalized("string", text, format="date-time"))
     assert found in {at, at - timedelta(hours=1)}  # an hour that comes twice

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from commerce_sandbox import ChurnOptions, Sandbox
 from commerce_taps.records import dates
-from tap_centra.order.normalize import on_the_wall
+from tap_centra.order.normalize import to_wall_time
 from tap_centra.order.stream import REPEATED_HOUR
 from tests.centra.support import ORDER, SCALE, differences, row_differences, truth
 from tests.contract import bookmarks
@@ -130,7 +130,7 @@ def test_no_row_is_left_out_where_the_clocks_change(offset: timedelta, later: ti
     """Whatever of two moments a wall time means to the server, what came later is asked for."""
     for change in (datetime(2024, 10, 27, 1), datetime(2024, 3, 31, 1)):  # noqa: DTZ001 (below)
         bookmark = change.replace(tzinfo=timezone.utc) + offset
-        since = on_the_wall(bookmark - REPEATED_HOUR, STOCKHOLM)
+        since = to_wall_time(bookmark - REPEATED_HOUR, STOCKHOLM)
         row = f"{(bookmark + later).astimezone(STOCKHOLM):%Y-%m-%d %H:%M:%S}"
         assert row >= since
         read = datetime.strptime(since, "%Y-%m-%d %H:%M:%S").replace(tzinfo=STOCKHOLM, fold=1)
@@ -242,15 +242,15 @@ def test_a_list_without_rows_is_written_in_two_ways(
 @pytest.mark.parametrize(
     ("stream", "body", "sentence"),
     [
-        ("orders", {"orders": None}, "the answer has no `orders`"),
-        ("orders", {"orders": 5}, "the answer has no `orders`"),
-        ("orders", {"orders": False}, "the answer has no `orders`"),
+        ("orders", {"orders": None}, "the response has no `orders`"),
+        ("orders", {"orders": 5}, "the response has no `orders`"),
+        ("orders", {"orders": False}, "the response has no `orders`"),
         ("orders", {"orders": ["1"]}, "record 1: it is string and not an object"),
         ("orders", '{"status": "ok", "orders": [1e99999999999999999999]}', "and not an object"),
         ("supplier_orders", {"orders": [None]}, "record 1: it is null and not an object"),
-        ("vouchers", {"voucher": []}, "the answer has no `voucher`"),
-        ("vouchers", {"voucher": {}}, "the answer has no `voucher`"),
-        ("vouchers", {"voucher": None}, "the answer has no `voucher`"),
+        ("vouchers", {"voucher": []}, "the response has no `voucher`"),
+        ("vouchers", {"voucher": {}}, "the response has no `voucher`"),
+        ("vouchers", {"voucher": None}, "the response has no `voucher`"),
         ("products", {"products": [], "next": 2}, "a `next` that is no link"),
         ("products", {"products": [], "next": "http://[?page=2"}, "leads to another host"),
     ],
@@ -331,7 +331,7 @@ def test_an_id_that_cannot_be_asked_for_costs_no_other(
     found = run(sandbox, ORDER, catalog=catalog(ORDER, supplier_order_details=None))
     assert found.code == 1
     said = failure(found)
-    assert "a row has no `orderId` to ask for (row 2 of page 1 of `supplier_orders`" in said
+    assert "a row has no `orderId` to fetch it by (row 2 of page 1 of `supplier_orders`" in said
     assert "(id 9999)" in said
     assert found.output.keys("supplier_order_details") == [(ids[0],), (ids[1],)]
 

@@ -15,7 +15,7 @@ from typing_extensions import override
 from commerce_taps.errors import PartitionFailed
 from commerce_taps.pagination.page import Page
 from tap_centra.failures import Failures
-from tap_centra.order.stream import LinkStream, NumberStream, OffsetStream, OrderStream
+from tap_centra.order.stream import LinkStream, NumberStream, OffsetStream, PagedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def number_of(record: AnyRecord) -> int:
     return int(bytes(record))
 
 
-class Listed(OrderStream):
+class Listed(PagedStream):
     """A list of numbers without an API.
 
     Attributes:
@@ -71,8 +71,8 @@ class Listed(OrderStream):
         return SIZE
 
     @override
-    def answer(self, params: Any, one: str = "", *, divisible: bool = False) -> Page:
-        del one, divisible
+    def fetch(self, params: Any, record_id: str = "", *, divisible: bool = False) -> Page:
+        del record_id, divisible
         self.changes.get(self.asked, list)(self.listed)
         self.asked += 1
         assert self.asked < 400, "it never ends"
@@ -159,9 +159,9 @@ def test_list_under_churn_yields_untouched_rows(
 @kinds
 def test_repeated_first_page_fails(kind: type[Listed]) -> None:
     stream = kind(list(range(10)))
-    answer = stream.answer
-    stream.answer = lambda params, one="", **_: answer(  # type: ignore[method-assign]
-        {"limit": params["limit"]}, one
+    fetch = stream.fetch
+    stream.fetch = lambda params, record_id="", **_: fetch(  # type: ignore[method-assign]
+        {"limit": params["limit"]}, record_id
     )
     if kind is Numbers:
         assert stream.numbers() == [0, 1, 2]  # as a list of one page, whose last page comes again
@@ -180,8 +180,8 @@ def test_pages_counted_from_zero_fail() -> None:
 
 def test_repeated_last_page_ends_list() -> None:
     stream = Numbers(list(range(10)))
-    answer = stream.answer
-    stream.answer = lambda params, one="", **_: answer(  # type: ignore[method-assign]
-        {**params, "page": min(params.get("page", 1), 4)}, one
+    fetch = stream.fetch
+    stream.fetch = lambda params, record_id="", **_: fetch(  # type: ignore[method-assign]
+        {**params, "page": min(params.get("page", 1), 4)}, record_id
     )
     assert stream.numbers() == list(range(10))

@@ -377,7 +377,7 @@ def test_the_permissions_a_stream_needs_are_those_that_are_documented(stream: st
     own = KINDS[INTEGRATION][stream].type_name
     page = documented()
     needed, more = page.get(stream, ({f"{own}:read"}, ""))
-    keys = {path for lifted in [KINDS[INTEGRATION][stream].lifted] for path in lifted.values()}
+    keys = {path for lifted in [KINDS[INTEGRATION][stream].id_columns] for path in lifted.values()}
     assert {one for one, path in paths if not path or path[0] in keys} == needed
     for permission, path in paths:
         guarded = permission.partition(":")[0].partition(".")[2]

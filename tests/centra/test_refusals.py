@@ -255,8 +255,8 @@ ANSWERS: list[tuple[str, Record, str]] = [
         "there is no Order API at this address",
     ),
     (ORDER, {"status": 200, "body": "<html>Welcome</html>"}, "begins with '<html>Welcome"),
-    (ORDER, {"status": 200, "body": {"orders": []}}, "no `status`: it is none of the Order API"),
-    (ORDER, {"status": 200, "body": {"status": "ok"}}, "the answer has no `orders`"),
+    (ORDER, {"status": 200, "body": {"orders": []}}, "no `status`: it is not the Order API's"),
+    (ORDER, {"status": 200, "body": {"status": "ok"}}, "the response has no `orders`"),
     (
         ORDER,
         {"status": 200, "body": {"status": "no", "errorMessages": {"limit": "Too high."}}},

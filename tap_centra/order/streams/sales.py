@@ -9,11 +9,17 @@ from typing_extensions import override
 from commerce_taps.records import dates
 from commerce_taps.records.children import child_page, flatten_rows
 from commerce_taps.records.normalize import values_of
-from tap_centra.order.normalize import on_the_wall
-from tap_centra.order.stream import REPEATED_HOUR, NumberStream, OffsetStream, OrderStream
+from tap_centra.order.normalize import to_wall_time
+from tap_centra.order.stream import (
+    REPEATED_HOUR,
+    EndpointStream,
+    NumberStream,
+    OffsetStream,
+    OrderStream,
+)
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context
@@ -22,6 +28,7 @@ if t.TYPE_CHECKING:
     from commerce_taps.records.conform import Record
     from commerce_taps.records.normalize import AnyRecord
     from tap_centra.failures import Failures
+    from tap_centra.order.stream import Records
 
 
 class Orders(OffsetStream):
@@ -36,28 +43,24 @@ class Orders(OffsetStream):
     looks_back = True
 
     @override
-    def completed(self, page: Page, failures: Failures) -> Page:
-        """Add the lines. See the base class."""
+    def add_children(self, page: Page, failures: Failures) -> None:
         for stream in self.children:
             lines = (line for order in page.records for line in _lines(values_of(order), failures))
             page.children = {stream.name: child_page(lines)}
-        return page
 
 
 class OrderLines(OrderStream):
     """Lines of orders, one row each. A line that was removed from an order stays in the table."""
 
     name = "order_lines"
-    path = "orders"
-    selector = "orders"
     parent_stream_type = Orders
     primary_keys = ("orderId", "lineId")
     replication_key = "orderDate"
 
     @override
-    def pages(self, *_: object) -> Iterator[Sequence[AnyRecord]]:
-        """Read nothing: the lines come with the orders. See the base class."""
-        return iter(())
+    def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
+        """Raise: `Orders` reads the lines, and no run reads them alone."""
+        raise NotImplementedError
 
 
 class Shipments(OffsetStream):
@@ -72,29 +75,30 @@ class Shipments(OffsetStream):
     page_limit = 100
 
     @override
-    def lists(self, start: datetime | None, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
-        """Read the three lists in the order a shipment goes through them; the last one wins.
+    def read_list(self, start: datetime | None, failures: Failures) -> Records:
+        """Read the lists in the order in which a shipment passes through them; the last one wins.
 
-        Only what was sent is filtered. Which date the filter compares with is not documented: if
-        all that comes was ordered since then, it may be that of the order, and a shipment that was
-        ordered long ago would never come. Then the list is read whole.
+        Only completed shipments are filtered. The reference does not say which date the filter
+        compares. If all rows were ordered after its start, it may be the date of the order, and a
+        shipment that was ordered long ago would never arrive. Then the list is read whole.
         """
         for status in ("goodtogo", "inprogress"):
             yield from self.pages({"status": status}, failures)
-        sent, begin = {"status": "completed"}, self._begin(start)
+        completed, begin = {"status": "completed"}, self._filter_start(start)
         if begin is None:
-            yield from self.pages(sent, failures)
+            yield from self.pages(completed, failures)
             return
-        ordered_before = False
-        since = {"newer_than": on_the_wall(begin, self.api.zone)}
-        for rows in self.pages({**sent, **since}, failures):
-            yield rows
-            ordered_before = ordered_before or any(
-                _is_before(raw, "orderDate", dates.shift(begin, -REPEATED_HOUR)) for raw in rows
+        has_older_order = False
+        since = {"newer_than": to_wall_time(begin, self.api.zone)}
+        for records in self.pages({**completed, **since}, failures):
+            yield records
+            has_older_order = has_older_order or any(
+                _is_before(record, "orderDate", dates.shift(begin, -REPEATED_HOUR))
+                for record in records
             )
-        if not ordered_before:
-            for rows in self.pages(sent, failures):
-                yield [raw for raw in rows if not _is_before(raw, "shipmentDate", begin)]
+        if not has_older_order:
+            for records in self.pages(completed, failures):
+                yield [one for one in records if not _is_before(one, "shipmentDate", begin)]
 
 
 class Returns(NumberStream):
@@ -109,7 +113,7 @@ class Returns(NumberStream):
     looks_back = True
 
 
-class Vouchers(OrderStream):
+class Vouchers(EndpointStream):
     """The vouchers in `voucher_ids`. The API cannot list vouchers."""
 
     name = "vouchers"
@@ -120,31 +124,25 @@ class Vouchers(OrderStream):
     @override
     @property
     def partitions(self) -> list[dict[str, t.Any]]:
-        """One partition a voucher."""
+        """One partition per voucher."""
         ids = dict.fromkeys(map(str, self.config.get("voucher_ids", ())))
         return [{"id": one} for one in ids]
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        """Read one voucher. See the base class."""
-        yield self.shape.page_of(self.answer({}, (context or {})["id"]).records)
-
-    @override
-    def pages(self, *_: object) -> Iterator[Sequence[AnyRecord]]:
-        """Read nothing: there is no list. See the base class."""
-        return iter(())
+        yield self.shape.page_of(self.fetch({}, (context or {})["id"]).records)
 
 
-def _is_before(record: AnyRecord, name: str, moment: datetime) -> bool:
-    """Tell whether a record has a time that is before a moment."""
+def _is_before(record: AnyRecord, name: str, time: datetime) -> bool:
+    """Tell whether a column of a record holds an earlier time."""
     try:
-        return dates.parse(values_of(record)[name]) < dates.floor(moment)
-    except (KeyError, AttributeError, ValueError):  # it is no text, or no time
+        return dates.parse(values_of(record)[name]) < dates.floor(time)
+    except (KeyError, AttributeError, ValueError):  # no text, or no time
         return False
 
 
 def _lines(order: Record, failures: Failures) -> Iterator[Record]:
-    """Take the lines out of an order, and give them what they need of it."""
+    """Yield the lines of an order, with its id and date."""
     place = f"the order {order.get('orderId')}"
     lines = order.get("products")
     if lines and not isinstance(lines, list):

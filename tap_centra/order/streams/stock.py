@@ -9,11 +9,10 @@ from typing_extensions import override
 from tap_centra.order.stream import DetailStream, LinkStream, NumberStream, WholeStream
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from commerce_taps.records.normalize import AnyRecord
     from tap_centra.failures import Failures
+    from tap_centra.order.stream import Records
 
 
 class Stock(LinkStream):
@@ -36,8 +35,8 @@ class AllocationRequests(NumberStream):
     takes_limit = False
 
     @override
-    def lists(self, start: datetime | None, failures: Failures) -> Iterator[Sequence[AnyRecord]]:
-        """Read those of any status; the API shows pending ones only unless asked. See the base."""
+    def read_list(self, start: datetime | None, failures: Failures) -> Records:
+        """Read requests of any status: by default the API returns only pending ones."""
         return self.pages({"status": "all"}, failures)
 
 
