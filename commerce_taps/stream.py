@@ -806,15 +806,17 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         spliced: list[bytes | memoryview] = []
         encoded: list[bytes] = []
         for raw, record in zip(records, shaped, strict=True):
-            if spliced and (record is not None or len(spliced) == RECORDS_PER_WRITE):
-                yield lines.spliced(spliced)
-                spliced = []
             if encoded and (record is None or len(encoded) == RECORDS_PER_WRITE):
                 yield b"".join(encoded)
                 encoded = []
             if record is None:
                 spliced.append(splice(raw))
-            elif isinstance(record, dict):
+                if len(spliced) < RECORDS_PER_WRITE:
+                    continue
+            if spliced:
+                yield lines.spliced(spliced)
+                spliced = []
+            if isinstance(record, dict):
                 encoded.append(lines.encoded(record))
         if spliced:
             yield lines.spliced(spliced)

@@ -127,10 +127,8 @@ class Orders(CSCartStream):
         if not rows.records or not any(map(self._emits, self.list_columns)):
             return rows
         known = [id_from(values_of(order), "order_id") for order in rows.records]
-        ids = [id_ for id_ in known if id_ is not None]
-        plain: dict[Id, Record] = {}
-        for first in range(0, len(ids), IDS_PER_REQUEST):
-            plain |= self._fetch_list_columns(context, ids[first : first + IDS_PER_REQUEST])
+        reader = ListColumnsReader(self, context, self._faults[where(self.name, context)])
+        plain = reader.read([id_ for id_ in known if id_ is not None])
         return self.shape.page_of(
             [
                 order
@@ -140,56 +138,76 @@ class Orders(CSCartStream):
             ]
         )
 
-    def _fetch_list_columns(self, context: Context | None, ids: Sequence[Id]) -> dict[Id, Record]:
-        """Fetch orders as a plain list has them, in smaller parts where the store fails.
+
+class ListColumnsReader:
+    """Reads the columns of orders that only a plain list has."""
+
+    def __init__(
+        self, stream: Orders, context: Context | None, faults: list[PartitionFailed]
+    ) -> None:
+        """Keep what the requests are made with.
 
         Args:
+            stream: The orders.
             context: The partition.
+            faults: The failures of the partition, which are raised at the end of the list.
+        """
+        self._stream = stream
+        self._context = context
+        self._faults = faults
+
+    def read(self, ids: Sequence[Id]) -> dict[Id, Record]:
+        """Read orders as a plain list has them.
+
+        Args:
             ids: Their ids.
 
         Returns:
-            The orders by id, without deleted ones. A failure is noted and raised at the end of the
-            list, because the orders themselves have been read.
+            The orders by id, without deleted ones. A failure is only noted, because the orders
+            themselves have been read.
         """
+        found: dict[Id, Record] = {}
+        for first in range(0, len(ids), IDS_PER_REQUEST):
+            found |= self._fetch(ids[first : first + IDS_PER_REQUEST])
+        return found
+
+    def _fetch(self, ids: Sequence[Id]) -> dict[Id, Record]:
+        """Fetch orders with one request, and those that are missing in two halves."""
         params: Params = {
             "order_id": ",".join(map(str, ids)),
             "items_per_page": len(ids),
             "page": 1,
         }
-        is_single = len(ids) == 1
-        request = self.request(context, self.path, params=params, divisible=not is_single)
-        faults = self._faults[where(self.name, context)]
-        if len(faults) >= MAX_UNREADABLE_ROWS:
+        if len(self._faults) >= MAX_UNREADABLE_ROWS:
             return {}
-        parse = partial(self._parse_list_columns, params, ids)
+        stream, is_single = self._stream, len(ids) == 1
+        request = stream.request(self._context, stream.path, params=params, divisible=not is_single)
         found: dict[Id, Record] = {}
         try:
-            found = self.client.find(request, parse) or {}
+            found = stream.client.find(request, partial(self._parse, params, ids)) or {}
         except TapStopped:
             raise
         except TapError as error:
             if is_single or not isinstance(error, RequestTooLarge):
                 some = f"{ids[0]}" if is_single else f"{ids[0]} to {ids[-1]}"
-                columns = ", ".join(f"`{name}`" for name in self.list_columns)
+                columns = ", ".join(f"`{name}`" for name in stream.list_columns)
                 msg = f"orders {some} were read without {columns}: {error.reason}"
-                faults.append(PartitionFailed(msg, error.where))
+                self._faults.append(PartitionFailed(msg, error.where))
                 return {}
         missing = [] if is_single else [id_ for id_ in ids if id_ not in found]
         half = -(-len(missing) // 2)
         for part in filter(None, (missing[:half], missing[half:])):
-            found |= self._fetch_list_columns(context, part)
+            found |= self._fetch(part)
         return found
 
-    def _parse_list_columns(
-        self, params: Params, ids: Sequence[Id], body: bytes
-    ) -> dict[Id, Record]:
-        response = self.parse_list(body)
+    def _parse(self, params: Params, ids: Sequence[Id], body: bytes) -> dict[Id, Record]:
+        response = self._stream.parse_list(body)
         response.check(params)
         count, total = len(response.records), response.total
         if total is not None and count < min(total, len(ids)):
             msg = f"the response has {count} of the {total} orders it announces"
             raise InvalidResponse(msg)
-        rows = map(values_of, self.parse_rows(response.records).records)
+        rows = map(values_of, self._stream.parse_rows(response.records).records)
         found = {id_: row for row in rows if (id_ := id_from(row, "order_id")) is not None}
         if not found.keys() <= set(ids):
             msg = "the response has orders that were not requested"
