@@ -22,7 +22,7 @@ NOTHING: t.Final = (b"null", b"false", b'""')
 
 
 def is_object(raw: Raw | bytes) -> bool:
-    """Tell whether a value is a JSON object, as every row must be."""
+    """Return whether a value is a JSON object, as every row must be."""
     return bytes(raw)[:1] == b"{"
 
 

@@ -28,7 +28,7 @@ OWN: t.Final = {
     INTEGRATION: ("token", "on_missing_permission"),
     ORDER: ("api_key", "timezone", "voucher_ids"),
 }
-"""Settings that one of the two APIs has no use for."""
+"""The settings that belong to one API only, its credential first."""
 
 APIS: t.Final[Mapping[str, type[Api]]] = {INTEGRATION: IntegrationApi, ORDER: OrderApi}
 STREAMS: t.Final[Mapping[str, Sequence[type[HTTPStream]]]] = {
@@ -37,6 +37,11 @@ STREAMS: t.Final[Mapping[str, Sequence[type[HTTPStream]]]] = {
 }
 
 NAMES: t.Final = {INTEGRATION: "Integration API", ORDER: "Order API"}
+PLACES: t.Final = {
+    INTEGRATION: "System > API Tokens",
+    ORDER: "the settings of the Order API plugin",
+}
+"""Where the admin shows the credential of each API."""
 
 
 class TapCentra(HTTPTap):
@@ -131,40 +136,13 @@ class TapCentra(HTTPTap):
 
     @override
     def check_config(self, config: dict[str, t.Any]) -> Iterator[str]:
-        """Check what a JSON Schema cannot. See the base class."""
         yield from super().check_config(config)
         yield from check_url("base_url", config["base_url"])
-        api = config["api"]
-        other = ORDER if api == INTEGRATION else INTEGRATION
-        for name in OWN[other]:
-            if name in config:
-                yield (
-                    f"Setting `{name}` belongs to the {NAMES[other]}, and `api` is `{api}`: remove "
-                    f"it, or set `api` to `{other}`."
-                )
-        if api == ORDER and config["base_url"].rstrip("/").endswith("/graphql"):
-            yield (
-                "Setting `base_url` is the address of the Integration API, and `api` is `order`: "
-                "give the one the Order API plugin shows."
-            )
-        credential = OWN[api][0]
-        if credential not in config:
-            where = {INTEGRATION: "System > API Tokens", ORDER: "the Order API plugin's settings"}
-            yield f"Setting `{credential}` is missing: give the one from the admin, {where[api]}."
-        elif not (config[credential].isascii() and config[credential].isprintable()):
-            yield f"Setting `{credential}` holds characters that none has: copy it once more."
-        if api == ORDER and "timezone" not in config:
-            yield (
-                "Setting `timezone` is missing: the Order API writes times by the clock of the "
-                "environment and does not tell its zone. Give it, such as Europe/Stockholm."
-            )
+        yield from _check_choice(config)
+        yield from _check_credential(config)
+        yield from _check_timezone(config)
         if "" in config.get("voucher_ids", ()):
-            yield "Setting `voucher_ids` has an empty text in it: fill or remove it."
-        if "timezone" in config and _zone(config["timezone"]) is None:
-            yield (
-                f"Setting `timezone` is not a time zone: {config['timezone']!r}. Write it as in "
-                "the IANA database, such as Europe/Stockholm."
-            )
+            yield "Setting `voucher_ids` contains an empty id: remove it."
 
     @override
     def make_api(self) -> Api:
@@ -172,13 +150,48 @@ class TapCentra(HTTPTap):
 
     @override
     def discover_streams(self) -> Sequence[HTTPStream]:
-        """List the streams of the API that the settings choose. Nothing is sent."""
+        """Return the streams of the API that the settings choose, without a request."""
         return [stream(self) for stream in STREAMS[self.config.get("api", INTEGRATION)]]
 
 
-def _zone(name: str) -> ZoneInfo | None:
-    """Look a time zone up."""
+def _check_choice(config: Mapping[str, t.Any]) -> Iterator[str]:
+    """Check that the settings belong to the API that `api` chooses."""
+    api = config["api"]
+    other = ORDER if api == INTEGRATION else INTEGRATION
+    for name in OWN[other]:
+        if name in config:
+            yield (
+                f"Setting `{name}` belongs to the {NAMES[other]}, and `api` is `{api}`: remove it, "
+                f"or set `api` to `{other}`."
+            )
+    if api == ORDER and config["base_url"].rstrip("/").endswith("/graphql"):
+        yield (
+            "Setting `base_url` is the address of the Integration API, and `api` is `order`: set "
+            "it to the address that the Order API plugin shows."
+        )
+
+
+def _check_credential(config: Mapping[str, t.Any]) -> Iterator[str]:
+    name = OWN[config["api"]][0]
+    if name not in config:
+        yield f"Setting `{name}` is missing: copy it from the admin, {PLACES[config['api']]}."
+    elif not (config[name].isascii() and config[name].isprintable()):
+        yield f"Setting `{name}` contains characters that no credential has: copy it again."
+
+
+def _check_timezone(config: Mapping[str, t.Any]) -> Iterator[str]:
+    name = config.get("timezone")
+    if name is None:
+        if config["api"] == ORDER:
+            yield (
+                "Setting `timezone` is missing: the Order API does not report the time zone of its "
+                "values. Set it to that of the environment, such as Europe/Stockholm."
+            )
+        return
     try:
-        return ZoneInfo(name)
+        ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
+        yield (
+            f"Setting `timezone` is not a time zone: {name!r}. Use a name of the IANA database, "
+            "such as Europe/Stockholm."
+        )

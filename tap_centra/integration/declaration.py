@@ -51,7 +51,7 @@ class ListDeclaration(HTTPStream[IntegrationApi], abc.ABC):
     """Entries to request at once: complexity grows with it, whether they exist or not."""
 
     nested_sort: t.ClassVar[tuple[str, ...]] = ("id_ASC",)
-    """The sorts that tell the entries apart."""
+    """Sorts in which no two entries are equal."""
 
     nested_arguments: t.ClassVar[Mapping[str, t.Any]] = {}
     """Further arguments of the list."""
@@ -94,13 +94,13 @@ class ListDeclaration(HTTPStream[IntegrationApi], abc.ABC):
         return {*self.parent_fields.values(), *self.id_columns}
 
     def selects(self, path: Path) -> bool:
-        """Tell whether to request a field: the catalog selects it, or the key needs it."""
+        """Return whether to request a field: the catalog selects it, or the key needs it."""
         if path[0] in self.id_columns.values() and path[1:] in {(), ("id",)}:
             return True
         return path[0] in self.primary_keys or self.mask[breadcrumb_of(path)]
 
     def selects_new(self, name: str) -> bool:
-        """Tell whether to request a field that the schema does not declare.
+        """Return whether to request a field that the schema does not declare.
 
         New fields become columns by the setting `new_fields`, or if the catalog selects them.
         """

@@ -106,7 +106,7 @@ class Field(msgspec.Struct, rename="camel", dict=True):
         return self.type.is_list and limit is not None and limit.default_value not in {None, "null"}
 
     def requires_more_than(self, *given: str) -> bool:
-        """Tell whether a query must set other arguments than these."""
+        """Return whether a query must set other arguments than these."""
         return any(argument.is_required and argument.name not in given for argument in self.args)
 
 

@@ -17,11 +17,10 @@ if t.TYPE_CHECKING:
     from tap_centra.integration.declaration import ListDeclaration
     from tap_centra.integration.introspection import Field
     from tap_centra.integration.query import Path
+    from tap_centra.integration.responses import Id
 
 ENVELOPE: t.Final = frozenset({"rows", "before", "edges", "node", "nested"})
 """Names in a response that are no fields of a record."""
-
-Id = int | str
 
 Text = tuple[str, dict[str, t.Any]]
 """A query, and the values of its variables."""
@@ -33,7 +32,7 @@ class PageRequest:
 
     Attributes:
         window: The replication values to request.
-        by_key: Whether to sort by the replication key; otherwise by what tells the rows apart.
+        by_key: Whether to sort by the replication key; otherwise by a unique field.
         number: The page's number, counted from 1.
         cursor: Where the page begins, in place of a number.
     """

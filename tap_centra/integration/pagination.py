@@ -31,9 +31,9 @@ from commerce_taps.records.conform import UNREADABLE, encode
 from commerce_taps.records.envelope import open_object
 from tap_centra.failures import Failures
 from tap_centra.integration.api import RATE_LIMIT
-from tap_centra.integration.list_query import ENVELOPE, Id, ListQuery, PageRequest
+from tap_centra.integration.list_query import ENVELOPE, ListQuery, PageRequest
 from tap_centra.integration.query import DEFAULT_LIMIT, MAX_LIMIT, max_length
-from tap_centra.integration.responses import errors_of
+from tap_centra.integration.responses import Connection, Id, Positions, Rows, errors_of, valid_id
 from tap_centra.php_json import entries_of, is_object
 
 if t.TYPE_CHECKING:
@@ -55,46 +55,6 @@ class _Head(msgspec.Struct, rename="camel"):
     id: t.Any = None
     created_at: t.Any = None
     updated_at: t.Any = None
-
-
-class _Rows(msgspec.Struct):
-    rows: list[Raw]
-    before: t.Any = None
-
-    @property
-    def anchor(self) -> Id | None:
-        """The id of the row before the page, if it was requested."""
-        match self.before:
-            case [{"id": value}, *_]:
-                return _valid_id(value)
-        return None
-
-
-class _PageInfo(msgspec.Struct, rename="camel"):
-    has_next_page: bool
-    end_cursor: str | None = None
-
-
-class _Edge(msgspec.Struct):
-    node: Raw = Raw(b"null")
-
-
-class _Edges(msgspec.Struct, rename="camel"):
-    edges: list[_Edge | None]
-    page_info: _PageInfo
-    total_count: t.Any = None
-
-
-class _Connection(msgspec.Struct):
-    rows: _Edges
-
-
-class _Position(msgspec.Struct, rename="camel"):
-    page_info: _PageInfo
-
-
-class _Positions(msgspec.Struct):
-    rows: _Position
 
 
 class ListReader:
@@ -246,7 +206,7 @@ class ListReader:
             PartitionFailed: The server does not report where the next one begins.
         """
         text, variables = self.query.next_cursor(request)
-        data = self._api.fetch(_Positions, text, variables, stream=self._stream.name, size=1)
+        data = self._api.fetch(Positions, text, variables, stream=self._stream.name, size=1)
         page, info = self._unreadable_page(), data.rows.page_info
         page.has_next, page.cursor = info.has_next_page, info.end_cursor
         return page
@@ -298,7 +258,7 @@ class ListReader:
             divisible=divisible,
         )
         if self.query.root.is_connection:
-            connection, failure = fetch(_Connection)
+            connection, failure = fetch(Connection)
             edges = connection.rows
             rows = [Raw(b"null") if edge is None else edge.node for edge in edges.edges]
             page = Page(
@@ -308,7 +268,7 @@ class ListReader:
                 cursor=edges.page_info.end_cursor,
             )
         else:
-            data, failure = fetch(_Rows)
+            data, failure = fetch(Rows)
             rows = data.rows
             page = Page(rows, has_next=self._has_next(len(rows), size), anchor=data.anchor)
         if failure is not None:
@@ -322,7 +282,7 @@ class ListReader:
         return page
 
     def _has_next(self, count: int, size: int) -> bool:
-        """Tell whether another page may follow, and log a list that ends where it may go on."""
+        """Return whether another page may follow, and log a list that ends where it may go on."""
         if count < size or self.query.root.is_paged:
             return count >= size
         if "limit" in self.query.root.field.arguments:
@@ -494,13 +454,9 @@ def _head(raw: Raw) -> _Head:
         return _Head()
 
 
-def _valid_id(value: t.Any) -> Id | None:  # noqa: ANN401 (JSON)
-    return value if isinstance(value, Id) and not isinstance(value, bool) else None
-
-
 def id_of(raw: Raw) -> Id | None:
     """Return a row's id; `None` if it has none that a query could request."""
-    return _valid_id(_head(raw).id)
+    return valid_id(_head(raw).id)
 
 
 def _without_entry(raw: Raw, entry: int) -> Raw:

@@ -1,4 +1,4 @@
-"""Responses of the Integration API: the GraphQL envelope, and the errors in it.
+"""Responses of the Integration API: the GraphQL envelope, its data and its errors.
 
 Sources are Centra's documentation (pages "Authorization", "API rate limits") and public code that
 queries the API.
@@ -42,6 +42,63 @@ class Envelope(msgspec.Struct):
         with contextlib.suppress(msgspec.DecodeError):  # PHP writes an empty object as []
             return msgspec.json.decode(self.extensions, type=_Extensions).complexity
         return None
+
+
+Id = int | str
+"""The id of a row."""
+
+
+class Rows(msgspec.Struct):
+    """The data of a list: its rows, and the row before them if it was requested."""
+
+    rows: list[Raw]
+    before: t.Any = None
+
+    @property
+    def anchor(self) -> Id | None:
+        """The id of the row before the page."""
+        match self.before:
+            case [{"id": value}, *_]:
+                return valid_id(value)
+        return None
+
+
+class PageInfo(msgspec.Struct, rename="camel"):
+    """Where the next page of a connection begins."""
+
+    has_next_page: bool
+    end_cursor: str | None = None
+
+
+class _Edge(msgspec.Struct):
+    node: Raw = Raw(b"null")
+
+
+class _Edges(msgspec.Struct, rename="camel"):
+    edges: list[_Edge | None]
+    page_info: PageInfo
+    total_count: t.Any = None
+
+
+class Connection(msgspec.Struct):
+    """The data of a connection."""
+
+    rows: _Edges
+
+
+class _Position(msgspec.Struct, rename="camel"):
+    page_info: PageInfo
+
+
+class Positions(msgspec.Struct):
+    """The data of a connection without its rows."""
+
+    rows: _Position
+
+
+def valid_id(value: t.Any) -> Id | None:  # noqa: ANN401 (JSON)
+    """Return an id; `None` for a value that no query could request."""
+    return value if isinstance(value, Id) and not isinstance(value, bool) else None
 
 
 class QueryError(msgspec.Struct):

@@ -90,7 +90,7 @@ class RootField:
         """Return the sort to request; none if the list cannot be sorted like this.
 
         Args:
-            by_key: Whether to sort by the key; otherwise by what tells the rows apart.
+            by_key: Whether to sort by the key; otherwise by a unique field.
         """
         argument = self.field.arguments.get("sort")
         choices = self._live.choices(argument) if argument else set()
@@ -143,7 +143,7 @@ def _resolve_root(live: LiveSchema, source: Source) -> RootField:
 
 
 def _is_supported(field: Field) -> bool:
-    """Tell whether the tap knows all arguments that a root field requires."""
+    """Return whether the tap knows all arguments that a root field requires."""
     return not field.requires_more_than("where", "sort", "limit", "page", "first", "after")
 
 

@@ -47,7 +47,7 @@ def normalizer(schema: Schema, zone: ZoneInfo) -> Callable[[bytes], Record | Non
     }
 
     def rule(name: str, schema: Schema) -> Normalize | None:
-        del name  # the schema says it all
+        del name  # the schema decides
         return rules.get((next(iter(kinds(schema)), ""), schema.get("format", "")))
 
     return Normalizer(rule).compile(schema)

@@ -125,7 +125,7 @@ class EndpointStream(OrderStream, abc.ABC):
         return raw if record is None else NormalizedRecord(record, digest(raw))
 
     def _is_other(self, record: AnyRecord, record_id: str) -> bool:
-        """Tell whether a record has an id, and not this one."""
+        """Return whether a record has an id, and not this one."""
         value = values_of(record).get(self.primary_keys[0])
         return isinstance(value, int | str) and str(value).lstrip("0") != record_id.lstrip("0")
 

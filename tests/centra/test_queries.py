@@ -30,12 +30,13 @@ from commerce_sandbox.centra.schema import schema
 from commerce_taps.errors import PartitionSkipped
 from commerce_taps.pagination.page import TimeRange
 from tap_centra.integration.introspection import QUERY, Introspection, LiveSchema
-from tap_centra.integration.list_query import ENVELOPE, Id, ListQuery, PageRequest
+from tap_centra.integration.list_query import ENVELOPE, ListQuery, PageRequest
 from tap_centra.tap import TapCentra
 
 if TYPE_CHECKING:
     from commerce_taps.threads import Once
     from tap_centra.integration.api import IntegrationApi
+    from tap_centra.integration.responses import Id
 from tests.centra.support import INTEGRATION, KINDS, VARIANTS
 
 if TYPE_CHECKING:

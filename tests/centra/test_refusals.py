@@ -206,7 +206,7 @@ def test_the_token_of_the_one_api_is_refused_by_the_other(run: Taps, sandbox: Sa
         (ORDER, {"timezone": "../etc/passwd"}, "Setting `timezone` is not a time zone"),
         (INTEGRATION, {"base_url": "http://shop.example"}, "must begin with https://"),
         (INTEGRATION, {"base_url": "shop.example"}, "is not an address"),
-        (INTEGRATION, {"token": "two\nlines"}, "holds characters that none has"),
+        (INTEGRATION, {"token": "two\nlines"}, "contains characters that no credential has"),
         (INTEGRATION, {"page_size": 500}, "Setting `page_size`"),
         (INTEGRATION, {"lookback_days": -1}, "Setting `lookback_days`"),
     ],

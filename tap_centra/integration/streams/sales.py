@@ -51,7 +51,7 @@ class Shipments(UpdatedStream):
 class Returns(CreatedStream):
     """Returned goods.
 
-    The API does not tell when one was changed, so the last days are read again.
+    The API does not report when a return changed, so the last days are read again.
     """
 
     name = "returns"

@@ -1,4 +1,4 @@
-"""What the client has set up, and the events that tell of changes."""
+"""What the client has set up, and the events that report changes."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class Vouchers(EndpointStream):
 
 
 def _is_before(record: AnyRecord, name: str, time: datetime) -> bool:
-    """Tell whether a column of a record holds an earlier time."""
+    """Return whether a column of a record holds an earlier time."""
     try:
         return dates.parse(values_of(record)[name]) < dates.floor(time)
     except (KeyError, AttributeError, ValueError):  # no text, or no time
