@@ -147,15 +147,6 @@ def test_flag_is_true_for_y_only(field: str, text: str) -> None:
     assert found == {"Y": True, "N": False, "": None}.get(text, text)
 
 
-@given(st.sampled_from(AMOUNTS), st.decimals(allow_nan=False, allow_infinity=False))
-def test_amount_keeps_every_digit(field: str, amount: Decimal) -> None:
-    text = format(amount, "f")
-    amount = Decimal(text)  # the same without an exponent
-    found = normalize({field: text}, PRODUCTS)[field]
-    assert format(found, "f") == text
-    assert Decimal(encode(found).decode()).as_tuple() == amount.as_tuple()
-
-
 @given(
     st.sampled_from(TIMESTAMPS),
     st.datetimes(timezones=st.just(timezone.utc), min_value=datetime(1902, 1, 1)),  # noqa: DTZ001
