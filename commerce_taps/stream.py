@@ -689,7 +689,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         shown = [f"record {position}: {fault.reason}" for position, fault in faults[:SHOWN]]
         if len(faults) > SHOWN:
             shown.append(f"and {len(faults) - SHOWN} more")
-        msg = "records cannot be written, all others were"
+        msg = "some records could not be written, and all others were"
         return PartitionFailed(msg, where(self.name, context), "; ".join(shown))
 
     def fail_if_refused(self) -> None:
@@ -761,7 +761,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
             # Loaders built on the Singer SDK may write what came before a new SCHEMA after what
             # comes behind it, so an old version of a row over a new one.
             self.logger.info(
-                "%s: the next run reads it again from here: a column was met in its middle.",
+                "%s: a new column appeared in the middle; the next run reads it again from here.",
                 where(self.name, context),
             )
             emitted.keeps_bookmark = True

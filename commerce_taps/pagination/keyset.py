@@ -130,8 +130,8 @@ class _Growth:
         self._limit = self._limit or (MAX_PASSES * page.page_count + MAX_EXTRA_PAGES) * size
         self._requested += size
         if self._requested > self._limit:
-            msg = "the list grew as fast as it was read: run again, it goes on from there"
-            raise PartitionFailed(msg)
+            msg = "the list grew as fast as it was read"
+            raise PartitionFailed(msg, remedy="run again; the tap continues from here")
 
 
 def _ascending(timestamps: Sequence[datetime | None]) -> Sequence[datetime] | None:

@@ -79,7 +79,7 @@ def test_deep_nesting_costs_no_row(tmp_path: Path) -> None:
 
 
 def test_endless_redirects_stop_the_run(tmp_path: Path) -> None:
-    ended(struck(tmp_path, "redirect"), "redirect", "`api_url`")
+    ended(struck(tmp_path, "redirect"), "redirect", "check the address in the settings")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1", "https://127.0.0.1", "http://localhost"])
