@@ -9,7 +9,7 @@ from commerce_taps.bookmarks import LEEWAY, SafeBookmark
 BEGAN = datetime(2024, 1, 31, 12, tzinfo=timezone.utc)
 
 
-def test_a_bookmark_keeps_its_distance_from_the_beginning_of_the_run() -> None:
+def test_bookmark_stays_before_run_start() -> None:
     assert timedelta(minutes=5) <= LEEWAY
     latest = SafeBookmark(BEGAN)
     safe = BEGAN - timedelta(minutes=5)

@@ -53,7 +53,7 @@ def older(environments: Callable[[str], Sandbox], tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize("api", KINDS)
-def test_a_run_over_everything_ends_well(everything: dict[str, Run], api: str) -> None:
+def test_run_of_all_streams_succeeds(everything: dict[str, Run], api: str) -> None:
     assert everything[api].code == 0, everything[api].log[-3000:]
     assert everything[api].output.states
 
@@ -71,27 +71,25 @@ def test_every_row_arrives_once_and_whole(
     assert everything[api].summary(stream)["records"] == len(output.records[stream])
 
 
-def test_fields_of_plugins_become_columns(everything: dict[str, Run]) -> None:
+def test_plugin_fields_become_columns(everything: dict[str, Run]) -> None:
     columns = everything[ORDER].output.schemas["orders"][-1]["schema"]["properties"]
     assert [name for name in columns if name.startswith("shipwallet_")]
 
 
 @pytest.mark.parametrize("api", KINDS)
-def test_without_a_catalog_only_the_streams_of_general_use_are_read(
-    run: Taps, sandbox: Sandbox, api: str
-) -> None:
+def test_run_without_catalog_reads_default_streams(run: Taps, sandbox: Sandbox, api: str) -> None:
     assert set(run(sandbox, api).output.schemas) == set(KINDS[api]) - OFF_BY_DEFAULT[api]
 
 
 @pytest.mark.parametrize("api", KINDS)
-def test_every_stream_of_the_double_has_its_own(sandbox: Sandbox, api: str) -> None:
+def test_every_sandbox_stream_has_a_stream(sandbox: Sandbox, api: str) -> None:
     theirs = {name for name in sandbox.streams if name.startswith(f"centra.{api}.")}
     assert theirs == {f"centra.{api}.{name}" for name in KINDS[api]} - {
         "centra.order.customer_details"
     }
 
 
-def test_lists_inside_of_rows_are_read_to_their_end(everything: dict[str, Run]) -> None:
+def test_nested_lists_are_read_completely(everything: dict[str, Run]) -> None:
     output = everything[INTEGRATION].output
     places: dict[int, int] = {}
     for row in output.records["stock"]:
@@ -106,9 +104,7 @@ def test_lists_inside_of_rows_are_read_to_their_end(everything: dict[str, Run]) 
 # --- an environment of another version ----------------------------------------------------------
 
 
-def test_an_older_environment_is_read_as_far_as_it_goes(
-    older: Run, environments: Callable[[str], Sandbox]
-) -> None:
+def test_older_environment_is_read(older: Run, environments: Callable[[str], Sandbox]) -> None:
     assert older.code == 0
     output = older.output
     for stream in KINDS[INTEGRATION].keys() - NOT_IN_THE_OLDER_ONE - {"events"}:
@@ -116,23 +112,23 @@ def test_an_older_environment_is_read_as_far_as_it_goes(
 
 
 @pytest.mark.parametrize("stream", sorted(NOT_IN_THE_OLDER_ONE))
-def test_a_stream_that_is_not_there_is_skipped_with_a_sentence(older: Run, stream: str) -> None:
+def test_absent_stream_is_skipped(older: Run, stream: str) -> None:
     assert older.summary(stream)["skipped"] == 1
     assert f"{stream}: 1 skipped: this environment has no `" in older.log
 
 
-def test_a_field_that_is_not_there_is_named_once(older: Run) -> None:
+def test_absent_field_is_logged_once(older: Run) -> None:
     said = [line for line in older.log.splitlines() if "this environment has no `EAN`" in line]
     assert said == ["product_sizes: this environment has no `EAN`, `UPC`."]
 
 
-def test_a_value_nobody_declared_becomes_a_column(older: Run) -> None:
+def test_undeclared_scalar_becomes_a_column(older: Run) -> None:
     assert {row["seasonCode"] for row in older.output.records["products"]} != {None}
     columns = older.output.schemas["products"][-1]["schema"]["properties"]
     assert columns["seasonCode"]["type"] == ["string", "null"]
 
 
-def test_a_value_nobody_declared_is_not_asked_for_if_new_fields_are_dropped(
+def test_undeclared_scalar_is_not_requested_with_drop(
     run: Taps, environments: Callable[[str], Sandbox], catalog: Catalogs
 ) -> None:
     environment = environments("older")

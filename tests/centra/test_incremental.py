@@ -92,7 +92,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stor
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_all_runs_end_well(stories: dict[str, Story], api: str) -> None:
+def test_every_run_succeeds(stories: dict[str, Story], api: str) -> None:
     runs: list[Run] = [stories[api].before, stories[api].after, stories[api].idle]
     assert [run.code for run in runs] == [0, 0, 0], runs[-1].log[-2000:]
     assert all(run.output for run in runs)
@@ -103,9 +103,7 @@ def test_all_runs_end_well(stories: dict[str, Story], api: str) -> None:
     ("api", "stream"),
     [(api, one) for api in APIS for one in KINDS[api] if one not in {"events", "customer_details"}],
 )
-def test_after_changes_a_table_is_true_or_lacks_what_is_documented(
-    stories: dict[str, Story], api: str, stream: str
-) -> None:
+def test_table_after_changes_equals_truth(stories: dict[str, Story], api: str, stream: str) -> None:
     story = stories[api]
     right = story.new[stream]
     gone = story.old[stream].keys() - right.keys()
@@ -132,9 +130,7 @@ def test_after_changes_a_table_is_true_or_lacks_what_is_documented(
 
 
 @pytest.mark.parametrize("stream", UPDATED)
-def test_a_second_run_asks_for_what_has_changed_alone(
-    stories: dict[str, Story], stream: str
-) -> None:
+def test_second_run_requests_changes_only(stories: dict[str, Story], stream: str) -> None:
     story = stories[INTEGRATION]
     key = str(KINDS[INTEGRATION][stream].replication_key)
     brought = {row[key] for row in story.after.output.records[stream]} - {None}
@@ -142,9 +138,7 @@ def test_a_second_run_asks_for_what_has_changed_alone(
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_run_after_which_nothing_has_changed_leaves_the_tables_as_they_are(
-    stories: dict[str, Story], api: str
-) -> None:
+def test_run_without_changes_keeps_tables(stories: dict[str, Story], api: str) -> None:
     story = stories[api]
     for stream in story.idle.output.schemas:
         idle = story.idle.output.rows(stream)
@@ -155,7 +149,7 @@ def test_a_run_after_which_nothing_has_changed_leaves_the_tables_as_they_are(
         ), stream
 
 
-def test_what_the_order_api_filters_by_its_own_clock_is_read_again_when_it_has_changed(
+def test_order_api_changes_are_read_again(
     stories: dict[str, Story],
 ) -> None:
     story = stories[ORDER]
@@ -166,9 +160,7 @@ def test_what_the_order_api_filters_by_its_own_clock_is_read_again_when_it_has_c
         assert len(story.after.output.rows(stream)) < len(story.new[stream])
 
 
-def test_events_are_read_and_never_confirmed(
-    run: Taps, own_sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_events_are_never_confirmed(run: Taps, own_sandbox: Sandbox, catalog: Catalogs) -> None:
     own_sandbox.mutate(changes=9, inserts=3, deletes=1, stream="centra")
     some = catalog(events=None)
     first = run(own_sandbox, catalog=some).output
@@ -184,7 +176,7 @@ def test_events_are_read_and_never_confirmed(
 START = "2023-06-01T00:00:00Z"
 
 
-def test_a_start_date_is_inclusive(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
+def test_start_date_is_inclusive(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     output = run(sandbox, catalog=catalog(orders=None, returns=None), start_date=START).output
     for stream, column in (("orders", "updatedAt"), ("returns", "createdAt")):
         rows = truth(sandbox, INTEGRATION, output, stream)
@@ -193,9 +185,7 @@ def test_a_start_date_is_inclusive(run: Taps, sandbox: Sandbox, catalog: Catalog
         assert wanted < rows.keys() or stream == "orders"
 
 
-def test_the_first_second_and_no_other_is_read_at_a_bookmark(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_bookmark_second_is_read_again(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     some = catalog(product_sizes=None)
     rows = sorted(row["updatedAt"] for row in sandbox.truth("centra.integration.product_sizes"))
     for value in (rows[0], rows[len(rows) // 2], rows[-1]):
@@ -213,7 +203,7 @@ def test_the_first_second_and_no_other_is_read_at_a_bookmark(
 
 
 @pytest.mark.parametrize("days", [0, 30, 400])
-def test_the_look_back_is_as_long_as_the_setting_says(
+def test_lookback_has_length_of_setting(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, days: int
 ) -> None:
     some = catalog(ORDER, orders=None)
@@ -228,9 +218,7 @@ def test_the_look_back_is_as_long_as_the_setting_says(
     assert found == {row["orderId"] for row in rows if row["orderDate"] >= since}
 
 
-def test_the_look_back_does_not_pass_the_start_date(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_lookback_ends_at_start_date(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     some = catalog(returns=None)
     latest = max(row["createdAt"] for row in sandbox.truth("centra.integration.returns"))
     output = run(sandbox, catalog=some, start_date=latest, lookback_days=400).output
@@ -250,7 +238,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, R
 
 
 @pytest.mark.parametrize("page_size", [1, 7, 100])
-def test_the_page_size_changes_nothing(
+def test_page_size_changes_no_rows(
     run: Taps, whole: tuple[Sandbox, Run], catalog: Catalogs, page_size: int
 ) -> None:
     sandbox, large = whole
@@ -261,7 +249,7 @@ def test_the_page_size_changes_nothing(
 
 
 @pytest.mark.parametrize("page_size", [1, 7])
-def test_the_page_size_of_the_order_api_changes_nothing(
+def test_order_page_size_changes_no_rows(
     run: Taps, whole: tuple[Sandbox, Run], catalog: Catalogs, page_size: int
 ) -> None:
     sandbox, _ = whole
@@ -271,7 +259,7 @@ def test_the_page_size_of_the_order_api_changes_nothing(
         assert row_differences(sandbox, ORDER, output, stream) == []
 
 
-def test_the_lines_are_the_same_for_any_concurrency(run: Taps, whole: tuple[Sandbox, Run]) -> None:
+def test_concurrency_changes_no_output(run: Taps, whole: tuple[Sandbox, Run]) -> None:
     sandbox, many = whole
     one = run(sandbox, page_size=200, concurrency=1)
     assert one.output.timeless() == many.output.timeless()

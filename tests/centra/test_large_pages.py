@@ -35,7 +35,7 @@ BY_KEY, BY_NUMBER, BY_CURSOR = "orders", "brands", "stock_changes"
         ("prices", "500"),
     ],
 )
-def test_page_of_the_integration_api_that_fails_above_a_size_is_read_whole(
+def test_large_integration_page_is_read_in_parts(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str, failure: str
 ) -> None:
     sandbox.override(rf'"rows_(limit|first)":{SOME}\b', **FAILURES[failure])
@@ -52,7 +52,7 @@ def test_page_of_the_integration_api_that_fails_above_a_size_is_read_whole(
     ("stream", "marks"),
     [(BY_KEY, "number"), (BY_KEY, "id"), (BY_NUMBER, "id"), (BY_CURSOR, "id")],
 )
-def test_row_of_the_integration_api_that_fails_alone_is_named_and_all_others_come(
+def test_failing_integration_row_fails_alone(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str, marks: str
 ) -> None:
     some = catalog(INTEGRATION, **{stream: None})
@@ -77,7 +77,7 @@ def test_row_of_the_integration_api_that_fails_alone_is_named_and_all_others_com
         ("products", "500"),
     ],
 )
-def test_page_of_the_order_api_that_fails_above_a_size_is_read_whole(
+def test_large_order_page_is_read_in_parts(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str, failure: str
 ) -> None:
     sandbox.override(rf"/{stream}\?.*limit={SOME}\b", **FAILURES[failure])
@@ -97,7 +97,7 @@ def test_page_of_the_order_api_that_fails_above_a_size_is_read_whole(
         ("products", "stockItemId", '"stockItemId":{},', 3),
     ],
 )
-def test_row_of_the_order_api_that_fails_alone_is_named_and_all_others_come(
+def test_failing_order_row_fails_alone(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, case: tuple[str, str, str, int]
 ) -> None:
     stream, name, mark, place = case
@@ -112,7 +112,7 @@ def test_row_of_the_order_api_that_fails_alone_is_named_and_all_others_come(
     assert list(bookmarks(ended.output.state)) == []
 
 
-def test_request_that_cannot_be_divided_is_repeated_as_often_as_any(
+def test_indivisible_request_gets_all_retries(
     run: Taps, sandbox: Sandbox, catalog: Catalogs
 ) -> None:
     sandbox.override(r'"nested_page":2', status=504, body="<h1>Gateway time-out</h1>", times=6)

@@ -150,7 +150,7 @@ class Environment:
 
 @pytest.mark.parametrize("page_size", [1, 4, 100])
 @pytest.mark.parametrize("sdl", WAYS)
-def test_a_list_that_turns_out_to_have_pages_is_read_to_its_end(sdl: str, page_size: int) -> None:
+def test_paged_column_is_read_completely(sdl: str, page_size: int) -> None:
     found = Environment(sdl).read("size_charts", page_size=page_size)
     assert {row["id"]: [one["id"] for one in row["sizes"]] for row in found} == {
         one: list(range(count)) for one, count in COUNTS.items()
@@ -159,7 +159,7 @@ def test_a_list_that_turns_out_to_have_pages_is_read_to_its_end(sdl: str, page_s
 
 @pytest.mark.parametrize("page_size", [1, 4, 100])
 @pytest.mark.parametrize("sdl", WAYS)
-def test_so_is_a_list_whose_entries_are_the_rows(sdl: str, page_size: int) -> None:
+def test_paged_nested_list_is_read_completely(sdl: str, page_size: int) -> None:
     rows = Environment(sdl).read("prices", page_size=page_size)
     found = [(row["productVariantId"], row["id"]) for row in rows]
     assert sorted(found) == [(one, n) for one, count in COUNTS.items() for n in range(count)]
@@ -167,9 +167,7 @@ def test_so_is_a_list_whose_entries_are_the_rows(sdl: str, page_size: int) -> No
 
 @pytest.mark.parametrize("stream", ["size_charts", "prices"])
 @pytest.mark.parametrize("sdl", WAYS)
-def test_a_row_that_goes_while_its_list_is_read_is_not_taken_for_whole(
-    sdl: str, stream: str
-) -> None:
+def test_row_removed_during_its_list_fails(sdl: str, stream: str) -> None:
     environment = Environment(sdl)
     environment.leaves = {2: 1}
     with pytest.raises(PartitionFailed, match="kept changing"):
@@ -177,13 +175,13 @@ def test_a_row_that_goes_while_its_list_is_read_is_not_taken_for_whole(
 
 
 @pytest.mark.parametrize(("stream", "field"), [("size_charts", "sizes"), ("prices", "prices")])
-def test_where_a_list_has_no_pages_a_longer_one_fails_the_stream(stream: str, field: str) -> None:
+def test_long_unpaged_list_fails_the_stream(stream: str, field: str) -> None:
     environment = Environment(SCHEMA.replace(", page: Int = 1", ""))
     with pytest.raises(PartitionFailed, match=f"only the first 200 `{field}` of a row can be read"):
         environment.read(stream)
 
 
-def test_where_a_list_has_no_pages_a_shorter_one_is_read() -> None:
+def test_short_unpaged_list_is_read() -> None:
     counts = {one: min(count, 199) for one, count in COUNTS.items()}
     found = Environment(SCHEMA.replace(", page: Int = 1", ""), counts).read("prices")
     assert len(found) == sum(counts.values())
@@ -193,7 +191,7 @@ def test_where_a_list_has_no_pages_a_shorter_one_is_read() -> None:
 
 
 @pytest.mark.parametrize("most", [2, 19, 20, 25, 199])
-def test_a_list_inside_of_an_entry_is_read(most: int) -> None:
+def test_list_inside_an_entry_is_read(most: int) -> None:
     """Line 30 of an order comes with the second page of its lines."""
 
     def inner(order: int, line: int) -> int:
@@ -209,7 +207,7 @@ def test_a_list_inside_of_an_entry_is_read(most: int) -> None:
     }
 
 
-def test_so_is_one_inside_of_a_column() -> None:
+def test_list_inside_a_column_is_read() -> None:
     environment = Environment(SCHEMA, {1: 2, 2: 203}, lambda _, n: 30 if n == 202 else 1)
     found = environment.read("displays")
     assert {row["id"]: [len(one["fields"]) for one in row["translations"]] for row in found} == {
@@ -222,13 +220,13 @@ def test_so_is_one_inside_of_a_column() -> None:
     ("stream", "place"), [("order_lines", "allocations"), ("displays", "translations.fields")]
 )
 @pytest.mark.parametrize("entry", [1, 201])
-def test_one_that_may_not_be_whole_fails_the_stream(stream: str, place: str, entry: int) -> None:
+def test_list_at_maximum_limit_fails_stream(stream: str, place: str, entry: int) -> None:
     environment = Environment(SCHEMA, {1: 210}, lambda _, n: 200 if n == entry else 0)
     with pytest.raises(PartitionFailed, match=f"only the first 200 `{place}` of a row can be read"):
         environment.read(stream)
 
 
-def test_more_is_asked_for_on_the_pages_that_need_it_alone() -> None:
+def test_limit_is_raised_per_page() -> None:
     """The complexity of a query grows with what is asked for, whether it is there or not."""
     environment = Environment(SCHEMA, {1: 1, 2: 1, 3: 1}, lambda order, _: 21 if order == 2 else 1)
     environment.read("order_lines", page_size=1)

@@ -44,7 +44,7 @@ def at(stream: str, key: str, value: str) -> State:
 
 @pytest.mark.parametrize("first", ["oldest", "newest"])
 @pytest.mark.parametrize(("stream", "key"), [("orders", "orderId"), ("customers", "customerId")])
-def test_a_list_is_whole_though_rows_come_and_go_meanwhile(
+def test_list_under_churn_is_read_whole(
     run: Taps, catalog: Catalogs, first: str, stream: str, key: str
 ) -> None:
     churn = ChurnOptions(rate=20, per_request=1, stream=f"order.{stream}", seed=3)
@@ -64,9 +64,7 @@ def test_a_list_is_whole_though_rows_come_and_go_meanwhile(
 
 
 @pytest.mark.parametrize("by", ["sent", "ordered"])
-def test_a_shipment_that_was_ordered_long_ago_is_read_when_it_is_sent(
-    run: Taps, catalog: Catalogs, by: str
-) -> None:
+def test_shipment_of_old_order_is_read(run: Taps, catalog: Catalogs, by: str) -> None:
     some = catalog(ORDER, shipments=None)
     with Sandbox(scale=SCALE, centra_shipments_by=by) as sandbox:
         first = run(sandbox, ORDER, catalog=some)
@@ -95,7 +93,7 @@ def sandbox_now(sandbox: Sandbox) -> datetime:
     return dates.parse(max(stamps))
 
 
-def test_what_is_new_or_changed_is_asked_for_by_every_date_there_is(
+def test_changes_are_requested_by_every_date(
     run: Taps, sandbox: Sandbox, catalog: Catalogs
 ) -> None:
     """A thing may be new and not modified, or have new texts while its stock lies still."""
@@ -126,7 +124,7 @@ MINUTES = st.integers(-300, 300).map(lambda n: timedelta(minutes=n))
 
 
 @given(MINUTES, MINUTES.filter(lambda later: later >= timedelta()))
-def test_no_row_is_left_out_where_the_clocks_change(offset: timedelta, later: timedelta) -> None:
+def test_clock_change_loses_no_row(offset: timedelta, later: timedelta) -> None:
     """Whatever of two moments a wall time means to the server, what came later is asked for."""
     for change in (datetime(2024, 10, 27, 1), datetime(2024, 3, 31, 1)):  # noqa: DTZ001 (below)
         bookmark = change.replace(tzinfo=timezone.utc) + offset
@@ -137,7 +135,7 @@ def test_no_row_is_left_out_where_the_clocks_change(offset: timedelta, later: ti
         assert read <= bookmark
 
 
-def test_rows_of_the_hour_that_comes_twice_are_read_again_and_the_bookmark_is_the_first(
+def test_rows_of_repeated_hour_are_read_again(
     run: Taps, sandbox: Sandbox, catalog: Catalogs
 ) -> None:
     row = {"customerId": "1", "modified": "2023-10-29 02:30:00"}
@@ -156,9 +154,7 @@ def test_rows_of_the_hour_that_comes_twice_are_read_again_and_the_bookmark_is_th
 # --- bookmarks ----------------------------------------------------------------------------------
 
 
-def test_what_was_saved_just_before_the_reading_does_not_move_the_bookmark(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_fresh_row_does_not_move_bookmark(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     """More of it may show a little later, with an earlier time."""
     times = {"1": "01:54:00", "2": "01:55:00", "3": "01:55:01", "4": "02:00:00"}
     rows = [{"customerId": n, "modified": f"2024-06-01 {time}"} for n, time in times.items()]
@@ -174,9 +170,7 @@ def test_what_was_saved_just_before_the_reading_does_not_move_the_bookmark(
     assert len(output.rows("customers")) == len(times)
 
 
-def test_what_tells_no_change_is_asked_for_from_before_its_reading(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_read_at_begins_before_the_run(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     output = run(sandbox, ORDER, catalog=catalog(ORDER, stock=None)).output
     since = "2024-05-31T23:55:00Z"  # five minutes before the moment the store is looked at
     assert {row["readAt"] for row in output.records["stock"]} == {since}
@@ -198,9 +192,7 @@ def test_amounts_keep_every_digit(run: Taps, sandbox: Sandbox, catalog: Catalogs
     assert prices == [Decimal("12345678901234567.89"), Decimal("9007199254740993.01")]
 
 
-def test_lines_that_are_keyed_by_id_are_lines(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_lines_keyed_by_id_are_read(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     lines = {"7": {"lineId": "7", "qty": "2"}, "8": {"lineId": 8, "qty": 1}}
     row = {"orderId": "5", "orderDate": "2024-01-31 14:00:00", "products": lines}
     body = {"status": "ok", "orders": {"5": row, "6": row | {"orderId": 6, "products": []}}}
@@ -213,9 +205,7 @@ def test_lines_that_are_keyed_by_id_are_lines(
     ]
 
 
-def test_smaller_pages_are_asked_for_where_the_api_wants_them(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_rejected_limit_makes_pages_smaller(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     refused = {"status": "no", "errorMessages": {"limit": "Must be a number from 1 to 60."}}
     for limit in (100, 200):
         sandbox.override(rf"limit={limit}\b", status=200, body=refused)
@@ -228,7 +218,7 @@ def test_smaller_pages_are_asked_for_where_the_api_wants_them(
 
 
 @pytest.mark.parametrize("none", [[], {}])
-def test_a_list_without_rows_is_written_in_two_ways(
+def test_empty_list_of_either_form_succeeds(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, none: object
 ) -> None:
     names = {"supplier_orders": "orders", "orders": "orders", "returns": "returns"}
@@ -255,7 +245,7 @@ def test_a_list_without_rows_is_written_in_two_ways(
         ("products", {"products": [], "next": "http://[?page=2"}, "leads to another host"),
     ],
 )
-def test_an_answer_without_what_was_asked_for_is_no_end(  # noqa: PLR0917 (a row of the table)
+def test_response_without_records_fails(  # noqa: PLR0917 (a row of the table)
     run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str, body: object, sentence: str
 ) -> None:
     answer = {"status": "ok", **body} if isinstance(body, dict) else body
@@ -266,9 +256,7 @@ def test_an_answer_without_what_was_asked_for_is_no_end(  # noqa: PLR0917 (a row
     assert sentence in failure(found)
 
 
-def test_whatever_is_in_place_of_an_orders_lines_costs_nothing_but_these(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_damaged_lines_cost_only_themselves(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     line = {"lineId": 1, "quantity": 10**30, "deep": "DEEP"}
     values: list[Any] = [
         *(None, False, "", [], {}),  # there are none
@@ -309,7 +297,7 @@ NO_ROWS = [None, False, 5, "text", [1]]
         ("allocation_requests", "id", "allocation_requests"),
     ],
 )
-def test_a_row_that_is_none_costs_no_other_row(
+def test_value_in_place_of_row_costs_no_other(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, *, stream: str, key: str, selector: str
 ) -> None:
     body = {"status": "ok", selector: [{key: 1}, *NO_ROWS, {key: 2}]}
@@ -322,9 +310,7 @@ def test_a_row_that_is_none_costs_no_other_row(
     assert not list(bookmarks(found.output.state))
 
 
-def test_an_id_that_cannot_be_asked_for_costs_no_other(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_row_without_id_costs_no_other(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     ids = [row["orderId"] for row in sandbox.truth("centra.order.supplier_orders")]
     rows = [{"orderId": ids[0]}, *NO_ROWS, {}, {"orderId": "9999"}, {"orderId": ids[1]}]
     sandbox.override(r"/supplier-orders\?$", status=200, body={"status": "ok", "orders": rows})
@@ -345,7 +331,7 @@ def test_an_id_that_cannot_be_asked_for_costs_no_other(
         ({"status": 200, "body": {"status": "no", "msg": "Dates like that are Not Allowed"}}, 1),
     ],
 )
-def test_only_what_the_plugin_does_not_allow_is_skipped(
+def test_forbidden_endpoint_alone_is_skipped(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, answer: dict[str, Any], code: int
 ) -> None:
     sandbox.override("/orders", **answer)
@@ -353,9 +339,7 @@ def test_only_what_the_plugin_does_not_allow_is_skipped(
 
 
 @pytest.mark.parametrize("form", ["query", "relative", "absolute"])
-def test_links_are_followed_in_each_form_and_the_filters_are_kept(
-    run: Taps, catalog: Catalogs, form: str
-) -> None:
+def test_links_of_any_form_keep_filters(run: Taps, catalog: Catalogs, form: str) -> None:
     with Sandbox(scale=0.01, centra_next=form) as sandbox:
         some = catalog(ORDER, products=None)
         state = at("products", "readAt", "2024-01-01T00:00:00Z")
@@ -367,7 +351,7 @@ def test_links_are_followed_in_each_form_and_the_filters_are_kept(
         assert 0 < len(found.output.rows("products")) < len(wanted)
 
 
-def test_a_link_with_the_scheme_and_port_of_a_proxy_is_followed_at_the_address_that_is_set(
+def test_link_of_proxy_is_followed_at_base_url(
     run: Taps, sandbox: Sandbox, catalog: Catalogs
 ) -> None:
     some = catalog(ORDER, products=None)
@@ -383,15 +367,13 @@ def test_a_link_with_the_scheme_and_port_of_a_proxy_is_followed_at_the_address_t
     assert len(found.output.rows("products")) == len(whole.output.rows("products")) - 49
 
 
-def test_a_voucher_that_is_named_twice_is_read_once(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_repeated_voucher_is_read_once(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     found = run(sandbox, ORDER, catalog=catalog(ORDER, vouchers=None), voucher_ids=["2", 2])
     assert [row["id"] for row in found.output.records["vouchers"]] == [2]
 
 
 @pytest.mark.parametrize("ending", ["", "/", "//"])
-def test_the_address_may_end_in_slashes(
+def test_address_may_end_in_slashes(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, ending: str
 ) -> None:
     address = sandbox.environment["TAP_CENTRA_ORDER_BASE_URL"]
@@ -401,7 +383,7 @@ def test_the_address_may_end_in_slashes(
 
 
 @pytest.mark.parametrize("stream", ["supplier_delivery_items", "supplier_delivery_details"])
-def test_a_delivery_that_goes_between_the_list_and_itself_is_no_failure(
+def test_delivery_removed_after_listing_is_ignored(
     run: Taps, own_sandbox: Sandbox, catalog: Catalogs, stream: str
 ) -> None:
     rows = own_sandbox.truth("centra.order.supplier_deliveries")
@@ -419,9 +401,7 @@ def test_a_delivery_that_goes_between_the_list_and_itself_is_no_failure(
     assert failure(found).endswith("(id 1000000).")
 
 
-def test_a_detail_of_another_id_is_not_taken_for_the_one_that_was_asked_for(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_detail_of_another_id_is_rejected(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     some = catalog(ORDER, supplier_order_details=None)
     good = set(run(sandbox, ORDER, catalog=some).output.rows("supplier_order_details"))
     one = min(good)[0]

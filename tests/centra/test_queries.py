@@ -129,7 +129,7 @@ def asked_of(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_with_all_columns(variant: str) -> None:
+def test_query_of_all_columns_is_valid(variant: str) -> None:
     found = check(variant, tap(variant))
     assert found == (len(STREAMS) if variant == "current" else len(STREAMS) - 8)
 
@@ -153,7 +153,7 @@ def selecting(columns: dict[str, set[str]]) -> Record:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_with_keys_only(variant: str) -> None:
+def test_query_of_keys_is_valid(variant: str) -> None:
     made = tap(variant, selecting({name: set() for name in STREAMS}), new_fields="drop")
     assert check(variant, made) >= len(STREAMS) - 8
     (text, _), *_ = queries(cast("IntegrationStream", made.streams["products"]))
@@ -172,7 +172,7 @@ def columns() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_with_a_random_selection_of_every_stream(variant: str, share: float) -> None:
+def test_query_of_random_selection_is_valid(variant: str, share: float) -> None:
     random = Random(f"{variant} {share}")  # noqa: S311 (no secret)
     chosen = {
         name: {one for one in names if random.random() < share} for name, names in columns().items()
@@ -188,7 +188,7 @@ def test_fewer_columns_make_a_smaller_query() -> None:
     assert len(small) < len(full) / 4
 
 
-def test_a_part_of_an_object_can_be_left_out() -> None:
+def test_deselected_part_of_object_is_not_requested() -> None:
     everything = {name: set(names) for name, names in columns().items()}
     everything["orders"] -= {"billingAddress.city", "customer.id", "customer.email"}
     made = tap("current", selecting(everything))
@@ -199,7 +199,7 @@ def test_a_part_of_an_object_can_be_left_out() -> None:
     assert "customer" not in text
 
 
-def test_rows_of_several_types_say_which_and_have_the_fields_of_each() -> None:
+def test_union_rows_request_fields_of_each_type() -> None:
     (text, _), *_ = queries(cast("IntegrationStream", tap("current").streams["orders"]))
     assert "{ id __typename number " in text
     assert "... on DirectToConsumerOrder { customer { id email } }" in text
@@ -207,7 +207,7 @@ def test_rows_of_several_types_say_which_and_have_the_fields_of_each() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_never_a_mutation(variant: str) -> None:
+def test_package_contains_no_mutation(variant: str) -> None:
     texts = [
         text
         for stream in tap(variant).streams.values()
@@ -260,23 +260,23 @@ def first(made: TapCentra, stream: str) -> str:
     return text
 
 
-def test_what_takes_an_argument_we_do_not_know_is_not_asked_for(odd: TapCentra) -> None:
+def test_field_with_unknown_argument_is_not_requested(odd: TapCentra) -> None:
     assert "name" not in first(odd, "collections")
     with pytest.raises(PartitionSkipped, match="requires an argument"):
         first(odd, "brands")
 
 
-def test_new_simple_values_are_asked_for_and_new_objects_are_not(odd: TapCentra) -> None:
+def test_new_scalars_are_requested_without_objects(odd: TapCentra) -> None:
     text = first(odd, "collections")
     assert text.endswith("{ id status founded labels } }")
 
 
-def test_without_its_key_a_stream_is_skipped(odd: TapCentra) -> None:
+def test_stream_without_key_field_is_skipped(odd: TapCentra) -> None:
     with pytest.raises(PartitionSkipped, match="no `id`"):
         first(odd, "folders")
 
 
-def test_a_name_of_two_types_is_asked_of_one(odd: TapCentra) -> None:
+def test_clashing_field_is_requested_of_one_type(odd: TapCentra) -> None:
     text = first(odd, "stores")
     assert "... on Shop { name floor tills }" in text
     assert "... on Site { name tills host }" in text
@@ -294,7 +294,7 @@ type Customer { id: Int! }
 """
 
 
-def test_a_third_type_of_rows_is_read_and_what_cannot_be_asked_of_it_is_named(
+def test_clashing_fields_of_new_type_are_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
@@ -333,9 +333,7 @@ type Order { id: String! updatedAt: String! }
         ("updatedAt_DESC", "orders", None),
     ],
 )
-def test_a_cursor_is_trusted_only_where_no_two_rows_are_equal(
-    sort: str, root: str, asked: list[str] | None
-) -> None:
+def test_cursor_requires_a_unique_sort(sort: str, root: str, asked: list[str] | None) -> None:
     """The cursor is a value of the sort: of rows that share it, those behind the page are lost."""
     query = ListQuery(
         cast("IntegrationStream", facing(SORTED.replace("UNIQUE", sort)).streams["orders"])
@@ -345,7 +343,7 @@ def test_a_cursor_is_trusted_only_where_no_two_rows_are_equal(
     assert variables.get("rows_sort") == asked
 
 
-def test_a_list_in_the_order_of_changes_ends_where_it_began_to_be_read() -> None:
+def test_list_by_key_ends_at_run_start() -> None:
     query = ListQuery(cast("IntegrationStream", tap("current").streams["orders"]))
     _, variables = query.page(PageRequest(TimeRange(), by_key=True), SIZE)
     assert variables["rows_where"] == {"updatedAt": {"to": NOW.isoformat()}}
@@ -369,7 +367,7 @@ def documented() -> dict[str, tuple[set[str], str]]:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_the_permissions_a_stream_needs_are_those_that_are_documented(stream: str) -> None:
+def test_required_permissions_are_documented(stream: str) -> None:
     text, variables = next(queries(cast("IntegrationStream", tap("current").streams[stream])))
     operation = get_operation_ast(parse(text))
     assert operation is not None

@@ -68,7 +68,7 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 @pytest.mark.parametrize("status", [200, 400, 403])
-def test_fields_without_a_permission_are_left_out_and_named(
+def test_fields_without_permission_are_left_out(
     run: Taps,
     sandbox: Sandbox,
     catalog: Catalogs,
@@ -87,9 +87,7 @@ def test_fields_without_a_permission_are_left_out_and_named(
     assert differences(INTEGRATION, "orders", output.rows("orders"), wanted)[:5] == []
 
 
-def test_a_field_inside_of_another_is_left_out_alone(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_nested_field_is_left_out_alone(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     output = run(sandbox, token=FEW, catalog=catalog(orders=None)).output
     discounts = [one for row in output.records["orders"] for one in row["discountsApplied"]]
     assert discounts
@@ -97,7 +95,7 @@ def test_a_field_inside_of_another_is_left_out_alone(
     assert not any("voucher" in one for one in discounts)
 
 
-def test_a_stream_without_a_permission_is_skipped_and_the_permission_named(
+def test_stream_without_permission_is_skipped(
     run: Taps, sandbox: Sandbox, catalog: Catalogs
 ) -> None:
     found = run(sandbox, token=PLAIN, catalog=catalog(brands=None, payment_history=None))
@@ -109,7 +107,7 @@ def test_a_stream_without_a_permission_is_skipped_and_the_permission_named(
     assert set(found.output.counts) == {"brands"}
 
 
-def test_a_stream_without_its_key_is_skipped(
+def test_stream_with_forbidden_key_is_skipped(
     run: Taps, sandbox: Sandbox, catalog: Catalogs
 ) -> None:
     found = run(sandbox, token=FEW, catalog=catalog(stock=None))
@@ -119,7 +117,7 @@ def test_a_stream_without_its_key_is_skipped(
 
 
 @pytest.mark.parametrize("stream", ["orders", "payment_history"])
-def test_by_the_setting_a_missing_permission_is_a_failure(
+def test_missing_permission_fails_with_setting(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str
 ) -> None:
     some = catalog(**{stream: None, "brands": None})
@@ -130,7 +128,7 @@ def test_by_the_setting_a_missing_permission_is_a_failure(
     assert set(found.output.counts) == {"brands"}
 
 
-def test_a_column_that_is_not_selected_needs_no_permission(
+def test_deselected_column_needs_no_permission(
     run: Taps, sandbox: Sandbox, catalog: Catalogs
 ) -> None:
     some = catalog(orders={"number", "status", "customer"})
@@ -139,16 +137,14 @@ def test_a_column_that_is_not_selected_needs_no_permission(
     assert len(found.output.records["orders"]) == len(sandbox.truth("centra.integration.orders"))
 
 
-def test_a_token_of_one_store_reads_its_rows(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_token_of_one_store_reads_its_rows(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     output = run(sandbox, token=OUTLET, catalog=catalog(orders=None)).output
     rows = truth(sandbox, INTEGRATION, output, "orders").items()
     wanted = {key: row for key, row in rows if row["store"]["id"] == 3}
     assert differences(INTEGRATION, "orders", output.rows("orders"), wanted)[:5] == []
 
 
-def test_endpoints_the_plugin_does_not_allow_are_skipped(run: Taps, sandbox: Sandbox) -> None:
+def test_forbidden_endpoints_are_skipped(run: Taps, sandbox: Sandbox) -> None:
     found = run(sandbox, ORDER, api_key=NARROW_API_KEY, voucher_ids=["1"])
     assert found.code == 0
     for stream in ("returns", "supplier_orders", "supplier_order_details", "vouchers"):
@@ -165,9 +161,7 @@ def test_endpoints_the_plugin_does_not_allow_are_skipped(run: Taps, sandbox: San
 
 
 @pytest.mark.parametrize("token", [EXPIRED, "made-up"])
-def test_a_token_that_is_refused_ends_the_run_with_one_sentence(
-    run: Taps, sandbox: Sandbox, token: str
-) -> None:
+def test_rejected_token_stops_the_run(run: Taps, sandbox: Sandbox, token: str) -> None:
     found = run(sandbox, token=token)
     assert found.code == 1
     (said,) = ended(found)
@@ -176,7 +170,7 @@ def test_a_token_that_is_refused_ends_the_run_with_one_sentence(
     assert sum(request.status == 401 for request in sandbox.requests) == 1
 
 
-def test_the_token_of_the_one_api_is_refused_by_the_other(run: Taps, sandbox: Sandbox) -> None:
+def test_token_of_other_api_is_rejected(run: Taps, sandbox: Sandbox) -> None:
     order, integration = settings_for(sandbox, ORDER), settings_for(sandbox, INTEGRATION)
     found = run(sandbox, token=order["api_key"])
     assert "the secret of the Order API needs `api: order`" in ended(found)[0]
@@ -211,7 +205,7 @@ def test_the_token_of_the_one_api_is_refused_by_the_other(run: Taps, sandbox: Sa
         (INTEGRATION, {"lookback_days": -1}, "Setting `lookback_days`"),
     ],
 )
-def test_a_setting_that_is_wrong_is_named_in_a_sentence(
+def test_invalid_setting_is_reported(
     run: Taps, sandbox: Sandbox, api: str, settings: Record, sentence: str
 ) -> None:
     found = run(sandbox, api, **settings)
@@ -220,7 +214,7 @@ def test_a_setting_that_is_wrong_is_named_in_a_sentence(
     assert "Traceback" not in found.log
 
 
-def test_there_are_two_apis_and_no_third(run: Taps) -> None:
+def test_unknown_api_is_rejected(run: Taps) -> None:
     arguments = run.arguments(config={"api": "checkout", "base_url": "https://shop.example"})
     found = in_process(TapCentra, *arguments)
     assert found.code == 1
@@ -228,7 +222,7 @@ def test_there_are_two_apis_and_no_third(run: Taps) -> None:
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/graphql", "/graphql/"])
-def test_any_form_of_the_address_will_do(
+def test_address_of_any_form_is_accepted(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, ending: str
 ) -> None:
     address = settings_for(sandbox, INTEGRATION)["base_url"]
@@ -268,7 +262,7 @@ ANSWERS: list[tuple[str, Record, str]] = [
 ]
 
 
-def test_the_answer_to_another_query_is_asked_for_again(
+def test_response_to_another_query_is_retried(
     run: Taps, sandbox: Sandbox, catalog: Catalogs
 ) -> None:
     sandbox.override("graphql", status=200, body={"data": {"rows": []}}, times=3)
@@ -279,7 +273,7 @@ def test_the_answer_to_another_query_is_asked_for_again(
 
 
 @pytest.mark.parametrize("case", ANSWERS)
-def test_an_answer_that_is_none_is_named_in_a_sentence(
+def test_invalid_response_is_reported(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, case: tuple[str, Record, str]
 ) -> None:
     api, answer, sentence = case
@@ -292,9 +286,7 @@ def test_an_answer_that_is_none_is_named_in_a_sentence(
     assert "Traceback" not in found.log
 
 
-def test_errors_in_an_answer_with_status_200_are_errors(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_errors_with_status_200_are_errors(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     body = {"data": {"rows": []}, "errors": [{"message": "The moon is full."}]}
     some = catalog(brands=None, stores=None)
     run(sandbox, catalog=some)  # what is asked first is not struck
@@ -305,9 +297,7 @@ def test_errors_in_an_answer_with_status_200_are_errors(
     assert "The moon is full" in ended(found)[0]
 
 
-def test_a_voucher_that_does_not_exist_is_named(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs
-) -> None:
+def test_unknown_voucher_is_reported(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     some = catalog(ORDER, vouchers=None)
     found = run(sandbox, ORDER, catalog=some, voucher_ids=["2", "999999", 3])
     assert found.code == 1
@@ -316,7 +306,7 @@ def test_a_voucher_that_does_not_exist_is_named(
     assert found.output.keys("vouchers") == [(2,), (3,)]
 
 
-def test_without_voucher_ids_there_are_none(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
+def test_vouchers_without_ids_are_empty(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     found = run(sandbox, ORDER, catalog=catalog(ORDER, vouchers=None), voucher_ids=None)
     assert found.code == 0
     assert not [one.path for one in sandbox.requests if "vouchers" in one.path]
@@ -330,7 +320,7 @@ def test_without_voucher_ids_there_are_none(run: Taps, sandbox: Sandbox, catalog
         ("?limit=10&page=1", "kept changing while it was read"),
     ],
 )
-def test_a_link_is_followed_within_the_host_and_forward(
+def test_link_to_other_host_fails(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, link: str, sentence: str
 ) -> None:
     body = {"status": "ok", "products": [{"stockItemId": 1}], "next": link}
@@ -342,9 +332,7 @@ def test_a_link_is_followed_within_the_host_and_forward(
 
 
 @pytest.mark.parametrize("api", KINDS)
-def test_the_credential_is_proven_and_the_streams_are_tried(
-    sandbox: Sandbox, run: Taps, api: str
-) -> None:
+def test_test_option_checks_credential_and_streams(sandbox: Sandbox, run: Taps, api: str) -> None:
     arguments = run.arguments(config=settings_for(sandbox, api))
     found = in_process(TapCentra, *arguments, "--test")
     assert found.code == 0

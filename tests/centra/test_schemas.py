@@ -77,7 +77,7 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
 
 
 @pytest.mark.parametrize(("api", "stream"), EVERYTHING)
-def test_keys_come_first_or_are_there_and_cannot_be_null(api: str, stream: str) -> None:
+def test_keys_are_required_and_not_null(api: str, stream: str) -> None:
     keys = KINDS[api][stream].primary_keys
     for name, column in columns(api, stream).items():
         assert ("null" not in column["type"]) == (name in keys), name
@@ -86,13 +86,13 @@ def test_keys_come_first_or_are_there_and_cannot_be_null(api: str, stream: str) 
 
 
 @pytest.mark.parametrize(("api", "stream"), EVERYTHING)
-def test_every_column_is_described_in_a_sentence(api: str, stream: str) -> None:
+def test_every_column_has_a_description(api: str, stream: str) -> None:
     for name, column in columns(api, stream).items():
         assert column["description"].endswith("."), name
 
 
 @pytest.mark.parametrize(("api", "stream"), EVERYTHING)
-def test_every_node_is_of_one_type_and_no_reference_is_left(api: str, stream: str) -> None:
+def test_every_node_has_one_type(api: str, stream: str) -> None:
     for path, node in nodes(streams(api)[stream].schema):
         assert "$ref" not in node, path
         kinds = [node["type"]] if isinstance(node["type"], str) else node["type"]
@@ -108,7 +108,7 @@ def test_names_differ_by_more_than_case(api: str, stream: str) -> None:
 
 
 @pytest.mark.parametrize(("api", "stream"), EVERYTHING)
-def test_a_replication_key_is_a_moment(api: str, stream: str) -> None:
+def test_replication_key_is_a_timestamp(api: str, stream: str) -> None:
     key = streams(api)[stream].replication_key
     if key is not None:
         assert columns(api, stream)[key]["format"] == "date-time"
@@ -161,14 +161,14 @@ def _list(kinds: str | list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("stream", KINDS[INTEGRATION])
-def test_columns_are_fields_of_the_type_the_api_declares(stream: str) -> None:
+def test_columns_are_declared_by_the_api(stream: str) -> None:
     found, whole = streams(INTEGRATION)[stream], schema("current")
     assert list(mistakes(whole, type_of(found, whole), dict(found.declared_fields), stream)) == []
 
 
 @pytest.mark.parametrize("stream", KINDS[INTEGRATION])
 @pytest.mark.parametrize("variant", ["current", "facts"])
-def test_every_field_the_api_declares_is_a_column(stream: str, variant: str) -> None:
+def test_every_api_field_is_a_column(stream: str, variant: str) -> None:
     whole = schema("current") if variant == "current" else facts()
     found = streams(INTEGRATION)[stream]
     name = type_of(found, whole)
@@ -188,7 +188,7 @@ DOCUMENTED = json.loads((FACTS / "order_api.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("stream", sorted(set(KINDS[ORDER]) - {"order_lines"}))
-def test_every_field_the_order_api_documents_is_a_column(stream: str) -> None:
+def test_every_order_api_field_is_a_column(stream: str) -> None:
     facts = DOCUMENTED[stream]
     own = {"readAt"} if stream in {"products", "stock"} else set()
     asked = {"attributes"}  # only if asked for, in a form that is not documented
@@ -199,13 +199,13 @@ def test_every_field_the_order_api_documents_is_a_column(stream: str) -> None:
     assert kind.primary_keys == (facts["key"],)
 
 
-def test_lines_are_what_orders_have_inside() -> None:
+def test_order_lines_match_lines_of_orders() -> None:
     inside = columns(ORDER, "orders")["products"]["items"]["properties"]
     own = columns(ORDER, "order_lines")
     assert own.keys() - inside.keys() == {"orderId", "orderDate"}
     assert inside.keys() <= own.keys()
 
 
-def test_the_catalog_is_the_same_without_settings() -> None:
+def test_catalog_needs_no_settings() -> None:
     bare = TapCentra(validate_config=False).catalog_dict
     assert json.dumps(bare).count('"tap_stream_id"') == len(KINDS[INTEGRATION])

@@ -140,15 +140,14 @@ MUTANTS = (
         "tap_centra/integration/introspection.py",
         "            if not one.is_complete:\n",
         "            if False:\n",
-        "tests/centra/test_answers.py::test_a_schema_that_came_damaged_makes_nothing_vanish",
+        "tests/centra/test_responses.py::test_damaged_schema_loses_no_stream",
     ),
     Mutant(
         "a row of Centra beside an error is taken for whole",
         "tap_centra/integration/pagination.py",
         '                    rows[row] = Raw(b"null")\n',
         "",
-        "tests/centra/test_answers.py"
-        "::test_a_row_beside_an_error_is_named_and_all_others_are_written",
+        "tests/centra/test_responses.py::test_row_with_error_fails_alone",
     ),
     Mutant(
         "the order of Centra's lists is relied on whatever the values are",
@@ -162,8 +161,7 @@ MUTANTS = (
         "tap_centra/integration/query.py",
         "        inside = self.text(_properties(column), ",
         "        inside = self.text(dict([*_properties(column).items()][:1]), ",
-        "tests/centra/test_places.py"
-        "::test_shipments_without_a_list_of_their_own_are_found_with_the_orders",
+        "tests/centra/test_sources.py::test_shipments_are_read_from_fallback",
     ),
     # --- what cannot be read is named, and comes the next time ----------------------------------
     Mutant(
@@ -376,8 +374,7 @@ MUTANTS = (
         "commerce_taps/bookmarks.py",
         "dates.shift(began, -LEEWAY)",
         "began",
-        "tests/centra/test_bookmarks.py"
-        "::test_a_bookmark_keeps_its_distance_from_the_beginning_of_the_run",
+        "tests/centra/test_bookmarks.py::test_bookmark_stays_before_run_start",
     ),
     Mutant(
         "a signal is not looked at during waits",

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from tests.centra.support import Catalogs, Taps
 
 
-def test_shipments_without_a_list_of_their_own_are_found_with_the_orders(
-    run: Taps, catalog: Catalogs
-) -> None:
+def test_shipments_are_read_from_fallback(run: Taps, catalog: Catalogs) -> None:
     some = catalog(shipments=None)
     with Sandbox(scale=SCALE, centra_schema="older") as sandbox:
         before = run(sandbox, catalog=some).output
@@ -39,7 +37,7 @@ def test_shipments_without_a_list_of_their_own_are_found_with_the_orders(
     assert len(after.records["shipments"]) < len(wanted) / 2
 
 
-def test_rows_that_never_say_when_they_changed_are_read_each_time(
+def test_rows_without_timestamps_are_read_each_time(
     run: Taps, sandbox: Sandbox, catalog: Catalogs
 ) -> None:
     """A range holds none of them, so the list is read without."""
@@ -53,7 +51,7 @@ def test_rows_that_never_say_when_they_changed_are_read_each_time(
     assert unknown < second.rows("campaigns").keys() < rows.keys()
 
 
-def test_what_is_as_new_as_the_run_is_read_and_no_bookmark_passes_it(
+def test_bookmark_does_not_pass_run_start(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here, as new as the run is whatever changed in the last months."""
@@ -69,7 +67,7 @@ def test_what_is_as_new_as_the_run_is_read_and_no_bookmark_passes_it(
 
 
 @pytest.mark.parametrize("most", [20, 50])
-def test_pages_that_are_cut_without_a_word_do_not_end_a_list(
+def test_silently_cut_page_does_not_end_list(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, monkeypatch: pytest.MonkeyPatch, *, most: int
 ) -> None:
     """Nothing says how many rows a list gives at most, nor that it refuses to give more."""

@@ -78,7 +78,7 @@ def half(answer: Record, message: str, category: str = "graphql") -> Record:
     ["The creditLimit of unknown complexity.", "The moon is full."],
     ids=["limit", "moon"],
 )
-def test_a_row_beside_an_error_is_named_and_all_others_are_written(
+def test_row_with_error_fails_alone(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, message: str
 ) -> None:
     asked = tamper("rows: orders", times(1, lambda a, _: half(a, message)))
@@ -97,7 +97,7 @@ def test_a_row_beside_an_error_is_named_and_all_others_are_written(
 
 
 @pytest.mark.parametrize("path", [["rows", 3, "nested", 1, "quantity"], ["rows", 3, "number"]])
-def test_an_entry_beside_an_error_is_named_and_all_others_are_written(
+def test_entry_with_error_fails_alone(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, path: list[str | int]
 ) -> None:
     lost: list[str] = []
@@ -122,7 +122,7 @@ def test_an_entry_beside_an_error_is_named_and_all_others_are_written(
     ("errors", "extensions"),
     [([], []), ({}, {}), (None, None), (False, ""), ("", [1]), ([], {"complexity": "much"})],
 )
-def test_what_php_writes_for_nothing_is_nothing(
+def test_empty_php_values_are_no_errors(
     run: Taps,
     sandbox: Sandbox,
     catalog: Catalogs,
@@ -149,7 +149,7 @@ def test_what_php_writes_for_nothing_is_nothing(
         ({"errors": [{"message": [1], "path": 5, "extensions": []}]}, "the query ([1])"),
     ],
 )
-def test_an_answer_without_data_is_named_and_other_streams_are_read(
+def test_response_without_data_fails_its_stream(
     run: Taps,
     sandbox: Sandbox,
     catalog: Catalogs,
@@ -166,7 +166,7 @@ def test_an_answer_without_data_is_named_and_other_streams_are_read(
     assert set(found.output.counts) == {"brands"}
 
 
-def test_a_fault_of_the_server_is_asked_again_and_makes_no_page_smaller(
+def test_internal_error_is_retried_with_same_size(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
 ) -> None:
     """Beside the error stands what the query has cost: `complexity` is no complaint of it."""
@@ -178,7 +178,7 @@ def test_a_fault_of_the_server_is_asked_again_and_makes_no_page_smaller(
     assert row_differences(sandbox, INTEGRATION, found.output, "orders") == []
 
 
-def test_what_an_error_says_and_nothing_beside_it_tells_what_it_is(
+def test_error_is_classified_by_its_message(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
 ) -> None:
     said = error("The moon is full.", "graphql")
@@ -199,7 +199,7 @@ def test_what_an_error_says_and_nothing_beside_it_tells_what_it_is(
         (403, "The token was revoked", {"extensions": {"category": "graphql"}}),
     ],
 )
-def test_a_token_that_expires_during_the_run_is_told_in_one_sentence(
+def test_expired_token_stops_the_run(
     run: Taps,
     sandbox: Sandbox,
     catalog: Catalogs,
@@ -221,7 +221,7 @@ def test_a_token_that_expires_during_the_run_is_told_in_one_sentence(
     assert message in said
 
 
-def test_a_rate_limit_is_waited_for_whatever_the_status(
+def test_rate_limit_of_any_status_waits(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
 ) -> None:
     body = {"errors": [error("Rate limit exceeded.", "rateLimit")]}
@@ -232,7 +232,7 @@ def test_a_rate_limit_is_waited_for_whatever_the_status(
     assert row_differences(sandbox, INTEGRATION, found.output, "orders") == []
 
 
-def test_a_rate_limit_that_is_reached_by_a_single_row_ends_the_run(
+def test_rate_limit_for_single_row_stops(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
 ) -> None:
     def refuse(*_: object) -> Record:
@@ -255,7 +255,7 @@ NO_ROWS = [None, False, 5, "row", [], [1]]
 @pytest.mark.parametrize(
     ("stream", "place"), [("orders", "rows"), ("order_lines", "nested")], ids=["row", "entry"]
 )
-def test_what_is_no_row_is_named_and_all_others_are_written(
+def test_value_that_is_no_row_fails_alone(
     run: Taps,
     sandbox: Sandbox,
     catalog: Catalogs,
@@ -298,7 +298,7 @@ NO_TIMES = [
 
 
 @pytest.mark.parametrize("place", [0, 4, -1], ids=["first", "middle", "last"])
-def test_rows_that_were_changed_at_no_time_come_and_so_do_all_others(
+def test_rows_without_timestamp_are_read(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, place: int
 ) -> None:
     """Each page has one, wherever the reading goes on from."""
@@ -337,7 +337,7 @@ def test_rows_that_were_changed_at_no_time_come_and_so_do_all_others(
         assert bookmark < "2024-06-02"
 
 
-def test_types_and_values_nobody_knows_are_kept_as_they_come(
+def test_unknown_types_are_kept(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
 ) -> None:
     def change(answer: Record, _: str) -> Record:
@@ -364,7 +364,7 @@ def test_types_and_values_nobody_knows_are_kept_as_they_come(
     ],
     ids=["field", "permission"],
 )
-def test_without_knowing_the_limits_it_is_read_all_the_same(
+def test_unknown_rate_limits_stop_nothing(
     run: Taps,
     sandbox: Sandbox,
     catalog: Catalogs,
@@ -400,7 +400,7 @@ def damaged(where: str) -> Change:
 
 
 @pytest.mark.parametrize("where", ["type", "types", "kind", "fields"])
-def test_a_schema_that_came_damaged_makes_nothing_vanish(
+def test_damaged_schema_loses_no_stream(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, where: str
 ) -> None:
     asked = tamper("__schema", times(2, damaged(where)))
@@ -410,7 +410,7 @@ def test_a_schema_that_came_damaged_makes_nothing_vanish(
     assert found.output.counts["orders"]
 
 
-def test_without_the_schema_the_run_has_failed(
+def test_missing_schema_fails_the_run(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
 ) -> None:
     tamper("__schema", damaged("fields"))
@@ -421,7 +421,7 @@ def test_without_the_schema_the_run_has_failed(
 
 
 @pytest.mark.parametrize("years", [-20, 20])
-def test_a_clock_that_is_years_wrong_costs_no_row_and_no_bookmark(
+def test_wrong_clock_costs_no_row(
     run: Taps,
     sandbox: Sandbox,
     catalog: Catalogs,
@@ -442,7 +442,7 @@ def test_a_clock_that_is_years_wrong_costs_no_row_and_no_bookmark(
 
 
 @pytest.mark.parametrize("variant", ["current", "older"])
-def test_a_run_that_ended_in_the_middle_is_gone_on_with_and_nothing_is_lost(
+def test_interrupted_run_resumes_without_loss(
     run: Taps,
     environments: Callable[[str], Sandbox],
     catalog: Catalogs,
