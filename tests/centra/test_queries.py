@@ -207,7 +207,7 @@ def test_union_rows_request_fields_of_each_type() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_package_contains_no_mutation(variant: str) -> None:
+def test_no_query_is_a_mutation(variant: str) -> None:
     texts = [
         text
         for stream in tap(variant).streams.values()
