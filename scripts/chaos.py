@@ -47,7 +47,7 @@ LOSING: Final = "(the same, by page number)"
 EVERY_FIFTH: Final = 5
 ALTERED: Final = 40
 """Responses to alter per seed."""
-PROMPT: Final = 2.0
+MAX_SECONDS: Final = 2.0
 """Seconds within which an interrupted tap must end."""
 
 
@@ -100,7 +100,7 @@ def interrupted(
     number: signal.Signals, tap_under_test: TapUnderTest, seed: int, folder: Path
 ) -> Outcome:
     """Send a signal to the tap."""
-    return crashes.interrupt(tap_under_test, number, seed, folder, prompt=PROMPT)
+    return crashes.interrupt(tap_under_test, number, seed, folder, max_seconds=MAX_SECONDS)
 
 
 def altered(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:

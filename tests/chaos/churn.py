@@ -1,4 +1,4 @@
-"""Reading data that changes meanwhile, and what must have come of it."""
+"""Reads streams while their rows change, and compares the result with every version of the rows."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PAGE_SIZE: Final = 25
 
 
 class Intensity(NamedTuple):
-    """How the data changes.
+    """The intensity of churn.
 
     Attributes:
-        rate: Rows changed in a second of the sandbox's time.
-        per_request: Rows changed before each answer.
-        stream: Which of the streams that can change; all if none.
+        rate: Rows changed per second of the sandbox's time.
+        per_request: Rows changed before each response.
+        stream: The index of the one stream that changes; all change if None.
     """
 
     rate: float
@@ -41,20 +41,20 @@ INTENSITIES: Final = (
     Intensity(10, 5),
     Intensity(75, 5, 1),
 )
-"""A second of the sandbox's time holds between less than a page of changes and ten pages."""
+"""From less than a page of changes per second of the sandbox's time to ten pages."""
 
 
 class History:
-    """What the sandbox's lists have held since its start.
+    """Every version of the rows of a sandbox since its start.
 
-    Of streams whose every change is told, all versions of a row are known; of others, those of the
-    start and of the end.
+    For streams whose changes are all logged, these are all versions. For other streams, they are
+    the first and the last.
 
     Args:
         tap_under_test: The tap that is to read them.
         sandbox: The sandbox, before its first request.
         streams: The streams to follow.
-        told: Those of which every change is told.
+        logged: The streams whose changes the sandbox logs completely.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class History:
         tap_under_test: TapUnderTest,
         sandbox: Sandbox,
         streams: Iterable[str],
-        told: Collection[str],
+        logged: Collection[str],
     ) -> None:
         self._tap_under_test = tap_under_test
         self._sandbox = sandbox
-        self._told = told
-        # For each row its versions, each with the number of requests that had come in before.
+        self._logged = logged
+        # For each row its versions, each with the number of requests received before it.
         self._versions: dict[str, dict[Key, list[tuple[int, Record | None]]]] = {
             stream: defaultdict(
                 list,
@@ -78,20 +78,20 @@ class History:
         self._unmarked: set[tuple[str, Key]] = set()
         self._deleted: list[ItemsView[str, Any]] = []
 
-    def end(self) -> None:
-        """End the churn, and learn what it has done."""
+    def finish(self) -> None:
+        """End the churn, and add the versions that it has made."""
         self._sandbox.settle()
         for one in self._sandbox.churned:
             place = self._tap_under_test.locate(one.changed)
             if one.changed.change == "deleted":
                 self._deleted.append(one.changed.key.items())
-            if place and place[0] in self._told:
+            if place and place[0] in self._logged:
                 stream, key = place
                 row = decode(one.row) if one.row else None
                 self._versions[stream][key].append((one.requests, row))
                 if one.changed.change == "unmarked":
                     self._unmarked.add(place)
-        for stream in self._versions.keys() - self._told:
+        for stream in self._versions.keys() - self._logged:
             right = self._tap_under_test.truth(self._sandbox, stream)
             for key in self._versions[stream].keys() | right.keys():
                 version = (len(self._sandbox.requests), right.get(key))
@@ -100,51 +100,52 @@ class History:
     def compare(
         self, outcome: Outcome, stream: str, found: dict[Key, Record], *, keys_alone: bool = False
     ) -> None:
-        """Compare what a reading has brought with what was there when it began.
+        """Count the rows that a run under churn has lost or invented.
 
-        A row that was there must have come, as it was then or later, unless it was deleted
-        meanwhile. A row that came must have been there at some moment, as it came.
+        A row that existed when the reading began must arrive, in its version of that time or a
+        later one, unless it was deleted during the reading. A row that arrives must equal one of
+        its versions.
 
         Args:
             outcome: Where to count.
             stream: The stream.
-            found: What the reading has brought.
-            keys_alone: Whether only the rows' keys were read.
+            found: The rows that arrived.
+            keys_alone: Whether only keys were read.
         """
-        began = self._began(stream)
-        partition = len(next(iter(began), ()))
+        starts = self._starts(stream)
+        width = len(next(iter(starts), ()))
         versions = self._versions[stream]
-        whole = stream in self._told and not keys_alone
+        is_logged = stream in self._logged and not keys_alone
 
         def same(came: Record, right: Record | None) -> bool:
-            """Tell whether a row that came is a version of it."""
+            """Whether a row that arrived equals a version."""
             return right is not None and (
-                not whole or self._tap_under_test.same(stream, came, right)
+                not is_logged or self._tap_under_test.same(stream, came, right)
             )
 
         for key, known in versions.items():
-            # Where it cannot be told when the reading began, it was with the first request.
-            start = began.get(key[:partition], 0)
-            when_it_began = [row for when, row in known if when <= start][-1:]
-            then = when_it_began + [row for when, row in known if when > start]
-            if when_it_began and None not in then:
+            # Where the start of a reading is not known, it is the first request.
+            start = starts.get(key[:width], 0)
+            at_start = [row for when, row in known if when <= start][-1:]
+            then = at_start + [row for when, row in known if when > start]
+            if at_start and None not in then:
                 outcome.expected += 1
                 outcome.lost += key not in found or not any(same(found[key], row) for row in then)
         outcome.invented += sum(
             not any(same(came, row) for _, row in versions.get(key, ()))
-            and not self._has_gone(came)
+            and not self._was_deleted(came)
             for key, came in found.items()
         )
 
     def compare_now(self, outcome: Outcome, stream: str, found: dict[Key, Record]) -> None:
-        """Compare with truth, but for what is nowhere told: deleted rows, changes without stamp."""
+        """Compare with truth, except for deleted rows and changes that no timestamp shows."""
         right = self._tap_under_test.truth(self._sandbox, stream)
         versions = self._versions[stream]
         same = partial(self._tap_under_test.same, stream)
 
         def is_old(key: Key) -> bool:
-            """Tell whether a row may be as it was before a change that nothing tells of."""
-            if stream not in self._told:  # nor are all its versions known
+            """Whether a row may still have its version before a change that no response shows."""
+            if stream not in self._logged:  # not all versions are known
                 return stream in self._tap_under_test.unreported
             return (stream, key) in self._unmarked and any(
                 row is not None and same(found[key], row) for _, row in versions[key]
@@ -153,39 +154,39 @@ class History:
         kept = {
             key: row
             for key, row in found.items()
-            if key in right or not (versions.get(key) or self._has_gone(row))
+            if key in right or not (versions.get(key) or self._was_deleted(row))
         }
         outcome.compare(kept, right, same, {key for key in kept if is_old(key)})
 
-    def _has_gone(self, row: Record) -> bool:
-        """Tell whether a row is one that was deleted, or has hung on one."""
+    def _was_deleted(self, row: Record) -> bool:
+        """Whether a row was deleted, or belonged to a row that was."""
         return any(all(row.get(name) == value for name, value in key) for key in self._deleted)
 
-    def _began(self, stream: str) -> dict[Key, int]:
-        """For each partition, how many requests had come in before the first one for it."""
-        began: dict[Key, int] = {}
+    def _starts(self, stream: str) -> dict[Key, int]:
+        """For each partition, the number of requests received before the first one for it."""
+        starts: dict[Key, int] = {}
         for number, request in enumerate(self._sandbox.requests):
-            asked = self._tap_under_test.partition_of(request)
-            if asked and asked[0] == stream:
-                began.setdefault(asked[1], number)
-        return began
+            partition = self._tap_under_test.partition_of(request)
+            if partition and partition[0] == stream:
+                starts.setdefault(partition[1], number)
+        return starts
 
 
 def read_under_churn(
     tap_under_test: TapUnderTest, seed: int, folder: Path, *, only: Collection[str] = ()
 ) -> Outcome:
-    """Read streams while they change, and once more when they have settled.
+    """Read streams while they change, and again when they no longer do.
 
     Args:
         tap_under_test: The tap.
-        seed: Names the data, and what changes in which way.
+        seed: Determines the data, and which rows change how.
         folder: Where to write files.
-        only: The streams to read; those that are read by default if none are named.
+        only: The streams to read; the default streams if empty.
     """
     outcome = Outcome()
-    sandbox, told = _sandbox(tap_under_test, seed)
+    sandbox, logged = _sandbox(tap_under_test, seed)
     with sandbox:
-        history = History(tap_under_test, sandbox, only or tap_under_test.default_streams, told)
+        history = History(tap_under_test, sandbox, only or tap_under_test.default_streams, logged)
         debug = bool(seed % 2)
         tap = Tap(
             *(tap_under_test, sandbox, folder),
@@ -195,7 +196,7 @@ def read_under_churn(
             concurrency=4,
         )
         first = tap.run()
-        history.end()
+        history.finish()
         outcome.ran(first)
         outcome.expect_code(first, 0)
         outcome.expect(sandbox.churned, "nothing has changed")
@@ -211,18 +212,18 @@ def read_under_churn(
 
 
 def read_pages_under_churn(tap_under_test: TapUnderTest, seed: int) -> Outcome:
-    """Read a list while it changes as most clients do: by page number."""
+    """Read a list by page number while it changes, as most clients do."""
     assert tap_under_test.by_page_number
     outcome = Outcome()
     stream = tap_under_test.changing[0]
-    sandbox, told = _sandbox(tap_under_test, seed, INTENSITIES[0])
+    sandbox, logged = _sandbox(tap_under_test, seed, INTENSITIES[0])
     with sandbox:
-        history = History(tap_under_test, sandbox, [stream], told)
+        history = History(tap_under_test, sandbox, [stream], logged)
         found: dict[Key, Record] = {
             key: {} for key in tap_under_test.by_page_number(sandbox, PAGE_SIZE)
         }
         outcome.runs += 1
-        history.end()
+        history.finish()
         history.compare(outcome, stream, found, keys_alone=True)
     return outcome
 
@@ -230,7 +231,7 @@ def read_pages_under_churn(tap_under_test: TapUnderTest, seed: int) -> Outcome:
 def _sandbox(
     tap_under_test: TapUnderTest, seed: int, how: Intensity | None = None
 ) -> tuple[Sandbox, Collection[str]]:
-    """Make a sandbox whose data change, and tell of which streams it tells every change."""
+    """Make a sandbox with churn. Returns it with the streams whose changes are all logged."""
     how = how or INTENSITIES[seed % len(INTENSITIES)]
     number = how.stream if tap_under_test.reports_all_changes or how.stream == 0 else seed
     stream = (

@@ -1,4 +1,4 @@
-"""Pipelines of real processes that are killed, and what they have loaded in the end."""
+"""Pipelines of real processes that are killed, interrupted or out of space, and their results."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
     from tests.processes import Process
 
 LATENCY_MS: Final = 5.0
-"""So that a run takes long enough to be struck while it is under way."""
-SILENCE: Final[dict[str, Any]] = {"delay": 4}
+"""Makes a run long enough to be killed before it ends."""
+NO_RESPONSE: Final[dict[str, Any]] = {"delay": 4}
 TEE: Final = shutil.which("tee") or "tee"
 FULL_DISK: Final = ("sh", "-c", 'ulimit -f 300; exec "$@"', "sh")
-"""Runs a command that may write no file larger than 150 or 300 KB, less than there is to load.
+"""Runs a command that cannot write files above 150 or 300 KB (by shell), less than it has to load.
 
-It stands in for a full disk, which takes a file system of one's own, and so rights that a test
-should not need: to the program a write fails either way, in the middle of a file.
+It stands in for a full disk, which would take a file system of its own, and so privileges that a
+test should not need. The program sees the same: a write fails in the middle of a file.
 """
 
 
 class Pipeline:
-    """`tap | tee | target`, run again and again with the state that was acknowledged last.
+    """The pipeline `tap | tee | target`. Each run starts with the last acknowledged state.
 
     Attributes:
-        state: What the loader has acknowledged last.
+        state: The last state that the loader has acknowledged.
 
     Args:
         tap: The tap.
-        loader: What loads its output.
+        loader: The loader of its output.
         folder: Where to write files.
-        outcome: Where each run is counted.
+        outcome: Where to count each run.
     """
 
     def __init__(self, tap: Tap, loader: Loader, folder: Path, outcome: Outcome) -> None:
@@ -62,18 +62,18 @@ class Pipeline:
 
     def run(
         self,
-        strike: Callable[[dict[str, Process]], None] = lambda _: None,
+        watch: Callable[[dict[str, Process]], None] = lambda _: None,
         *,
         full_disk: bool = False,
     ) -> tuple[Run, int]:
-        """Run it to its end, whatever the end is.
+        """Run the pipeline until all processes have ended.
 
         Args:
-            strike: Called again and again with the processes by name, to do them harm.
-            full_disk: Whether there is no room for what the loader writes.
+            watch: Called repeatedly with the processes by name, and may kill them.
+            full_disk: Whether the loader's writes fail for lack of space.
 
         Returns:
-            The tap's run, its output cut after the last whole line, and the loader's exit code.
+            The run of the tap, with output up to the last whole line, and the loader's exit code.
         """
         self._runs += 1
         copy, states, target_log = (
@@ -88,12 +88,12 @@ class Pipeline:
             subprocess.Popen([TEE, copy], stdin=tap.stdout, stdout=subprocess.PIPE) as tee,
             subprocess.Popen(command, stdin=tee.stdout, stdout=acknowledged, stderr=log) as target,
         ):
-            # Only the next process may hold a pipe's end, or nobody would learn that it is gone.
+            # If this process kept an end of a pipe open, the others would not see it close.
             tap.stdout, pipe = None, tap.stdout
             for end in (pipe, tee.stdout):
                 if end is not None:
                     end.close()
-            _, stderr, stall = listen(tap, lambda: strike({"tap": tap, "target": target}))
+            _, stderr, stall = listen(tap, lambda: watch({"tap": tap, "target": target}))
             code = tap.wait()
             loaded = target.wait()
         lines = states.read_bytes().rpartition(b"\n")[0].splitlines()
@@ -106,7 +106,7 @@ class Pipeline:
         return run, loaded
 
     def finish(self) -> None:
-        """Let it run undisturbed, and compare what it has loaded over all with truth."""
+        """Run the pipeline undisturbed, and compare all loaded rows with truth."""
         run, loaded = self.run()
         self._outcome.expect_code(run, 0)
         self._outcome.expect(loaded == 0, f"exit code {loaded} of the loader")
@@ -122,23 +122,23 @@ def kill(
     times: int = 2,
     loader: type[Loader] = Loader,
 ) -> Outcome:
-    """Kill processes of a pipeline at random moments, then let it end.
+    """Kill processes of a pipeline after random numbers of requests, then let it end.
 
     Args:
         tap_under_test: The tap.
-        victims: Which of `tap` and `target` are killed each time.
-        seed: Chooses the moments and names the data.
+        victims: The processes to kill each time: `tap`, `target`, or both.
+        seed: Determines when they are killed, and the data.
         folder: Where to write files.
         times: How often they are killed.
-        loader: What loads the tap's output.
+        loader: The loader of the tap's output.
     """
-    random = Random(f"{victims} {seed}")  # noqa: S311 (moments, not secrets)
-    struck = 0
+    random = Random(f"{victims} {seed}")  # noqa: S311 (times, not secrets)
+    kills = 0
 
-    def strike(running: dict[str, Process]) -> None:
-        nonlocal struck
-        if len(sandbox.requests) >= moment:
-            struck += 1
+    def watch(running: dict[str, Process]) -> None:
+        nonlocal kills
+        if len(sandbox.requests) >= kill_after:
+            kills += 1
             for name in victims:
                 running[name].kill()
 
@@ -150,10 +150,10 @@ def kill(
         pipeline = Pipeline(tap, loader(tap, folder), folder, outcome)
         for _ in range(times):
             sandbox.clear_requests()
-            moment = random.randrange(1, tap_under_test.requests)
-            pipeline.run(strike)
+            kill_after = random.randrange(1, tap_under_test.requests)
+            pipeline.run(watch)
             tap.mutate()
-        outcome.expect(struck, "nothing was killed")
+        outcome.expect(kills, "nothing was killed")
         pipeline.finish()
     return outcome
 
@@ -161,14 +161,14 @@ def kill(
 def fill_disk(
     tap_under_test: TapUnderTest, seed: int, folder: Path, *, loader: type[Loader] = Loader
 ) -> Outcome:
-    """Fill the loader's disk, then free it."""
+    """Run a pipeline on a full disk, then again with space."""
     outcome = Outcome()
     with Sandbox(seed=seed, scale=tap_under_test.scale, api_key=CANARY) as sandbox:
         tap = Tap(tap_under_test, sandbox, folder, debug=bool(seed % 2))
         pipeline = Pipeline(tap, loader(tap, folder), folder, outcome)
         run, loaded = pipeline.run(full_disk=True)
         outcome.expect(loaded != 0, "the disk was not full")
-        if loader is Loader:  # the other one takes everything in before it writes
+        if loader is Loader:  # target-duckdb reads all of its input before it writes
             outcome.expect_code(run, 1)
         outcome.expect("Traceback" not in run.log, f"a traceback: {run.log[-1500:]}")
         pipeline.finish()
@@ -181,43 +181,43 @@ def interrupt(
     seed: int,
     folder: Path,
     *,
-    prompt: float = float("inf"),
+    max_seconds: float = float("inf"),
 ) -> Outcome:
-    """Ask a tap to end: at a random moment, while an answer does not come, and while it waits.
+    """Send a signal to a tap during a read, while a response is outstanding, and during a wait.
 
     Args:
         tap_under_test: The tap.
         number: The signal.
-        seed: Chooses the moment and names the data.
+        seed: Determines when the signal is sent, and the data.
         folder: Where to write files.
-        prompt: Seconds in which it must have ended.
+        max_seconds: Seconds from the signal within which the tap must end.
     """
     outcome = Outcome()
-    random = Random(f"{number} {seed}")  # noqa: S311 (moments, not secrets)
+    random = Random(f"{number} {seed}")  # noqa: S311 (times, not secrets)
     with Sandbox(
         seed=seed, scale=tap_under_test.scale, api_key=CANARY, latency_ms=LATENCY_MS
     ) as sandbox:
         tap = Tap(tap_under_test, sandbox, folder, debug=bool(seed % 2))
         state: State | None = None
         rows: dict[str, dict[Key, Record]] = {stream: {} for stream in tap.streams}
-        for trouble in ({}, SILENCE, {"status": 429, "headers": {"Retry-After": "250"}}):
+        for fault in ({}, NO_RESPONSE, {"status": 429, "headers": {"Retry-After": "250"}}):
             sandbox.clear_requests()
-            if not trouble:
-                when = _After(sandbox, random.randrange(1, tap_under_test.requests // 2), "")
+            if not fault:
+                when = _Condition(sandbox, random.randrange(1, tap_under_test.requests // 2), "")
             else:
-                sandbox.override(tap_under_test.main_path, **trouble)
-                when = _After(sandbox, 1, tap_under_test.main_path, seconds=0.3)
-            interrupter = _Interrupter(number, when)
-            run = tap.run(state, watch=interrupter)
-            unanswered = [one for one in sandbox.requests if not one.status]
+                sandbox.override(tap_under_test.main_path, **fault)
+                when = _Condition(sandbox, 1, tap_under_test.main_path, seconds=0.3)
+            signaller = _Signaller(number, when)
+            run = tap.run(state, watch=signaller)
+            outstanding = [one for one in sandbox.requests if not one.status]
             sandbox.clear_overrides()
             outcome.ran(run)
             outcome.expect_code(run, 128 + number)
             outcome.expect("Traceback" not in run.log, f"a traceback: {run.log[-1500:]}")
-            outcome.expect(interrupter.seconds < prompt, f"{interrupter.seconds:.1f} s to the end")
-            outcome.expect(trouble is not SILENCE or unanswered, "the answer was waited for")
-            outcome.expect(run.output.states or not _marked(run), "no STATE at all")
-            state = _collect(rows, _loaded(run))
+            outcome.expect(signaller.seconds < max_seconds, f"{signaller.seconds:.1f} s to the end")
+            outcome.expect(fault is not NO_RESPONSE or outstanding, "the tap awaited the response")
+            outcome.expect(run.output.states or not _moved_bookmark(run), "no STATE at all")
+            state = _collect(rows, _acknowledged(run))
             tap.mutate()  # so that there is something to read
         run = tap.run(state)
         outcome.ran(run)
@@ -228,15 +228,15 @@ def interrupt(
     return outcome
 
 
-def _marked(run: Run) -> bool:
-    """Tell whether rows came that move a bookmark."""
+def _moved_bookmark(run: Run) -> bool:
+    """Whether a run has emitted rows of streams with a bookmark."""
     return any(
         run.output.schemas[stream][-1].get("bookmark_properties") for stream in run.output.counts
     )
 
 
-def _loaded(run: Run) -> Run:
-    """Cut off what comes after the last STATE, which a loader may lose."""
+def _acknowledged(run: Run) -> Run:
+    """Remove the output after the last STATE, which a loader may lose."""
     lines = run.stdout.splitlines(keepends=True)
     while lines and not lines[-1].startswith(b'{"type":"STATE"'):
         lines.pop()
@@ -244,14 +244,14 @@ def _loaded(run: Run) -> Run:
 
 
 def _collect(rows: dict[str, dict[Key, Record]], run: Run) -> State:
-    """Add a run's rows to what was collected before, and give its last state."""
+    """Add the rows of a run to those of earlier runs. Returns its last state."""
     for stream, found in rows.items():
         found.update(run.rows(stream))
     return run.output.state
 
 
-class _After:
-    """Tells when a number of requests have come in, and some time has passed since."""
+class _Condition:
+    """True once a number of requests have been received and some seconds have passed since."""
 
     def __init__(self, sandbox: Sandbox, number: int, path: str, seconds: float = 0.0) -> None:
         self._sandbox, self._number, self._path = sandbox, number, path
@@ -266,20 +266,20 @@ class _After:
         return self._since is not None and time.monotonic() - self._since >= self._seconds
 
 
-class _Interrupter:
-    """Sends a signal once, and takes the time until the end.
+class _Signaller:
+    """Sends a signal once, and measures the time until the process ends.
 
     Attributes:
-        seconds: From the signal to the last look at the process.
+        seconds: Seconds from the signal to the last call.
     """
 
-    def __init__(self, number: signal.Signals, when: _After) -> None:
+    def __init__(self, number: signal.Signals, when: _Condition) -> None:
         self._number, self._when = number, when
         self._sent = 0.0
         self.seconds = 0.0
 
     def __call__(self, process: Process) -> None:
-        """Look at the process."""
+        """Send the signal if it is time, or measure. Called repeatedly while the process runs."""
         if self._sent:
             self.seconds = time.monotonic() - self._sent
         elif self._when:

@@ -1,4 +1,4 @@
-"""Runs of a tap under bad conditions, and the count of what that cost."""
+"""Runs a tap as a process, and counts lost and invented rows and printed secrets."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 def _base64(secret: str) -> Iterator[str]:
-    """Give what base64 makes of a secret, alone and within a longer text at any place."""
+    """Yield the base64 of a secret, alone and at each offset within a longer text."""
     plain = secret.encode()
     yield base64.b64encode(plain).decode().rstrip("=")
     for before in (1, 2):
-        # Each character stands for six bits; those it shares with a neighbour are left out.
+        # A character stands for six bits. Leave out those that share bits with another text.
         encoded = base64.b64encode(bytes(before) + plain).decode()
         yield encoded[-(-before * 8 // 6) : (before + len(plain)) * 8 // 6]
 
@@ -49,26 +49,26 @@ FORMS: Final = tuple(
         CANARY[:14],
     }
 )
-"""What must never be seen: the secret in every form it is likely to take, and its beginning."""
+"""The secret in every form in which it may be printed, and its beginning."""
 
 
 def leaks(printed: bytes) -> int:
-    """Count the forms of the secret in what was printed."""
+    """Count the forms of the secret in printed bytes."""
     return sum(form in printed for form in FORMS)
 
 
 @dataclass
 class Outcome:
-    """What a scenario has cost, summed over its runs.
+    """The outcome of a scenario, summed over its runs.
 
     Attributes:
-        runs: Processes of the tap that were run.
-        expected: Rows there are in truth.
-        lost: Rows, or their last version, that did not arrive.
-        invented: Rows that arrived and are nowhere in truth.
-        leaked: Times a form of the secret was printed.
-        stall: The longest time, in seconds, in which no process said anything.
-        notes: What else went wrong, in sentences.
+        runs: Processes of the tap.
+        expected: Rows in the sandbox.
+        lost: Rows that did not arrive, or not in their last version.
+        invented: Rows that arrived and are not in the sandbox.
+        leaked: How often a form of the secret was printed.
+        stall: The longest time without output, in seconds.
+        notes: Descriptions of all other faults.
     """
 
     runs: int = 0
@@ -81,11 +81,11 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was lost, invented or leaked, and nothing else went wrong."""
+        """Whether no row was lost or invented, no secret printed, and no other fault noted."""
         return not (self.lost or self.invented or self.leaked or self.notes)
 
     def __iadd__(self, other: Outcome) -> Self:
-        """Add another scenario's."""
+        """Add the outcome of another run or scenario."""
         self.runs += other.runs
         self.expected += other.expected
         self.lost += other.lost
@@ -96,7 +96,7 @@ class Outcome:
         return self
 
     def ran(self, run: Run) -> None:
-        """Count a process, and check what it has written, as far as it came."""
+        """Count a process, and check its output up to the point where it ended."""
         self.runs += 1
         self.leaked += run.leaked
         self.stall = max(self.stall, run.stall)
@@ -105,13 +105,13 @@ class Outcome:
         except AssertionError as error:
             self.notes.append(f"the output breaks the contract: {error}")
 
-    def expect(self, condition: object, sentence: str) -> None:
-        """Note a sentence unless a condition holds."""
+    def expect(self, condition: object, note: str) -> None:
+        """Add a note unless a condition holds."""
         if not condition:
-            self.notes.append(sentence)
+            self.notes.append(note)
 
     def expect_code(self, run: Run, code: int) -> None:
-        """Note the end of a log unless a run has ended with a code."""
+        """Note the end of the log unless a run has ended with this exit code."""
         self.expect(run.code == code, f"exit code {run.code}, not {code}: {run.log[-1500:]}")
 
     def compare(
@@ -124,10 +124,10 @@ class Outcome:
         """Count the rows that differ from truth.
 
         Args:
-            found: The rows that came.
-            truth: The rows there are.
-            same: Tells whether a row that came is the one there is; else each field must be equal.
-            unreported: The rows that must be there, and may be as they were before.
+            found: The rows that arrived, by key.
+            truth: The rows of the sandbox, by key.
+            same: Compares a row that arrived with the row of the sandbox.
+            unreported: Keys of rows that may have an earlier version, but may not be missing.
         """
         self.expected += len(truth)
         self.lost += sum(
@@ -142,11 +142,11 @@ class Run:
     """A process of the tap that has ended.
 
     Attributes:
-        code: Its exit code.
-        stdout: What it wrote.
-        stderr: What it logged.
-        stall: The longest time it said nothing, in seconds.
-        before: The state it was given.
+        code: The exit code.
+        stdout: The output.
+        stderr: The log.
+        stall: The longest time without output, in seconds.
+        before: The state with which it started.
     """
 
     code: int
@@ -157,11 +157,11 @@ class Run:
 
     @cached_property
     def output(self) -> Output:
-        """The output, which keeps the contract: every STATE covers only what came before it."""
+        """The output, checked against the contract: a STATE covers only rows before it."""
         return Output(self.stdout, self.before)
 
     def rows(self, stream: str) -> dict[Key, Record]:
-        """Give a stream as it ends up in a table: the last record of each key."""
+        """Return the last record of each key of a stream, as a loader would keep it."""
         return self.output.rows(stream) if stream in self.output.schemas else {}
 
     @property
@@ -175,7 +175,7 @@ class Run:
         return leaks(self.stdout) + leaks(self.stderr)
 
     def failed(self, stream: str) -> int:
-        """Read from the summary how many of a stream's partitions failed."""
+        """Read the number of failed partitions of a stream from the summary in the log."""
         lines = re.findall(rf"\b{stream} +((?:\d+ +){{6}})[\d.]+$", self.log, re.MULTILINE)
         return int(lines[-1].split()[3]) if lines else 0
 
@@ -185,12 +185,12 @@ class Tap:
 
     Args:
         tap_under_test: The tap.
-        sandbox: Whom to ask.
-        folder: Where to write its files.
-        quick: Whether it waits for moments only before it repeats a request.
-        debug: Whether it logs everything.
-        only: The streams to read; all if none are named.
-        settings: Settings besides the sandbox's.
+        sandbox: The sandbox.
+        folder: Where to write the files of a run.
+        quick: Whether retries follow almost at once.
+        debug: Whether the log level is DEBUG.
+        only: The streams to read; all if empty.
+        settings: Settings besides those of the sandbox.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class Tap:
         self._files = 0
 
     def arguments(self, state: State | None = None, **settings: Any) -> list[str]:  # noqa: ANN401
-        """Write the files of a run, and give its arguments."""
+        """Write the files of a run, and return its command line arguments."""
         arguments = []
         self._files += 1
         for option, content in (
@@ -237,11 +237,11 @@ class Tap:
         watch: Callable[[Process], None] = lambda _: None,
         **settings: Any,  # noqa: ANN401
     ) -> Run:
-        """Run it to its end.
+        """Run the tap until it ends.
 
         Args:
             state: The state of an earlier run.
-            watch: Called again and again while it runs.
+            watch: Called repeatedly with the process while it runs.
             settings: Settings for this run.
         """
         with started(self.package, self.arguments(state, **settings), **self.options) as running:
@@ -249,7 +249,7 @@ class Tap:
             return Run(running.wait(), stdout, stderr, stall, state)
 
     def truth(self, stream: str) -> dict[Key, Record]:
-        """Give what a stream should end up as."""
+        """Read the rows that a stream has in the sandbox, by key."""
         return self.tap_under_test.truth(self.sandbox, stream)
 
     def mutate(self) -> None:
@@ -257,7 +257,7 @@ class Tap:
         self._unreported |= self.tap_under_test.mutate(self.sandbox, changes=2, inserts=1)
 
     def compare(self, outcome: Outcome, stream: str, rows: dict[Key, Record]) -> None:
-        """Compare what a stream has ended up as with truth, as far as the API can tell it."""
+        """Compare the rows of a stream with truth, allowing for changes that no response shows."""
         unreported = {key for of, key in self._unreported if of == stream}
         outcome.compare(
             rows, self.truth(stream), partial(self.tap_under_test.same, stream), unreported

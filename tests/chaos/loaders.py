@@ -1,4 +1,4 @@
-"""What loads a tap's output, and the comparison of what it has loaded with truth."""
+"""Loaders for a tap's output, and the comparison of the loaded rows with truth."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Loader:
     """Loads into SQLite.
 
     Args:
-        tap: Whose output it loads.
-        folder: Where its database is.
+        tap: The tap whose output it loads.
+        folder: The folder of its database.
     """
 
     def __init__(self, tap: Tap, folder: Path) -> None:
@@ -44,11 +44,11 @@ class Loader:
         self.command = [sys.executable, str(TARGET), str(self._database)]
 
     def compare(self, outcome: Outcome) -> None:
-        """Compare what has been loaded with truth."""
+        """Compare the loaded rows with truth."""
         database = sqlite3.connect(self._database)
         rows: dict[str, dict[Key, Record]] = {stream: {} for stream in self._tap.streams}
         for stream, key, row in database.execute("SELECT stream, key, row FROM rows"):
-            # A column that was met at run time is null in every row that has nothing of it.
+            # A column created at run time is null in every row that lacks its field.
             declared = self._tap.tap_under_test.columns[stream]
             rows[stream][tuple(msgspec.json.decode(key))] = {
                 name: value
@@ -61,7 +61,7 @@ class Loader:
 
 
 class DuckDBLoader(Loader):
-    """Loads into DuckDB with the loader that Meltano has installed. See the base class."""
+    """Loads into DuckDB with the loader that Meltano has installed."""
 
     def __init__(self, tap: Tap, folder: Path) -> None:
         super().__init__(tap, folder)
@@ -96,10 +96,10 @@ def compare_tables(
 
     Args:
         outcome: Where to count.
-        tap_under_test: Whose rows have been loaded.
-        sandbox: Where they come from.
-        database: The file. A loader that was killed may have left tables of its own there.
-        streams: The streams that must be there.
+        tap_under_test: The tap whose rows were loaded.
+        sandbox: The sandbox from which the tap read them.
+        database: The file. A loader that was killed may have left other tables in it.
+        streams: The streams that must have a table.
     """
     with duckdb.connect(str(database), read_only=True) as connection:
         connection.execute(f"SET schema = '{tap_under_test.package}'")

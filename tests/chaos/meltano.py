@@ -1,4 +1,4 @@
-"""`meltano run`, parts of which are killed."""
+"""Kills processes of `meltano run`, and checks the rows of the next run."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ if TYPE_CHECKING:
     from tests.chaos.tap_under_test import TapUnderTest
 
 VICTIMS: Final = ("{tap}", "target-duckdb", "meltano", "")
-"""Whom to kill: the process whose command line has this name, or all there are."""
+"""Each is the name of the process to kill, as in its command line; "" kills all of them."""
 
 
 def kill(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
-    """Kill a part of a Meltano run, or all of it, then run again."""
+    """Kill one process of a Meltano run, or all of them, then run again."""
     outcome = Outcome()
-    random = Random(f"meltano {seed}")  # noqa: S311 (moments, not secrets)
+    random = Random(f"meltano {seed}")  # noqa: S311 (times, not secrets)
     victim = VICTIMS[seed % len(VICTIMS)].format(tap=tap_under_test.name)
-    moment = random.randrange(1, tap_under_test.requests // 2)
+    kill_after = random.randrange(1, tap_under_test.requests // 2)
     with Sandbox(seed=seed, scale=tap_under_test.scale, api_key=CANARY, latency_ms=40) as sandbox:
         pipeline = Pipeline(sandbox, folder / "chaos.duckdb", folder / "meltano.db")
         level = f"--log-level={'debug' if seed % 2 else 'info'}"
-        code, log = _run(outcome, pipeline, level, tap_under_test.job, victim=victim, moment=moment)
+        code, log = _run(
+            outcome, pipeline, level, tap_under_test.job, victim=victim, kill_after=kill_after
+        )
         outcome.expect(code != 0, f"Meltano did not notice the kill of {victim!r}: {log[-1500:]}")
         tap_under_test.mutate(sandbox, changes=2, inserts=1)
-        # Meltano takes a run that was killed for one under way, for five minutes.
+        # For five minutes, Meltano considers a run that was killed active.
         code, log = _run(outcome, pipeline, level, tap_under_test.job, "--force")
         outcome.expect(code == 0, f"exit code {code} of Meltano: {log[-1500:]}")
         compare_tables(
@@ -52,12 +54,12 @@ def _run(
     level: str,
     *arguments: str,
     victim: str | None = None,
-    moment: int = 0,
+    kill_after: int = 0,
 ) -> tuple[int, str]:
-    """Run Meltano once, and kill a part of it once a number of requests have come in.
+    """Run Meltano, and kill a process of it after a number of requests.
 
     Returns:
-        Its exit code and its log.
+        The exit code and the log of Meltano.
     """
     program, *command, _ = pipeline.command()
     pipeline.sandbox.clear_requests()
@@ -72,18 +74,18 @@ def _run(
             start_new_session=True,
         ) as running,
     ):
-        struck = False
+        killed = False
 
-        def strike() -> None:
-            nonlocal struck
-            if victim is not None and not struck and len(pipeline.sandbox.requests) >= moment:
-                struck = True
+        def watch() -> None:
+            nonlocal killed
+            if victim is not None and not killed and len(pipeline.sandbox.requests) >= kill_after:
+                killed = True
                 for process in _group(running.pid, victim):
                     with suppress(ProcessLookupError):
                         os.kill(process, signal.SIGKILL)
 
         try:
-            stdout, stderr, stall = listen(running, strike)
+            stdout, stderr, stall = listen(running, watch)
         finally:
             for process in _group(running.pid, ""):
                 with suppress(ProcessLookupError):
@@ -95,7 +97,7 @@ def _run(
 
 
 def _group(leader: int, name: str) -> list[int]:
-    """List the processes of a group whose command line has a name in it."""
+    """List the processes of a group whose command line contains a name."""
     listing = subprocess.run(
         ["ps", "-ww", "-eo", "pid=,pgid=,args="],  # noqa: S607
         check=True,

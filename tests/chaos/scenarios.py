@@ -1,6 +1,6 @@
-"""What may go wrong between an API and a tap, played through with real processes.
+"""Scenarios of faults between an API and a tap, with real processes.
 
-Each scenario counts what it has cost. The tests play each a few times, `make chaos` many times.
+Each scenario returns its outcome. The tests run each with a few seeds, `make chaos` with many.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 QUICK: Final[dict[str, Any]] = {"wait": 0.05, "stall": 0.9, "size": 2_000_000}
 LONG: Final[dict[str, Any]] = {"wait": 1.0, "stall": 30.0, "size": 40_000_000}
-"""Measures of the faults, for the short form and for the long one."""
-PATIENT: Final = 25
-"""Retries with which a request outlasts any row of faults that is likely."""
+"""Seconds and bytes of the faults, short and long."""
+MAX_RETRIES: Final = 25
+"""Retries that outlast any likely series of faults."""
 
 
 def read_all(outcome: Outcome, tap: Tap) -> None:
-    """Run a tap that should bring all, and compare that with truth."""
+    """Run a tap that should emit every row, and compare its rows with truth."""
     run = tap.run()
     outcome.ran(run)
     outcome.expect_code(run, 0)
@@ -45,15 +45,15 @@ def faults(
     quick: bool = True,
     only: Collection[str] = (),
 ) -> Outcome:
-    """Read while requests meet the faults of a profile.
+    """Read while the sandbox injects the faults of a profile.
 
     Args:
         tap_under_test: The tap.
         profile: The profile.
-        seed: Names which requests are struck.
+        seed: Determines which requests meet a fault.
         folder: Where to write files.
         quick: Whether waits and sizes are small.
-        only: The streams to read; all if none are named.
+        only: The streams to read; all if empty.
     """
     outcome = Outcome()
     options = FaultOptions(profile=profile, seed=seed, **(QUICK if quick else LONG))
@@ -63,7 +63,7 @@ def faults(
             quick=quick,
             debug=bool(seed % 2),
             only=only,
-            max_retries=PATIENT,
+            max_retries=MAX_RETRIES,
             request_timeout=options.stall / 3,
         )
         read_all(outcome, tap)
@@ -73,12 +73,12 @@ def faults(
 
 
 def permanent_failure(tap_under_test: TapUnderTest, what: str, seed: int, folder: Path) -> Outcome:
-    """Read everything but what always fails, and that the next time.
+    """Read while some requests always fail, then again without failures.
 
     Args:
         tap_under_test: The tap.
-        what: What fails, one of `tap_under_test.permanent_failures`.
-        seed: Names the data.
+        what: Which requests fail: a key of `tap_under_test.permanent_failures`.
+        seed: Determines the data.
         folder: Where to write files.
     """
     outcome = Outcome()
@@ -91,8 +91,8 @@ def permanent_failure(tap_under_test: TapUnderTest, what: str, seed: int, folder
         first = tap.run()
         outcome.ran(first)
         outcome.expect_code(first, 1)
-        struck = {one.path for one in sandbox.requests if one.status == status}
-        outcome.expect(struck, "nothing failed")
+        failed = {one.path for one in sandbox.requests if one.status == status}
+        outcome.expect(failed, "no request failed")
 
         sandbox.clear_overrides()
         second = tap.run(first.output.state)
@@ -108,8 +108,8 @@ def permanent_failure(tap_under_test: TapUnderTest, what: str, seed: int, folder
             outcome.expect(
                 stream in streams
                 if missing and streams
-                else all(_is_of(tap_under_test, row, struck) for row in missing),
-                f"{stream}: more is missing than what failed",
+                else all(_is_of(tap_under_test, row, failed) for row in missing),
+                f"{stream}: rows are missing that did not fail",
             )
             outcome.expect(
                 not missing or first.failed(stream) or "Stopped: " in first.log,
@@ -120,13 +120,13 @@ def permanent_failure(tap_under_test: TapUnderTest, what: str, seed: int, folder
 
 
 def _is_of(tap_under_test: TapUnderTest, row: Record, paths: set[str]) -> bool:
-    """Tell whether a row belongs to one of the partitions that are asked for by these paths."""
+    """Whether a row belongs to one of the partitions that requests to these paths read."""
     ids = [row[name] for name in tap_under_test.partition if name in row]
     return any(all(one in path.split("/") for one in ids) for path in paths)
 
 
 def hostile_ids(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
-    """Read everything where ids hold what tears a path apart."""
+    """Read rows whose ids contain characters that are special in a path."""
     outcome = Outcome()
     with Sandbox(
         seed=seed, scale=tap_under_test.scale, api_key=CANARY, hostile_ids=True
@@ -134,11 +134,11 @@ def hostile_ids(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcom
         tap = Tap(tap_under_test, sandbox, folder, debug=bool(seed % 2))
         read_all(outcome, tap)
         odd = [one.raw_path for one in sandbox.requests if one.status not in {200, 404, 409}]
-        outcome.expect(not odd, f"requests that were not understood: {odd}")
-        # The sandbox's own word for it: each id came as one part of a path.
+        outcome.expect(not odd, f"requests that the sandbox rejected: {odd}")
+        # The sandbox logs paths as received: each id must be one segment.
         parts = {unquote(part) for one in sandbox.requests for part in one.raw_path.split("/")}
         lists = [tap.truth(stream).values() for stream in tap_under_test.changing]
         ids = {row[name] for rows in lists for row in rows for name in tap_under_test.partition}
         outcome.expect(any(quote(one, safe="") != one for one in ids), "the ids are harmless")
-        outcome.expect(ids <= parts, f"ids that were never asked for: {ids - parts}")
+        outcome.expect(ids <= parts, f"ids that no request has: {ids - parts}")
     return outcome

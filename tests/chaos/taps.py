@@ -1,4 +1,4 @@
-"""The taps that are put to the test, an entry each."""
+"""The taps under test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _until_empty(page: Callable[[int], list[Record]]) -> Iterator[Record]:
-    """Read page after page by its number, as one does who trusts that nothing moves."""
+    """Read pages by number until one is empty, as a client does that expects no changes."""
     for number in count(1):
         rows = page(number)
         if not rows:
@@ -40,13 +40,13 @@ _CODAT_LIST: Final = re.compile(r"/companies/([^/]+)/connections/([^/]+)/data/([
 
 
 def _partition_of_codat_request(request: LoggedRequest) -> tuple[str, Key] | None:
-    """Tell the list of which connection was asked for."""
+    """Find the stream of a request, and the connection."""
     found = _CODAT_LIST.search(request.path)
     return found and (stream_name(found[3]), (found[1], found[2]))
 
 
 def _codat_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
-    """Read all lists of orders page by page, in the order that the API is asked for."""
+    """Read all lists of orders by page number, sorted by date of change."""
     authorization = f"Basic {base64.b64encode(sandbox.api_key.encode()).decode()}"
     shops = sorted(
         {(r["companyId"], r["connectionId"]) for r in sandbox.truth("codat.commerce_orders")}
@@ -54,14 +54,14 @@ def _codat_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
     for company, connection in shops:
         number, more = 1, True
         while more:
-            answer = requests.get(
+            response = requests.get(
                 f"{sandbox.codat_url}/companies/{company}/connections/{connection}"
                 "/data/commerce-orders",
                 params={"page": str(number), "pageSize": str(page_size), "orderBy": "modifiedDate"},
                 headers={"Authorization": authorization},
                 timeout=60,
             )
-            page = decode(answer.content)
+            page = decode(response.content)
             for row in page["results"]:
                 yield company, connection, row["id"]
             number, more = number + 1, "next" in page["_links"]
@@ -106,17 +106,17 @@ _CSCART_LIST: Final = re.compile(r"/(orders|products|carts|users)$")
 
 
 def _partition_of_cscart_request(request: LoggedRequest) -> tuple[str, Key] | None:
-    """Tell the list that was asked for, be it for the sake of what hangs on its rows."""
+    """Find the stream of a request, which may also read the rows of a child stream."""
     found = _CSCART_LIST.search(request.path)
     return found and (found[1], ())
 
 
 def _cscart_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
-    """Read all orders page by page, sorted by what never changes."""
+    """Read all orders by page number, sorted by id."""
     settings = sandbox.environment
 
     def page(number: int) -> list[Record]:
-        answer = requests.get(
+        response = requests.get(
             f"{settings['TAP_CSCART_STORE_URL']}/api/2.0/orders",
             params={
                 "page": str(number),
@@ -127,14 +127,14 @@ def _cscart_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
             auth=(settings["TAP_CSCART_EMAIL"], settings["TAP_CSCART_API_KEY"]),
             timeout=60,
         )
-        rows: list[Record] = decode(answer.content)["orders"]
+        rows: list[Record] = decode(response.content)["orders"]
         return rows
 
     return ((int(row["order_id"]),) for row in _until_empty(page))
 
 
 def _same_in_cscart(stream: str, came: Record, right: Record) -> bool:
-    """Compare a row with the one the store has, whatever the way the store writes it."""
+    """Compare a row with that of the store, in any form in which the store may send it."""
     return not cscart.differences({(): came}, {(): right}, ignored=cscart.off(stream))
 
 
@@ -168,16 +168,16 @@ CSCART: Final = TapUnderTest(
 
 
 def _same_in_centra(api: str, stream: str, came: Record, right: Record) -> bool:
-    """Compare a row with the one the environment has, as far as both have its objects."""
+    """Compare a row with that of the environment, without objects that only one of them has."""
     return not centra.differences(api, stream, {(): came}, {(): right})
 
 
 def _products_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
-    """Read all products page by page, in the order of their last change."""
+    """Read all products by page number, sorted by date of change."""
     settings = sandbox.environment
 
     def page(number: int) -> list[Record]:
-        answer = requests.post(
+        response = requests.post(
             f"{settings['TAP_CENTRA_BASE_URL']}/graphql",
             json={
                 "query": "query ($limit: Int, $page: Int) "
@@ -187,7 +187,7 @@ def _products_by_page_number(sandbox: Sandbox, page_size: int) -> Iterator[Key]:
             headers={"Authorization": f"Bearer {settings['TAP_CENTRA_TOKEN']}"},
             timeout=60,
         )
-        rows: list[Record] = decode(answer.content)["data"]["products"]
+        rows: list[Record] = decode(response.content)["data"]["products"]
         return rows
 
     return ((row["id"],) for row in _until_empty(page))

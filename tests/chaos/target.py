@@ -1,7 +1,7 @@
-"""A small loader: rows into SQLite by key, as `tap-codat … | python target.py rows.sqlite`.
+"""A small loader into SQLite: `tap-codat … | python target.py rows.sqlite`.
 
-A state is printed once all rows before it are safe, and not before; what comes after the last state
-of an input that breaks off is lost, as with any loader that loads in batches.
+It prints a state only after it has committed all rows before it. If its input breaks off, it loses
+the rows after the last state, as any loader that loads in batches does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 
 class Message(msgspec.Struct):
-    """A Singer message, as far as it matters here."""
+    """The fields of a Singer message that the loader reads."""
 
     type: str
     stream: str = ""
@@ -24,7 +24,7 @@ class Message(msgspec.Struct):
 
 
 def main(path: str) -> int:
-    """Load what comes in."""
+    """Load the messages on stdin into a database file. Returns the exit code."""
     decode, keys = msgspec.json.Decoder(Message).decode, dict[str, list[str]]()
     database = sqlite3.connect(path)
     database.execute(

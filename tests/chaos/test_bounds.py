@@ -1,4 +1,4 @@
-"""What does not end by itself ends in a sentence, and nothing that is printed holds the key."""
+"""Faults without an end stop the run with a message, and no output contains the key."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def sandbox(_shared: Sandbox) -> Iterator[Sandbox]:
     _shared.clear_overrides()
 
 
-def ended(run: Run, *parts: str) -> None:
-    """Check that a run has failed with a sentence, and has kept the secret."""
+def assert_failed(run: Run, *parts: str) -> None:
+    """Check that a run has failed with a message that has these parts, and printed no secret."""
     assert run.code == 1, run.log
     for part in parts:
         assert part in run.log
@@ -49,28 +49,28 @@ def ended(run: Run, *parts: str) -> None:
     assert run.output.raw == run.stdout
 
 
-def struck(folder: Path, profile: str, **settings: Any) -> Run:  # noqa: ANN401
-    """Run the tap while a fault strikes each request."""
+def run_with_fault(folder: Path, profile: str, **settings: Any) -> Run:  # noqa: ANN401
+    """Run the tap while every request meets a fault."""
     faults = FaultOptions(profile=profile, share=1.0, size=2_000_000, wait=0.1)
     with Sandbox(scale=0.02, api_key=CANARY, faults=faults) as sandbox:
         return Tap(CODAT, sandbox, folder, only=ONLY, max_retries=1, **settings).run()
 
 
 def test_endless_pages_fail_the_partition(tmp_path: Path) -> None:
-    ended(struck(tmp_path, "endless"), "contradicts itself")
+    assert_failed(run_with_fault(tmp_path, "endless"), "contradicts itself")
 
 
 def test_false_total_stops_the_run(tmp_path: Path) -> None:
-    ended(struck(tmp_path, "false-total"), "Stopped: companies")
+    assert_failed(run_with_fault(tmp_path, "false-total"), "Stopped: companies")
 
 
 def test_oversized_response_stops_the_run(tmp_path: Path) -> None:
-    ended(struck(tmp_path, "huge", max_response_mb=1), "`max_response_mb`")
-    assert struck(tmp_path, "huge", max_response_mb=4).code == 0
+    assert_failed(run_with_fault(tmp_path, "huge", max_response_mb=1), "`max_response_mb`")
+    assert run_with_fault(tmp_path, "huge", max_response_mb=4).code == 0
 
 
 def test_deep_nesting_costs_no_row(tmp_path: Path) -> None:
-    run = struck(tmp_path, "deep")
+    run = run_with_fault(tmp_path, "deep")
     assert run.code == 0, run.log
     assert "data_statuses" in run.log
     assert "cannot be read" in run.log
@@ -79,42 +79,42 @@ def test_deep_nesting_costs_no_row(tmp_path: Path) -> None:
 
 
 def test_endless_redirects_stop_the_run(tmp_path: Path) -> None:
-    ended(struck(tmp_path, "redirect"), "redirect", "check the address in the settings")
+    assert_failed(run_with_fault(tmp_path, "redirect"), "redirect", "the address in the settings")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1", "https://127.0.0.1", "http://localhost"])
 def test_redirect_to_other_address_sends_nothing(
     address: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Another port, another scheme and another host: whoever listens there hears nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
-        location = f"{address}:{elsewhere.getsockname()[1]}/codat/companies"
+    """A server at another port, scheme or host receives no connection."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        location = f"{address}:{other.getsockname()[1]}/codat/companies"
         sandbox.override("commerce-payments", status=307, headers={"Location": location})
-        ended(Tap(CODAT, sandbox, tmp_path, only=ONLY, max_retries=1).run(), "redirect")
-        elsewhere.settimeout(0)
+        assert_failed(Tap(CODAT, sandbox, tmp_path, only=ONLY, max_retries=1).run(), "redirect")
+        other.settimeout(0)
         with pytest.raises(BlockingIOError):
-            elsewhere.accept()
+            other.accept()
 
 
 def test_list_growing_while_read_fails() -> None:
     now = datetime(2024, 6, 1, tzinfo=timezone.utc)
 
-    def ask(asked: TimeRange, _number: int) -> Page:
-        """Ten rows were there at first; two more come with each question, a second apart."""
+    def fetch(requested: TimeRange, _number: int) -> Page:
+        """The list begins with ten rows. Each request adds two, a second apart."""
         nonlocal now
         now += timedelta(seconds=2)
-        first = asked.start or now
-        stamps = [first, first + timedelta(seconds=1)]
-        records = [msgspec.Raw(b'{"id":"%b"}' % str(stamp).encode()) for stamp in stamps]
-        return Page(records, [True, True], stamps, total=10, size=2, has_next=True)
+        first = requested.start or now
+        dates = [first, first + timedelta(seconds=1)]
+        records = [msgspec.Raw(b'{"id":"%b"}' % str(date).encode()) for date in dates]
+        return Page(records, [True, True], dates, total=10, size=2, has_next=True)
 
-    pages = keyset(ask, bytes, datetime(2024, 1, 1, tzinfo=timezone.utc))
+    pages = keyset(fetch, bytes, datetime(2024, 1, 1, tzinfo=timezone.utc))
     with pytest.raises(PartitionFailed, match="grew as fast as it was read"):
         list(islice(pages, 2000))
 
 
 def test_rejected_key_stops_at_first_request(sandbox: Sandbox, tmp_path: Path) -> None:
-    ended(
+    assert_failed(
         Tap(CODAT, sandbox, tmp_path, debug=True, api_key=CANARY[::-1]).run(),
         "does not accept the key",
     )
@@ -124,7 +124,7 @@ def test_rejected_key_stops_at_first_request(sandbox: Sandbox, tmp_path: Path) -
 def test_revoked_key_stops_the_run(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.override("commerce-payments", status=401)
     run = Tap(CODAT, sandbox, tmp_path, only=ONLY, concurrency=1).run()
-    ended(run, "does not accept the key")
+    assert_failed(run, "does not accept the key")
     assert 1 < sum(one.status == 401 for one in sandbox.requests) < 10
     assert run.rows("commerce_orders")
 
@@ -137,7 +137,7 @@ def test_wait_beyond_max_wait_stops_run(sandbox: Sandbox, tmp_path: Path) -> Non
         sandbox.override("commerce-payments", status=429, headers=headers, times=1)
         return tap.run()
 
-    ended(run(3), "wait until", "`max_wait`")
+    assert_failed(run(3), "wait until", "`max_wait`")
     sandbox.clear_overrides()
     assert run(26).code == 0
 
@@ -146,11 +146,11 @@ def test_strict_run_stops_at_first_failure(sandbox: Sandbox, tmp_path: Path) -> 
     sandbox.override("commerce-payments", status=403)
     tap = Tap(CODAT, sandbox, tmp_path, only=ONLY)
     strict = tap.run(strict=True)
-    ended(strict, "Stopped: commerce_payments")
+    assert_failed(strict, "Stopped: commerce_payments")
     assert strict.rows("commerce_orders")
     assert not strict.rows("commerce_products")
     lenient = tap.run()
-    ended(lenient)
+    assert_failed(lenient)
     assert lenient.rows("commerce_products")
     sandbox.clear_overrides()
     rest = tap.run(strict.output.state)

@@ -1,4 +1,4 @@
-"""Data that changes while it is read: nothing is lost, where reading by page number loses rows."""
+"""Rows that change while the tap reads them are not lost, though page numbers lose some."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_changing_rows_are_never_lost(
 
 @pytest.mark.parametrize("tap_under_test", [tap for tap in TAPS if tap.by_page_number], ids=str)
 def test_page_numbers_lose_changing_rows(tap_under_test: TapUnderTest) -> None:
-    """So the test above can fail."""
+    """Proves that the churn can make a reader lose rows."""
     outcome = Outcome()
     for seed in (1, 2, 3):
         outcome += churn.read_pages_under_churn(tap_under_test, seed)

@@ -1,4 +1,4 @@
-"""Processes that are killed, interrupted or out of space: in the end the truth is loaded."""
+"""Processes that are killed, interrupted or out of space lose no row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.chaos.tap_under_test import TapUnderTest
 
 
-def is_clean(outcome: Outcome) -> None:
+def assert_clean(outcome: Outcome) -> None:
     assert outcome.expected > 500
     assert outcome.clean, outcome
 
@@ -33,18 +33,18 @@ def is_clean(outcome: Outcome) -> None:
 def test_killed_pipeline_loses_no_row(
     tap_under_test: TapUnderTest, victims: tuple[str, ...], tmp_path: Path
 ) -> None:
-    is_clean(crashes.kill(tap_under_test, victims, 1, tmp_path))
+    assert_clean(crashes.kill(tap_under_test, victims, 1, tmp_path))
 
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("tap_under_test", [tap for tap in TAPS if tap.job][:1], ids=str)
 def test_killed_meltano_run_loses_no_row(tap_under_test: TapUnderTest, tmp_path: Path) -> None:
-    is_clean(meltano.kill(tap_under_test, 3, tmp_path))
+    assert_clean(meltano.kill(tap_under_test, 3, tmp_path))
 
 
 @pytest.mark.parametrize("tap_under_test", TAPS[:1], ids=str)
 def test_full_disk_loses_no_row(tap_under_test: TapUnderTest, tmp_path: Path) -> None:
-    is_clean(crashes.fill_disk(tap_under_test, 1, tmp_path))
+    assert_clean(crashes.fill_disk(tap_under_test, 1, tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_full_disk_loses_no_row(tap_under_test: TapUnderTest, tmp_path: Path) ->
 def test_interrupted_tap_writes_state_and_ends(
     tap_under_test: TapUnderTest, number: signal.Signals, tmp_path: Path
 ) -> None:
-    is_clean(crashes.interrupt(tap_under_test, number, 1, tmp_path))
+    assert_clean(crashes.interrupt(tap_under_test, number, 1, tmp_path))

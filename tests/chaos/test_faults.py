@@ -1,4 +1,4 @@
-"""Whatever goes wrong between the API and the tap, its output is the truth, and it says so."""
+"""Random faults between the API and the tap lose no row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One kind of fault again and again costs no row; one that never ends costs nothing else."""
+"""A single kind of fault loses no row, and a permanent failure affects no other rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scenarios rely on: a secret, a loss and a breach of the contract are seen."""
+"""The harness of the scenarios notices secrets, lost rows and breaches of the contract."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_state_ahead_of_records_is_noted() -> None:
 
 @pytest.mark.parametrize("tap_under_test", TAPS[:1], ids=str)
 def test_forked_process_writes_the_same(tap_under_test: TapUnderTest, tmp_path: Path) -> None:
-    """Both end in the same way and write the same."""
+    """Both end with the same exit code and write the same rows."""
     with Sandbox(scale=tap_under_test.scale, api_key=CANARY) as sandbox:
         forked, started = (
             Tap(tap_under_test, sandbox, tmp_path, only=[tap_under_test.main], quick=quick).run()
