@@ -409,5 +409,5 @@ def test_detail_of_another_id_is_rejected(run: Taps, sandbox: Sandbox, catalog: 
     sandbox.override(rf"/supplier-orders/{one}\b", status=200, body=body)
     found = run(sandbox, ORDER, catalog=some, max_retries=1)
     assert found.code == 1
-    assert "it has another id than was asked for" in failure(found)
+    assert "the response has another id than the requested one" in failure(found)
     assert set(found.output.rows("supplier_order_details")) == good - {(one,)}
