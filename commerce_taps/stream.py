@@ -209,7 +209,7 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
         except PartitionSkipped as error:
             if not has_begun:
                 raise
-            msg = f"{error.reason.rstrip('.')}, though the list could be read up to there"
+            msg = f"{error.reason.rstrip('.')}, although the list could be read up to this point"
             raise PartitionFailed(msg, error.where) from error
         except PartitionFailed as error:
             if isinstance(error.__cause__, IncompletePage):

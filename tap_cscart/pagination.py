@@ -108,7 +108,7 @@ class ListReader:
         except PartitionSkipped as error:
             if number == 1:
                 raise
-            msg = f"{error.reason.rstrip('.')}, though the list could be read up to there"
+            msg = f"{error.reason.rstrip('.')}, although the list could be read up to this point"
             raise PartitionFailed(msg, request.where) from error
         if number > 1 and not page.records and self.single_page:
             msg = (

@@ -104,7 +104,7 @@ def test_list_ending_in_refusal_fails(run: Taps, sandbox: Sandbox, shop: str, fa
     sandbox.override(later, status=fault.status, body=fault.body)
     first = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, page_size=2)
     assert first.code == 1
-    assert "though the list could be read up to there" in first.log
+    assert "although the list could be read up to this point" in first.log
     assert shop not in marked(first.output.state, PRODUCTS)
     sandbox.clear_overrides()
     second = run(sandbox, catalog=JUST_PRODUCTS, skip_unchanged=True, state=first.output.state)

@@ -111,7 +111,7 @@ def test_a_list_that_ends_in_a_refusal_has_failed(run: Taps, sandbox: Sandbox, s
     sandbox.override(r"/products\?.*page=2&", status=status, body=api_error(status))
     ended = run(sandbox, catalog=catalog("products"), page_size=50)
     assert ended.code == 1
-    assert "though the list could be read up to there" in ended.log
+    assert "although the list could be read up to this point" in ended.log
     assert not list(bookmarks(ended.output.state))
 
 
