@@ -12,7 +12,7 @@ import pytest
 from tests import contract
 from tests.centra import support as centra
 from tests.chaos.taps import TAPS
-from tests.cscart import conftest as cscart
+from tests.cscart import support as cscart
 from tests.e2e import support as tables
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from commerce_sandbox.codat.truth import stream_name
 from tests.centra import support as centra
 from tests.chaos.tap_under_test import PermanentFailure, TapUnderTest, decode
 from tests.codat import support as codat
-from tests.cscart import conftest as cscart
+from tests.cscart import support as cscart
 from tests.runs import secrets_of
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The command line: the user's mistakes in a sentence each, discovery with a store, and --test."""
+"""The command line: invalid settings, discovery with a store, and --test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tap_cscart.api import store_address
 from tap_cscart.tap import TapCSCart
-from tests.cscart.conftest import KINDS, catalog, settings_for, truth
+from tests.cscart.support import KINDS, catalog, settings_for, truth
 from tests.runs import in_process
 
 if TYPE_CHECKING:
@@ -20,82 +20,90 @@ if TYPE_CHECKING:
 
     from commerce_sandbox import Sandbox
     from tests.contract import Record
-    from tests.cscart.conftest import Taps
+    from tests.cscart.support import Taps
 
 KEY = "Canary0key9with8letters7and6digits"
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """Something a user gets wrong.
+class InvalidSetting:
+    """A setting that is wrong.
 
     Attributes:
-        says: What the one sentence has to say.
-        settings: Settings besides those of the sandbox; `None` takes one away.
+        message: The message to log, as a regular expression.
+        settings: Settings in addition to those of the sandbox; `None` removes one.
     """
 
-    says: str
+    message: str
     settings: Record = field(default_factory=dict)
 
 
-MISTAKES = {
-    "no address": Mistake("Setting `store_url` is missing: give the address", {"store_url": None}),
-    "no e-mail": Mistake("Setting `email` is missing: give the e-mail", {"email": ""}),
-    "no key": Mistake("Setting `api_key` is missing: give the key", {"api_key": None}),
-    "a key with a line end inside": Mistake(
+INVALID = {
+    "no address": InvalidSetting(
+        "Setting `store_url` is missing: give the address", {"store_url": None}
+    ),
+    "no e-mail": InvalidSetting("Setting `email` is missing: give the e-mail", {"email": ""}),
+    "no key": InvalidSetting("Setting `api_key` is missing: give the key", {"api_key": None}),
+    "a key with a line end inside": InvalidSetting(
         "Setting `api_key` holds characters that no key has", {"api_key": f"{KEY}\n{KEY}"}
     ),
-    "http": Mistake(
+    "http": InvalidSetting(
         "Setting `store_url` must begin with https://", {"store_url": "http://shop.example"}
     ),
-    "no scheme": Mistake("Setting `store_url` is not an address", {"store_url": "shop.example"}),
-    "no version": Mistake("Setting `api_version` is not a version", {"api_version": "two"}),
-    "no types": Mistake("Setting `user_types` is empty", {"user_types": []}),
-    "an id beyond measure": Mistake("is not a number that an id can be", {"company_ids": 10**400}),
-    "no id": Mistake(
+    "no scheme": InvalidSetting(
+        "Setting `store_url` is not an address", {"store_url": "shop.example"}
+    ),
+    "no version": InvalidSetting("Setting `api_version` is not a version", {"api_version": "two"}),
+    "no types": InvalidSetting("Setting `user_types` is empty", {"user_types": []}),
+    "a huge id": InvalidSetting("is not a number that an id can be", {"company_ids": 10**400}),
+    "no id": InvalidSetting(
         "Setting `company_ids`: 'one' is not a number that an id can be", {"company_ids": ["one"]}
     ),
-    "no type": Mistake(
+    "no type": InvalidSetting(
         "Setting `user_types`: 'customer' is not a type, which is one character such as C",
         {"user_types": ["C", "customer"]},
     ),
-    "another key": Mistake("Stopped: probe: the store does not accept the key", {"api_key": KEY}),
-    "another e-mail": Mistake("does not accept the key: check `email`", {"email": "a@b.example"}),
-    "another folder": Mistake(
+    "another key": InvalidSetting(
+        "Stopped: probe: the store does not accept the key", {"api_key": KEY}
+    ),
+    "another e-mail": InvalidSetting(
+        "does not accept the key: check `email`", {"email": "a@b.example"}
+    ),
+    "another folder": InvalidSetting(
         "finds nothing at this address: check `store_url`", {"store_url": "{url}/elsewhere"}
     ),
-    "another version": Mistake(
+    "another version": InvalidSetting(
         "the store has no API of version 9.9 at this address; check `store_url`, and leave",
         {"api_version": "9.9"},
     ),
-    "no such language": Mistake(
+    "no such language": InvalidSetting(
         "Setting `lang_code`: the store has no language xx, only en, de", {"lang_code": "xx"}
     ),
-    "no such company": Mistake(
+    "no such company": InvalidSetting(
         "Setting `company_ids`: the store has none with the id 77", {"company_ids": ["1", "77"]}
     ),
-    "a web page": Mistake("the response is a web page", {"store_url": "{url}/html"}),
-    "nobody there": Mistake(
+    "a web page": InvalidSetting("the response is a web page", {"store_url": "{url}/html"}),
+    "no server": InvalidSetting(
         r"no response .127\.0\.0\.1: .*ConnectionError.: check the network",
         {"store_url": "http://127.0.0.1:9", "max_retries": 1},
     ),
 }
 
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_ends_in_one_sentence(run: Taps, sandbox: Sandbox, name: str) -> None:
-    mistake = MISTAKES[name]
+@pytest.mark.parametrize("name", INVALID)
+def test_mistake_ends_in_one_message(run: Taps, sandbox: Sandbox, name: str) -> None:
+    case = INVALID[name]
     html = "<html><title>Shop</title><body>Welcome</body></html>"
-    if name == "a web page":  # the sandbox knows no such folder: the whole store answers so
+    if name == "a web page":  # the sandbox has no such folder, so this stands for the whole store
         sandbox.override("/api/2.0/version", status=200, body=html)
     settings: dict[str, Any] = {"max_retries": 2} | {
         key: value.replace("{url}", sandbox.url) if isinstance(value, str) else value
-        for key, value in mistake.settings.items()
+        for key, value in case.settings.items()
         if name != "a web page"
     }
     ended = run(sandbox, **settings)
-    told = [line for line in ended.log.splitlines() if re.search(mistake.says, line)]
-    assert told, ended.log[-2000:]
+    output_lines = [line for line in ended.log.splitlines() if re.search(case.message, line)]
+    assert output_lines, ended.log[-2000:]
     assert ended.code == 1
     assert "Traceback" not in ended.log
     assert b'"RECORD"' not in ended.stdout
@@ -108,31 +116,27 @@ def test_a_mistake_ends_in_one_sentence(run: Taps, sandbox: Sandbox, name: str) 
     ["", "/", "/api", "/api/", "/api/2.0", "/api/2.0/", "/api.php", "/index.php", "//",
      "/api/2.0/products/5", "/admin.php"],
 )  # fmt: skip
-def test_what_is_copied_along_with_an_address_is_taken_off(tail: str) -> None:
+def test_store_address_loses_copied_tail(tail: str) -> None:
     assert store_address(f"https://shop.example/en{tail}") == "https://shop.example/en"
     assert store_address(f"https://shop.example{tail}") == "https://shop.example"
 
 
 @pytest.mark.parametrize("tail", ["/api/2.0/", "/api/2.0/products/", "/admin.php"])
-def test_a_store_under_a_folder_with_more_appended_is_read(
-    run: Taps, sandbox: Sandbox, tail: str
-) -> None:
+def test_address_with_tail_is_read(run: Taps, sandbox: Sandbox, tail: str) -> None:
     url = settings_for(sandbox)["store_url"]
     assert url.endswith("/cscart")
     output = run(sandbox, store_url=f"{url}{tail}", catalog=catalog("taxes")).output
     assert len(output.records["taxes"]) == 2
 
 
-def test_lists_of_version_1_have_no_envelope(run: Taps, sandbox: Sandbox) -> None:
+def test_version_1_lists_need_no_envelope(run: Taps, sandbox: Sandbox) -> None:
     ended = run(sandbox, api_version="1.0", catalog=catalog("languages", "taxes", "products"))
     assert ended.code == 0
     for stream in ("languages", "taxes", "products"):
         assert len(ended.output.rows(stream)) == len(truth(sandbox, ended.output, stream))
 
 
-def test_a_store_without_rewritten_addresses_is_read_through_its_program(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_store_without_rewrite_is_read(run: Taps, sandbox: Sandbox) -> None:
     streams = ("taxes", "products", "cart_items", "currencies", "product_feature_values")
     ended = run(sandbox, use_rewrite=False, catalog=catalog(*streams))
     assert ended.code == 0
@@ -141,7 +145,7 @@ def test_a_store_without_rewritten_addresses_is_read_through_its_program(
     assert {one.query["ajax_custom"] for one in sandbox.requests} == {"1"}
 
 
-def test_an_unknown_setting_is_told_and_does_no_harm(run: Taps, sandbox: Sandbox) -> None:
+def test_unknown_setting_is_reported_and_ignored(run: Taps, sandbox: Sandbox) -> None:
     ended = run(sandbox, catalog=catalog("taxes"), look_back=7)
     assert ended.code == 0
     assert "Setting `look_back` is not known and has no effect. Did you mean `lookback`?" in (
@@ -152,7 +156,7 @@ def test_an_unknown_setting_is_told_and_does_no_harm(run: Taps, sandbox: Sandbox
 # --- discovery ----------------------------------------------------------------------------------
 
 
-def test_without_settings_nobody_is_asked_and_the_catalog_is_whole() -> None:
+def test_discovery_without_settings_lists_every_stream() -> None:
     ended = in_process(TapCSCart, "--discover")
     streams = json.loads(ended.stdout)["streams"]
     assert ended.code == 0
@@ -160,9 +164,7 @@ def test_without_settings_nobody_is_asked_and_the_catalog_is_whole() -> None:
 
 
 @pytest.mark.parametrize("store", [{}, {"store_url": "https://localhost"}])
-def test_discovery_with_a_company_that_is_none_ends_in_one_sentence(
-    run: Taps, store: dict[str, str]
-) -> None:
+def test_discovery_with_invalid_company_fails(run: Taps, store: dict[str, str]) -> None:
     ended = in_process(
         TapCSCart, *run.arguments(config={"company_ids": "a", **store}), "--discover"
     )
@@ -170,7 +172,7 @@ def test_discovery_with_a_company_that_is_none_ends_in_one_sentence(
     assert "Setting `company_ids`: 'a' is not a number that an id can be." in ended.log
 
 
-def test_with_a_store_its_own_columns_are_in_the_catalog(run: Taps, sandbox: Sandbox) -> None:
+def test_discovery_with_store_finds_its_columns(run: Taps, sandbox: Sandbox) -> None:
     ended = in_process(TapCSCart, *run.arguments(config=settings_for(sandbox)), "--discover")
     assert ended.code == 0
     streams = {one["tap_stream_id"]: one for one in json.loads(ended.stdout)["streams"]}
@@ -186,7 +188,7 @@ def test_with_a_store_its_own_columns_are_in_the_catalog(run: Taps, sandbox: San
     assert [len(sent) for sent in again.output.schemas.values()] == [1] * len(again.output.schemas)
 
 
-def test_discovery_with_another_key_ends_in_one_sentence(run: Taps, sandbox: Sandbox) -> None:
+def test_discovery_with_wrong_key_fails(run: Taps, sandbox: Sandbox) -> None:
     config = settings_for(sandbox) | {"api_key": KEY}
     ended = in_process(TapCSCart, *run.arguments(config=config), "--discover")
     assert ended.code == 1
@@ -194,7 +196,7 @@ def test_discovery_with_another_key_ends_in_one_sentence(run: Taps, sandbox: San
     assert KEY not in ended.log
 
 
-def test_discovery_of_what_is_no_store_asks_once(run: Taps, sandbox: Sandbox) -> None:
+def test_discovery_of_wrong_address_requests_once(run: Taps, sandbox: Sandbox) -> None:
     config = settings_for(sandbox) | {"store_url": f"{sandbox.url}/elsewhere"}
     ended = in_process(TapCSCart, *run.arguments(config=config), "--discover")
     assert ended.code == 1
@@ -205,21 +207,22 @@ def test_discovery_of_what_is_no_store_asks_once(run: Taps, sandbox: Sandbox) ->
 # --- --test -------------------------------------------------------------------------------------
 
 
-def test_a_test_proves_the_key_and_tells_what_is_reachable(
-    run: Taps, stores: Callable[..., Sandbox]
-) -> None:
+def test_test_reports_key_and_streams(run: Taps, stores: Callable[..., Sandbox]) -> None:
     ended = in_process(TapCSCart, *run.arguments(config=settings_for(stores())), "--test")
-    told = ended.stdout.decode()
+    output_lines = ended.stdout.decode()
     assert ended.code == 0
-    assert "The key is accepted. The store: API 2.0, CS-Cart with 2 storefronts, languages" in told
+    assert (
+        "The key is accepted. The store: API 2.0, CS-Cart with 2 storefronts, languages"
+        in output_lines
+    )
     for stream in KINDS:
-        assert re.search(rf"^{stream} +(reachable|comes with)", told, re.MULTILINE), stream
+        assert re.search(rf"^{stream} +(reachable|comes with)", output_lines, re.MULTILINE), stream
 
 
 # --- languages and companies --------------------------------------------------------------------
 
 
-def test_texts_are_read_in_the_language_of_the_settings(run: Taps, sandbox: Sandbox) -> None:
+def test_texts_are_in_language_of_settings(run: Taps, sandbox: Sandbox) -> None:
     some = catalog("products", "payments", "languages", "langvars")
     ended = run(sandbox, lang_code="de", catalog=some)
     output = ended.output
@@ -228,8 +231,8 @@ def test_texts_are_read_in_the_language_of_the_settings(run: Taps, sandbox: Sand
     assert found != german["product"]
     assert {row["lang_code"] for row in output.records["langvars"]} == {"de"}
     assert len(output.records["languages"]) == 2
-    asked = [one.query for one in sandbox.requests if "/products" in one.path]
-    assert {(one.get("lang_code"), one.get("sl")) for one in asked[1:]} == {("de", "de")}
+    queries = [one.query for one in sandbox.requests if "/products" in one.path]
+    assert {(one.get("lang_code"), one.get("sl")) for one in queries[1:]} == {("de", "de")}
 
 
 def of(run: Taps, sandbox: Sandbox, company: str, *streams: str) -> Record:
@@ -245,9 +248,7 @@ def of(run: Taps, sandbox: Sandbox, company: str, *streams: str) -> Record:
     return made
 
 
-def test_companies_are_read_one_by_one_and_rows_tell_through_which(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_company_ids_are_read_separately(run: Taps, sandbox: Sandbox) -> None:
     streams = ("products", "product_feature_values", "orders", "carts", "stores", "taxes", "users")
     output = run(sandbox, company_ids=["2"], catalog=of(run, sandbox, "2", *streams)).output
     assert output.key_names("products") == ["read_company_id", "product_id"]
@@ -267,16 +268,14 @@ def test_companies_are_read_one_by_one_and_rows_tell_through_which(
     assert places == {'{"read_company_id": 2}'}
 
 
-def test_what_is_named_twice_is_read_once(run: Taps, sandbox: Sandbox) -> None:
+def test_repeated_setting_entry_is_read_once(run: Taps, sandbox: Sandbox) -> None:
     settings: Record = {"company_ids": ["1", "01"], "user_types": ["C", "A", "C"]}
     output = run(sandbox, **settings, catalog=of(run, sandbox, "1", "users", "products")).output
     for stream in ("users", "products"):
         assert len(output.records[stream]) == len(output.rows(stream)) > 0
 
 
-def test_vendors_of_a_multi_vendor_are_asked_below_their_own_path(
-    run: Taps, stores: Callable[..., Sandbox]
-) -> None:
+def test_vendor_is_requested_below_its_path(run: Taps, stores: Callable[..., Sandbox]) -> None:
     store = stores("4.20", "multivendor")
     store.clear_requests()
     some = of(run, store, "1", "products", "vendors")
@@ -297,7 +296,7 @@ def test_vendors_of_a_multi_vendor_are_asked_below_their_own_path(
         ("cart_items", "carts"),
     ],
 )
-def test_rows_inside_of_others_can_be_read_without_the_others(
+def test_child_stream_is_read_without_parent(
     run: Taps, sandbox: Sandbox, child: str, parent: str
 ) -> None:
     both = run(sandbox, catalog=catalog(child, parent))

@@ -1,4 +1,4 @@
-"""The output of runs of each release and edition: it keeps the contract, and is the truth."""
+"""The output for each release and edition keeps the contract and equals the truth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commerce_sandbox.cscart import SECRET
-from tests.cscart.conftest import KINDS, RELEASES, Taps, catalog, differences, truth
+from tests.cscart.support import KINDS, RELEASES, Taps, catalog, differences, truth
 from tests.runs import secrets_of
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ OFF_BY_DEFAULT = {
     "currencies",
 }
 EDITIONS = ("cscart", "multivendor")
-OF_ADD_ONS = ("erp_code",)
-"""Columns of an add-on of this store alone."""
-ELSEWHERE = {"carts": ("products",)}
-"""Columns of truth that have a stream of their own."""
+ADD_ON_COLUMNS = ("erp_code",)
+"""Columns of an add-on of this store."""
+OWN_STREAMS = {"carts": ("products",)}
+"""Columns of the truth that are a stream of their own."""
 EVERYTHING = catalog(columns="*")
 SECRETS = secrets_of(KINDS.values())
 
@@ -47,14 +47,14 @@ SECRETS = secrets_of(KINDS.values())
 def runs(
     stores: Callable[..., Sandbox], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str, str], Run]:
-    """Gives a run over everything there is, for a release and an edition."""
+    """Runs every stream of a release and an edition."""
     taps = Taps(tmp_path_factory.mktemp("everything"))
 
     @cache
-    def run_of(release: str, edition: str) -> Run:
+    def run_once(release: str, edition: str) -> Run:
         return taps(stores(release, edition), catalog=EVERYTHING, include_secrets=SECRETS)
 
-    return run_of
+    return run_once
 
 
 each_store = pytest.mark.parametrize(
@@ -63,20 +63,20 @@ each_store = pytest.mark.parametrize(
 
 
 @each_store
-def test_a_run_over_everything_ends_well(
+def test_run_over_every_stream_succeeds(
     runs: Callable[..., Run], release: str, edition: str
 ) -> None:
     ended = runs(release, edition)
     assert ended.code == 0
     assert ended.output.states
-    (told,) = [line for line in ended.log.splitlines() if line.startswith("The store: ")]
-    assert ("Multi-Vendor" in told) == (edition == "multivendor")
-    assert ("does not filter orders" in told) == (release == "4.9")
+    (line,) = [one for one in ended.log.splitlines() if one.startswith("The store: ")]
+    assert ("Multi-Vendor" in line) == (edition == "multivendor")
+    assert ("does not filter orders" in line) == (release == "4.9")
 
 
 @each_store
 @pytest.mark.parametrize("stream", KINDS)
-def test_every_row_arrives_once_and_whole(
+def test_every_row_arrives_once_and_complete(
     runs: Callable[..., Run],
     stores: Callable[..., Sandbox],
     release: str,
@@ -86,48 +86,44 @@ def test_every_row_arrives_once_and_whole(
     output = runs(release, edition).output
     wanted = truth(stores(release, edition), output, stream)
     got = output.rows(stream)
-    assert differences(got, wanted, ignored=ELSEWHERE.get(stream, ()))[:5] == []
+    assert differences(got, wanted, ignored=OWN_STREAMS.get(stream, ()))[:5] == []
     assert len(output.records[stream]) == len(got)
 
 
 @each_store
-def test_no_column_is_unknown_but_those_of_add_ons(
+def test_only_add_on_columns_are_unknown(
     runs: Callable[..., Run], release: str, edition: str
 ) -> None:
     for stream, sent in runs(release, edition).output.schemas.items():
         declared, grown = (set(sent[place]["schema"]["properties"]) for place in (0, -1))
-        assert grown - declared <= set(OF_ADD_ONS), stream
+        assert grown - declared <= set(ADD_ON_COLUMNS), stream
 
 
-def test_without_a_catalog_only_the_streams_of_general_use_are_read(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_run_without_catalog_reads_default_streams(run: Taps, sandbox: Sandbox) -> None:
     output = run(sandbox).output
     assert set(output.schemas) == set(KINDS) - OFF_BY_DEFAULT
 
 
-def test_every_stream_of_the_store_has_its_own(sandbox: Sandbox) -> None:
+def test_tap_has_every_sandbox_stream(sandbox: Sandbox) -> None:
     known = {name.removeprefix("cscart.") for name in sandbox.streams if name[:7] == "cscart."}
     assert known == set(KINDS)
 
 
-def test_no_secret_leaves_the_store_unless_it_is_asked_for(
+def test_secret_is_emitted_only_if_named(
     run: Taps, sandbox: Sandbox, runs: Callable[..., Run]
 ) -> None:
     quiet = run(sandbox, catalog=catalog())
     assert SECRET.encode() not in quiet.stdout
-    asked = runs("4.20", "cscart").output
-    telling = {
+    with_secrets = runs("4.20", "cscart").output
+    streams = {
         stream
-        for stream, records in asked.records.items()
+        for stream, records in with_secrets.records.items()
         if any(SECRET in str(record) for record in records)
     }
-    assert telling == {"carts", "orders", "payments", "settings", "subscribers"}
+    assert streams == {"carts", "orders", "payments", "settings", "subscribers"}
 
 
-def test_details_that_cost_a_request_each_are_asked_for_only_if_selected(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_details_are_fetched_only_if_selected(run: Taps, sandbox: Sandbox) -> None:
     output = run(sandbox, catalog=catalog("categories", "products", "features")).output
     assert not [one.path for one in sandbox.requests if one.path.count("/") > 4]
     assert {

@@ -1,4 +1,4 @@
-"""Answers other than the expected: what the run makes of each, and says of it."""
+"""Error responses, failed look-ups, and unusual rows: what the run does and logs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 
 from commerce_sandbox.cscart.accounts import accounts
 from tests.contract import bookmarks
-from tests.cscart.conftest import catalog, differences, off, truth
+from tests.cscart.support import catalog, differences, off, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from commerce_sandbox import Sandbox
-    from tests.cscart.conftest import Taps
+    from tests.cscart.support import Taps
 
 TAXES = catalog("taxes", "languages")
 USERS = catalog("users", "languages")
@@ -30,9 +30,7 @@ def api_error(status: int, text: str = "something in the store's language") -> d
 # --- what the account may read ------------------------------------------------------------------
 
 
-def test_what_an_account_may_not_read_is_skipped_and_the_privilege_named(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_forbidden_stream_is_skipped_naming_privilege(run: Taps, sandbox: Sandbox) -> None:
     email = "sales@shop.example"
     key = accounts("")[email].key
     ended = run(sandbox, email=email, api_key=key)
@@ -47,15 +45,15 @@ def test_what_an_account_may_not_read_is_skipped_and_the_privilege_named(
         "statuses": "manage_order_statuses",
         "stores": "view_stores",
     }.items():
-        sentence = f"the account may not read this: give it the privilege `{privilege}`"
-        assert f"{stream}: {sentence}" in ended.log
+        message = f"the account may not read this: give it the privilege `{privilege}`"
+        assert f"{stream}: {message}" in ended.log
         assert ended.summary(stream)["skipped"] == 1
     output = ended.output
     wanted = truth(sandbox, output, "orders")
     assert differences(output.rows("orders"), wanted, ignored=off("orders")) == []
 
 
-def test_of_orders_that_may_not_be_seen_nothing_is_said(run: Taps, sandbox: Sandbox) -> None:
+def test_invisible_orders_log_no_capability(run: Taps, sandbox: Sandbox) -> None:
     email = "catalog@shop.example"
     only = catalog("orders", "product_option_exceptions")
     ended = run(sandbox, email=email, api_key=accounts("")[email].key, catalog=only)
@@ -66,9 +64,7 @@ def test_of_orders_that_may_not_be_seen_nothing_is_said(run: Taps, sandbox: Sand
 
 
 @pytest.mark.parametrize("email", ["disabled@shop.example", "nobody@shop.example"])
-def test_an_account_that_is_not_taken_stops_the_run(
-    run: Taps, sandbox: Sandbox, email: str
-) -> None:
+def test_rejected_account_stops_run(run: Taps, sandbox: Sandbox, email: str) -> None:
     ended = run(sandbox, email=email)
     assert ended.code == 1
     assert "Stopped: probe: the store does not accept the key: check `email` and `api_key`" in (
@@ -77,7 +73,7 @@ def test_an_account_that_is_not_taken_stops_the_run(
     assert not ended.output.records
 
 
-def test_an_add_on_that_is_off_is_skipped(run: Taps, stores: Callable[..., Sandbox]) -> None:
+def test_missing_add_on_is_skipped(run: Taps, stores: Callable[..., Sandbox]) -> None:
     bare = stores("4.20", "cscart", "off")
     ended = run(bare, catalog=catalog())
     assert ended.code == 0
@@ -92,9 +88,7 @@ def test_an_add_on_that_is_off_is_skipped(run: Taps, stores: Callable[..., Sandb
 
 
 @pytest.mark.parametrize("stream", ["orders", "products", "users", "languages"])
-def test_what_no_store_lacks_and_is_not_there_has_failed(
-    run: Taps, sandbox: Sandbox, stream: str
-) -> None:
+def test_missing_core_stream_fails(run: Taps, sandbox: Sandbox, stream: str) -> None:
     sandbox.override(rf"/{stream}\?", status=404, body=api_error(404, "Not Found"))
     ended = run(sandbox, catalog=catalog(stream, "taxes"))
     assert ended.code == 1
@@ -107,7 +101,7 @@ def test_what_no_store_lacks_and_is_not_there_has_failed(
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_list_that_ends_in_a_refusal_has_failed(run: Taps, sandbox: Sandbox, status: int) -> None:
+def test_refusal_within_list_fails(run: Taps, sandbox: Sandbox, status: int) -> None:
     sandbox.override(r"/products\?.*page=2&", status=status, body=api_error(status))
     ended = run(sandbox, catalog=catalog("products"), page_size=50)
     assert ended.code == 1
@@ -115,7 +109,7 @@ def test_a_list_that_ends_in_a_refusal_has_failed(run: Taps, sandbox: Sandbox, s
     assert not list(bookmarks(ended.output.state))
 
 
-# --- what is looked up at the start ---
+# --- look-ups at the start ---
 
 WRONG = {
     "notice": (200, "<br />\n<b>Notice</b>:  Undefined index: x in <b>/a.php</b> on line <b>1</b>"),
@@ -142,7 +136,7 @@ LOOK_UPS = {
     + [([path], WRONG["fault"]) for path in LOOK_UPS],
     ids=[*WRONG, *LOOK_UPS],
 )
-def test_a_look_up_that_is_not_answered_fails_what_depends_on_it_and_nothing_else(
+def test_failed_look_up_fails_only_dependents(
     run: Taps, sandbox: Sandbox, paths: list[str], wrong: tuple[int, Any]
 ) -> None:
     status, body = wrong
@@ -162,13 +156,13 @@ def test_a_look_up_that_is_not_answered_fails_what_depends_on_it_and_nothing_els
 
 
 @pytest.mark.parametrize("path", LOOK_UPS)
-def test_a_look_up_that_fails_once_is_made_again(run: Taps, sandbox: Sandbox, path: str) -> None:
+def test_look_up_is_retried(run: Taps, sandbox: Sandbox, path: str) -> None:
     for status, body in ((400, api_error(400)), (500, PAGE), (404, PAGE), (200, "null")):
         sandbox.override(rf"/{path}\?items_per", status=status, body=body, times=1)
     assert run(sandbox, catalog=catalog(*LOOK_UPS[path])).code == 0
 
 
-def test_what_may_not_be_looked_up_is_not_made_up(run: Taps, sandbox: Sandbox) -> None:
+def test_forbidden_look_up_invents_nothing(run: Taps, sandbox: Sandbox) -> None:
     only = catalog("stores", "vendors", "langvars", "languages")
     for path in ("stores", "languages"):
         sandbox.override(rf"/{path}\?items_per_page=1000", status=403, body=api_error(403))
@@ -182,7 +176,7 @@ def test_what_may_not_be_looked_up_is_not_made_up(run: Taps, sandbox: Sandbox) -
     assert "Failed langvars: the languages of the store cannot be seen" in ended.log
 
 
-def test_a_store_or_a_language_without_its_id_costs_no_other(run: Taps, sandbox: Sandbox) -> None:
+def test_seller_without_id_costs_no_other(run: Taps, sandbox: Sandbox) -> None:
     whole = run(sandbox, catalog=catalog("carts", "langvars")).output
     stores = [{"storefront": "a", "company_id": one} for one in ("1", "2", None, [1], "x", "0")]
     languages = [{"lang_code": one} for one in ("en", "de", None, 5, "")]
@@ -197,7 +191,7 @@ def test_a_store_or_a_language_without_its_id_costs_no_other(run: Taps, sandbox:
     assert ended.output.rows("langvars") == whole.rows("langvars")
 
 
-# --- what a list says of its own size ---
+# --- totals ---
 
 
 ENDLESS = {"page": 1, "total_items": "2000"}
@@ -207,7 +201,7 @@ ENDLESS = {"page": 1, "total_items": "2000"}
     ("pages", "params"), [(r"([2-9]|\d\d)&", []), (r"\d", ENDLESS)], ids=["but one", "none"]
 )
 @pytest.mark.parametrize("stream", ["products", "orders", "users", "statuses"])
-def test_a_list_that_ends_before_its_total_fails_with_its_rows_written(
+def test_list_below_its_total_fails_after_writing(
     run: Taps,
     sandbox: Sandbox,
     stream: str,
@@ -231,7 +225,7 @@ def test_a_list_that_ends_before_its_total_fails_with_its_rows_written(
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "says"),
+    ("status", "body", "message"),
     [
         (200, PAGE, "the response is a web page, .* it begins with 'Closed back soon'"),
         (403, PAGE, "replied in place of the store .*Closed back soon"),
@@ -246,24 +240,24 @@ def test_a_list_that_ends_before_its_total_fails_with_its_rows_written(
     ids=["web page", "firewall", "rule", "no such page", "bad request", "fault", "cut", "other",
          "no object"],
 )  # fmt: skip
-def test_a_stream_that_cannot_be_read_fails_and_the_others_go_on(
+def test_unreadable_stream_fails_alone(
     run: Taps,
     sandbox: Sandbox,
     status: int,
     body: Any,  # noqa: ANN401 (JSON)
-    says: str,
+    message: str,
 ) -> None:
     sandbox.override("/taxes", status=status, body=body)
     ended = run(sandbox, catalog=TAXES, max_retries=2)
-    told = [line for line in ended.log.splitlines() if line.startswith("Failed taxes: ")]
-    assert len(told) == 1
-    assert re.search(says, told[0])
+    lines = [line for line in ended.log.splitlines() if line.startswith("Failed taxes: ")]
+    assert len(lines) == 1
+    assert re.search(message, lines[0])
     assert ended.code == 1
     assert ended.output.counts == {"languages": 2}
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "says"),
+    ("status", "headers", "message"),
     [
         (401, {}, "the store does not accept the key"),
         (429, {"Retry-After": "0"}, "the host limits requests"),
@@ -272,19 +266,19 @@ def test_a_stream_that_cannot_be_read_fails_and_the_others_go_on(
     ],
     ids=["key", "too many", "much too many", "closed"],
 )
-def test_what_holds_for_the_whole_store_stops_the_run(
-    run: Taps, sandbox: Sandbox, status: int, headers: dict[str, str], says: str
+def test_error_of_whole_store_stops_run(
+    run: Taps, sandbox: Sandbox, status: int, headers: dict[str, str], message: str
 ) -> None:
     sandbox.override("/taxes", status=status, body=PAGE, headers=headers)
     ended = run(sandbox, catalog=TAXES, max_retries=1)
-    (told,) = [line for line in ended.log.splitlines() if line.startswith("Stopped: ")]
-    assert says in told
+    (line,) = [one for one in ended.log.splitlines() if one.startswith("Stopped: ")]
+    assert message in line
     assert ended.code == 1
 
 
 @pytest.mark.parametrize(("path", "word"), [("/taxes", "Failed taxes"), ("", "Stopped: probe")])
-def test_a_redirect_is_not_followed(run: Taps, sandbox: Sandbox, path: str, word: str) -> None:
-    """A store sends to its log-in page whoever asks for a company that is not theirs."""
+def test_redirect_is_not_followed(run: Taps, sandbox: Sandbox, path: str, word: str) -> None:
+    """A store redirects to its login page if the account may not read a company."""
     location = {"Location": f"{sandbox.url}/elsewhere"}
     sandbox.override(path, status=302, body=PAGE, headers=location)
     ended = run(sandbox, catalog=TAXES, max_retries=1)
@@ -295,7 +289,7 @@ def test_a_redirect_is_not_followed(run: Taps, sandbox: Sandbox, path: str, word
     assert not any("elsewhere" in request.path for request in sandbox.requests)
 
 
-def test_a_secret_in_a_strange_answer_is_masked(run: Taps, sandbox: Sandbox) -> None:
+def test_secret_in_error_response_is_masked(run: Taps, sandbox: Sandbox) -> None:
     key = sandbox.environment["TAP_CSCART_API_KEY"]
     sandbox.override("/taxes", status=200, body=f"<p>no such key: {key}</p>")
     ended = run(sandbox, catalog=TAXES, max_retries=0)
@@ -303,7 +297,7 @@ def test_a_secret_in_a_strange_answer_is_masked(run: Taps, sandbox: Sandbox) -> 
     assert key not in ended.log
 
 
-def test_a_fault_that_passes_is_waited_out(run: Taps, sandbox: Sandbox) -> None:
+def test_transient_error_is_retried(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override("/taxes", status=200, body=PAGE, times=2)
     sandbox.override("/taxes", status=503, body=PAGE, times=1)
     ended = run(sandbox, catalog=TAXES)
@@ -318,7 +312,7 @@ NOTICE = (
 
 @pytest.mark.parametrize("before", ["\ufeff", " \ufeff\ufeff\n", NOTICE, "<!-- [] -->"])
 @pytest.mark.parametrize("after", ["", NOTICE])
-def test_what_stands_around_an_answer_and_is_none_is_left_out_and_told_once(
+def test_text_around_json_is_reported_once(
     run: Taps, sandbox: Sandbox, before: str, after: str
 ) -> None:
     for path, row in (("taxes", '{"tax_id": "6"}'), ("languages", '{"lang_id": "1"}')):
@@ -333,7 +327,7 @@ def test_what_stands_around_an_answer_and_is_none_is_left_out_and_told_once(
 # --- smaller pages ------------------------------------------------------------------------------
 
 
-def test_a_blank_answer_has_the_page_asked_for_in_parts(run: Taps, sandbox: Sandbox) -> None:
+def test_empty_response_splits_page(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override("user_type=C.*items_per_page=(250|125)$", status=200, body="")
     ended = run(sandbox, catalog=USERS)
     assert ended.code == 0
@@ -342,9 +336,7 @@ def test_a_blank_answer_has_the_page_asked_for_in_parts(run: Taps, sandbox: Sand
     assert differences(output.rows("users"), truth(sandbox, output, "users")) == []
 
 
-def test_a_row_that_blanks_every_page_it_is_on_is_named_and_the_others_are_read(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_row_that_empties_pages_is_reported(run: Taps, sandbox: Sandbox) -> None:
     # Of 80 accounts with 6 administrators and 4 vendors, customer 24 cannot be written by PHP.
     sandbox.override("user_type=C.*items_per_page=(250|125)$", status=200, body="")
     sandbox.override("user_type=C.*page=1&items_per_page=25$", status=200, body="")
@@ -362,21 +354,21 @@ def test_a_row_that_blanks_every_page_it_is_on_is_named_and_the_others_are_read(
 
 
 ORDERS = catalog("orders", "order_items")
-OF_LISTS = ("issuer_name", "issuer_email", "invoice_id", "credit_memo_id", "points")
+LIST_COLUMNS = ("issuer_name", "issuer_email", "invoice_id", "credit_memo_id", "points")
 
 
 @pytest.mark.parametrize(
-    ("asked", "body"),
+    ("pattern", "body"),
     [
         (r"order_id=.*items_per_page=(1[1-9]|[2-9]\d)&", ""),
         (r"order_id=\d+,", {"orders": [], "params": {"page": 1}}),
     ],
     ids=["too many", "one alone is understood"],
 )
-def test_orders_as_lists_have_them_are_asked_for_fewer_at_once(
-    run: Taps, sandbox: Sandbox, asked: str, body: object
+def test_list_columns_are_requested_in_parts(
+    run: Taps, sandbox: Sandbox, pattern: str, body: object
 ) -> None:
-    sandbox.override(asked, status=200, body=body)
+    sandbox.override(pattern, status=200, body=body)
     ended = run(sandbox, catalog=ORDERS)
     assert ended.code == 0
     output = ended.output
@@ -384,17 +376,17 @@ def test_orders_as_lists_have_them_are_asked_for_fewer_at_once(
     assert differences(output.rows("orders"), wanted, ignored=off("orders")) == []
 
 
-def test_orders_are_not_lost_for_columns_that_cannot_be_read(run: Taps, sandbox: Sandbox) -> None:
+def test_unreadable_list_columns_lose_no_order(run: Taps, sandbox: Sandbox) -> None:
     every = truth(sandbox, run(sandbox, catalog=ORDERS).output, "orders")
     key = sorted(every)[7]
     sandbox.override(rf"order_id=([\d,]+,)?{key[0]}(,[\d,]+)?&", status=200, body="")
     ended = run(sandbox, catalog=ORDERS, max_retries=0)
     assert ended.code == 1
-    columns = ", ".join(f"`{name}`" for name in OF_LISTS)
-    sentence = f"orders {key[0]} were read without {columns}: the response of the store is empty"
-    assert f"Failed orders: {sentence}" in ended.log
+    columns = ", ".join(f"`{name}`" for name in LIST_COLUMNS)
+    message = f"orders {key[0]} were read without {columns}: the response of the store is empty"
+    assert f"Failed orders: {message}" in ended.log
     output = ended.output
-    bare = {*OF_LISTS, *off("orders")}
+    bare = {*LIST_COLUMNS, *off("orders")}
     assert differences(output.rows("orders"), every, ignored=bare) == []
     rows = output.rows("orders")
     rows.pop(key)
@@ -403,7 +395,7 @@ def test_orders_are_not_lost_for_columns_that_cannot_be_read(run: Taps, sandbox:
     assert not dict(bookmarks(output.state))
 
 
-def test_a_firewall_before_columns_of_orders_costs_no_order(run: Taps, sandbox: Sandbox) -> None:
+def test_firewall_on_list_columns_loses_no_order(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override("order_id=", status=403, body=PAGE)
     ended = run(sandbox, catalog=ORDERS, max_retries=0, page_size=2)
     assert ended.code == 1
@@ -417,7 +409,7 @@ HALVES = (100_000, 50_000, 25_000, 12_500, 6250, 3125, 625, 125, 25)
 
 
 @pytest.mark.parametrize("release", ["4.9", "4.20"])
-def test_categories_are_read_in_parts_only_where_there_is_a_second_page(
+def test_categories_are_split_if_pages_work(
     run: Taps, stores: Callable[..., Sandbox], release: str
 ) -> None:
     store = stores(release)
@@ -435,7 +427,7 @@ def test_categories_are_read_in_parts_only_where_there_is_a_second_page(
         assert len(ended.output.rows("categories")) == held
 
 
-def test_a_short_part_of_a_page_is_not_the_end_of_the_list(run: Taps, sandbox: Sandbox) -> None:
+def test_short_part_does_not_end_list(run: Taps, sandbox: Sandbox) -> None:
     # Two rows of one customer leave one where the storefronts are not known.
     carts = [{"user_id": str(id_), "company_id": "1"} for id_ in range(1, 8)]
     parts = (carts[:4], carts[4:])
@@ -450,7 +442,7 @@ def test_a_short_part_of_a_page_is_not_the_end_of_the_list(run: Taps, sandbox: S
     assert "carts: the storefronts cannot be seen: if there are several" in ended.log
 
 
-def test_variants_that_are_too_many_for_a_list_are_asked_for(run: Taps, sandbox: Sandbox) -> None:
+def test_variants_missing_from_list_are_fetched(run: Taps, sandbox: Sandbox) -> None:
     brand: Any = {"feature_id": "18", "feature_type": "E", "variants": []}
     few: Any = {"feature_id": "1", "variants": {"5": {"variant_id": "5"}}}
     listed = [brand | {"use_variant_picker": True}, few]
@@ -463,7 +455,7 @@ def test_variants_that_are_too_many_for_a_list_are_asked_for(run: Taps, sandbox:
     assert output.rows("feature_variants").keys() == {(5,), *brands}
 
 
-def test_a_page_that_takes_too_long_is_asked_for_in_parts(run: Taps, sandbox: Sandbox) -> None:
+def test_timeout_splits_page(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override("user_type=C.*items_per_page=250$", delay=1.5)
     ended = run(sandbox, catalog=USERS, request_timeout=0.5)
     assert ended.code == 0
@@ -471,12 +463,10 @@ def test_a_page_that_takes_too_long_is_asked_for_in_parts(run: Taps, sandbox: Sa
     output = ended.output
     assert differences(output.rows("users"), truth(sandbox, output, "users")) == []
     sizes = [one.query["items_per_page"] for one in sandbox.requests if "/users" in one.path]
-    assert sizes.count("250") == 4, "what is too much is asked for again and again"
+    assert sizes.count("250") == 4, "a page that is too large is requested again and again"
 
 
-def test_an_order_that_is_gone_when_its_details_are_asked_for_stays_as_listed(
-    run: Taps, stores: Callable[..., Sandbox]
-) -> None:
+def test_order_deleted_before_details_stays(run: Taps, stores: Callable[..., Sandbox]) -> None:
     old = stores("4.9")
     key = json.loads(old.truth_lines("cscart.orders")[3])["order_id"]
     old.override(f"/orders/{key}", status=404, body=api_error(404))
@@ -492,9 +482,7 @@ def test_an_order_that_is_gone_when_its_details_are_asked_for_stays_as_listed(
 
 
 @pytest.mark.parametrize("path", ["get_orders_data=1$", "updated_at_from=2147"])
-def test_a_fault_is_not_taken_for_the_answer_of_an_old_release(
-    run: Taps, sandbox: Sandbox, path: str
-) -> None:
+def test_server_error_is_no_old_release(run: Taps, sandbox: Sandbox, path: str) -> None:
     only = catalog("orders", "order_items", "taxes")
     first = run(sandbox, catalog=only).output
     sandbox.clear_requests()
@@ -507,7 +495,7 @@ def test_a_fault_is_not_taken_for_the_answer_of_an_old_release(
     assert not [one.path for one in sandbox.requests if "/orders/" in one.path]
 
 
-def test_a_bookmark_goes_by_the_clock_of_the_store(run: Taps, sandbox: Sandbox) -> None:
+def test_bookmark_uses_clock_of_store(run: Taps, sandbox: Sandbox) -> None:
     # It is slow. A row that was changed while the others were read hides what changed before it.
     slow = {"Date": "Sat, 01 Jun 2024 00:00:00 GMT"}
     row = {"shipment_id": "1", "shipment_timestamp": "1717545600"}  # four days later
@@ -518,7 +506,7 @@ def test_a_bookmark_goes_by_the_clock_of_the_store(run: Taps, sandbox: Sandbox) 
     assert list(bookmarks(output.state)) == [(("shipments", ()), "2024-06-01T00:00:00Z")]
 
 
-def test_a_fault_leaves_the_bookmark_where_it_was(run: Taps, own_sandbox: Sandbox) -> None:
+def test_failure_keeps_bookmark(run: Taps, own_sandbox: Sandbox) -> None:
     only = catalog("orders", "order_items")
     first = run(own_sandbox, catalog=only).output
     own_sandbox.mutate(changes=20, inserts=5, stream="cscart.orders")
@@ -532,7 +520,7 @@ def test_a_fault_leaves_the_bookmark_where_it_was(run: Taps, own_sandbox: Sandbo
     assert not {key for key in truth(own_sandbox, third, "orders") if key not in together}
 
 
-# --- rows and values that are odd ---
+# --- odd rows and values ---
 
 DEEP = "[" * 5_000 + "]" * 5_000
 WITHIN = '{"a":' * 400 + "1" + "}" * 400
@@ -554,14 +542,14 @@ ODD = {
     ),
     "nested within reach": '{"product_id": "6", "main_pair": WITHIN}'.replace("WITHIN", WITHIN),
     "features": '{"product_id": "6", "product_features": {"1": null, "2": {"value": "x"}}}',
-    "stamp": '{"product_id": "6", "updated_timestamp": 1%s}' % ("0" * 25),
-    "stamps": '{"product_id": "6", "updated_timestamp": {"a": 1}, "timestamp": "-5"}',
+    "timestamp": '{"product_id": "6", "updated_timestamp": 1%s}' % ("0" * 25),
+    "timestamps": '{"product_id": "6", "updated_timestamp": {"a": 1}, "timestamp": "-5"}',
     "ids": '{"product_id": "6", "category_ids": [null, {}, "1"], "tax_ids": {"a": 1}}',
 }
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_an_odd_row_costs_no_other(run: Taps, sandbox: Sandbox, odd: str) -> None:
+def test_odd_row_costs_no_other(run: Taps, sandbox: Sandbox, odd: str) -> None:
     good = [f'{{"product_id": "{key}", "full_description": ""}}' for key in range(1, 6)]
     body = '{"products": [%s], "params": {"total_items": "6"}}'
     rows = ", ".join([*good[:3], odd, *good[3:]])

@@ -1,4 +1,4 @@
-"""What a store does to values is undone by place and by name, and nothing is guessed."""
+"""Values are normalized by stream and by name, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from commerce_taps.records import dates
 from commerce_taps.records.conform import encode
 from tap_cscart.normalize import KEYED, OPAQUE, normalizer
-from tests.cscart.conftest import KINDS
+from tests.cscart.support import KINDS
 
 if TYPE_CHECKING:
     from tests.contract import Record
@@ -151,7 +151,7 @@ def test_flag_is_true_for_y_only(field: str, text: str) -> None:
     st.sampled_from(TIMESTAMPS),
     st.datetimes(timezones=st.just(timezone.utc), min_value=datetime(1902, 1, 1)),  # noqa: DTZ001
 )
-def test_timestamp_stays_the_same_moment(field: str, moment: datetime) -> None:
-    seconds = int(dates.floor(moment).timestamp())
+def test_timestamp_keeps_its_time(field: str, time: datetime) -> None:
+    seconds = int(dates.floor(time).timestamp())
     found = normalize({field: str(seconds)}, PRODUCTS)[field]
-    assert found is None if seconds == 0 else dates.parse(found) == dates.floor(moment)
+    assert found is None if seconds == 0 else dates.parse(found) == dates.floor(time)

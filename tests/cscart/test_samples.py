@@ -1,4 +1,4 @@
-"""Answers in the true shape of the store's, file by file, through the tap's own shaping."""
+"""Sample responses, file by file, as the tap parses and normalizes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tap_cscart.api import api_message
 from tap_cscart.responses import parse_collection, parse_list, parse_reviews
 from tap_cscart.tap import TapCSCart
 from tests.contract import mistakes
-from tests.cscart.conftest import KINDS, SAMPLES
+from tests.cscart.support import KINDS, SAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ STREAM_OF = {
     "usergroup_detail": "usergroups",
     "vendors_4_9_and_older": "vendors",
 }
-"""The stream a file is of, where it is not called like it."""
+"""The stream of a file that has another name."""
 BARE = ("options_by_product", "usergroups", "user_usergroups", "combinations_by_product_legacy",
         "exceptions_by_product", "blocks")  # fmt: skip
 SINGLE = ("cart_detail", "category_detail", "order_detail", "product_detail_v20",
@@ -51,13 +51,13 @@ ADDED: dict[str, dict[str, Any]] = {
     "user_usergroups": {"user_id": 58},
     "langvars": {"lang_code": "en"},
 }
-ELSEWHERE = {"cart_detail": ("products",)}
-"""What is a stream of its own."""
-MEANT_AS_NONE: tuple[Any, ...] = ("", "0", 0, False, None, [], {})
+OWN_STREAMS = {"cart_detail": ("products",)}
+"""Columns that are a stream of their own."""
+EMPTY: tuple[Any, ...] = ("", "0", 0, False, None, [], {})
 
 
-class Shaped(NamedTuple):
-    """A file's rows: as sent, as emitted, and the schema they were checked against."""
+class Sample(NamedTuple):
+    """A file's rows: as sent, as emitted, and the schema they fit."""
 
     sent: list[dict[str, Any]]
     records: list[dict[str, Any]]
@@ -74,7 +74,7 @@ def files() -> list[Path]:
     return sorted(SAMPLES.glob("*.json"))
 
 
-def shaped(tap: TapCSCart, name: str) -> Shaped:
+def load(tap: TapCSCart, name: str) -> Sample:
     body = (SAMPLES / f"{name}.json").read_bytes()
     stream: CSCartStream = tap.streams[STREAM_OF.get(name, name)]  # type: ignore[assignment]
     if name in SINGLE:
@@ -91,32 +91,32 @@ def shaped(tap: TapCSCart, name: str) -> Shaped:
         raws = stream.parse_list(body).records
     found = stream.parse_rows(raws, ADDED.get(stream.name))
     decoded = [json.loads(encode(values_of(one)), parse_float=Decimal) for one in found.records]
-    return Shaped([json.loads(bytes(raw)) for raw in raws], decoded, stream.shape.schema)
+    return Sample([json.loads(bytes(raw)) for raw in raws], decoded, stream.shape.schema)
 
 
 lists = pytest.mark.parametrize("name", [path.stem for path in files() if path.stem not in NO_LIST])
 
 
 @lists
-def test_every_record_is_valid_as_it_is(tap: TapCSCart, name: str) -> None:
-    rows = shaped(tap, name)
+def test_every_sample_fits_its_schema(tap: TapCSCart, name: str) -> None:
+    rows = load(tap, name)
     schema = json.dumps(rows.schema)
     for record in rows.records:
         assert mistakes(schema, encode(record)) == []
 
 
 @lists
-def test_no_field_is_lost_and_none_unknown(tap: TapCSCart, name: str) -> None:
-    rows = shaped(tap, name)
+def test_every_sample_keeps_its_fields(tap: TapCSCart, name: str) -> None:
+    rows = load(tap, name)
     for sent, record in zip(rows.sent, rows.records, strict=True):
         assert sent.keys() <= record.keys()
-        assert record.keys() - {*ELSEWHERE.get(name, ())} <= rows.schema["properties"].keys()
+        assert record.keys() - {*OWN_STREAMS.get(name, ())} <= rows.schema["properties"].keys()
         for column, value in sent.items():
-            if value not in MEANT_AS_NONE:
+            if value not in EMPTY:
                 assert record[column] not in ("", None, [], {}), column
 
 
-def test_every_file_is_looked_at() -> None:
+def test_every_sample_file_is_used() -> None:
     names = {path.stem for path in files()}
     assert names >= {*NO_LIST, *BARE, *SINGLE, *STREAM_OF}
     assert {STREAM_OF.get(name, name) for name in names - {*NO_LIST}} <= set(KINDS)
@@ -126,14 +126,14 @@ def test_every_file_is_looked_at() -> None:
 
 
 def only(tap: TapCSCart, name: str, place: int = 0) -> dict[str, Any]:
-    return shaped(tap, name).records[place]
+    return load(tap, name).records[place]
 
 
 def having(record: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: record[name] for name in names}
 
 
-def test_products(tap: TapCSCart) -> None:
+def test_sample_products_are_normalized(tap: TapCSCart) -> None:
     product = only(tap, "products")
     assert {name: value for name, value in product.items() if name in EXPECTED_PRODUCT} == (
         EXPECTED_PRODUCT
@@ -185,7 +185,7 @@ EXPECTED_PRODUCT: dict[str, Any] = {
 }
 
 
-def test_a_product_alone_has_the_same_types_as_in_a_list(tap: TapCSCart) -> None:
+def test_product_detail_has_types_of_list(tap: TapCSCart) -> None:
     product = only(tap, "product_detail_v20")
     assert {n: v for n, v in product.items() if n in EXPECTED_PRODUCT} == {
         name: value for name, value in EXPECTED_PRODUCT.items() if name in product
@@ -196,7 +196,7 @@ def test_a_product_alone_has_the_same_types_as_in_a_list(tap: TapCSCart) -> None
     assert product["popularity"] == 214
 
 
-def test_orders(tap: TapCSCart) -> None:
+def test_sample_orders_are_normalized(tap: TapCSCart) -> None:
     order = only(tap, "orders_with_get_orders_data")
     assert order == only(tap, "order_detail")
     assert having(
@@ -254,8 +254,8 @@ def test_orders(tap: TapCSCart) -> None:
     assert group["products"] == [{"item_id": 2511734880, "product_id": 412, "amount": 1}]
 
 
-def test_carts(tap: TapCSCart) -> None:
-    known, guest, wish = shaped(tap, "carts").records
+def test_sample_carts_are_normalized(tap: TapCSCart) -> None:
+    known, guest, wish = load(tap, "carts").records
     assert having(known, "user_id", "company_id", "date", "cart_products", "total") == {
         "user_id": 58,
         "company_id": 1,
@@ -280,20 +280,20 @@ def test_carts(tap: TapCSCart) -> None:
     }
 
 
-def test_a_cart_of_a_store_without_companies_gets_the_company_0(tap: TapCSCart) -> None:
+def test_cart_without_company_gets_company_0(tap: TapCSCart) -> None:
     stream: CSCartStream = tap.streams["carts"]  # type: ignore[assignment]
     (record,) = stream.parse_rows(parse_collection(b'[{"user_id":"1","user_data":[]}]')).records
     assert values_of(record) == {"user_id": 1, "user_data": {}, "company_id": 0}
 
 
-def test_objects_keyed_by_id_become_lists(tap: TapCSCart) -> None:
+def test_keyed_objects_become_lists(tap: TapCSCart) -> None:
     assert only(tap, "shipments")["products"] == [{"item_id": 2511734880, "amount": 1}]
     assert only(tap, "call_requests")["responsible"] == [{"user_id": 1, "name": "Admin Ada"}]
     assert only(tap, "exceptions_by_product")["combination"] == [
         {"option_id": 41, "variant_id": 102},
         {"option_id": 9, "variant_id": -1},
     ]
-    size, engraving = shaped(tap, "options_by_product").records
+    size, engraving = load(tap, "options_by_product").records
     assert [variant["variant_id"] for variant in size["variants"]] == [101, 102]
     assert size["variants"][0]["image_pair"] == {}
     assert size["variants"][1]["image_pair"]["icon"]["image_y"] == 1200
@@ -304,15 +304,15 @@ def test_objects_keyed_by_id_become_lists(tap: TapCSCart) -> None:
         "parent_product_id": 412,
         "variants": [],
     }
-    assert [row["lang_id"] for row in shaped(tap, "languages").records] == [1, 4]
-    assert [row["storefront_ids"] for row in shaped(tap, "languages").records] == [[], [1]]
-    assert [row["payment_id"] for row in shaped(tap, "payments_items_per_page_0").records] == [
+    assert [row["lang_id"] for row in load(tap, "languages").records] == [1, 4]
+    assert [row["storefront_ids"] for row in load(tap, "languages").records] == [[], [1]]
+    assert [row["payment_id"] for row in load(tap, "payments_items_per_page_0").records] == [
         2,
         12,
     ]
 
 
-def test_reviews_come_out_of_their_pair(tap: TapCSCart) -> None:
+def test_reviews_are_read_from_pair(tap: TapCSCart) -> None:
     review = only(tap, "product_reviews_4_20")
     assert having(review, "product_review_id", "rating_value", "reply", "images") == {
         "product_review_id": 7,
@@ -331,7 +331,7 @@ def test_reviews_come_out_of_their_pair(tap: TapCSCart) -> None:
     assert len(parse_reviews(flat, "product_reviews").records) == 2
 
 
-def test_what_is_no_quirk_stays_as_it_is(tap: TapCSCart) -> None:
+def test_other_values_stay_unchanged(tap: TapCSCart) -> None:
     setting = only(tap, "settings", 1)
     assert having(setting, "value", "is_global", "tooltip") == {
         "value": "#M#A=Y&B=Y",
@@ -365,6 +365,6 @@ def test_what_is_no_quirk_stays_as_it_is(tap: TapCSCart) -> None:
 
 
 @pytest.mark.parametrize("name", NO_LIST[1:])
-def test_errors_give_the_stores_own_words(name: str) -> None:
+def test_error_message_comes_from_store(name: str) -> None:
     body = (SAMPLES / f"{name}.json").read_bytes()
     assert api_message(body).text == json.loads(body)["message"]

@@ -8,7 +8,7 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from tap_cscart.tap import TapCSCart
-from tests.cscart.conftest import catalog, settings_for
+from tests.cscart.support import catalog, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

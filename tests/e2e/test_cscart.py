@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
-from tests.cscart.conftest import KINDS, RELEASES, differences, off
+from tests.cscart.support import KINDS, RELEASES, differences, off
 from tests.e2e.support import Pipeline
 
 if TYPE_CHECKING:

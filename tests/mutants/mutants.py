@@ -69,14 +69,14 @@ MUTANTS = (
         "tap_cscart/responses.py",
         "        if self.number > number or (self.number < number and not is_last):\n",
         "        if False:\n",
-        "tests/cscart/test_questions.py::test_an_answer_to_another_question_is_known",
+        "tests/cscart/test_responses.py::test_response_to_other_request_is_rejected",
     ),
     Mutant(
         "the parameters of the store's answer are not checked",
         "tap_cscart/responses.py",
         '            if echoed not in {"", sent or "0"} and (sent or name in ECHOED_PARAMS):\n',
         "            if False:\n",
-        "tests/cscart/test_questions.py::test_an_answer_to_another_question_is_known",
+        "tests/cscart/test_responses.py::test_response_to_other_request_is_rejected",
     ),
     Mutant(
         "a page of the Order API that does not join the one before is taken",
@@ -112,14 +112,14 @@ MUTANTS = (
         "tap_cscart/normalize.py",
         '"N": False',
         '"N": None',
-        "tests/cscart/test_contract.py::test_every_row_arrives_once_and_whole[orders-4.20-cscart]",
+        "tests/cscart/test_contract.py::test_every_row_arrives_once_and_complete[orders-4.20-cscart]",
     ),
     Mutant(
         "amounts of CS-Cart become floats",
         NORMALIZE,
         "    return Decimal(value) if _NUMBER",
         "    return float(value) if _NUMBER",
-        "tests/cscart/test_contract.py::test_every_row_arrives_once_and_whole[orders-4.20-cscart]",
+        "tests/cscart/test_contract.py::test_every_row_arrives_once_and_complete[orders-4.20-cscart]",
     ),
     Mutant(
         "ids of CS-Cart with zeros in front become numbers",
@@ -220,8 +220,7 @@ MUTANTS = (
         "tap_cscart/capabilities.py",
         '            faults[path] = error.reason.rstrip(".")\n            return []\n',
         "            return []\n",
-        "tests/cscart/test_errors.py"
-        "::test_a_look_up_that_is_not_answered_fails_what_depends_on_it_and_nothing_else",
+        "tests/cscart/test_errors.py::test_failed_look_up_fails_only_dependents",
     ),
     # --- rows that change while they are read are not lost --------------------------------------
     Mutant(
@@ -366,8 +365,7 @@ MUTANTS = (
         "tap_cscart/stream.py",
         "            yield Page((), bookmark=min(latest, began))\n",
         "            yield Page((), bookmark=latest)\n",
-        "tests/cscart/test_incremental.py"
-        "::test_a_bookmark_does_not_pass_the_beginning_of_the_reading_by_the_stores_clock",
+        "tests/cscart/test_incremental.py::test_bookmark_stays_before_reading_began",
     ),
     Mutant(
         "no leeway before Centra's bookmark",

@@ -1,4 +1,4 @@
-"""Answers in good order that are not to the question: they are asked for again, never emitted."""
+"""Well-formed responses to another request: they are requested again, never emitted."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pytest
 
 from commerce_taps.errors import InvalidResponse
 from tap_cscart.responses import ListResponse, parse_list
-from tests.cscart.conftest import catalog, differences, off, truth
+from tests.cscart.support import catalog, differences, off, truth
 
 if TYPE_CHECKING:
     from commerce_sandbox import Sandbox
-    from tests.cscart.conftest import Taps
+    from tests.cscart.support import Taps
 
-ASKED = {"page": 3, "items_per_page": 10}
+REQUESTED = {"page": 3, "items_per_page": 10}
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer"),
+    ("params", "response"),
     [
         ({}, ListResponse([], 1, 100)),
         ({}, ListResponse([], 4, 100)),
@@ -30,15 +30,15 @@ ASKED = {"page": 3, "items_per_page": 10}
     ],
     ids=["page before", "page behind", "accounts", "orders", "whole orders", "newer ones"],
 )
-def test_an_answer_to_another_question_is_known(
-    asked: dict[str, Any], answer: ListResponse
+def test_response_to_other_request_is_rejected(
+    params: dict[str, Any], response: ListResponse
 ) -> None:
     with pytest.raises(InvalidResponse):
-        answer.check(ASKED | asked)
+        response.check(REQUESTED | params)
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer"),
+    ("params", "response"),
     [
         ({}, ListResponse([])),
         ({}, ListResponse([], 3, 100, {"page": 3, "type": "simple", "feature_types": []})),
@@ -52,13 +52,11 @@ def test_an_answer_to_another_question_is_known(
     ],
     ids=["silent", "defaults", "accounts", "whole orders", "last page again", "no total"],
 )
-def test_what_a_store_says_of_itself_may_be_right(
-    asked: dict[str, Any], answer: ListResponse
-) -> None:
-    answer.check(ASKED | asked)
+def test_matching_response_is_accepted(params: dict[str, Any], response: ListResponse) -> None:
+    response.check(REQUESTED | params)
 
 
-def test_a_bare_list_is_right_in_version_1_only() -> None:
+def test_bare_list_is_valid_in_version_1() -> None:
     assert len(parse_list(b'[{"tax_id":"1"}]', "taxes", bare=True).records) == 1
     with pytest.raises(InvalidResponse):
         parse_list(b'[{"tax_id":"1"}]', "taxes")
@@ -91,22 +89,22 @@ WRONG: list[tuple[str, str, Any, str]] = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=[f"{one[0]}, {one[2]}" for one in WRONG])
-def test_the_answer_to_another_question_is_asked_for_again(
+def test_response_to_other_request_is_retried(
     run: Taps, sandbox: Sandbox, wrong: tuple[str, str, Any, str]
 ) -> None:
-    stream, path, body, says = wrong
+    stream, path, body, message = wrong
     text = body if isinstance(body, str) else json.dumps(body)
     sandbox.override(path, status=200, body=text, times=1)
     ended = run(sandbox, catalog=catalog(stream))
     assert ended.code == 0
-    assert says in ended.log
+    assert message in ended.log
     found = ended.output.rows(stream)
     wanted = truth(sandbox, ended.output, stream)
     assert differences(found, wanted, ignored=off(stream)) == []
 
 
-def test_rows_of_another_kind_than_was_asked_for_are_left_out(run: Taps, sandbox: Sandbox) -> None:
-    """A store ignores the parameters it does not know, and need not say so."""
+def test_rows_of_other_kinds_are_dropped(run: Taps, sandbox: Sandbox) -> None:
+    """A store ignores parameters that it does not know, without an error."""
     kinds = {
         "users": {"user_id": {"1": "C", "2": "A"}, "user_type": {}},
         "statuses": {"status_id": {"1": "O", "2": "S", "3": "G"}, "type": {}},
@@ -127,9 +125,7 @@ def test_rows_of_another_kind_than_was_asked_for_are_left_out(run: Taps, sandbox
     }
 
 
-def test_a_store_that_is_slow_at_first_is_found_out_all_the_same(
-    run: Taps, sandbox: Sandbox
-) -> None:
+def test_slow_store_is_probed_again(run: Taps, sandbox: Sandbox) -> None:
     sandbox.override(r"/stores\?items_per_page", status=504, times=3)
     ended = run(sandbox, catalog=catalog("taxes"))
     assert ended.code == 0
