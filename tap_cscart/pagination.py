@@ -8,8 +8,8 @@ lists of some releases have no second page at all.
 So every response is checked against its request. A sorted list is read from its last page to its
 first (`reverse_pages`), and a page that the store cannot return is fetched in parts (`Parts`).
 
-Facts come from the product's developer manual (REST API, *Pagination, sorting, filtering*) and from
-the behavior of releases 4.1 to 4.20.
+Facts come from the product's developer manual (page API, and those of the entities) and from the
+behavior of releases 4.1 to 4.20.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Builds requests in the form a store understands.
 
-Facts come from the product's developer manual (REST API, *API structure* and *Pagination, sorting,
-filtering*). The tap only reads: every request is a GET.
+Facts come from the product's developer manual (page API, and those of the entities). The tap only
+reads: every request is a GET.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ def build_request(
     """Build a request.
 
     Args:
-        config: The settings.
         path: Segments of the path below the API's address.
         params: Query parameters; one whose value is a list is sent once for each entry.
         version: Version of the API, if not the one of the settings.

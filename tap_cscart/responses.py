@@ -81,7 +81,6 @@ def decode_body(body: bytes, kind: t.Any) -> t.Any:  # noqa: ANN401 (any type)
     """Decode a body.
 
     Args:
-        body: The body.
         kind: The msgspec type it should have.
 
     Returns:
@@ -105,9 +104,6 @@ def decode_body(body: bytes, kind: t.Any) -> t.Any:  # noqa: ANN401 (any type)
 
 def parse_collection(raw: Raw | bytes) -> list[Raw]:
     """List the rows of a collection: an array, or an object keyed by id.
-
-    Args:
-        raw: The collection.
 
     Returns:
         The rows.

@@ -128,7 +128,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
         """Apply `company_ids` to the keys.
 
         Args:
-            tap: The tap.
             sampled: Schemas with the columns that discovery found in the store, by stream.
         """
         self.sampled_schema = sampled.get(self.name)
@@ -164,9 +163,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
 
     def child_rows(self, parent: Record) -> Iterable[t.Any]:
         """Extract the rows of this stream from a record of the parent stream.
-
-        Args:
-            parent: The record.
 
         Returns:
             The rows. Those that are not objects fail where records are validated.
@@ -220,7 +216,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
         """Build a request for the partition's company, in the language of the settings.
 
         Args:
-            context: The partition.
             path: Segments of the path below the API's address.
             params: As for `build_request`.
             divisible: As for `Request`.
@@ -247,10 +242,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
 
     def require(self, name: str, context: Context | None) -> None:
         """Check that a look-up of the probe succeeded.
-
-        Args:
-            name: Its path.
-            context: The partition.
 
         Raises:
             PartitionFailed: It failed, so this stream cannot be read either.
@@ -294,7 +285,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
         """Read one list to its end, with details and child rows.
 
         Args:
-            context: The partition.
             start: Rows with an earlier timestamp are left out; `None` for none.
             params: As for `iter_list`.
             added: As for `iter_list`.
@@ -328,7 +318,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
         """Read one list to its end, without details and child rows.
 
         Args:
-            context: The partition.
             params: Parameters that select the list, in addition to those of the stream.
             added: Columns to add to each row.
 
@@ -380,7 +369,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
 
         Args:
             raw: The row as it was sent.
-            added: Columns to add.
 
         Returns:
             The record; `None` for what is no object.
@@ -414,12 +402,7 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
         return rows
 
     def add_children(self, context: Context | None, rows: Page) -> Page:  # noqa: ARG002
-        """Make a page of rows and of the rows nested in them.
-
-        Args:
-            context: The partition.
-            rows: The rows.
-        """
+        """Make a page of rows and of the rows nested in them."""
         return Page(
             rows.records,
             rows.valid,
@@ -437,7 +420,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
         """Fetch each row of a page by itself, several at the same time.
 
         Args:
-            context: The partition.
             rows: Page of the list.
 
         Returns:
@@ -463,7 +445,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
         """Fetch rows one by one, several at the same time.
 
         Args:
-            context: The partition.
             ids: Their ids; `None` for a row that has none.
 
         Returns:
@@ -494,7 +475,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
         """Read the rows that belong to the rows of another list, with a request for each of those.
 
         Args:
-            context: The partition.
             pages: The ids of the other list, page by page; `None` for a row without one.
             build: Returns the request for an id, and the function that parses its response.
 
@@ -544,10 +524,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
     def add_fault(self, context: Context | None, error: PartitionFailed) -> None:
         """Note that a row, or a part of one, cannot be read; the partition fails at its end.
 
-        Args:
-            context: The partition.
-            error: The failure.
-
         Raises:
             PartitionFailed: There are too many failures to go on.
         """
@@ -558,9 +534,6 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
 
     def raise_faults(self, context: Context | None) -> None:
         """Fail at the end of a list if a part of it could not be read.
-
-        Args:
-            context: The partition.
 
         Raises:
             PartitionFailed: A part could not be read.
@@ -602,7 +575,6 @@ def id_from(record: Record, name: str) -> Id | None:
     """Return the id by which a row can be requested; `None` if it has no usable one.
 
     Args:
-        record: The row.
         name: The column of the id.
     """
     value = record.get(name)

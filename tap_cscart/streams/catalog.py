@@ -52,7 +52,6 @@ def count_units_since(start: datetime, now: datetime, seconds: int) -> int:
     """Count the hours or days since a time, for filters that use the store's clock.
 
     Args:
-        start: The time.
         now: The current time, by the clock that is ahead.
         seconds: Length of the unit.
 

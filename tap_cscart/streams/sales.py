@@ -145,11 +145,9 @@ class ListColumnsReader:
     def __init__(
         self, stream: Orders, context: Context | None, faults: list[PartitionFailed]
     ) -> None:
-        """Keep what the requests are made with.
+        """Read for one partition.
 
         Args:
-            stream: The orders.
-            context: The partition.
             faults: The failures of the partition, which are raised at the end of the list.
         """
         self._stream = stream
@@ -158,9 +156,6 @@ class ListColumnsReader:
 
     def read(self, ids: Sequence[Id]) -> dict[Id, Record]:
         """Read orders as a plain list has them.
-
-        Args:
-            ids: Their ids.
 
         Returns:
             The orders by id, without deleted ones. A failure is only noted, because the orders
