@@ -14,7 +14,7 @@ from tap_centra.order.streams import STREAMS as ORDER_STREAMS
 from tap_centra.schema_files import SchemaFiles
 from tap_centra.tap import TapCentra
 from tests.contract import is_exact
-from tests.contract import order as instant
+from tests.contract import order as comparable_time
 from tests.fixtures import FIXTURES
 from tests.runs import Runs, in_process, secrets_of
 
@@ -58,7 +58,7 @@ class Taps(Runs):
         """Run the tap against a sandbox.
 
         Args:
-            sandbox: Whom to ask.
+            sandbox: The sandbox.
             api: Through which of the two APIs.
             state: The state of an earlier run.
             catalog: What to read; what the tap reads by default if none.
@@ -191,8 +191,8 @@ def row_differences(sandbox: Sandbox, api: str, output: Output, stream: str) -> 
 def _unlike(got: Any, wanted: Any, declared: Record, path: str) -> Iterator[str]:  # noqa: ANN401
     if isinstance(got, dict) and isinstance(wanted, dict):
         fields = declared.get("properties")
-        asked = wanted.keys() if fields is None else fields.keys() & wanted.keys()
-        yield from (f"{path}: no {name}" for name in asked - got.keys())
+        requested = wanted.keys() if fields is None else fields.keys() & wanted.keys()
+        yield from (f"{path}: no {name}" for name in requested - got.keys())
         known = {*wanted, *(fields or ())} if wanted.keys() == {"id"} else wanted.keys()
         yield from (f"{path}: {name} made up" for name in got.keys() - known)
         for name in got.keys() & wanted.keys():
@@ -204,8 +204,8 @@ def _unlike(got: Any, wanted: Any, declared: Record, path: str) -> Iterator[str]
         for one, other in zip(got, wanted, strict=False):
             yield from _unlike(one, other, declared.get("items", {}), f"{path}[]")
     elif path.lower().endswith("discountsapplied[].date"):
-        # Inside of an object a moment is kept as it came, with the offset of the server.
-        if instant(got) != instant(wanted) or got[19] not in "+-":
+        # Inside of an object a timestamp is kept as it came, with the offset of the server.
+        if comparable_time(got) != comparable_time(wanted) or got[19] not in "+-":
             yield f"{path}: {got!r} and not {wanted!r}"
     elif not is_exact(got, wanted) and not (got == wanted and path in DIGITS):
         yield f"{path}: {got!r} and not {wanted!r}"

@@ -1,4 +1,4 @@
-"""Pages that Centra does not manage whole: smaller ones are asked for, and no row is lost."""
+"""Pages that Centra does not manage whole: smaller ones are requested, and no row is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAILURES: dict[str, dict[str, Any]] = {
     "500": SERVER_ERROR,
     "504": {"status": 504, "body": "<h1>Gateway time-out</h1>"},
     "beyond max_response_mb": {"status": 200, "body": " " * ((1 << 20) + 1)},
-    "no answer in time": {"delay": 2},
+    "no response in time": {"delay": 2},
 }
 SOME = r"(1[1-9]|[2-9]\d|\d{3,})"
 """More than 10."""
@@ -28,7 +28,7 @@ BY_KEY, BY_NUMBER, BY_CURSOR = "orders", "brands", "stock_changes"
 @pytest.mark.parametrize(
     ("stream", "failure"),
     [
-        (BY_KEY, "no answer in time"),
+        (BY_KEY, "no response in time"),
         (BY_NUMBER, "500"),
         (BY_CURSOR, "500"),
         ("stock_change_lines", "500"),
@@ -40,7 +40,7 @@ def test_large_integration_page_is_read_in_parts(
 ) -> None:
     sandbox.override(rf'"rows_(limit|first)":{SOME}\b', **FAILURES[failure])
     some = catalog(INTEGRATION, **{stream: None})
-    timeout = 1 if failure == "no answer in time" else 60
+    timeout = 1 if failure == "no response in time" else 60
     settings: Any = {"max_response_mb": 1, "request_timeout": timeout}
     ended = run(sandbox, catalog=some, page_size=40, max_retries=1, **settings)
     assert ended.code == 0, ended.log
@@ -72,7 +72,7 @@ def test_failing_integration_row_fails_alone(
 @pytest.mark.parametrize(
     ("stream", "failure"),
     [
-        *(("orders", failure) for failure in FAILURES if failure != "no answer in time"),
+        *(("orders", failure) for failure in FAILURES if failure != "no response in time"),
         ("returns", "500"),
         ("products", "500"),
     ],
@@ -81,7 +81,7 @@ def test_large_order_page_is_read_in_parts(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str, failure: str
 ) -> None:
     sandbox.override(rf"/{stream}\?.*limit={SOME}\b", **FAILURES[failure])
-    some = catalog(ORDER, customers=None, **{stream: None})  # somebody has answered before
+    some = catalog(ORDER, customers=None, **{stream: None})  # one stream succeeds first
     settings: Any = {"max_response_mb": 1, "request_timeout": 1}
     ended = run(sandbox, ORDER, catalog=some, page_size=40, max_retries=1, **settings)
     assert ended.code == 0, ended.log

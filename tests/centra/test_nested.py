@@ -1,6 +1,6 @@
-"""Lists inside of rows are read to their end, or a sentence says that they are not.
+"""Lists inside of rows are read to their end, or the run reports that they are not.
 
-The environments here have them in ways the double of Centra has not; graphql-core answers.
+The environments here have them in ways the double of Centra has not; graphql-core responds.
 """
 
 from __future__ import annotations
@@ -79,13 +79,13 @@ class Environment:
         """Have no more than that.
 
         Args:
-            sdl: What can be asked for.
+            sdl: The schema of the environment.
             counts: How many entries the list of each row has.
             inner: How many the list of an entry has, by its row and its number.
         """
         self.counts = dict(counts)
         self.inner = inner
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.leaves: dict[int, int] = {}
         self._schema = build_schema(sdl)
         for name in ("SizeChart", "ProductVariant", "Order", "Display"):
@@ -105,9 +105,11 @@ class Environment:
     def _page(rows: list[Record], limit: int, page: int = 1) -> list[Record]:
         return rows[(page - 1) * limit : page * limit]
 
-    def _rows(self, *_: Any, where: Any = None, **asked: Any) -> list[Record]:  # noqa: ANN401
+    def _rows(self, *_: Any, where: Any = None, **arguments: Any) -> list[Record]:  # noqa: ANN401
         wanted = (where or {"id": self.counts})["id"]
-        return self._page([{"id": n, "name": str(n)} for n in self.counts if n in wanted], **asked)
+        return self._page(
+            [{"id": n, "name": str(n)} for n in self.counts if n in wanted], **arguments
+        )
 
     def _connection(self, *_: Any, first: int, after: str = "0") -> Record:  # noqa: ANN401
         behind = [{"id": n, "name": str(n)} for n in self.counts if n > int(after)]
@@ -116,22 +118,22 @@ class Environment:
         info = {"hasNextPage": len(behind) > first, "endCursor": end}
         return {"edges": [{"node": row} for row in rows], "pageInfo": info}
 
-    def _entries(self, row: Record, _: Any, **asked: Any) -> list[Record]:  # noqa: ANN401
+    def _entries(self, row: Record, _: Any, **arguments: Any) -> list[Record]:  # noqa: ANN401
         entries = [
             {"id": n, "name": str(n), "inner": self.inner(row["id"], n)}
             for n in range(self.counts[row["id"]])
         ]
-        return self._page(entries, **asked)
+        return self._page(entries, **arguments)
 
-    def _inner(self, entry: Record, _: Any, **asked: Any) -> list[Record]:  # noqa: ANN401
-        return self._page([{"id": n, "field": str(n)} for n in range(entry["inner"])], **asked)
+    def _inner(self, entry: Record, _: Any, **arguments: Any) -> list[Record]:  # noqa: ANN401
+        return self._page([{"id": n, "field": str(n)} for n in range(entry["inner"])], **arguments)
 
     def _fetch(self, kind: Any, query: str, variables: Any = None, **_: Any) -> Any:  # noqa: ANN401
-        self.asked.append(query)
-        self.counts.pop(self.leaves.get(len(self.asked), 0), None)
-        answer = graphql_sync(self._schema, query, variable_values=variables)
-        assert answer.errors is None, answer.errors
-        return msgspec.json.decode(json.dumps(answer.data), type=kind), None
+        self.requested.append(query)
+        self.counts.pop(self.leaves.get(len(self.requested), 0), None)
+        response = graphql_sync(self._schema, query, variable_values=variables)
+        assert response.errors is None, response.errors
+        return msgspec.json.decode(json.dumps(response.data), type=kind), None
 
     def read(self, stream: str, **config: Any) -> list[Record]:  # noqa: ANN401
         """Read a stream."""
@@ -227,8 +229,8 @@ def test_list_at_maximum_limit_fails_stream(stream: str, place: str, entry: int)
 
 
 def test_limit_is_raised_per_page() -> None:
-    """The complexity of a query grows with what is asked for, whether it is there or not."""
+    """The complexity of a query grows with what it requests, whether it exists or not."""
     environment = Environment(SCHEMA, {1: 1, 2: 1, 3: 1}, lambda order, _: 21 if order == 2 else 1)
     environment.read("order_lines", page_size=1)
-    limits = [text.count("allocations(limit: 200)") for text in environment.asked]
+    limits = [text.count("allocations(limit: 200)") for text in environment.requested]
     assert limits == [0, 0, 1, 0, 0]

@@ -1,4 +1,4 @@
-"""What the Order API leaves undocumented, either way round, and what it may answer besides rows."""
+"""What the Order API leaves undocumented, either way round, and what it may return besides rows."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_shipment_of_old_order_is_read(run: Taps, catalog: Catalogs, by: str) ->
 
 
 def sandbox_now(sandbox: Sandbox) -> datetime:
-    """The moment at which the store is looked at."""
+    """The time at which the store is read."""
     stamps = [row["modified"] for row in sandbox.truth("centra.order.customers")]
     return dates.parse(max(stamps))
 
@@ -102,14 +102,14 @@ def test_changes_are_requested_by_every_date(
     for stream, key in keys.items():
         state["bookmarks"] |= at(stream, key, "2024-05-25T12:00:00Z")["bookmarks"]
     found = run(sandbox, ORDER, catalog=catalog(ORDER, **dict.fromkeys(keys)), state=state)
-    asked = {
+    requested = {
         (one.path.rpartition("/")[2], name, value)
         for one in sandbox.requests
         for name, value in one.query.items()
         if name not in {"limit", "offset", "page"}
     }
     since = "2024-05-25 13:00:00"  # an hour earlier, on the clocks of Stockholm
-    assert asked == {
+    assert requested == {
         *(("customers", name, since) for name in ("modified", "created")),
         *(("products", name, since) for name in ("modified", "created")),
         *(("stock", name, since) for name in ("stock_modified", "modified", "created")),
@@ -125,7 +125,7 @@ MINUTES = st.integers(-300, 300).map(lambda n: timedelta(minutes=n))
 
 @given(MINUTES, MINUTES.filter(lambda later: later >= timedelta()))
 def test_clock_change_loses_no_row(offset: timedelta, later: timedelta) -> None:
-    """Whatever of two moments a wall time means to the server, what came later is asked for."""
+    """Whatever of two moments a wall time means to the server, what came later is requested."""
     for change in (datetime(2024, 10, 27, 1), datetime(2024, 3, 31, 1)):  # noqa: DTZ001 (below)
         bookmark = change.replace(tzinfo=timezone.utc) + offset
         since = to_wall_time(bookmark - REPEATED_HOUR, STOCKHOLM)
@@ -146,8 +146,8 @@ def test_rows_of_repeated_hour_are_read_again(
     assert dict(bookmarks(first.output.state)) == {("customers", ()): "2023-10-29T00:30:00Z"}
     sandbox.clear_requests()
     second = run(sandbox, ORDER, catalog=some, state=first.output.state)
-    asked = {one.query.get("modified", one.query.get("created")) for one in sandbox.requests}
-    assert asked == {"2023-10-29 01:30:00"}
+    requested = {one.query.get("modified", one.query.get("created")) for one in sandbox.requests}
+    assert requested == {"2023-10-29 01:30:00"}
     assert second.output.rows("customers") == first.output.rows("customers")
 
 
@@ -172,12 +172,12 @@ def test_fresh_row_does_not_move_bookmark(run: Taps, sandbox: Sandbox, catalog: 
 
 def test_read_at_begins_before_the_run(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     output = run(sandbox, ORDER, catalog=catalog(ORDER, stock=None)).output
-    since = "2024-05-31T23:55:00Z"  # five minutes before the moment the store is looked at
+    since = "2024-05-31T23:55:00Z"  # five minutes before the time the store is read
     assert {row["readAt"] for row in output.records["stock"]} == {since}
     assert dict(bookmarks(output.state)) == {("stock", ()): since}
 
 
-# --- answers ------------------------------------------------------------------------------------
+# --- responses -----------------------------------------------------------------------------------
 
 
 def test_amounts_keep_every_digit(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
@@ -230,7 +230,7 @@ def test_empty_list_of_either_form_succeeds(
 
 
 @pytest.mark.parametrize(
-    ("stream", "body", "sentence"),
+    ("stream", "body", "message"),
     [
         ("orders", {"orders": None}, "the response has no `orders`"),
         ("orders", {"orders": 5}, "the response has no `orders`"),
@@ -246,14 +246,14 @@ def test_empty_list_of_either_form_succeeds(
     ],
 )
 def test_response_without_records_fails(  # noqa: PLR0917 (a row of the table)
-    run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str, body: object, sentence: str
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, stream: str, body: object, message: str
 ) -> None:
-    answer = {"status": "ok", **body} if isinstance(body, dict) else body
-    sandbox.override(f"/{stream.replace('_', '-')}", status=200, body=answer)
+    response = {"status": "ok", **body} if isinstance(body, dict) else body
+    sandbox.override(f"/{stream.replace('_', '-')}", status=200, body=response)
     some = catalog(ORDER, **{stream: None})
     found = run(sandbox, ORDER, catalog=some, voucher_ids=["1"], max_retries=1)
     assert found.code == 1
-    assert sentence in failure(found)
+    assert message in failure(found)
 
 
 def test_damaged_lines_cost_only_themselves(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
@@ -323,7 +323,7 @@ def test_row_without_id_costs_no_other(run: Taps, sandbox: Sandbox, catalog: Cat
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"),
+    ("response", "code"),
     [
         ({"status": 403, "body": {"status": "Not Allowed"}}, 0),
         ({"status": 403, "body": '{"status": "Not Allowed"}'}, 0),
@@ -332,9 +332,9 @@ def test_row_without_id_costs_no_other(run: Taps, sandbox: Sandbox, catalog: Cat
     ],
 )
 def test_forbidden_endpoint_alone_is_skipped(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs, answer: dict[str, Any], code: int
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, response: dict[str, Any], code: int
 ) -> None:
-    sandbox.override("/orders", **answer)
+    sandbox.override("/orders", **response)
     assert run(sandbox, ORDER, catalog=catalog(ORDER, orders=None)).code == code
 
 

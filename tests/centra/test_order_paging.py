@@ -38,7 +38,7 @@ class Listed(PagedStream):
     Attributes:
         listed: The numbers, in order.
         changes: What happens to them before which request, counted from 0.
-        mistakes: Which requests, counted from 1, get the answer to the one before.
+        mistakes: Which requests, counted from 1, get the response to the one before.
         largest: The most rows of a page.
         base: The number of the first page.
         asked: How many requests there were.
@@ -62,7 +62,7 @@ class Listed(PagedStream):
         self.mistakes = mistakes
         self.largest = largest
         self.base = 1
-        self.asked = 0
+        self.requested = 0
         self._previous: dict[str, Any] | None = None
 
     @override
@@ -73,10 +73,10 @@ class Listed(PagedStream):
     @override
     def fetch(self, params: Any, record_id: str = "", *, divisible: bool = False) -> Page:
         del record_id, divisible
-        self.changes.get(self.asked, list)(self.listed)
-        self.asked += 1
-        assert self.asked < 400, "it never ends"
-        is_mistaken = self.asked in self.mistakes and self._previous is not None
+        self.changes.get(self.requested, list)(self.listed)
+        self.requested += 1
+        assert self.requested < 400, "it never ends"
+        is_mistaken = self.requested in self.mistakes and self._previous is not None
         shown: dict[str, Any] = self._previous if is_mistaken else params  # type: ignore[assignment]
         self._previous = params
         limit = min(int(shown["limit"]), self.largest)

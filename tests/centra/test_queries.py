@@ -68,13 +68,13 @@ def whole(variant: str) -> GraphQLSchema:
 @cache
 def live(variant: str) -> LiveSchema:
     """The schema as a client sees it."""
-    answer = graphql_sync(whole(variant), QUERY)
-    assert answer.errors is None
-    return LiveSchema(msgspec.convert(answer.data, Introspection), NOW)
+    response = graphql_sync(whole(variant), QUERY)
+    assert response.errors is None
+    return LiveSchema(msgspec.convert(response.data, Introspection), NOW)
 
 
 def tap(variant: str, catalog: Record | None = None, **config: Any) -> TapCentra:  # noqa: ANN401
-    """A tap that knows the schema and has asked nothing."""
+    """A tap that knows the schema and has sent nothing."""
     made = TapCentra(config=CONFIG | config, catalog=catalog)
     api = cast("IntegrationApi", made.run.api)
     api._live = cast("Once[LiveSchema]", lambda: live(variant))
@@ -94,7 +94,7 @@ def queries(
         yield query.rest(ids, column, 2, (PageRequest(), SIZE))
 
 
-def judge(variant: str, text: str, variables: dict[str, Any]) -> list[str]:
+def errors_in(variant: str, text: str, variables: dict[str, Any]) -> list[str]:
     """List what is wrong with a query."""
     document = parse(text)
     problems = validate(whole(variant), document, specified_rules)
@@ -108,17 +108,17 @@ def judge(variant: str, text: str, variables: dict[str, Any]) -> list[str]:
 
 
 def check(variant: str, made: TapCentra, requests: Sequence[PageRequest] = REQUESTS) -> int:
-    """Judge the queries of every stream. Returns how many streams have any."""
+    """Validate the queries of every stream. Returns how many streams have any."""
     found = [
-        [judge(variant, *query) for query in asked]
+        [errors_in(variant, *query) for query in requested]
         for stream in made.streams.values()
-        if (asked := asked_of(cast("IntegrationStream", stream), requests))
+        if (requested := queries_of(cast("IntegrationStream", stream), requests))
     ]
     assert [problem for problems in found for problem in problems if problem] == []
     return len(found)
 
 
-def asked_of(
+def queries_of(
     stream: IntegrationStream, requests: Sequence[PageRequest] = REQUESTS
 ) -> list[tuple[str, dict[str, Any]]]:
     """Give the queries of a stream; none if the environment does not have it."""
@@ -211,7 +211,7 @@ def test_no_query_is_a_mutation(variant: str) -> None:
     texts = [
         text
         for stream in tap(variant).streams.values()
-        for text, _ in asked_of(cast("IntegrationStream", stream))
+        for text, _ in queries_of(cast("IntegrationStream", stream))
     ]
     assert texts
     assert all(text.startswith("query") and "mutation" not in text for text in texts)
@@ -242,9 +242,9 @@ type Site implements Store { id: Int! name: String! floor: String tills: Int! ho
 
 def facing(sdl: str) -> TapCentra:
     """A tap that faces a schema unlike any that was seen."""
-    answer = graphql_sync(build_schema(sdl), QUERY)
+    response = graphql_sync(build_schema(sdl), QUERY)
     made = TapCentra(config=CONFIG)
-    schema = LiveSchema(msgspec.convert(answer.data, Introspection), NOW)
+    schema = LiveSchema(msgspec.convert(response.data, Introspection), NOW)
     cast("IntegrationApi", made.run.api)._live = cast("Once[LiveSchema]", lambda: schema)
     return made
 
@@ -333,14 +333,14 @@ type Order { id: String! updatedAt: String! }
         ("updatedAt_DESC", "orders", None),
     ],
 )
-def test_cursor_requires_a_unique_sort(sort: str, root: str, asked: list[str] | None) -> None:
+def test_cursor_requires_a_unique_sort(sort: str, root: str, requested: list[str] | None) -> None:
     """The cursor is a value of the sort: of rows that share it, those behind the page are lost."""
     query = ListQuery(
         cast("IntegrationStream", facing(SORTED.replace("UNIQUE", sort)).streams["orders"])
     )
     assert query.root.field.name == root
     _, variables = query.page(PageRequest(TimeRange(NOW), by_key="updatedAt_ASC" in sort), SIZE)
-    assert variables.get("rows_sort") == asked
+    assert variables.get("rows_sort") == requested
 
 
 def test_list_by_key_ends_at_run_start() -> None:
@@ -376,7 +376,7 @@ def test_required_permissions_are_documented(stream: str) -> None:
     own = KINDS[INTEGRATION][stream].type_name
     page = documented()
     needed, more = page.get(stream, ({f"{own}:read"}, ""))
-    keys = {path for lifted in [KINDS[INTEGRATION][stream].id_columns] for path in lifted.values()}
+    keys = set(KINDS[INTEGRATION][stream].id_columns.values())
     assert {one for one, path in paths if not path or path[0] in keys} == needed
     for permission, path in paths:
         guarded = permission.partition(":")[0].partition(".")[2]

@@ -1,4 +1,4 @@
-"""What is refused: permissions, credentials, settings, answers that are none; and what is said."""
+"""Refusals: permissions, credentials, settings and invalid responses, and the messages for them."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ def without(rows: dict[Any, Record], *columns: str) -> dict[Any, Record]:
 
 @pytest.fixture
 def refusals(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Has refused queries answered with another status, for Centra documents none."""
+    """Gives refused queries another status, for Centra documents none."""
 
     def begin(status: int) -> None:
         plain = graphql_api.GraphQLApi._respond
 
-        def answer(*question: Any) -> Record:  # noqa: ANN401
+        def response(*request: Any) -> Record:  # noqa: ANN401
             try:
-                return plain(*question)
+                return plain(*request)
             except graphql_api.Refused as refused:
                 raise graphql_api.Refused(status, *refused.errors) from refused
 
-        monkeypatch.setattr(graphql_api.GraphQLApi, "_respond", answer)
+        monkeypatch.setattr(graphql_api.GraphQLApi, "_respond", response)
 
     return begin
 
@@ -184,7 +184,7 @@ def test_token_of_other_api_is_rejected(run: Taps, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("api", "settings", "sentence"),
+    ("api", "settings", "message"),
     [
         (INTEGRATION, {"token": None}, "Setting `token` is missing"),
         (ORDER, {"api_key": None}, "Setting `api_key` is missing"),
@@ -206,11 +206,11 @@ def test_token_of_other_api_is_rejected(run: Taps, sandbox: Sandbox) -> None:
     ],
 )
 def test_invalid_setting_is_reported(
-    run: Taps, sandbox: Sandbox, api: str, settings: Record, sentence: str
+    run: Taps, sandbox: Sandbox, api: str, settings: Record, message: str
 ) -> None:
     found = run(sandbox, api, **settings)
     assert found.code == 1
-    assert sentence in found.log
+    assert message in found.log
     assert "Traceback" not in found.log
 
 
@@ -230,9 +230,9 @@ def test_address_of_any_form_is_accepted(
     assert found.output.counts == {"brands": 6}
 
 
-# --- answers ------------------------------------------------------------------------------------
+# --- responses -----------------------------------------------------------------------------------
 
-ANSWERS: list[tuple[str, Record, str]] = [
+RESPONSES: list[tuple[str, Record, str]] = [
     (
         INTEGRATION,
         {"status": 404, "body": "<h1>Nothing here</h1>"},
@@ -272,24 +272,24 @@ def test_response_to_another_query_is_retried(
     assert found.output.counts == {"brands": 6}
 
 
-@pytest.mark.parametrize("case", ANSWERS)
+@pytest.mark.parametrize("case", RESPONSES)
 def test_invalid_response_is_reported(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, case: tuple[str, Record, str]
 ) -> None:
-    api, answer, sentence = case
-    sandbox.override("/centra/", **answer)
+    api, response, message = case
+    sandbox.override("/centra/", **response)
     some = catalog(api, orders=None)
     found = run(sandbox, api, catalog=some, max_retries=1)
     assert found.code == 1
     (said,) = ended(found)
-    assert sentence in said
+    assert message in said
     assert "Traceback" not in found.log
 
 
 def test_errors_with_status_200_are_errors(run: Taps, sandbox: Sandbox, catalog: Catalogs) -> None:
     body = {"data": {"rows": []}, "errors": [{"message": "The moon is full."}]}
     some = catalog(brands=None, stores=None)
-    run(sandbox, catalog=some)  # what is asked first is not struck
+    run(sandbox, catalog=some)  # the first query is not struck
     sandbox.clear_requests()
     sandbox.override("/centra/graphql", status=200, body=body)
     found = run(sandbox, catalog=some)
@@ -313,7 +313,7 @@ def test_vouchers_without_ids_are_empty(run: Taps, sandbox: Sandbox, catalog: Ca
 
 
 @pytest.mark.parametrize(
-    ("link", "sentence"),
+    ("link", "message"),
     [
         ("https://elsewhere.example/api?page=2", "leads to another host, elsewhere.example"),
         ("//elsewhere.example/api?page=2", "leads to another host, elsewhere.example"),
@@ -321,13 +321,13 @@ def test_vouchers_without_ids_are_empty(run: Taps, sandbox: Sandbox, catalog: Ca
     ],
 )
 def test_link_to_other_host_fails(
-    run: Taps, sandbox: Sandbox, catalog: Catalogs, link: str, sentence: str
+    run: Taps, sandbox: Sandbox, catalog: Catalogs, link: str, message: str
 ) -> None:
     body = {"status": "ok", "products": [{"stockItemId": 1}], "next": link}
     sandbox.override("/products", status=200, body=body)
     found = run(sandbox, ORDER, catalog=catalog(ORDER, products=None))
     assert found.code == 1
-    assert sentence in ended(found)[0]
+    assert message in ended(found)[0]
     assert sandbox.strayed == []
 
 

@@ -1,4 +1,4 @@
-"""Odd answers of the Integration API: what comes of them, and that no row is lost unnoticed."""
+"""Odd responses of the Integration API: what comes of them, and that no row is lost unnoticed."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ def error(message: str, category: str = "internal", *path: str | int) -> Record:
 
 @pytest.fixture
 def tamper(monkeypatch: pytest.MonkeyPatch) -> Tamper:
-    """Changes the answers to queries with a text in them; gives the list of these queries."""
+    """Changes the responses to queries with a text in them; gives the list of these queries."""
 
     def begin(part: str, change: Change) -> list[str]:
         plain, struck = graphql_api.GraphQLApi._respond, list[str]()
 
-        def answer(api: graphql_api.GraphQLApi, token: Token, question: GraphQLRequest) -> Record:
-            found = plain(api, token, question)
-            if part not in question.query:
+        def response(api: graphql_api.GraphQLApi, token: Token, request: GraphQLRequest) -> Record:
+            found = plain(api, token, request)
+            if part not in request.query:
                 return found
-            struck.append(question.query)
-            return change(json.loads(json.dumps(found)), question.query) or found
+            struck.append(request.query)
+            return change(json.loads(json.dumps(found)), request.query) or found
 
-        monkeypatch.setattr(graphql_api.GraphQLApi, "_respond", answer)
+        monkeypatch.setattr(graphql_api.GraphQLApi, "_respond", response)
         return struck
 
     return begin
 
 
 def times(count: int, change: Change) -> Change:
-    """Change so many answers and no more."""
+    """Change so many responses and no more."""
     left = [count]
 
-    def act(answer: Record, query: str) -> Record | None:
+    def act(response: Record, query: str) -> Record | None:
         left[0] -= 1
-        return change(answer, query) if left[0] >= 0 else None
+        return change(response, query) if left[0] >= 0 else None
 
     return act
 
@@ -67,10 +67,10 @@ def times(count: int, change: Change) -> Change:
 # --- errors beside data -------------------------------------------------------------------------
 
 
-def half(answer: Record, message: str, category: str = "graphql") -> Record:
-    """An answer of which a value is missing."""
-    answer["data"]["rows"][1]["grandTotal"] = None
-    return {"errors": [error(message, category, "rows", 1, "grandTotal")]} | answer
+def half(response: Record, message: str, category: str = "graphql") -> Record:
+    """An response of which a value is missing."""
+    response["data"]["rows"][1]["grandTotal"] = None
+    return {"errors": [error(message, category, "rows", 1, "grandTotal")]} | response
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def half(answer: Record, message: str, category: str = "graphql") -> Record:
 def test_row_with_error_fails_alone(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, message: str
 ) -> None:
-    asked = tamper("rows: orders", times(1, lambda a, _: half(a, message)))
+    requested = tamper("rows: orders", times(1, lambda a, _: half(a, message)))
     found = run(sandbox, catalog=catalog(orders=None, brands=None))
     assert found.code == 1
     assert "Failed orders: some rows could not be read, and all others were: " in found.log
@@ -91,7 +91,7 @@ def test_row_with_error_fails_alone(
     assert len(rows) == len(wanted) - 1
     assert differences(INTEGRATION, "orders", rows, {key: wanted[key] for key in rows}) == []
     assert not found.output.state.get("bookmarks", {}).get("orders")
-    assert found.summary("orders")["requests"] == len(asked)
+    assert found.summary("orders")["requests"] == len(requested)
     again = run(sandbox, catalog=catalog(orders=None), state=found.output.state)
     assert row_differences(sandbox, INTEGRATION, again.output, "orders") == []
 
@@ -102,12 +102,12 @@ def test_entry_with_error_fails_alone(
 ) -> None:
     lost: list[str] = []
 
-    def change(answer: Record, _: str) -> Record:
-        row = answer["data"]["rows"][3]
+    def change(response: Record, _: str) -> Record:
+        row = response["data"]["rows"][3]
         entry = path[3] if len(path) > 3 else slice(None)
         gone = row["nested"][entry]
         lost.extend(one["id"] for one in (gone if isinstance(gone, list) else [gone]))
-        return {"errors": [error("The moon is full.", "graphql", *path)]} | answer
+        return {"errors": [error("The moon is full.", "graphql", *path)]} | response
 
     tamper("rows: orders", times(1, change))
     found = run(sandbox, catalog=catalog(order_lines=None))
@@ -138,7 +138,7 @@ def test_empty_php_values_are_no_errors(
 
 
 @pytest.mark.parametrize(
-    ("answer", "sentence"),
+    ("response", "message"),
     [
         ({"errors": {}, "data": None}, "the response has neither data nor errors"),
         ({"errors": [], "data": []}, "the response has neither data nor errors"),
@@ -155,14 +155,14 @@ def test_response_without_data_fails_its_stream(
     catalog: Catalogs,
     tamper: Tamper,
     *,
-    answer: Record,
-    sentence: str,
+    response: Record,
+    message: str,
 ) -> None:
-    tamper("rows: orders", lambda *_: answer)
+    tamper("rows: orders", lambda *_: response)
     found = run(sandbox, catalog=catalog(orders=None, brands=None), max_retries=1)
     assert found.code == 1
     assert "Failed orders: " in found.log
-    assert sentence in found.log
+    assert message in found.log
     assert set(found.output.counts) == {"brands"}
 
 
@@ -183,10 +183,10 @@ def test_error_is_classified_by_its_message(
 ) -> None:
     said = error("The moon is full.", "graphql")
     body = {"errors": [said], "extensions": {"complexity": 5, "limit": "internal"}}
-    asked = tamper("rows: orders", lambda *_: body)
+    requested = tamper("rows: orders", lambda *_: body)
     found = run(sandbox, catalog=catalog(orders=None))
     assert "Failed orders: Centra rejects the query (The moon is full)" in found.log
-    assert len(asked) == 1
+    assert len(requested) == 1
 
 
 @pytest.mark.parametrize(
@@ -238,14 +238,14 @@ def test_rate_limit_for_single_row_stops(
     def refuse(*_: object) -> Record:
         raise graphql_api.Refused(429, {"message": "Later."}, headers={"Retry-After": "0"})
 
-    asked = tamper("rows: orders", refuse)
+    requested = tamper("rows: orders", refuse)
     found = run(sandbox, catalog=catalog(orders=None, brands=None), page_size=4, max_retries=1)
     assert found.code == 1
     assert "Stopped: orders: Centra's rate limit is reached" in found.log
-    assert len(asked) == 3 * 2  # for 4 rows, for 2, for 1
+    assert len(requested) == 3 * 2  # for 4 rows, for 2, for 1
 
 
-# --- rows that are none, and values nobody knows ------------------------------------------------
+# --- rows that are none, and unknown values ------------------------------------------------
 
 
 NO_ROWS = [None, False, 5, "row", [], [1]]
@@ -264,11 +264,11 @@ def test_value_that_is_no_row_fails_alone(
     stream: str,
     place: str,
 ) -> None:
-    def change(answer: Record, _: str) -> Record:
-        rows = answer["data"]["rows"]
+    def change(response: Record, _: str) -> Record:
+        rows = response["data"]["rows"]
         found = rows if place == "rows" else rows[3]["nested"]
         found += NO_ROWS
-        return answer
+        return response
 
     tamper("rows: ", times(1, change))
     found = run(sandbox, catalog=catalog(**{stream: None}))
@@ -304,13 +304,13 @@ def test_rows_without_timestamp_are_read(
     """Each page has one, wherever the reading goes on from."""
     left, odd = iter(NO_TIMES), dict[str, object]()
 
-    def change(answer: Record, _: str) -> Record:
-        rows = answer["data"]["rows"]
+    def change(response: Record, _: str) -> Record:
+        rows = response["data"]["rows"]
         if len(rows) > 4 and rows[place]["id"] not in odd:
             odd.update((rows[place]["id"], value) for value in islice(left, 1))
         for row in rows:
             row["updatedAt"] = odd.get(row["id"], row["updatedAt"])
-        return answer
+        return response
 
     tamper("rows: orders", change)
     some = catalog(orders=["updatedAt"], order_lines=["orderUpdatedAt"])
@@ -340,10 +340,10 @@ def test_rows_without_timestamp_are_read(
 def test_unknown_types_are_kept(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper
 ) -> None:
-    def change(answer: Record, _: str) -> Record:
-        for row in answer["data"]["rows"]:
+    def change(response: Record, _: str) -> Record:
+        for row in response["data"]["rows"]:
             row |= {"__typename": "PopUpOrder", "status": "BEAMED_UP"}
-        return answer
+        return response
 
     tamper("rows: orders", change)
     found = run(sandbox, catalog=catalog(orders=None))
@@ -357,7 +357,7 @@ def test_unknown_types_are_kept(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"errors": [error('Cannot query field "remainingQuota" on type "RateLimit".', "graphql")]},
         {"errors": [error("Rate limits need a permission.", "authorization")]},
@@ -369,9 +369,9 @@ def test_unknown_rate_limits_stop_nothing(
     sandbox: Sandbox,
     catalog: Catalogs,
     tamper: Tamper,
-    answer: Record,
+    response: Record,
 ) -> None:
-    tamper("rateLimits", lambda *_: answer)
+    tamper("rateLimits", lambda *_: response)
     found = run(sandbox, catalog=catalog(brands=None))
     assert found.code == 0
     assert "The rate limits are not known. The tap only waits when Centra asks for it" in (
@@ -383,18 +383,18 @@ def test_unknown_rate_limits_stop_nothing(
 def damaged(where: str) -> Change:
     """Damage what the environment says of itself, so that something seems not to be there."""
 
-    def change(answer: Record, _: str) -> Record:
-        types = answer["data"]["__schema"]["types"]
+    def change(response: Record, _: str) -> Record:
+        types = response["data"]["__schema"]["types"]
         (order,) = [one for one in types if one["name"] == "Order"]
         if where == "type":
             types.remove(order)
         elif where == "types":
-            answer["data"]["__schema"] = {}
+            response["data"]["__schema"] = {}
         elif where == "kind":
             order["kind"] = None
         else:
             order[where] = None if where == "fields" else []
-        return answer
+        return response
 
     return change
 
@@ -403,10 +403,10 @@ def damaged(where: str) -> Change:
 def test_damaged_schema_loses_no_stream(
     run: Taps, sandbox: Sandbox, catalog: Catalogs, tamper: Tamper, where: str
 ) -> None:
-    asked = tamper("__schema", times(2, damaged(where)))
+    requested = tamper("__schema", times(2, damaged(where)))
     found = run(sandbox, catalog=catalog(orders=["number"]))
     assert found.code == 0
-    assert len(asked) == 3
+    assert len(requested) == 3
     assert found.output.counts["orders"]
 
 
@@ -452,14 +452,14 @@ def test_interrupted_run_resumes_without_loss(
 ) -> None:
     streams = ("orders", "order_lines", "shipments", "product_sizes", "stock_changes")
     some, environment = catalog(**dict.fromkeys(streams)), environments(variant)
-    answered: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     down = True
 
     def after_two(_: Record, query: str) -> Record | None:
         text = query.partition("rows: ")[2]
-        answered[text] += 1
+        counts[text] += 1
         refused = {"errors": [error("The moon is full.", "graphql")]}
-        return refused if down and answered[text] > 2 else None
+        return refused if down and counts[text] > 2 else None
 
     tamper("rows: ", after_two)
     broken = run(environment, catalog=some, page_size=30)

@@ -151,7 +151,7 @@ def mistakes(whole: GraphQLSchema, name: str, declared: dict[str, Any], path: st
             if kind != KINDS_OF.get(inner.name, "string"):
                 yield f"{path}.{column} is {inner.name} and not {kind}"
             if (inner.name == "DateTimeTz") != ("format" in node) and path.count(".") == 0:
-                yield f"{path}.{column}: is it a moment?"
+                yield f"{path}.{column}: is it a timestamp?"
         else:
             yield from mistakes(whole, inner.name, inside["properties"], f"{path}.{column}")
 
@@ -191,8 +191,8 @@ DOCUMENTED = json.loads((FACTS / "order_api.json").read_text(encoding="utf-8"))
 def test_every_order_api_field_is_a_column(stream: str) -> None:
     facts = DOCUMENTED[stream]
     own = {"readAt"} if stream in {"products", "stock"} else set()
-    asked = {"attributes"}  # only if asked for, in a form that is not documented
-    assert columns(ORDER, stream).keys() - own == {*facts["fields"]} - asked
+    requested = {"attributes"}  # only if requested, in a form that is not documented
+    assert columns(ORDER, stream).keys() - own == {*facts["fields"]} - requested
     kind = KINDS[ORDER][stream]
     assert facts["path"] == f"/{kind.path}"
     assert facts["selector"] == kind.selector
