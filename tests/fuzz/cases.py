@@ -1,16 +1,15 @@
-"""One altered response, two runs, and what must hold after them.
+"""Fuzzes responses: alters one place of one response, and checks two runs of a tap.
 
-`Fuzzer.play(seed)` alters one place of one response of a run that is known to be good, runs the tap
-on it, runs it once more on good responses with the state that the first run left, and lists what is
-wrong:
+`Fuzzer.play(seed)` alters one place of one response of a good run and runs the tap on it. Then it
+runs the tap on good responses with the state of that run. It reports a fault unless
 
-- the run has ended by itself, with 0 or 1, without a traceback and without control characters;
-- what it wrote keeps the contract of `tests.contract`;
-- with 0, every row is there; with 1, what is missing was named, and nothing else is missing;
-- no row is made up, and no row is another one than without the change;
-- after the second run every row is there: no bookmark and no mark has passed one.
+- the run ends by itself with exit code 0 or 1, without a traceback or control characters;
+- the output keeps the contract of `tests.contract`;
+- with exit code 0 every row is there; with 1 the log names every missing row's stream;
+- no row is invented, and no row differs from that of the good run;
+- after the second run every row is there, so no bookmark or change token has passed one.
 
-The altered record itself is excused, with the rows that are made of it.
+The altered record and the rows made from it are exempt.
 """
 
 from __future__ import annotations
@@ -48,19 +47,19 @@ Rows = dict[str, dict["Key", "Record"]]
 """Rows by stream and key."""
 
 SCALE = 0.002
-"""Size of the sandbox's data: as little as has every kind of row."""
+"""Size of the sandbox's data: the smallest that has every kind of row."""
 
 SECONDS = 60
-"""A run takes about one: one that takes this long hangs."""
+"""Time limit of a run, which takes about one second."""
 
-WITHOUT: Final = {
+REQUIRED_ENDPOINTS: Final = {
     "tap-codat": "/companies",
     "tap-cscart": "/version",
     "tap-centra (integration)": "__schema",
 }
-"""The end of the endpoint without which a tap can read nothing, so that it stops the run."""
+"""The end of the endpoint that a tap needs for all streams. If it fails, the tap stops the run."""
 
-GONE: Final = (
+PLACE_REMOVED: Final = (
     LookupError,
     TypeError,
     AttributeError,
@@ -69,7 +68,7 @@ GONE: Final = (
     ArithmeticError,
     msgspec.DecodeError,
 )
-"""How a change fails whose place another one has taken away."""
+"""The errors of a mutation whose place an earlier mutation has removed."""
 
 PARENTS: Final = {
     "order_lines": "orders",
@@ -78,29 +77,29 @@ PARENTS: Final = {
     "product_feature_values": "products",
     "feature_variants": "features",
 }
-"""Streams whose rows come inside of those of another one, which is what fails."""
+"""Streams whose rows are nested in those of another stream, whose partitions fail."""
 
-_SIGNS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _PARTS = re.compile(r"[/?&=]")
 _READ_AT = {"readAt"}
-"""Columns that tell when a row was read."""
+"""Columns with the time at which a row was read."""
 
 
 class Case(NamedTuple):
-    """What was altered, and what is wrong after it."""
+    """An altered response, and the faults of the runs on it."""
 
     request: Request
     mutations: Sequence[Mutation]
     run: Run | None
-    complaints: list[str]
+    faults: list[str]
 
     @override
     def __str__(self) -> str:
-        """Tell it so that it can be looked into."""
+        """Describe the request, the mutations and the faults."""
         places = ", ".join(map(str, self.mutations))
-        what = f"{self.request.endpoint}: {places}\n  {self.request.method} "
-        lines = [f"{what}{self.request.target} {self.request.body.decode()[:200]}"]
-        return "\n  ".join(lines + self.complaints)
+        request = f"{self.request.endpoint}: {places}\n  {self.request.method} "
+        lines = [f"{request}{self.request.target} {self.request.body.decode()[:200]}"]
+        return "\n  ".join(lines + self.faults)
 
 
 class Fuzzer:
@@ -108,7 +107,7 @@ class Fuzzer:
 
     Args:
         tap_under_test: The tap.
-        sandbox: Whom to ask; its data must not change meanwhile.
+        sandbox: The sandbox. Its data must not change between runs.
         folder: Where to write files.
     """
 
@@ -138,25 +137,25 @@ class Fuzzer:
 
     @cached_property
     def _good(self) -> tuple[Rows, list[Request]]:
-        """The rows of a run that meets nothing bad, and its requests."""
+        """The rows and the successful requests of a run on unaltered responses."""
         with self._replay.serving():
             run = self._run()
         assert run.code == 0, run.log
         found = self._replay.recordings.items()
-        asked = sorted(request for request, response in found if response.status == 200)
-        return _rows(run), asked
+        requests = sorted(request for request, response in found if response.status == 200)
+        return _rows(run), requests
 
     @property
     def expected(self) -> int:
-        """How many rows a good run brings."""
+        """The number of rows of a good run."""
         return sum(map(len, self._good[0].values()))
 
     def draw(self, seed: int, places: int = 1) -> tuple[Request, list[Mutation]]:
-        """Draw what to alter.
+        """Draw a request and the mutations of its response.
 
         Args:
-            seed: Decides.
-            places: In how many places of the response.
+            seed: Determines both.
+            places: The number of mutations.
         """
         chance = random.Random(f"{self._tap_under_test} {seed}")  # noqa: S311 - nothing to guard
         requests = self._good[1]
@@ -169,8 +168,8 @@ class Fuzzer:
         """Play a case.
 
         Args:
-            seed: Names it.
-            places: In how many places the response is altered.
+            seed: Determines the request and the mutations.
+            places: The number of mutations.
         """
         request, drawn = self.draw(seed, places)
         return self.alter(request, *drawn)
@@ -179,93 +178,94 @@ class Fuzzer:
         """Alter a response and run the tap twice.
 
         Args:
-            request: Whose.
-            changes: How. Of several, nothing is judged but what must always hold.
+            request: The request whose response to alter.
+            changes: The mutations. With several, missing rows are checked only after the second
+                run, and changed rows not at all.
         """
         good = self._good[0]
         original = altered = self._replay.recordings[request].body
         for change in changes:
-            # What came before may have taken the place away.
-            with contextlib.suppress(*GONE):
+            # An earlier mutation may have removed the place.
+            with contextlib.suppress(*PLACE_REMOVED):
                 altered = change.apply(altered)
         origins = [_Origin(request, change, original) for change in changes]
         try:
             with self._replay.serving(lambda r, body: altered if r == request else body):
                 run = self._run()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, a user would see it
+        except BaseException as error:  # noqa: BLE001 - a user would see any error
             _reraise(error)
             return Case(request, changes, None, [f"the run ended in {error!r}"])
-        complaints = list(_complaints(run))
+        faults = list(_faults(run))
         try:
             first = _rows(run)
             state = run.output.state
         except AssertionError as error:
-            return Case(request, changes, run, [*complaints, f"contract: {str(error)[:900]}"])
+            return Case(request, changes, run, [*faults, f"contract: {str(error)[:900]}"])
         if len(origins) == 1:
-            complaints += self._judge(run, first, *origins)
+            faults += self._judge(run, first, *origins)
         try:
             with self._replay.serving():
                 again = self._run(state)
             second = _rows(again)
         except (Exception, AssertionError) as error:  # noqa: BLE001 - as above
-            complaints.append(f"the run after it ended in {str(error)[:900]!r}")
-            return Case(request, changes, run, complaints)
-        complaints += [f"the run after it: {one}" for one in _complaints(again)]
+            faults.append(f"the run after it ended in {str(error)[:900]!r}")
+            return Case(request, changes, run, faults)
+        faults += [f"the run after it: {one}" for one in _faults(again)]
         if again.code != 0:
             failures = re.findall(r"(?:Failed|Stopped).*", again.log)[:3]
-            complaints.append(f"the run after it ended with {again.code}: {failures}")
+            faults.append(f"the run after it ended with {again.code}: {failures}")
         whole = {name: first.get(name, {}) | second.get(name, {}) for name in good}
         for name, rows in good.items():
             lost = [
                 key
                 for key in rows.keys() - whole[name].keys()
-                if not any(made_of.has(name, key) for made_of in origins)
+                if not any(origin.has(name, key) for origin in origins)
             ]
             if lost:
-                complaints.append(
+                faults.append(
                     f"{name}: {len(lost)} rows are lost for good, such as {lost[0]} "
                     f"(exit {run.code})"
                 )
-        return Case(request, changes, run, complaints)
+        return Case(request, changes, run, faults)
 
-    def _judge(self, run: Run, rows: Rows, made_of: _Origin) -> Iterator[str]:
-        """Compare the rows of an altered run with those of the good one."""
+    def _judge(self, run: Run, rows: Rows, origin: _Origin) -> Iterator[str]:
+        """Compare the rows of a run on an altered response with those of the good run."""
         good = self._good[0]
         if run.code == 1 and not re.search(r"Failed .|Stopped: .", run.log):
-            yield f"exit 1, and nothing is named: {run.log[-600:]!r}"
+            yield f"exit 1, but the log names no failure: {run.log[-600:]!r}"
         stopped = re.search(r"Stopped: .*", run.log)
         if stopped:
-            if not made_of.decides_all(self._tap_under_test):
+            if not origin.decides_all(self._tap_under_test):
                 yield f"the run was stopped: {stopped[0][:300]}"
             return
         for name, wanted in good.items():
             found = rows.get(name, {})
-            missing = [key for key in wanted.keys() - found.keys() if not made_of.has(name, key)]
+            missing = [key for key in wanted.keys() - found.keys() if not origin.has(name, key)]
             failed = _failed(run, name) or _failed(run, PARENTS.get(name, name))
-            if made_of.is_emptied and not found:
+            if origin.is_emptied and not found:
                 missing = []
-            if run.code == 1 and failed and made_of.record is not None:
-                missing = [key for key in missing if not made_of.touches(key)]
-            if missing and not (run.code == 1 and failed and made_of.record is None):
+            if run.code == 1 and failed and origin.record is not None:
+                missing = [key for key in missing if not origin.touches(key)]
+            if missing and not (run.code == 1 and failed and origin.record is None):
                 yield (
                     f"{name}: {len(missing)} of {len(wanted)} rows are missing, such as "
                     f"{missing[0]} (exit {run.code}, {failed} failed)"
                 )
-            made_up = found.keys() - wanted.keys()
-            if len(made_up) > made_of.most(name, wanted):
-                yield f"{name}: {len(made_up)} rows are made up, such as {next(iter(made_up))}"
+            invented = found.keys() - wanted.keys()
+            if len(invented) > origin.most(name, wanted):
+                yield f"{name}: {len(invented)} rows are invented, such as {next(iter(invented))}"
             other = [
                 key
                 for key in wanted.keys() & found.keys()
-                if found[key] != wanted[key] and not made_of.has(name, key)
+                if found[key] != wanted[key] and not origin.has(name, key)
             ]
-            if other and made_of.record is not None:
+            if other and origin.record is not None:
                 changed = [
                     column
                     for column in {**wanted[other[0]], **found[other[0]]}
                     if wanted[other[0]].get(column) != found[other[0]].get(column)
                 ]
-                yield f"{name}: {len(other)} rows are others, such as {other[0]} in {changed}"
+                yield f"{name}: {len(other)} rows differ, such as {other[0]} in {changed}"
 
 
 def fuzz(tap_under_test: TapUnderTest, cases: Iterable[int], folder: Path) -> Outcome:
@@ -273,26 +273,26 @@ def fuzz(tap_under_test: TapUnderTest, cases: Iterable[int], folder: Path) -> Ou
 
     Args:
         tap_under_test: The tap.
-        cases: Their numbers.
+        cases: The numbers of the cases.
         folder: Where to write files.
     """
     outcome = Outcome()
-    with Sandbox(scale=SCALE, api_key=CANARY) as sandbox, _impatient():
+    with Sandbox(scale=SCALE, api_key=CANARY) as sandbox, _without_backoff():
         fuzzer = Fuzzer(tap_under_test, sandbox, folder)
         for number in cases:
             # Every seventh has three places altered.
             case = fuzzer.play(number, 1 if number % 7 else 3)
             outcome.runs += 2
             outcome.expected += fuzzer.expected
-            outcome.expect(not case.complaints, f"case {number}: {case}")
+            outcome.expect(not case.faults, f"case {number}: {case}")
             if case.run is not None:
                 outcome.leaked += leaks(case.run.stdout) + leaks(case.run.log.encode())
     return outcome
 
 
 @contextlib.contextmanager
-def _impatient() -> Iterator[None]:
-    """Have requests repeated at once."""
+def _without_backoff() -> Iterator[None]:
+    """Make retries follow at once."""
     before = http.FIRST_BACKOFF
     http.FIRST_BACKOFF = 0.001
     try:
@@ -302,16 +302,16 @@ def _impatient() -> Iterator[None]:
 
 
 class _Origin:
-    """The record that was altered, and the rows that may be made of it.
+    """The altered record, and the rows that may be made from it.
 
     Args:
-        request: Whose response.
-        mutation: What was done.
-        original: The response before that.
+        request: The request whose response was altered.
+        mutation: The mutation.
+        original: The response before the mutation.
 
     Attributes:
-        record: The record, by its key or index; `None` where none was altered.
-        is_emptied: Whether a list without an envelope is empty: nothing tells that it is wrong.
+        record: The record, by its key or index; `None` if no record was altered.
+        is_emptied: Whether a list without an envelope was emptied. No reader can notice that.
     """
 
     def __init__(self, request: Request, mutation: Mutation, original: bytes) -> None:
@@ -333,33 +333,33 @@ class _Origin:
         self._endpoint = request.endpoint
 
     def decides_all(self, tap_under_test: TapUnderTest) -> bool:
-        """Tell whether nothing can be read without the response."""
-        end = WITHOUT.get(str(tap_under_test))
+        """Whether the tap needs the response for all streams."""
+        end = REQUIRED_ENDPOINTS.get(str(tap_under_test))
         return bool(end and self._endpoint.endswith(end)) and (
             self.record is None or end == "__schema"
         )
 
     def has(self, _stream: str, key: Key) -> bool:
-        """Tell whether a row may be made of the record."""
+        """Whether a row may be made from the record."""
         return self.record is not None and all(str(part) in self._known for part in key)
 
     def touches(self, key: Key) -> bool:
-        """Tell whether a row may hang on the record, such as on that of its company."""
+        """Whether a row may depend on the record, for example on the record of its company."""
         return self.record is not None and any(str(part) in self._own for part in key)
 
     def most(self, stream: str, wanted: Collection[Key]) -> int:
-        """Tell how many rows may be there under other keys."""
+        """Count the rows that may arrive under other keys."""
         return sum(self.has(stream, key) or self.touches(key) for key in wanted)
 
 
 def _is_table(value: Any) -> bool:  # noqa: ANN401 (JSON)
-    """Tell whether an object holds records by their key."""
+    """Whether an object contains records by key."""
     rows = value.values() if isinstance(value, dict) else ()
     return len(rows) > 2 and all(row is None or isinstance(row, dict) for row in rows)
 
 
 def _is_bare(body: bytes) -> bool:
-    """Tell whether a response is a list without an envelope."""
+    """Whether a response is a list without an envelope."""
     value = mutations.decode(body)
     return isinstance(value, list) or _is_table(value)
 
@@ -382,7 +382,10 @@ def _scalars(value: Any) -> Iterator[str]:  # noqa: ANN401 (JSON)
 
 
 def _rows(run: Run) -> Rows:
-    """Arrange what a run brought; columns without a value are left out, for later ones are null."""
+    """Return the rows of a run by stream and key, without columns that are null.
+
+    A record has a null for every column that was created before it, so nulls depend on the order.
+    """
     return {
         name: {
             key: {
@@ -397,20 +400,20 @@ def _rows(run: Run) -> Rows:
 
 
 def _failed(run: Run, stream: str) -> int:
-    """Read from the summary how many of a stream's partitions failed."""
+    """Read the number of failed partitions of a stream from the summary in the log."""
     lines = re.findall(rf"^.*\b{stream} +(?:\d+ +){{3}}(\d+) .*[\d.]+$", run.log, re.MULTILINE)
     return int(lines[-1]) if lines else 0
 
 
-def _complaints(run: Run) -> Iterator[str]:
-    """List what no run may do."""
+def _faults(run: Run) -> Iterator[str]:
+    """List the faults that no run may have."""
     if run.code not in (0, 1):
         yield f"exit {run.code}"
     if "unhandled error" in run.log or "unexpected error in the tap" in run.log:
-        yield "the run ended in an error that nobody foresaw"
+        yield "the run ended with an unexpected error"
     if "Traceback" in run.log:
         yield f"traceback: {run.log[run.log.index('Traceback') :][-900:]!r}"
-    strange = _SIGNS.search(run.log)
+    strange = _CONTROL_CHARACTERS.search(run.log)
     if strange:
         yield f"{strange[0]!r} in the log: {run.log[max(strange.start() - 80, 0) :][:160]!r}"
 
@@ -422,7 +425,7 @@ def _reraise(error: BaseException) -> None:
 
 @contextlib.contextmanager
 def _limited() -> Iterator[None]:
-    """End a run that hangs."""
+    """End a run that exceeds the time limit."""
 
     def ring(*_: object) -> None:
         msg = f"it had not ended after {SECONDS} s"

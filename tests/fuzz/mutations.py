@@ -1,7 +1,7 @@
 """Ways to alter one place of a JSON document, as hostile or careless servers do.
 
-A place is a path of keys and indices. Some changes cannot be made in a decoded document, such as a
-key that comes twice: a text of its own stands there until the document is encoded.
+A place is a path of keys and indices. A decoded document cannot hold some changes, such as a key
+that occurs twice: a placeholder stands for them until the document is encoded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Path = tuple[str | int, ...]
 decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
-_STAND_IN: Final = "stands in for what no document holds"
+_PLACEHOLDER: Final = "stands in for what no document holds"
 
 VALUES: Final[dict[str, bytes]] = {
     "null": b"null",
@@ -57,7 +57,7 @@ VALUES: Final[dict[str, bytes]] = {
     "deep list": b"[" * 3000 + b"]" * 3000,
     "deep object": b'{"a":' * 600 + b"1" + b"}" * 600,
 }
-"""What takes the place of a value."""
+"""Replacements for a value."""
 
 BODIES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "BOM in front": lambda body: b"\xef\xbb\xbf" + body,
@@ -79,7 +79,7 @@ BODIES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "not UTF-8": lambda body: body.replace(b'"', b'"\xff', 3),
     "twice": lambda body: body + body,
 }
-"""What becomes of a whole body."""
+"""Changes to a whole body."""
 
 STRUCTURE: Final = (
     "missing",
@@ -89,14 +89,14 @@ STRUCTURE: Final = (
     "entry gone",
     "unknown key",
 )
-"""What is done to a key of an object or an entry of a list."""
+"""Changes to a key of an object or an entry of a list."""
 
 
 class Mutation(NamedTuple):
-    """One change of one place.
+    """One change in one place.
 
     Attributes:
-        kind: What is done.
+        kind: The kind of change, such as a key of `VALUES`.
         path: The place; empty for the whole body.
     """
 
@@ -108,10 +108,10 @@ class Mutation(NamedTuple):
         return f"{self.kind} at {'.'.join(map(str, self.path)) or 'the whole body'}"
 
     def apply(self, body: bytes) -> bytes:
-        """Make the altered body.
+        """Return the altered body.
 
         Args:
-            body: A JSON document in which the path leads somewhere.
+            body: A JSON document that has the path.
         """
         if not self.path:
             return BODIES[self.kind](body)
@@ -122,7 +122,7 @@ class Mutation(NamedTuple):
             parent = parent[step]
         value, raw = parent[last], b""
         if self.kind in VALUES:
-            parent[last], raw = _STAND_IN, VALUES[self.kind]
+            parent[last], raw = _PLACEHOLDER, VALUES[self.kind]
         elif self.kind in ("missing", "entry gone"):
             del parent[last]
         elif self.kind == "entry twice":
@@ -134,19 +134,19 @@ class Mutation(NamedTuple):
         elif self.kind == "unknown key":
             parent['unheard-of "field"'] = {"a": [1, None]}
         else:
-            parent[last] = _STAND_IN
+            parent[last] = _PLACEHOLDER
             raw = b"null,%b:%b" % (_encode(last), _encode(value))
-        return _encode(document).replace(_encode(_STAND_IN), raw)
+        return _encode(document).replace(_encode(_PLACEHOLDER), raw)
 
 
 def places(body: bytes) -> dict[str, list[Path]]:
-    """List the places of a document, those of one template together.
+    """List the places of a document, grouped by template.
 
     Args:
         body: A JSON document.
 
     Returns:
-        Paths by template, in which an index or an id is `*`.
+        Paths by template: the path with `*` for each index and id.
     """
     found: dict[str, list[Path]] = {}
     for path in _walk(decode(body), ()):
@@ -171,7 +171,7 @@ def _walk(value: Any, path: Path) -> Iterator[Path]:  # noqa: ANN401 (JSON)
 
 
 def kinds_for(path: Path) -> tuple[str, ...]:
-    """List what can be done to a place."""
+    """List the kinds of mutations that a place allows."""
     if not path:
         return tuple(BODIES)
     entry = isinstance(path[-1], int)
@@ -183,8 +183,8 @@ def draw(random: Random, body: bytes) -> Mutation:
     """Draw a mutation, near the root as often as within a record.
 
     Args:
-        random: Decides.
-        body: The document it is for.
+        random: The source of chance.
+        body: The document to alter.
     """
     try:
         by_template = places(body)

@@ -1,8 +1,8 @@
-"""Stands between a tap and the sandbox: keeps each response, and alters those it is told to.
+"""Records the sandbox's responses to a tap, and serves them again, unaltered or altered.
 
-A run against the sandbox is recorded once; later runs are served from memory, which makes a run
-cheap enough for thousands. What was never recorded, such as a smaller page after a failure, still
-goes to the sandbox. Everything above the socket is the tap's own: sessions, decoding, retries.
+The first run is recorded. Later runs are served from memory, so they are cheap enough for
+thousands. A request that was never recorded, such as one for a smaller page after a failure, still
+goes to the sandbox. Everything above the socket is the tap's: sessions, decoding, retries.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _ID = re.compile(r"(?<=/)(?:\d+|[^/]*\d[^/]{7,})(?=/|$)")
 """A segment of a path that is an id: a number, or something long with a digit in it."""
 _ROOT = re.compile(r"__typename\s+(?:\w+:\s*)?(\w+)")
-"""The first field of a GraphQL query, behind the one that marks it."""
+"""The first field of a GraphQL query after its marker."""
 
 
 class Request(NamedTuple):
-    """A request, as far as it decides the response."""
+    """The parts of a request that determine the response."""
 
     method: str
     target: str
@@ -38,7 +38,7 @@ class Request(NamedTuple):
 
     @property
     def endpoint(self) -> str:
-        """Name what is requested, without ids and parameters."""
+        """The path without ids and parameters, and the root field of a GraphQL query."""
         path = _ID.sub("*", urlsplit(self.target).path)
         root = _ROOT.search(self.body.decode().replace("\\n", "\n"))
         return f"{path} {root[1]}" if root else path
@@ -56,8 +56,8 @@ class Replay:
     """The responses of one sandbox.
 
     Attributes:
-        recordings: Every response so far, by request, in the order of the first time.
-        served: Requests of the last run that were served an altered response.
+        recordings: Every response so far, by request, in the order of the first requests.
+        served: The requests of the last run that received an altered response.
     """
 
     def __init__(self) -> None:
@@ -66,10 +66,10 @@ class Replay:
 
     @contextlib.contextmanager
     def serving(self, alter: Alter = lambda _, body: body) -> Iterator[None]:
-        """Serve what is recorded to every session of this process.
+        """Serve the recorded responses to every session of this process.
 
         Args:
-            alter: Makes the body to serve of a request and its recorded body.
+            alter: Returns the body to serve for a request and its recorded body.
         """
         self.served = []
         send = HTTPAdapter.send

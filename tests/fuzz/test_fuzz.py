@@ -1,4 +1,4 @@
-"""A response that is odd in one place costs nothing but that place."""
+"""A response altered in one place loses no row from any other place."""
 
 from __future__ import annotations
 
