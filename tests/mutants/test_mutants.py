@@ -1,4 +1,4 @@
-"""The list of mutants fits the product, and the page of promises fits the list."""
+"""Each mutant applies to the product, and docs/reliability.md lists the tests that kill them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 PROMISED = re.findall(r"^\| ([^|]+) \| `(tests/[\w/]+\.py::test_\w+)` \|$", PAGE, re.MULTILINE)
-"""Each promise of the page with its test."""
+"""The promises of the page, each with its test."""
 
-each_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
+for_each_mutant = pytest.mark.parametrize(
+    "mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS]
+)
 
 
 @cache
-def names_in(file: str) -> set[str]:
-    """The names of the tests of a file."""
+def functions_in(file: str) -> set[str]:
+    """Collect the names of the functions in a test file."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
-def bare(mutant: Mutant) -> str:
-    """A mutant's test without its case."""
+def without_case(mutant: Mutant) -> str:
+    """Return the id of a mutant's test without its case."""
     return mutant.test.partition("[")[0]
 
 
@@ -39,29 +41,29 @@ def test_mutant_names_are_unique() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
 
-@each_mutant
+@for_each_mutant
 def test_replaced_line_occurs_once(mutant: Mutant) -> None:
     text = (ROOT / mutant.file).read_text(encoding="utf-8")
-    assert text.count(mutant.old) == 1, "the line has changed: change the mutant with it"
+    assert text.count(mutant.old) == 1, "the product has changed: adapt the mutant"
     assert mutant.new != mutant.old
     compile(text.replace(mutant.old, mutant.new), mutant.file, "exec")
 
 
-@each_mutant
+@for_each_mutant
 def test_killing_test_exists(mutant: Mutant) -> None:
-    file, _, name = bare(mutant).partition("::")
-    assert name in names_in(file)
+    file, _, name = without_case(mutant).partition("::")
+    assert name in functions_in(file)
 
 
 @pytest.mark.parametrize(("promise", "test"), PROMISED)
 def test_promised_test_kills_a_mutant(promise: str, test: str) -> None:
     file, _, name = test.partition("::")
-    assert name in names_in(file), promise
-    assert test in {bare(mutant) for mutant in MUTANTS}, promise
+    assert name in functions_in(file), promise
+    assert test in {without_case(mutant) for mutant in MUTANTS}, promise
 
 
 def test_page_lists_every_killing_test() -> None:
-    assert {bare(mutant) for mutant in MUTANTS} == {test for _, test in PROMISED}
+    assert {without_case(mutant) for mutant in MUTANTS} == {test for _, test in PROMISED}
 
 
 def test_every_section_has_promises() -> None:
