@@ -1,8 +1,8 @@
-"""What a CS-Cart store does to values, beyond what schemas say: the rules of `Normalizer`.
+"""The rules of CS-Cart for `Normalizer`: what its values mean, beyond their schemas.
 
-A store sends what its database holds, and a database knows only texts. So a number arrives as text
-or as a number, a flag as `"Y"`, a timestamp as unix seconds, an empty object as `[]`, and a list of
-rows as an object keyed by id. The column's schema says which form each takes:
+A store sends what its database returns, which is text. So a number arrives as text or as a number,
+a flag as `"Y"`, a timestamp as unix seconds, an empty object as `[]`, and a list of rows as an
+object keyed by id. The column's schema decides which form each takes:
 
 | Declared as | The store sends | Emitted |
 | --- | --- | --- |
@@ -14,12 +14,12 @@ rows as an object keyed by id. The column's schema says which form each takes:
 | object | an object, `[]` if empty | the object, `{}` |
 | array, in `KEYED` | an object keyed by id, `[]` if empty | a list of objects with their id |
 
-An empty text stands for null in the first four. Every other value stays as it came: texts,
-PHP-serialized ones among them, and what is not of the form it should have; nothing is guessed.
+An empty text stands for null in the first four. Every other value stays as it was sent: texts,
+including PHP-serialized text, and values that do not have the declared form. Nothing is guessed.
 
-A store uses a field's name for one thing wherever it stands. So a field that a stream's schema does
-not declare, such as one of an add-on inside of a product, takes the form that the schemas of other
-streams declare for its name.
+In a store, a field name means the same everywhere. So a field that the schema of a stream does not
+declare, such as one of an add-on inside a product, takes the form that the schemas of other streams
+declare for its name.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ if t.TYPE_CHECKING:
     from commerce_taps.records.normalize import Normalize
 
 OPAQUE: t.Final = frozenset({"payment_info", "processor_params", "properties"})
-"""Objects in which gateways and blocks keep what is theirs. One that is a PHP-serialized text stays
-one."""
+"""Objects with the data of payment gateways and blocks, whose fields stay as they were sent. One
+that is PHP-serialized text stays text."""
 
 NESTED_TIMESTAMPS: t.Final = frozenset({"reply_timestamp"})
-"""Timestamps that stand inside of objects only, where schemas declare no format."""
+"""Timestamps that occur only inside objects, where schemas declare no format."""
 
 DECLARED_ONLY: t.Final = frozenset({"A", "P", "id", "message", "product"})
-"""Names that mean something else in each place: what no schema declares there stays as it came."""
+"""Names with another meaning in each place: what no schema declares there stays as it was sent."""
 
 UNDECLARED: t.Final[Mapping[str, Schema]] = {"stored_price": {"type": "boolean"}}
-"""Fields that no schema declares: they stand inside of `extra`, which is open."""
+"""Fields that no schema declares, because they are inside `extra`, an open object."""
 
 KEYED: t.Final[Mapping[str, tuple[str, ...]]] = {
     "combination": ("option_id", "variant_id"),
@@ -73,14 +73,14 @@ KEYED: t.Final[Mapping[str, tuple[str, ...]]] = {
     "variants": ("variant_id",),
     "variation_features": ("feature_id",),
 }
-"""Lists that come as objects keyed by id: what the key is called, and where the values are no
-objects, what those are."""
+"""Lists that are sent as objects keyed by id: the name for the key and, where the values are not
+objects, the name for the value."""
 
 KEYED_OF_STREAM: t.Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "orders": {"products": ("item_id",)},
     "shipments": {"products": ("item_id", "amount")},
 }
-"""The same for names that stand for such a list in one stream only."""
+"""The same, for names that are such a list in one stream only."""
 
 _FLAGS: t.Final[Mapping[str, bool | None]] = {"Y": True, "N": False, "": None}
 _NO_DATE: t.Final = re.compile(r"0000-00-00([ T]00:00:00)?Z?", re.ASCII)
@@ -145,7 +145,7 @@ def _timestamp_names() -> frozenset[str]:
 
 @cache
 def _fields_by_name() -> dict[str, Schema]:
-    """Gather a schema for each name. Where schemas differ, a text says the least."""
+    """Gather a schema for each name. Where schemas differ, a text counts least."""
     found: dict[str, Schema] = {**UNDECLARED}
     for name, one in _declared_fields():
         is_text = kinds(one) == ["string"] and name not in _timestamp_names()
@@ -154,7 +154,7 @@ def _fields_by_name() -> dict[str, Schema]:
     return found
 
 
-# --- what each kind becomes ---------------------------------------------------------------------
+# --- rules for each type ------------------------------------------------------------------------
 
 
 def _flag(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
@@ -184,7 +184,7 @@ def _object(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
 
 
 def _keyed_list(value: t.Any, names: tuple[str, ...]) -> t.Any:  # noqa: ANN401 (JSON)
-    if value is False:  # what PHP makes of an empty column that should hold a list
+    if value is False:  # PHP's value for an empty column that should hold a list
         return None
     if value.__class__ is not dict:
         return value

@@ -91,7 +91,7 @@ INVALID = {
 
 
 @pytest.mark.parametrize("name", INVALID)
-def test_mistake_ends_in_one_message(run: Taps, sandbox: Sandbox, name: str) -> None:
+def test_invalid_setting_ends_in_one_message(run: Taps, sandbox: Sandbox, name: str) -> None:
     case = INVALID[name]
     html = "<html><title>Shop</title><body>Welcome</body></html>"
     if name == "a web page":  # the sandbox has no such folder, so this stands for the whole store
@@ -102,8 +102,8 @@ def test_mistake_ends_in_one_message(run: Taps, sandbox: Sandbox, name: str) -> 
         if name != "a web page"
     }
     ended = run(sandbox, **settings)
-    output_lines = [line for line in ended.log.splitlines() if re.search(case.message, line)]
-    assert output_lines, ended.log[-2000:]
+    lines = [line for line in ended.log.splitlines() if re.search(case.message, line)]
+    assert lines, ended.log[-2000:]
     assert ended.code == 1
     assert "Traceback" not in ended.log
     assert b'"RECORD"' not in ended.stdout
@@ -172,19 +172,26 @@ def test_discovery_with_invalid_company_fails(run: Taps, store: dict[str, str]) 
     assert "Setting `company_ids`: 'a' is not a number that an id can be." in ended.log
 
 
-def test_discovery_with_store_finds_its_columns(run: Taps, sandbox: Sandbox) -> None:
-    ended = in_process(TapCSCart, *run.arguments(config=settings_for(sandbox)), "--discover")
+@pytest.mark.parametrize("companies", [{}, {"company_ids": ["1"]}], ids=["store", "company"])
+def test_discovery_with_store_finds_its_columns(
+    run: Taps, sandbox: Sandbox, companies: Record
+) -> None:
+    settings = settings_for(sandbox) | companies
+    ended = in_process(TapCSCart, *run.arguments(config=settings), "--discover")
     assert ended.code == 0
     streams = {one["tap_stream_id"]: one for one in json.loads(ended.stdout)["streams"]}
+    columns = streams["products"]["schema"]["properties"]
+    assert ("read_company_id" in columns) == bool(companies)
+    assert ("read_company_id" in streams["products"]["key_properties"]) == bool(companies)
     for stream in ("products", "orders", "users"):
         assert streams[stream]["schema"]["properties"]["erp_code"]["type"] == ["string", "null"]
         assert ["properties", "erp_code"] in [
             one["breadcrumb"] for one in streams[stream]["metadata"]
         ]
-    assert streams["products"]["schema"]["properties"]["price"]["type"] == ["number", "null"]
+    assert columns["price"]["type"] == ["number", "null"]
     sizes = {one.query.get("items_per_page") for one in sandbox.requests}
     assert sizes <= {"1", "10", "1000", None}
-    again = run(sandbox, catalog=json.loads(ended.stdout))
+    again = run(sandbox, catalog=json.loads(ended.stdout), **companies)
     assert [len(sent) for sent in again.output.schemas.values()] == [1] * len(again.output.schemas)
 
 
@@ -209,14 +216,11 @@ def test_discovery_of_wrong_address_requests_once(run: Taps, sandbox: Sandbox) -
 
 def test_test_reports_key_and_streams(run: Taps, stores: Callable[..., Sandbox]) -> None:
     ended = in_process(TapCSCart, *run.arguments(config=settings_for(stores())), "--test")
-    output_lines = ended.stdout.decode()
+    lines = ended.stdout.decode()
     assert ended.code == 0
-    assert (
-        "The key is accepted. The store: API 2.0, CS-Cart with 2 storefronts, languages"
-        in output_lines
-    )
+    assert "The key is accepted. The store: API 2.0, CS-Cart with 2 storefronts, languages" in lines
     for stream in KINDS:
-        assert re.search(rf"^{stream} +(reachable|comes with)", output_lines, re.MULTILINE), stream
+        assert re.search(rf"^{stream} +(reachable|comes with)", lines, re.MULTILINE), stream
 
 
 # --- languages and companies --------------------------------------------------------------------
