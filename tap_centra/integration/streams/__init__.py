@@ -1,8 +1,8 @@
-"""The streams of the Integration API, a module for each thing they are about.
+"""The streams of the Integration API, a module for each subject.
 
 Root fields and filters are those of Centra's reference of the Integration API and of its examples.
-Some root fields follow its naming convention only; whether an environment has them is seen when it
-is looked at.
+A few root fields only follow its naming convention. The schema of the environment shows at run time
+whether it has them.
 """
 
 from __future__ import annotations
