@@ -115,13 +115,13 @@ def parse_collection(raw: Raw | bytes) -> list[Raw]:
     return list(rows.values()) if isinstance(rows, dict) else rows
 
 
-def parse_list(body: bytes, key: str, *, bare: bool = False) -> ListResponse:
+def parse_list(body: bytes, selector: str, *, bare: bool = False) -> ListResponse:
     """Parse a page of a list.
 
     Args:
-        body: An object with the rows under the key, and what the store reports of them under
+        body: An object with the rows under `selector`, and what the store reports of them under
             `params`.
-        key: Where the rows are; "" where there is no envelope.
+        selector: The member with the rows; "" where there is no envelope.
         bare: Whether rows without an envelope are valid too, as in version 1.0 of the API. In other
             versions they would be a fragment of something else.
 
@@ -132,15 +132,15 @@ def parse_list(body: bytes, key: str, *, bare: bool = False) -> ListResponse:
         InvalidResponse: The body is not such a list.
         ErrorResponse: The body is empty.
     """
-    if not key:
+    if not selector:
         return ListResponse(parse_collection(body))
     envelope = decode_body(body, _LIST_OR_OBJECT if bare else dict[str, Raw])
     if isinstance(envelope, list):
         return ListResponse(envelope)
-    if key not in envelope and bare:
+    if selector not in envelope and bare:
         return ListResponse(list(envelope.values()))
-    if key not in envelope:
-        msg = f"the response has no `{key}`; it begins with {first_words(body, tags=False)!r}"
+    if selector not in envelope:
+        msg = f"the response has no `{selector}`; it begins with {first_words(body, tags=False)!r}"
         raise InvalidResponse(msg)
     try:
         params = decode(envelope.get("params", b"{}"))
@@ -150,7 +150,7 @@ def parse_list(body: bytes, key: str, *, bare: bool = False) -> ListResponse:
     if not isinstance(params, dict):  # empty, it is an array
         params = {}
     return ListResponse(
-        parse_collection(envelope[key]),
+        parse_collection(envelope[selector]),
         _whole(params.get("page")),
         _whole(params.get("total_items")),
         params,
@@ -163,14 +163,14 @@ def _whole(value: object) -> int | None:
     return int(_WHOLE.sub(r"\1", text)) if _WHOLE.fullmatch(text) else None
 
 
-def parse_reviews(body: bytes, key: str) -> ListResponse:
+def parse_reviews(body: bytes, selector: str) -> ListResponse:
     """Parse a page of reviews: the list is a pair of the reviews, keyed by id, and `params`.
 
     A plain list is accepted too: the pair looks like a mistake that a release may correct.
 
     Args:
         body: The body of the response.
-        key: Where the pair is.
+        selector: The member with the pair.
 
     Returns:
         The page.
@@ -179,7 +179,7 @@ def parse_reviews(body: bytes, key: str) -> ListResponse:
         InvalidResponse: The body is not such a list.
         ErrorResponse: The body is empty.
     """
-    response = parse_list(body, key)
+    response = parse_list(body, selector)
     if len(response.records) == 2:  # noqa: PLR2004 - a pair
         params = decode_object(response.records[1])
         if "total_items" in params:

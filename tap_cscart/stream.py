@@ -87,7 +87,7 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
     path: str
     """Path below the API's address."""
 
-    key: t.ClassVar[str | None] = None
+    selector: t.ClassVar[str | None] = None
     """Where in the envelope the rows are, if not under the path; "" where there is no envelope."""
 
     privilege: t.ClassVar[str]
@@ -99,7 +99,7 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
     version: t.ClassVar[str] = ""
     """The version of the API it belongs to, if not the one of the settings."""
 
-    size: t.ClassVar[int] = 250
+    default_page_size: t.ClassVar[int] = 250
     """Rows to request per page, unless `page_size` is set."""
 
     single_page: t.ClassVar[bool] = False
@@ -154,7 +154,8 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
 
     def parse_list(self, body: bytes) -> ListResponse:
         """Parse the body of a page; its rows stay as they were sent."""
-        return parse_list(body, self.path if self.key is None else self.key, bare=self.is_bare)
+        selector = self.path if self.selector is None else self.selector
+        return parse_list(body, selector, bare=self.is_bare)
 
     def enrich(self, context: Context | None, rows: Page) -> Page:
         """Add to new rows what the list does not contain."""
@@ -204,7 +205,9 @@ class CSCartStream(HTTPStream[CSCartApi], abc.ABC):
     @property
     def page_size(self) -> int:
         """Rows to request per page."""
-        return SAMPLE_SIZE if self.api.sampling else int(self.config.get("page_size", self.size))
+        if self.api.sampling:
+            return SAMPLE_SIZE
+        return int(self.config.get("page_size", self.default_page_size))
 
     def request(
         self,

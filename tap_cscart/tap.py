@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
     from tap_cscart.stream import CSCartStream
 
-REQUIRED: t.Final = ("store_url", "email", "api_key")
+REQUIRED_SETTINGS: t.Final = ("store_url", "email", "api_key")
 
 LIST_SETTINGS: t.Final = {
     "company_ids": ("[0-9]{1,18}", "a number that an id can be"),
@@ -30,7 +30,7 @@ LIST_SETTINGS: t.Final = {
 }
 """Settings that are lists: the form each entry has, as a regular expression and in words."""
 
-OWN: t.Final = (
+OWN_SETTINGS: t.Final = (
     th.Property(
         "store_url",
         th.StringType,
@@ -121,7 +121,7 @@ class TapCSCart(HTTPTap):
 
     name = "tap-cscart"
     config_jsonschema = th.PropertiesList(
-        *OWN, *(one for one in COMMON if one.name != "page_size")
+        *OWN_SETTINGS, *(one for one in COMMON if one.name != "page_size")
     ).to_dict()
 
     def __init__(
@@ -147,7 +147,7 @@ class TapCSCart(HTTPTap):
             "email": "the e-mail of the account whose key it is",
             "api_key": "the key from the account's tab API access",
         }
-        for name in REQUIRED:
+        for name in REQUIRED_SETTINGS:
             if name not in config:
                 yield f"Setting `{name}` is missing: give {hints[name]}."
         if "store_url" in config:
@@ -185,7 +185,7 @@ class TapCSCart(HTTPTap):
                 validate_config=False,
                 setup_mapper=False,
             ).config
-            if all(known.get(name) for name in REQUIRED):
+            if all(known.get(name) for name in REQUIRED_SETTINGS):
                 sampled = cls._configured(given, setup_mapper=False).sample()
                 cls._configured(given, setup_mapper=False, sampled=sampled).run_discovery()
                 ctx.exit()

@@ -70,7 +70,7 @@ class Products(CSCartStream):
     primary_keys = ("product_id",)
     replication_key = "updated_timestamp"
     privilege = "view_catalog"
-    size = 100
+    default_page_size = 100
     sort_by = "updated_timestamp"
     required_lookups = ("products",)
     detail_columns = (
@@ -124,7 +124,7 @@ class MasterProducts(Products):
 
     name = "master_products"
     path = "master_products"
-    key = "products"
+    selector = "products"
     add_on = "master_products"
     selected_by_default = False
 
@@ -156,9 +156,9 @@ class ProductFeatureValues(CSCartStream):
 class PerProductStream(CSCartStream, abc.ABC):
     """A list that is requested for each product with options; other products have no rows in it."""
 
-    key = ""
+    selector = ""
     privilege = Products.privilege
-    size = Products.size
+    default_page_size = Products.default_page_size
     selected_by_default = False
     cost = "one request per product"
     adds_product: t.ClassVar[str] = ""
@@ -237,7 +237,7 @@ class ProductVariationGroups(CSCartStream):
 
     name = "product_variation_groups"
     path = "product_variations_groups"
-    key = "groups"
+    selector = "groups"
     primary_keys = ("id",)
     replication_key = "updated_at"
     privilege = "view_catalog"

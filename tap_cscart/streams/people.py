@@ -76,7 +76,7 @@ class Usergroups(CSCartStream):
 
     name = "usergroups"
     path = "usergroups"
-    key = ""
+    selector = ""
     primary_keys = ("usergroup_id",)
     privilege = "view_usergroups"
     per_company = False

@@ -58,7 +58,7 @@ class Orders(CSCartStream):
     primary_keys = ("order_id",)
     replication_key = "updated_at"  # before 4.12 there is none: see `prepare`
     privilege = "view_orders"
-    size = 100
+    default_page_size = 100
     sort_by = "order_id"
     required_lookups = ("orders",)
     secret_columns = (

@@ -168,7 +168,7 @@ class Blocks(CSCartStream):
 
     name = "blocks"
     path = "blocks"
-    key = ""
+    selector = ""
     primary_keys = ("block_id",)
     privilege = "edit_blocks"
     selected_by_default = False
@@ -216,7 +216,7 @@ class Currencies(CSCartStream):
 
     name = "currencies"
     path = "sra_currencies"
-    key = "currencies"
+    selector = "currencies"
     version = "4.0"
     primary_keys = ("currency_code",)
     privilege = "view_catalog"
