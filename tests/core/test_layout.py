@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ IMPORTS = {
     name: {one if one in MODULES else one.rpartition(".")[0] for one in imported(file)}
     for name, file in MODULES.items()
 }
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    graph = {name: found & MODULES.keys() - {name} for name, found in IMPORTS.items()}
+    assert len(graph) > 80
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("package", PACKAGES)
