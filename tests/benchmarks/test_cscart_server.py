@@ -92,7 +92,7 @@ def test_orders_selected_by_id_are_same_orders(bulk: Store) -> None:
     found = [
         {name: row[name] for name in ("order_id", "email", "total")} for row in plain["orders"]
     ]
-    assert found == shared[::-1]  # unless told otherwise, the store begins with the latest
+    assert found == shared[::-1]  # by default, the store begins with the latest
 
 
 def test_orders_selected_by_date_are_later_ones(bulk: Store) -> None:

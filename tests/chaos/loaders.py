@@ -105,10 +105,10 @@ def compare_tables(
         connection.execute(f"SET schema = '{tap_under_test.package}'")
         there = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
         for stream in {*streams, *(there & tap_under_test.streams.keys())}:
-            table = e2e._read(connection, stream) if stream in there else {}
+            table = e2e.read_table(connection, stream) if stream in there else {}
             wanted = e2e.expected(sandbox, stream, table)
-            outcome.compare(_kept(table), _kept(wanted))
+            outcome.compare(_normalize(table), _normalize(wanted))
 
 
-def _kept(rows: dict[Key, Record]) -> dict[Key, Record]:
-    return {key: e2e.kept(row) for key, row in rows.items()}
+def _normalize(rows: dict[Key, Record]) -> dict[Key, Record]:
+    return {key: e2e.normalize_row(row) for key, row in rows.items()}

@@ -13,7 +13,7 @@ from commerce_sandbox import Sandbox
 from tests.chaos.harness import Outcome, leaks
 from tests.chaos.loaders import compare_tables
 from tests.chaos.tap_under_test import CANARY
-from tests.e2e.support import Pipeline, alone
+from tests.e2e.support import Pipeline, exclusive_job
 from tests.processes import ROOT, listen
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _run(
     program, *command, _ = pipeline.command()
     pipeline.sandbox.clear_requests()
     with (
-        alone(),
+        exclusive_job(),
         subprocess.Popen(
             [program, level, *command, *arguments],
             cwd=ROOT,

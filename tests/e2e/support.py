@@ -1,7 +1,7 @@
-"""Real Meltano runs: the repository's own project, its tap and its loader, into a file of the test.
+"""Runs the repository's own Meltano project: a tap and a loader, into a file of the test.
 
-Meltano installs them once, into the project's `.meltano` folder, where `make demo` finds them too.
-Its state is kept apart, in a database that lasts as long as the tests.
+Meltano installs the plugins once into the project's `.meltano` folder, which `make demo` uses too.
+Its state is in a database of the test.
 """
 
 from __future__ import annotations
@@ -32,26 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from commerce_sandbox import Sandbox
-
-
 Record = dict[str, Any]
-
-
 Key = tuple[Any, ...]
-
-
 Table = dict[Key, Record]
-
-
 ROOT = Path(__file__).parents[2]
-
-
 BIN = Path(sys.executable).parent
-
-
 SCHEMA = "tap_codat"
-
-
 KEYS = {
     str(vars(kind)["name"]): [key.lower() for key in cast("Sequence[str]", kind.primary_keys)]
     for kind in STREAMS
@@ -68,13 +54,17 @@ def install() -> None:
     with FileLock(folder / "tests.lock"):
         if not (done.exists() and done.read_text() == run):
             subprocess.run(
-                [BIN / "meltano", "install"], cwd=ROOT, env=_environment(), check=True, timeout=300
+                [BIN / "meltano", "install"],
+                cwd=ROOT,
+                env=tool_environment(),
+                check=True,
+                timeout=300,
             )
             done.write_text(run)
 
 
-def alone() -> BaseFileLock:
-    """Keep other processes from running a job meanwhile.
+def exclusive_job() -> BaseFileLock:
+    """Return the lock that keeps other processes from running a job at the same time.
 
     Meltano has one folder of run files for each plugin, so two jobs at once would write the same
     catalog of a tap, or the same logging configuration of a loader.
@@ -82,7 +72,7 @@ def alone() -> BaseFileLock:
     return FileLock(ROOT / ".meltano" / "tests.job.lock")
 
 
-def _environment() -> dict[str, str]:
+def tool_environment() -> dict[str, str]:
     path = os.pathsep.join([str(BIN), str(ROOT / ".tools" / "bin"), os.environ["PATH"]])
     return os.environ | {"PATH": path}
 
@@ -92,10 +82,10 @@ class Pipeline:
     """The project's job, from a sandbox into a DuckDB file.
 
     Attributes:
-        sandbox: Whom the tap asks.
+        sandbox: The sandbox that the tap reads.
         database: The file.
-        state: The file in which Meltano keeps its state.
-        loaded: How many rows of each stream the last run loaded.
+        state: The database of Meltano's state.
+        loaded: The number of rows of each stream that the last run loaded.
     """
 
     sandbox: Sandbox
@@ -111,7 +101,7 @@ class Pipeline:
             variables: Variables of the environment.
         """
         command = self.command(*options)
-        with alone():
+        with exclusive_job():
             ran = subprocess.run(
                 command,
                 cwd=ROOT,
@@ -129,7 +119,7 @@ class Pipeline:
             self.loaded[stream] += int(rows)
 
     def command(self, *options: str) -> list[str]:
-        """Give the command line of a run of the job."""
+        """Return the command line of a run of the job."""
         install()
         return [
             *(str(BIN / "meltano"), f"--env-file={os.devnull}", "--environment=sandbox"),
@@ -143,27 +133,27 @@ class Pipeline:
         project = {
             "MELTANO_DATABASE_URI": f"sqlite:///{self.state}",
             "TARGET_DUCKDB_FILEPATH": str(self.database),
-            # What is compared with the whole truth has to be whole.
+            # The tables are compared with all columns of the sandbox.
             "TAP_CODAT_INCLUDE_SECRETS": json.dumps(secrets_of(STREAMS)),
             "TAP_CENTRA_INCLUDE_SECRETS": json.dumps(secrets_of(CENTRA)),
         }
-        return _environment() | project | self.sandbox.environment
+        return tool_environment() | project | self.sandbox.environment
 
     def execute(self, statement: str) -> None:
-        """Change the file behind the loader's back."""
+        """Execute a statement in the file without the loader."""
         with duckdb.connect(str(self.database)) as connection:
             connection.execute(f"SET schema = '{SCHEMA}'")
             connection.execute(statement)
 
     def tables(self) -> dict[str, Table]:
-        """Read the whole file, but for the loader's own columns."""
+        """Read all tables, without the loader's own columns."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             connection.execute(f"SET schema = '{SCHEMA}'")
             names = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
-            return {name: _read(connection, name) for name in names}
+            return {name: read_table(connection, name) for name in names}
 
 
-def _read(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
+def read_table(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
     result = connection.table(name).select("COLUMNS(lambda c: c NOT LIKE '_sdc_%')")
     is_json = [str(kind) == "JSON" for kind in result.types]
     rows = [
@@ -177,7 +167,7 @@ def _read(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
 
 
 def keyed(stream: str, rows: Iterable[Record]) -> Table:
-    """Arrange rows by key. That two share one is a mistake."""
+    """Index rows by key, and check that keys are unique."""
     listed = list(rows)
     found = {tuple(row[key] for key in KEYS[stream]): row for row in listed}
     assert len(found) == len(listed), f"{stream}: {len(listed) - len(found)} rows share a key"
@@ -185,10 +175,10 @@ def keyed(stream: str, rows: Iterable[Record]) -> Table:
 
 
 def expected(sandbox: Sandbox, stream: str, table: Table) -> Table:
-    """Give a stream's rows as its table should have them.
+    """Return the rows of a stream as its table should have them.
 
-    A column's name is in lower case, a field that a row does not have is null, and so is an empty
-    text; everything else is of the type of its column.
+    Names of columns are in lower case. Missing fields and empty texts are null. All other values
+    have the type of their column.
     """
     names = set(next(iter(table.values()), ()))
     kinds: dict[str, type] = {}
@@ -198,20 +188,20 @@ def expected(sandbox: Sandbox, stream: str, table: Table) -> Table:
     for line in sandbox.truth_lines(stream):
         row = {name.lower(): value for name, value in _decode(line).items()}
         assert not table or row.keys() <= names, f"{stream} lost {row.keys() - names}"
-        rows.append({name: _of(kinds.get(name), row.get(name)) for name in names or row})
+        rows.append({name: _convert(kinds.get(name), row.get(name)) for name in names or row})
     return keyed(stream, rows)
 
 
 def differences(table: Table, wanted: Table) -> list[str]:
-    """List what a table has otherwise than it should."""
-    return contract.differences(*({key: kept(row) for key, row in rows.items()}
+    """List the differences between a table and the expected rows."""
+    return contract.differences(*({key: normalize_row(row) for key, row in rows.items()}
                                   for rows in (table, wanted)))  # fmt: skip
 
 
-def kept(row: Record) -> Record:
-    """Give a row as a table keeps it: an empty text is none, and a number has the digits it needs.
+def normalize_row(row: Record) -> Record:
+    """Normalize a row as a table does: an empty text becomes null, and a number a float.
 
-    Digits and types are compared where the tap writes them; see `tests.contract`.
+    `tests.contract` compares digits and types in the output of the tap.
     """
     return {name: None if value == "" else _number(value) for name, value in row.items()}
 
@@ -229,8 +219,8 @@ def _decode(text: str | bytes) -> Any:  # noqa: ANN401 (JSON)
     return json.loads(text, parse_float=Decimal)
 
 
-def _of(kind: type | None, value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Give a value the API sent in the type of the column it is kept in."""
+def _convert(kind: type | None, value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Convert a value of the API to the type of its column."""
     if value is None or value == "":
         return None
     if kind is datetime:

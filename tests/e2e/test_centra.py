@@ -1,6 +1,6 @@
-"""Each of Centra's two APIs through Meltano into DuckDB: at first, again, and after changes.
+"""Each of Centra's two APIs through Meltano into DuckDB, in three runs into one file.
 
-Three runs follow each other into one file; each is a fixture that keeps what it left.
+The first run is a full one, nothing changes before the second, and rows change before the third.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing_extensions import override
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
 from tests.centra.support import GIVEN, INTEGRATION, KINDS, ORDER, differences
-from tests.e2e.support import Pipeline, kept
+from tests.e2e.support import Pipeline, normalize_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ BY_CREATION = {
     (ORDER, "returns"): "date",
     (ORDER, "shipments"): "shipmentDate",
 }
-"""Streams whose rows change without telling, and what they are filtered by."""
+"""Streams without a date of change, and the date by which the tap filters them."""
 LOOKBACK = timedelta(days=30)
 
 
@@ -51,25 +51,25 @@ class CentraPipeline(Pipeline):
 
     @override
     def command(self, *options: str) -> list[str]:
-        """Give the command line of a run of the job."""
+        """Return the command line of a run of the job."""
         return [*super().command(*options)[:-1], JOBS[self.api]]
 
     @override
     def tables(self) -> dict[str, Table]:
-        """Read the whole file, but for the loader's own columns."""
+        """Read all tables, without the loader's own columns."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             connection.execute(f"SET schema = '{SCHEMAS[self.api]}'")
             names = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
             return {name: keyed(self.api, name, rows_of(connection, name)) for name in names}
 
     def truth(self, stream: str) -> Table:
-        """Give what a stream's table should hold."""
+        """Return the rows that the table of a stream should have."""
         lines = self.sandbox.truth_lines(f"centra.{self.api}.{stream}")
         return keyed(self.api, stream, (json.loads(line) for line in lines))
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[Record]:
-    """Give a table's rows as the tap has emitted them."""
+    """Yield the rows of a table in the form in which the tap emits them."""
     result = connection.table(name).select("COLUMNS(lambda c: c NOT LIKE '_sdc_%')")
     is_json = [str(kind) == "JSON" for kind in result.types]
     for row in result.fetchall():
@@ -80,7 +80,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[Record
 
 
 def plain(value: Any, *, is_json: bool) -> Any:  # noqa: ANN401 (JSON)
-    """Give a value of a table as the tap has emitted it."""
+    """Convert a value of a table to the form in which the tap emits it."""
     if isinstance(value, datetime):
         return dates.normalize(value.isoformat())
     if isinstance(value, Decimal):
@@ -89,9 +89,9 @@ def plain(value: Any, *, is_json: bool) -> Any:  # noqa: ANN401 (JSON)
 
 
 def keyed(api: str, stream: str, rows: Iterable[Record]) -> Table:
-    """Arrange rows by key, their columns in lower case and empty texts as null, as they are kept.
+    """Index rows by key, with columns in lower case and empty texts as null, as in a table.
 
-    That two rows share a key is a mistake.
+    Keys must be unique.
     """
     listed = [
         {name.lower(): None if value == "" else value for name, value in row.items()}
@@ -103,28 +103,28 @@ def keyed(api: str, stream: str, rows: Iterable[Record]) -> Table:
     return found
 
 
-def compared(api: str, stream: str, table: Table, wanted: Table) -> list[str]:
-    """List what a table has otherwise than it should: a column may be null for what is absent."""
+def table_differences(api: str, stream: str, table: Table, wanted: Table) -> list[str]:
+    """List the differences of a table from the expected rows. A missing field may be null."""
     given = {name.lower() for name in GIVEN.get((api, stream), ())}
     columns = {name for row in wanted.values() for name in row}
-    absent = {key: kept({**dict.fromkeys(columns), **row}) for key, row in wanted.items()}
+    absent = {key: normalize_row({**dict.fromkeys(columns), **row}) for key, row in wanted.items()}
     rows = {
-        key: kept({name: value for name, value in row.items() if name not in given})
+        key: normalize_row({name: value for name, value in row.items() if name not in given})
         for key, row in table.items()
     }
     return [one for one in differences(api, stream, rows, absent) if ": no " not in one]
 
 
-class Story(NamedTuple):
-    """Three runs against one API.
+class RunHistory(NamedTuple):
+    """The results of three runs against one API.
 
     Attributes:
-        api: Which.
-        first: The tables after the first run, and what they should be.
-        second: The tables after the second, for which nothing had changed.
-        third: The tables after the third, and what they should be.
-        loaded: How many rows of each stream the second run loaded.
-        touched: What was changed before the third.
+        api: The API.
+        first: The tables after the first run, and as they should be.
+        second: The tables after the second run, before which nothing changed.
+        third: The tables after the third run, and as they should be.
+        loaded: The number of rows of each stream that the second run loaded.
+        touched: The rows that changed before the third run.
     """
 
     api: str
@@ -135,7 +135,7 @@ class Story(NamedTuple):
     touched: list[ChangedRow]
 
     def keys(self, stream: str, change: str) -> set[tuple[Any, ...]]:
-        """The keys of the rows that were touched so."""
+        """Return the keys of the rows of a stream with one kind of change."""
         names = KINDS[self.api][stream].primary_keys
         return {
             tuple(one.key[name] for name in names)
@@ -145,9 +145,9 @@ class Story(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=[INTEGRATION, ORDER])
-def story(
+def history(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Story]:
+) -> Iterator[RunHistory]:
     with Sandbox(scale=0.02) as sandbox:
         pipeline = CentraPipeline(request.param, sandbox, tmp_path_factory.mktemp("centra"))
         pipeline.run()
@@ -159,48 +159,48 @@ def story(
         pipeline.run()
         tables = pipeline.tables()
         third = tables, {stream: pipeline.truth(stream) for stream in tables}
-        yield Story(request.param, first, second, third, loaded, touched)
+        yield RunHistory(request.param, first, second, third, loaded, touched)
 
 
-def test_first_run_loads_every_row(story: Story) -> None:
-    tables, wanted = story.first
-    on = {name for name, kind in KINDS[story.api].items() if kind.selected_by_default}
+def test_first_run_loads_every_row(history: RunHistory) -> None:
+    tables, wanted = history.first
+    on = {name for name, kind in KINDS[history.api].items() if kind.selected_by_default}
     assert on == tables.keys()
     for stream, table in tables.items():
-        found = compared(story.api, stream, table, wanted[stream])
+        found = table_differences(history.api, stream, table, wanted[stream])
         assert (stream, found[:5]) == (stream, [])
 
 
-def test_second_run_loads_few_rows(story: Story) -> None:
-    tables, _ = story.first
+def test_second_run_loads_few_rows(history: RunHistory) -> None:
+    tables, _ = history.first
     for stream, table in tables.items():
-        assert story.second[stream] == table, stream
+        assert history.second[stream] == table, stream
     for stream in ("orders", "customers"):
-        assert story.loaded[stream] < len(tables[stream]) / 2
+        assert history.loaded[stream] < len(tables[stream]) / 2
 
 
-def test_third_run_loads_reported_changes(story: Story) -> None:
-    tables, wanted = story.third
+def test_third_run_loads_reported_changes(history: RunHistory) -> None:
+    tables, wanted = history.third
     for stream, table in tables.items():
         stale = set()
-        if (story.api, stream) in BY_CREATION:
-            column = BY_CREATION[story.api, stream].lower()
-            latest = max(row[column] for row in story.second[stream].values() if row[column])
+        if (history.api, stream) in BY_CREATION:
+            column = BY_CREATION[history.api, stream].lower()
+            latest = max(row[column] for row in history.second[stream].values() if row[column])
             since = dates.render(dates.parse(latest) - LOOKBACK)
             stale = {
                 key
-                for key in story.keys(stream, "unmarked")
+                for key in history.keys(stream, "unmarked")
                 if (wanted[stream][key][column] or "9999") < since
             }
-        lost = story.keys(stream, "deleted")
+        lost = history.keys(stream, "deleted")
         got = {key: row for key, row in table.items() if key not in stale | lost}
         right = {key: row for key, row in wanted[stream].items() if key not in stale}
-        assert (stream, compared(story.api, stream, got, right)[:5]) == (stream, [])
+        assert (stream, table_differences(history.api, stream, got, right)[:5]) == (stream, [])
 
 
-def test_deleted_rows_stay_in_tables(story: Story) -> None:
-    tables, wanted = story.third
-    gone = story.keys("customers", "deleted")
+def test_deleted_rows_stay_in_tables(history: RunHistory) -> None:
+    tables, wanted = history.third
+    gone = history.keys("customers", "deleted")
     assert gone
     assert gone <= tables["customers"].keys()
     assert not gone & wanted["customers"].keys()

@@ -1,6 +1,6 @@
-"""A store of each release through Meltano into DuckDB: at first, again, and after changes.
+"""A store of each release through Meltano into DuckDB, in three runs into one file.
 
-Three runs follow each other into one file; each is a fixture that keeps what it left.
+The first run is a full one, nothing changes before the second, and rows change before the third.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Table = dict[tuple[Any, ...], Record]
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "tap-cscart.md").read_text(encoding="utf-8")
 
-ELSEWHERE = {"order_items": "orders", "product_feature_values": "products"}
-"""The stream whose stamps decide about rows that come inside of its own."""
+PARENTS = {"order_items": "orders", "product_feature_values": "products"}
+"""The parent streams whose dates of change also cover these streams."""
 
 
 class StorePipeline(Pipeline):
@@ -41,19 +41,19 @@ class StorePipeline(Pipeline):
 
     @override
     def command(self, *options: str) -> list[str]:
-        """Give the command line of a run of the job."""
+        """Return the command line of a run of the job."""
         return [*super().command(*options)[:-1], "cscart-to-duckdb"]
 
     @override
     def tables(self) -> dict[str, Table]:
-        """Read the whole file, but for the loader's own columns."""
+        """Read all tables, without the loader's own columns."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             connection.execute("SET schema = 'tap_cscart'")
             names = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
             return {name: read(connection, name) for name in names}
 
     def examples(self) -> list[list[Record]]:
-        """Give what the SQL of docs/tap-cscart.md finds, statement by statement."""
+        """Run the queries of docs/tap-cscart.md, and return the rows of each."""
         statements = re.findall(r"^```sql\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
         with duckdb.connect(str(self.database), read_only=True) as connection:
             found = [connection.sql(statement) for statement in statements]
@@ -63,7 +63,7 @@ class StorePipeline(Pipeline):
             ]
 
     def truth(self, stream: str) -> Table:
-        """Give what a stream's table should hold."""
+        """Return the rows that the table of a stream should have."""
         return keyed(stream, map(json.loads, self.sandbox.truth_lines(f"cscart.{stream}")))
 
 
@@ -81,24 +81,24 @@ def read(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
 
 
 def plain(value: Any, *, is_json: bool) -> Any:  # noqa: ANN401 (JSON)
-    """Give a value of a table as the tap has emitted it."""
+    """Convert a value of a table to the form in which the tap emits it."""
     if isinstance(value, datetime):
         return dates.normalize(value.isoformat())
     return json.loads(value) if is_json and value is not None else value
 
 
 def keyed(stream: str, rows: Any) -> Table:  # noqa: ANN401 (an iterable of rows)
-    """Arrange rows by key. That two share one is a mistake."""
+    """Index rows by key, and check that keys are unique."""
     listed = list(rows)
     found = {tuple(row.get(key, 0) for key in KINDS[stream].primary_keys): row for row in listed}
     assert len(found) == len(listed), f"{stream}: {len(listed) - len(found)} rows share a key"
     return found
 
 
-def compared(stream: str, table: Table, wanted: Table) -> list[str]:
-    """List what a table has otherwise than it should.
+def table_differences(stream: str, table: Table, wanted: Table) -> list[str]:
+    """List the differences of a table from the expected rows.
 
-    In a table an empty text is null, and so is what a row does not have.
+    In a table, empty texts and missing fields are null.
     """
     rows, right = dict(table), dict(wanted)
     for key in table.keys() & wanted.keys():
@@ -110,17 +110,17 @@ def compared(stream: str, table: Table, wanted: Table) -> list[str]:
     return differences(rows, right, ignored=off(stream))
 
 
-class Story(NamedTuple):
-    """Three runs of one store.
+class RunHistory(NamedTuple):
+    """The results of three runs against one store.
 
     Attributes:
-        first: The tables after the first run, and what they should be.
-        second: The tables after the second, for which nothing had changed.
-        third: The tables after the third, and what they should be.
-        loaded: How many rows of each stream the second run loaded.
-        examples: What the SQL of the documents finds after the third.
-        stale: The lines of orders that are known by it to be gone.
-        touched: What was changed before the third.
+        first: The tables after the first run, and as they should be.
+        second: The tables after the second run, before which nothing changed.
+        third: The tables after the third run, and as they should be.
+        loaded: The number of rows of each stream that the second run loaded.
+        examples: The rows of each documented query after the third run.
+        stale: The keys of the order lines that a documented query finds to be removed.
+        touched: The rows that changed before the third run.
     """
 
     first: tuple[dict[str, Table], dict[str, Table]]
@@ -133,9 +133,9 @@ class Story(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=RELEASES)
-def story(
+def history(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Story]:
+) -> Iterator[RunHistory]:
     folder = tmp_path_factory.mktemp("store")
     with Sandbox(scale=0.02, cscart_release=request.param) as sandbox:
         pipeline = StorePipeline(sandbox, folder / "store.duckdb", folder / "meltano.db")
@@ -150,62 +150,62 @@ def story(
         third = tables, {stream: pipeline.truth(stream) for stream in tables}
         examples = pipeline.examples()
         stale = {(row["order_id"], row["item_id"]) for row in examples[1]}
-        yield Story(first, second, third, loaded, examples, stale, touched)
+        yield RunHistory(first, second, third, loaded, examples, stale, touched)
 
 
-def test_first_run_loads_every_row(story: Story) -> None:
-    tables, wanted = story.first
+def test_first_run_loads_every_row(history: RunHistory) -> None:
+    tables, wanted = history.first
     on = {name for name, kind in KINDS.items() if kind.selected_by_default}
-    assert on - tables.keys() <= {"vendors", "product_variation_groups"}  # nothing is in them
+    assert on - tables.keys() <= {"vendors", "product_variation_groups"}  # they have no rows
     for stream, table in tables.items():
-        found = compared(stream, table, wanted[stream])
+        found = table_differences(stream, table, wanted[stream])
         assert (stream, found[:5]) == (stream, [])
 
 
-def test_second_run_loads_few_rows(story: Story) -> None:
-    tables, _ = story.first
-    assert story.second == tables
+def test_second_run_loads_few_rows(history: RunHistory) -> None:
+    tables, _ = history.first
+    assert history.second == tables
     for stream in ("orders", "products"):
-        assert story.loaded[stream] < len(tables[stream]) / 2
+        assert history.loaded[stream] < len(tables[stream]) / 2
 
 
-def test_third_run_loads_reported_changes(story: Story) -> None:
-    tables, wanted = story.third
-    quiet = {(one.stream, tuple(one.key.values())) for one in story.touched
+def test_third_run_loads_reported_changes(history: RunHistory) -> None:
+    tables, wanted = history.third
+    unmarked = {(one.stream, tuple(one.key.values())) for one in history.touched
              if one.change == "unmarked" and one.stream in ("orders", "products")}  # fmt: skip
-    deleted = {(one.stream, tuple(one.key.values())) for one in story.touched
+    deleted = {(one.stream, tuple(one.key.values())) for one in history.touched
                if one.change == "deleted"}  # fmt: skip
     for stream, table in tables.items():
-        of = ELSEWHERE.get(stream, stream)
+        of = PARENTS.get(stream, stream)
         size = len(KINDS[of].primary_keys)
-        loud = {
+        checked = {
             key: row
             for key, row in table.items()
-            if (of, key[:size]) not in quiet | deleted
-            and (stream != "order_items" or key not in story.stale)
+            if (of, key[:size]) not in unmarked | deleted
+            and (stream != "order_items" or key not in history.stale)
             and ("orders", (row.get("order_id"),)) not in deleted
         }
-        rows = {key: row for key, row in wanted[stream].items() if (of, key[:size]) not in quiet}
-        found = compared(stream, loud, rows)
+        rows = {key: row for key, row in wanted[stream].items() if (of, key[:size]) not in unmarked}
+        found = table_differences(stream, checked, rows)
         assert (stream, found[:5]) == (stream, [])
 
 
-def test_removed_lines_are_found_by_time(story: Story) -> None:
-    tables, wanted = story.third
-    assert not story.stale & wanted["order_items"].keys()
-    tells_changes = any(row["updated_at"] for row in tables["orders"].values())
-    assert bool(story.stale) == tells_changes
+def test_removed_lines_are_found_by_time(history: RunHistory) -> None:
+    tables, wanted = history.third
+    assert not history.stale & wanted["order_items"].keys()
+    has_dates = any(row["updated_at"] for row in tables["orders"].values())
+    assert bool(history.stale) == has_dates
 
 
-def test_documented_queries_find_rows(story: Story) -> None:
-    _, _, *to_begin_with = story.examples
-    assert len(to_begin_with) == 5
-    assert all(to_begin_with)
+def test_documented_queries_find_rows(history: RunHistory) -> None:
+    _, _, *others = history.examples
+    assert len(others) == 5
+    assert all(others)
 
 
-def test_deleted_rows_stay_in_tables(story: Story) -> None:
-    tables, wanted = story.third
-    gone = [one for one in story.touched if one.change == "deleted"]
+def test_deleted_rows_stay_in_tables(history: RunHistory) -> None:
+    tables, wanted = history.third
+    gone = [one for one in history.touched if one.change == "deleted"]
     assert gone
     for one in gone:
         key = tuple(one.key.values())

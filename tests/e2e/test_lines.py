@@ -1,4 +1,4 @@
-"""From the API through Meltano and this repository's own loader into DuckDB, to the last digit."""
+"""Codat through Meltano and this repository's own loader into DuckDB: every digit is stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
-from tests.e2e.support import BIN, ROOT, Pipeline, alone, install
+from tests.e2e.support import BIN, ROOT, Pipeline, exclusive_job, install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,17 +26,17 @@ def test_own_loader_stores_exact_values(tmp_path: Path) -> None:
     with Sandbox(scale=0.1) as sandbox:
         pipeline = Pipeline(sandbox, tmp_path / "lines.duckdb", tmp_path / "meltano.db")
         load(pipeline)
-        assert_true(pipeline)
+        assert_equal(pipeline)
         assert sandbox.mutate(changes=30, inserts=10)
         load(pipeline)
-        assert_true(pipeline)
+        assert_equal(pipeline)
 
 
 def load(pipeline: Pipeline) -> None:
-    """Run the tap into the loader by Meltano."""
+    """Run the tap and the loader in Meltano."""
     install()
     file = {"TARGET_DUCKDB_LINES_FILEPATH": str(pipeline.database)}
-    with alone():
+    with exclusive_job():
         ran = subprocess.run(
             [
                 *(BIN / "meltano", f"--env-file={os.devnull}", "--environment=sandbox"),
@@ -53,8 +53,8 @@ def load(pipeline: Pipeline) -> None:
     assert ran.returncode == 0, ran.stdout[-4000:]
 
 
-def assert_true(pipeline: Pipeline) -> None:
-    """Compare every table with what the API has, value by value."""
+def assert_equal(pipeline: Pipeline) -> None:
+    """Compare every value of every table with that of the API."""
     with duckdb.connect(str(pipeline.database), read_only=True) as connection:
         connection.execute("SET schema = 'tap_codat'")
         names = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
@@ -76,7 +76,7 @@ def assert_true(pipeline: Pipeline) -> None:
                 )
             }
             wanted = {
-                json.dumps(sent_row(row), sort_keys=True, default=str)
+                json.dumps(expected_row(row), sort_keys=True, default=str)
                 for row in map(decode, pipeline.sandbox.truth_lines(name))
             }
             assert len(found) == len(wanted), name
@@ -88,7 +88,7 @@ def decode(text: str | bytes) -> Any:  # noqa: ANN401 (JSON)
 
 
 def loaded(value: Any, *, json_: bool) -> Any:  # noqa: ANN401
-    """Give what a column holds in the form of `sent`."""
+    """Convert a value of a table to the form of `sent`."""
     if json_:
         return decode(value)
     if isinstance(value, datetime):
@@ -97,8 +97,8 @@ def loaded(value: Any, *, json_: bool) -> Any:  # noqa: ANN401
     return Decimal(repr(value)).normalize() if is_number else value
 
 
-def sent_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Give a row of the API as its table has it: a text beside a timestamp that is cut."""
+def expected_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the API as its table has it: with a text beside each truncated timestamp."""
     found = {column: sent(value) for column, value in row.items() if value is not None}
     cut = {
         f"{column}__text": row[column]
@@ -110,7 +110,7 @@ def sent_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def sent(value: Any) -> Any:  # noqa: ANN401
-    """Give what the API has in the form of `loaded`."""
+    """Convert a value of the API to the form of `loaded`."""
     if isinstance(value, Decimal):
         return value.normalize()
     if isinstance(value, str) and value[4:5] == "-" and value[10:11] == "T":

@@ -1,7 +1,7 @@
-"""From the API over HTTP through Meltano into DuckDB: nothing lost, nothing twice, nothing stale.
+"""Codat through Meltano into DuckDB: no row is lost, duplicated or stale.
 
-A run takes its time, so there are few. Four follow each other into one file; each is a fixture that
-keeps what it left.
+Runs are slow, so there are few. Four follow each other into one file. Each is a fixture with its
+result.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ SORTED = (
     "commerce_tax_components",
     "commerce_transactions",
 )
-"""What the API filters by `modifiedDate`."""
+"""The streams that the API filters by `modifiedDate`."""
 
 
-class Left(NamedTuple):
-    """What a run left.
+class Result(NamedTuple):
+    """The result of a run.
 
     Attributes:
-        tables: The file's content.
-        wanted: What it should be.
-        loaded: How many rows of each stream were loaded.
-        ties: How many rows of each stream changed when the last one of their shop did.
+        tables: The tables of the file.
+        wanted: The tables as they should be.
+        loaded: The number of rows loaded for each stream.
+        ties: The number of rows of each stream with the latest date of change of their shop.
     """
 
     tables: dict[str, Table]
@@ -54,10 +54,10 @@ class Left(NamedTuple):
     ties: dict[str, int]
 
 
-def run(pipeline: Pipeline, *options: str, **variables: str) -> Left:
+def run(pipeline: Pipeline, *options: str, **variables: str) -> Result:
     pipeline.run(*options, **variables)
     tables = pipeline.tables()
-    return Left(
+    return Result(
         tables,
         {stream: expected(pipeline.sandbox, stream, table) for stream, table in tables.items()},
         dict(pipeline.loaded),
@@ -73,7 +73,7 @@ def ties(rows: list[Record]) -> int:
     return sum(row["modifiedDate"] == latest[row["connectionId"]] for row in rows)
 
 
-def is_true(tables: dict[str, Table], wanted: dict[str, Table]) -> None:
+def assert_equal(tables: dict[str, Table], wanted: dict[str, Table]) -> None:
     """Compare row by row and field by field."""
     for stream, table in tables.items():
         assert (stream, differences(table, wanted[stream])[:9]) == (stream, [])
@@ -81,7 +81,7 @@ def is_true(tables: dict[str, Table], wanted: dict[str, Table]) -> None:
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file in which Meltano keeps its state, and beside which the databases are."""
+    """The database of Meltano's state. The files of the runs are beside it."""
     return tmp_path_factory.mktemp("meltano") / "meltano.db"
 
 
@@ -92,62 +92,62 @@ def pipeline(state: Path) -> Iterator[Pipeline]:
 
 
 @pytest.fixture(scope="module")
-def first(pipeline: Pipeline) -> Left:
+def first(pipeline: Pipeline) -> Result:
     """A first run."""
     return run(pipeline)
 
 
 @pytest.fixture(scope="module")
-def second(pipeline: Pipeline, first: Left) -> Left:
-    """A run for which nothing has changed, and which is not told so."""
+def second(pipeline: Pipeline, first: Result) -> Result:
+    """A run without changes that reads unchanged partitions all the same."""
     assert first.tables
     return run(pipeline, TAP_CODAT_SKIP_UNCHANGED="false")
 
 
 @pytest.fixture(scope="module")
-def touched(pipeline: Pipeline, second: Left) -> list[ChangedRow]:
-    """Changes made after that."""
+def touched(pipeline: Pipeline, second: Result) -> list[ChangedRow]:
+    """Changes after the second run."""
     assert second.tables
     return pipeline.sandbox.mutate(changes=40, inserts=15)
 
 
 @pytest.fixture(scope="module")
-def third(pipeline: Pipeline, touched: list[ChangedRow]) -> Left:
+def third(pipeline: Pipeline, touched: list[ChangedRow]) -> Result:
     """The run after the changes."""
     assert touched
     return run(pipeline)
 
 
 @pytest.fixture(scope="module")
-def refreshed(pipeline: Pipeline, third: Left) -> Left:
-    """A full refresh, after somebody has spoilt the file."""
+def refreshed(pipeline: Pipeline, third: Result) -> Result:
+    """A full refresh of a file with missing and wrong rows."""
     pipeline.execute("DELETE FROM commerce_orders WHERE id LIKE '%1%'")
     pipeline.execute("UPDATE commerce_products SET name = 'spoilt'")
     assert pipeline.tables() != third.tables
     return run(pipeline, "--full-refresh")
 
 
-def test_first_run_loads_every_row(first: Left) -> None:
-    is_true(first.tables, first.wanted)
+def test_first_run_loads_every_row(first: Result) -> None:
+    assert_equal(first.tables, first.wanted)
     assert set(first.tables) == set(KEYS)
     assert first.loaded == {stream: len(table) for stream, table in first.tables.items()}
 
 
-def test_single_text_row_is_no_header(first: Left) -> None:
+def test_single_text_row_is_no_header(first: Result) -> None:
     (row,) = first.tables["webhook_consumers"].values()
     assert all(isinstance(value, (str, list, type(None))) for value in row.values())
     assert row["url"].startswith("https://")
 
 
-def test_second_run_loads_only_ties(first: Left, second: Left) -> None:
+def test_second_run_loads_only_ties(first: Result, second: Result) -> None:
     assert {stream: second.loaded[stream] for stream in SORTED} == first.ties
-    is_true(second.tables, first.tables)
+    assert_equal(second.tables, first.tables)
 
 
 def test_third_run_loads_exactly_the_changes(
-    second: Left, touched: list[ChangedRow], third: Left
+    second: Result, touched: list[ChangedRow], third: Result
 ) -> None:
-    is_true(third.tables, third.wanted)
+    assert_equal(third.tables, third.wanted)
     for stream in SORTED:
         changes = [one.change for one in touched if one.stream == stream]
         loaded = third.loaded.get(stream, 0)
@@ -156,9 +156,9 @@ def test_third_run_loads_exactly_the_changes(
         assert grown == changes.count("inserted")
 
 
-def test_full_refresh_repairs_tables(third: Left, refreshed: Left) -> None:
-    is_true(refreshed.tables, third.tables)
-    is_true(refreshed.tables, refreshed.wanted)
+def test_full_refresh_repairs_tables(third: Result, refreshed: Result) -> None:
+    assert_equal(refreshed.tables, third.tables)
+    assert_equal(refreshed.tables, refreshed.wanted)
     for stream in SORTED:
         assert refreshed.loaded[stream] == len(refreshed.tables[stream])
 
@@ -167,19 +167,19 @@ def test_company_ids_limit_loaded_rows(pipeline: Pipeline, state: Path) -> None:
     sandbox = pipeline.sandbox
     company = sandbox.truth("commerce_orders")[0]["companyId"]
     narrowed = Pipeline(sandbox, state.with_name("narrowed.duckdb"), state)
-    left = run(narrowed, TAP_CODAT_COMPANY_IDS=json.dumps([company]))
-    for stream, rows in left.wanted.items():
+    result = run(narrowed, TAP_CODAT_COMPANY_IDS=json.dumps([company]))
+    for stream, rows in result.wanted.items():
         column = "id" if stream == "companies" else "companyid"
         wanted = {key: row for key, row in rows.items() if row.get(column, company) == company}
-        assert (stream, differences(left.tables[stream], wanted)[:9]) == (stream, [])
-    assert len(left.tables["companies"]) == 1
-    assert len(left.tables["commerce_orders"]) > 1
+        assert (stream, differences(result.tables[stream], wanted)[:9]) == (stream, [])
+    assert len(result.tables["companies"]) == 1
+    assert len(result.tables["commerce_orders"]) > 1
 
 
 def test_codat_spec_examples_are_loaded_whole(state: Path) -> None:
     with Sandbox(codat_spec=COMMERCE_SPEC) as sandbox:
-        left = run(Pipeline(sandbox, state.with_name("examples.duckdb"), state))
-        is_true(left.tables, left.wanted)
-        assert sum(len(left.tables[stream]) for stream in (*SORTED, "commerce_locations")) == 66
+        result = run(Pipeline(sandbox, state.with_name("examples.duckdb"), state))
+        assert_equal(result.tables, result.wanted)
+        assert sum(len(result.tables[stream]) for stream in (*SORTED, "commerce_locations")) == 66
         for stream in KEYS:
-            assert len(left.tables.get(stream, {})) == len(sandbox.truth(stream)), stream
+            assert len(result.tables.get(stream, {})) == len(sandbox.truth(stream)), stream

@@ -1,8 +1,8 @@
-"""Columns met at run time, through the real target-postgres into a real PostgreSQL.
+"""Columns created at run time, through the real target-postgres into a real PostgreSQL.
 
-target-postgres stands for all loaders built on the Singer SDK: it alters no column, and writes what
-came before a new SCHEMA after what came behind it. Each case is a stream of its own, so that three
-runs are enough for all; each run begins with the state the loader has acknowledged.
+target-postgres behaves like all loaders built on the Singer SDK: it alters no column, and it writes
+the rows from before a new SCHEMA after those from behind it. Each case is a stream of its own, so
+three runs cover all. Each run begins with the state that the loader has acknowledged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from tests.core.support import Orders, OrderTap, order, restore_process
 from tests.core.test_columns import ODD
-from tests.e2e.support import ROOT, _environment
+from tests.e2e.support import ROOT, tool_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +44,10 @@ for line in sys.stdin:
         rows = connection.execute(json.loads(line)).fetchall()
     print(json.dumps(rows, default=str), flush=True)
 """
-"""Starts a server, and answers a query a line until its input ends."""
+"""Starts a server, and executes one query per line until its input ends."""
 
 SMALL = 4
-"""Rows the loader takes before it writes them."""
+"""Rows that the loader collects before it writes them."""
 
 CHANGED = order(4, note="new") | {"id": "1"}
 FROM_BOOKMARK = [[order(2)], [order(3, new=1)], [CHANGED], [order(n) for n in range(5, 5 + SMALL)]]
@@ -80,7 +80,7 @@ RUNS: dict[str, list[list[list[Any]]]] = {
 
 
 class Cases(OrderTap):
-    """A stream for each case."""
+    """A tap with a stream for each case."""
 
     @override
     def discover_streams(self) -> list[HTTPStream]:
@@ -88,15 +88,15 @@ class Cases(OrderTap):
 
 
 def _uv() -> str:
-    """Find the uv that the project's set-up has installed, or the machine's."""
-    found = shutil.which("uv", path=_environment()["PATH"])
+    """Find the uv of the project's bootstrap, or that of the machine."""
+    found = shutil.which("uv", path=tool_environment()["PATH"])
     assert found is not None, "uv is missing: scripts/bootstrap.py installs it"
     return found
 
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    """Install loader and server as Meltano would: into an environment of their own."""
+    """Install the loader and the server into an environment of their own, as Meltano does."""
     folder = ROOT / ".meltano" / "tests.postgres"
     folder.parent.mkdir(exist_ok=True)
     done = folder / "installed.txt"
@@ -112,7 +112,7 @@ def tools() -> Path:
 
 
 class Database:
-    """A PostgreSQL of the tests' own, and the loader into it."""
+    """A PostgreSQL server for the tests, and its loader."""
 
     def __init__(self, tools: Path, server: subprocess.Popen[str], folder: Path) -> None:
         self._tools = tools
@@ -128,7 +128,7 @@ class Database:
         self._config.write_text(json.dumps(config))
 
     def load(self, messages: str) -> dict[str, Any]:
-        """Load a tap's output; give the state that is acknowledged."""
+        """Load the output of a tap, and return the acknowledged state."""
         ran = subprocess.run(
             [self._tools / "target-postgres", f"--config={self._config}"],
             input=messages, capture_output=True, text=True, check=False, timeout=120,
@@ -145,11 +145,11 @@ class Database:
         server.stdin.flush()
         texts = [text for (text,) in json.loads(server.stdout.readline())]
         rows = [json.loads(text, parse_float=Decimal) for text in texts]
-        return {row["id"]: said(row) for row in rows}
+        return {row["id"]: comparable(row) for row in rows}
 
 
-def said(row: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is null, the loader's own, or a moment, which PostgreSQL writes otherwise."""
+def comparable(row: dict[str, Any]) -> dict[str, Any]:
+    """Remove nulls, the loader's columns, and dates, which PostgreSQL writes in another form."""
     return {
         name: value
         for name, value in row.items()
@@ -159,8 +159,8 @@ def said(row: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def database(tools: Path) -> Iterator[Database]:
-    # Not in the folder of the tests: where they are root's, the server is another user's, and the
-    # path to a socket has to be short.
+    # Not in pytest's folder: as root, the server runs as another user who cannot read it, and the
+    # path of a socket must be short.
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(
@@ -191,11 +191,11 @@ def test_tables_hold_last_values_sent(
         for message in (json.loads(line, parse_float=Decimal) for line in output.splitlines()):
             if message["type"] == "RECORD":
                 record = message["record"]
-                wanted[message["stream"]][record["id"]] = said(record)
+                wanted[message["stream"]][record["id"]] = comparable(record)
         state = database.load(output)
         tables = {name: database.table(name) for name in RUNS}
         if number == 0:
-            # The loader wrote the old row over the new one, and the state does not claim it.
+            # The loader has written the old row last. The bookmark is before the new row.
             stale = tables.pop("changed_across_a_schema")
             assert stale["1"]["note"] == "old"
             (bookmark,) = state["bookmarks"]["changed_across_a_schema"]["partitions"]

@@ -410,6 +410,13 @@ MUTANTS = (
         "            return\n",
         "tests/core/pagination/test_parts.py::test_parts_of_weak_server_yield_readable_rows",
     ),
+    Mutant(
+        "CS-Cart: undecodable params of a response are an unexpected error",
+        "tap_cscart/responses.py",
+        '    except UNREADABLE as error:\n        msg = f"the `params` ',
+        '    except RecursionError as error:\n        msg = f"the `params` ',
+        "tests/fuzz/test_fuzz.py::test_altered_response_loses_no_other_row[tap-cscart]",
+    ),
     # --- columns stay -----------------------------------------------------------------------------
     Mutant(
         "columns of earlier runs are ignored",
