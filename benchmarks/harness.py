@@ -1,4 +1,4 @@
-"""What all parts share: a server, programs run one after the other, and ratios of their times."""
+"""The base of all parts: a server, programs run one after another, and ratios of their times."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ COMMERCE = (
 )
 """The eleven commerce streams, without their common prefix."""
 
-# Both would slow every program, and some more than others.
+# These variables slow programs to different degrees.
 _UNFAIR = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured.
+    """The sizes of all measurements.
 
     Attributes:
         pairs: How often each pair of programs is run.
         orders: Orders in the parts that read many.
-        plain: Orders where a plain SDK stream takes part, which needs its time.
-        million: Orders in the part that reads very many.
+        plain: Orders in the part with a plain SDK stream, which is slow.
+        million: Orders in the part that reads the most.
         loaded: Orders in the part that fills a database.
         rewritten: Rows of each list in the parts whose records are all rewritten.
         latency_connections: Connections in the part with a slow API.
-        scale: Numbers of connections, each twice the one before.
+        scale: Numbers of connections, each twice the previous one.
     """
 
     pairs: int = 5
@@ -74,17 +74,17 @@ TINY = Sizes(
     latency_connections=2,
     scale=(2, 4),
 )
-"""Enough to see that everything runs; the figures mean nothing."""
+"""Large enough to run every part; the figures mean nothing."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a program took.
+    """The time and memory that a program used.
 
     Attributes:
-        seconds: From its start to its end.
-        megabytes: The most memory it held; of a pipeline, its largest program.
-        cpu: Seconds of processor time, which other programs on the machine hardly change.
+        seconds: Seconds from start to end.
+        megabytes: Peak memory; of a pipeline, that of its largest program.
+        cpu: Seconds of processor time, which other programs on the machine hardly affect.
     """
 
     seconds: float
@@ -97,12 +97,12 @@ class Row:
     """A line of the table.
 
     Attributes:
-        name: What is divided by what.
-        ratios: One a pair.
-        target: What the median should not exceed, or fall below where `at_least` is set.
-        at_least: Whether more is better.
-        note: What has to be known to read it.
-        figures: What the ratios are made of, by name.
+        name: The dividend and the divisor.
+        ratios: One ratio per pair of runs.
+        target: The highest median that meets the target, or the lowest if `at_least` is set.
+        at_least: Whether higher ratios are better.
+        note: An explanation for the reader.
+        figures: The measured values behind the ratios, by name.
     """
 
     name: str
@@ -135,14 +135,14 @@ def run(
 
     Args:
         command: The program and its arguments.
-        output: Where its output goes; nowhere if not given. What it logs goes to `<output>.log`.
+        output: The file for its output, which is discarded if None. The log goes to `<output>.log`.
         environment: Variables to set besides those of this process.
 
     Returns:
-        What it took.
+        Its time and memory.
 
     Raises:
-        RuntimeError: It ended with another exit code than 0.
+        RuntimeError: The program ended with an exit code other than 0.
     """
     variables = {name: value for name, value in os.environ.items() if name not in _UNFAIR}
     variables |= environment or {}
@@ -150,7 +150,7 @@ def run(
     log = output.with_name(output.name + ".log") if output.parent != Path("/dev") else output
     with output.open("wb") as out, log.open("wb") as err:
         started = time.perf_counter()
-        # `Popen.wait` would reap the program without telling how much memory it has used.
+        # `Popen.wait` reaps the program but does not return its memory.
         program = subprocess.Popen(command, env=variables, stdout=out, stderr=err)
         _, status, usage = os.wait4(program.pid, 0)
         seconds = time.perf_counter() - started
@@ -163,26 +163,26 @@ def run(
 
 
 def alternate(ways: Mapping[str, Callable[[], Usage]], pairs: int) -> dict[str, list[Usage]]:
-    """Run programs in turns, A B C A B C …, so that what else the machine does hits all alike.
+    """Run programs in turns, A B C A B C …, so that other load on the machine affects all alike.
 
     Args:
-        ways: Runs a program, by its name.
-        pairs: How many turns each has.
+        ways: The functions that run the programs, by name.
+        pairs: The number of turns.
 
     Returns:
-        What each took, turn by turn.
+        The time and memory of each program, turn by turn.
     """
     taken: dict[str, list[Usage]] = {name: [] for name in ways}
     for number in range(pairs):
         for name, way in ways.items():
             usage = way()
             taken[name].append(usage)
-            say(f"  {number + 1}/{pairs} {name}: {usage.seconds:.2f} s, CPU {usage.cpu:.2f} s")
+            report(f"  {number + 1}/{pairs} {name}: {usage.seconds:.2f} s, CPU {usage.cpu:.2f} s")
     return taken
 
 
 def seconds(usages: Sequence[Usage]) -> list[float]:
-    """Give the times alone, for a row's figures."""
+    """Return the times for the figures of a row."""
     return [round(usage.seconds, 3) for usage in usages]
 
 
@@ -200,7 +200,7 @@ def divide(
 
     Args:
         name: The row's name.
-        taken: What `alternate` gave.
+        taken: The result of `alternate`.
         above: The program whose time is divided.
         below: The program by whose time it is divided.
         target: As in `Row`.
@@ -264,7 +264,7 @@ def serve(api: str, *options: str, rows: int) -> Iterator[Server]:
             yield Server(api, msgspec.json.decode(server.stdout.readline()))
         finally:
             if server.poll() is not None:
-                say(f"The server has ended by itself, with exit code {server.returncode}.")
+                report(f"The server has ended unexpectedly with exit code {server.returncode}.")
             server.terminate()
 
 
@@ -383,6 +383,6 @@ def same(**counts: int) -> None:
         raise RuntimeError(f"not the same rows: {counts}")
 
 
-def say(text: str) -> None:
-    """Tell the person who waits what is under way."""
+def report(text: str) -> None:
+    """Print progress to stderr."""
     print(text, file=sys.stderr, flush=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from benchmarks.harness import TINY, Row, Sizes, say
+from benchmarks.harness import TINY, Row, Sizes, report
 from benchmarks.parts import centra, cscart, discover, latency, load, records, scale, unchanged
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found: dict[str, Any] = load_results(given.results)
     for name in given.parts or [part for part in PARTS if part not in LONG]:
         started = time.perf_counter()
-        say(name)
+        report(name)
         with tempfile.TemporaryDirectory() as folder:
             rows = list(PARTS[name](sizes, Path(folder)))
         found["parts"][name] = {
@@ -102,7 +102,7 @@ def as_json(row: Row) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Say what it was measured on."""
+    """Describe the machine and the versions of the packages."""
     return {
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",

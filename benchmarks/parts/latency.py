@@ -1,4 +1,4 @@
-"""Waiting: many small lists from an API that takes 100 ms an answer, eight requests at a time."""
+"""Waiting: many small lists, eight requests at a time, from an API that takes 100 ms each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks.harness import COMMERCE, PEERS, Row, bulk, catalog, records, run, same, say, tap
+from benchmarks.harness import COMMERCE, PEERS, Row, bulk, catalog, records, report, run, same, tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
                 figures[f"{prefix}requests"].append(requests)
                 figures[f"{prefix}seconds"].append(round(usage.seconds, 3))
                 took = f"{usage.seconds:.2f} s, {requests} requests, ideal {ideal:.2f} s"
-                say(f"  {number + 1}/{sizes.pairs} {name}: {took}")
+                report(f"  {number + 1}/{sizes.pairs} {name}: {took}")
     same(tap=records(output), dlt=int((folder / "dlt.out").read_text().split()[-1]))
     shared = f"{lists} lists, {LATENCY_MS} ms a request, {CONCURRENCY} at a time"
     note = "ideal: the requests made, 8 at a time, and 1 s"

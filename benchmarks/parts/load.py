@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import msgspec
 
-from benchmarks.harness import BIN, PEERS, alternate, bulk, catalog, divide, run, same, say
+from benchmarks.harness import BIN, PEERS, alternate, bulk, catalog, divide, report, run, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def target() -> Path:
     """Install target-duckdb into an environment of its own, unless that was done before."""
     program = TARGET / "bin" / "target-duckdb"
     if not program.exists():
-        say(f"Installing {PACKAGES[0]} into .tools/")
+        report(f"Installing {PACKAGES[0]} into .tools/")
         subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, TARGET], check=True)
         install = ("uv", "pip", "install", "--quiet", "--python", TARGET / "bin" / "python")
         subprocess.run([*install, *PACKAGES], check=True)

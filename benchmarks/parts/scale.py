@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.harness import COMMERCE, Row, bulk, catalog, say, tap
+from benchmarks.harness import COMMERCE, Row, bulk, catalog, report, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
         with output.open("rb") as lines:
             state = sum(len(line) for line in lines if line.startswith(b'{"type":"STATE"'))
         took = f"{usage.seconds:.1f} s, {requests:,} requests, {state / 1e6:.2f} MB of STATE"
-        say(f"  {connections} connections: {took}")
+        report(f"  {connections} connections: {took}")
         if before is not None:
             yield Row(
                 f"{connections:,} connections ÷ {connections // 2:,}",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks.harness import BIN, COMMERCE, Row, catalog, run, say
+from benchmarks.harness import BIN, COMMERCE, Row, catalog, report, run
 from commerce_sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SPARE = 5
 
 
 def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
-    """Count requests in the sandbox's own log. Counts, not times: one run says it all."""
+    """Count requests in the sandbox's log. Counts do not vary, so one run is enough."""
     every, state, output = catalog(folder, *COMMERCE), folder / "state.json", folder / "tap.jsonl"
     command = [str(BIN / "tap-codat"), "--config=ENV", f"--catalog={every}"]
     with Sandbox(scale=0.1 if sizes.pairs == 1 else 1.0) as sandbox:
@@ -31,7 +31,7 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
             given = [f"--state={state}"] if state.exists() else []
             run([*command, *given], output=output, environment=sandbox.environment)
             state.write_bytes(last_state(output))
-            say(f"  {label}: {len(sandbox.requests)} requests")
+            report(f"  {label}: {len(sandbox.requests)} requests")
             return len(sandbox.requests)
 
         first = count("first run")

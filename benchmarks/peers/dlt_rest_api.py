@@ -48,7 +48,7 @@ def resource(name: str) -> dict[str, Any]:
 
 
 def main(url: str, step: str, folder: str, *names: str) -> None:
-    """Read the data types, and load them if asked to."""
+    """Extract the data types, and load them if the mode is `run`."""
     resources = rest_api_resources(
         {
             "client": {

@@ -62,7 +62,7 @@ class CodatStream(RESTStream[int]):
 
 
 class Connections(CodatStream):
-    """Whom to ask for orders."""
+    """The connections whose orders are read."""
 
     name = "connections"
     path = "/companies"

@@ -51,7 +51,7 @@ _ORDER_PLACES: Final = {
 
 
 def _values(number: int, form: str) -> dict[bytes, Any]:
-    """Give what tells a row apart from the repetitions of the same row."""
+    """Return the values that make each repetition of a row unique."""
     date = FIRST_DATE + STEP * number
     return {
         b"hex": b"%032x" % number,

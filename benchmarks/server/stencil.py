@@ -1,4 +1,4 @@
-"""Rows of a fake API as bytes, with places for what tells their repetitions apart."""
+"""Rows of a fake API as bytes, with places for the values that make each repetition unique."""
 
 from __future__ import annotations
 
