@@ -51,12 +51,12 @@ MAX_SECONDS: Final = 2.0
 """Seconds within which an interrupted tap must end."""
 
 
-def faults(profile: str, tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
+def inject_faults(profile: str, tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Run a profile of faults; every fifth seed has its long stalls and large pages."""
     return scenarios.faults(tap_under_test, profile, seed, folder, quick=seed % EVERY_FIFTH != 0)
 
 
-def each_fault(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
+def inject_each_fault(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Run each fault alone."""
     outcome = Outcome()
     for profile in FAULTS:
@@ -67,69 +67,69 @@ def each_fault(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome
     return outcome
 
 
-def failing(what: str, tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
+def fail_permanently(what: str, tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Run a fault that never ends."""
     return scenarios.permanent_failure(tap_under_test, what, seed, folder)
 
 
-def by_page_number(tap_under_test: TapUnderTest, seed: int, _folder: Path) -> Outcome:
+def read_by_page_number(tap_under_test: TapUnderTest, seed: int, _folder: Path) -> Outcome:
     """Read by page number, as most clients do."""
     return churn.read_pages_under_churn(tap_under_test, seed)
 
 
-def killed(
+def kill(
     victims: tuple[str, ...], tap_under_test: TapUnderTest, seed: int, folder: Path
 ) -> Outcome:
     """Kill parts of a pipeline with the small loader."""
     return crashes.kill(tap_under_test, victims, seed, folder, times=3)
 
 
-def killed_with_duckdb(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
+def kill_with_duckdb(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Kill parts of a pipeline with target-duckdb."""
     victims = (("tap",), ("target",), ("tap", "target"))[seed % 3]
     return crashes.kill(tap_under_test, victims, seed, folder, loader=DuckDBLoader)
 
 
-def disk_full(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
+def fill_disk(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Fill the disk; the seeds alternate between both loaders."""
     loader = DuckDBLoader if seed % 2 and tap_under_test.job else Loader
     return crashes.fill_disk(tap_under_test, seed, folder, loader=loader)
 
 
-def interrupted(
+def interrupt(
     number: signal.Signals, tap_under_test: TapUnderTest, seed: int, folder: Path
 ) -> Outcome:
     """Send a signal to the tap."""
     return crashes.interrupt(tap_under_test, number, seed, folder, max_seconds=MAX_SECONDS)
 
 
-def altered(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
+def alter_responses(tap_under_test: TapUnderTest, seed: int, folder: Path) -> Outcome:
     """Alter one place in one response, many times."""
     return fuzz(tap_under_test, range(seed * ALTERED, (seed + 1) * ALTERED), folder)
 
 
 def scenarios_of(tap_under_test: TapUnderTest) -> Iterator[tuple[str, Scenario]]:
     """List the scenarios of a tap, by name."""
-    yield "faults: flaky, 5 % of requests", partial(faults, "flaky")
-    yield "faults: hostile, 30 % of requests", partial(faults, "hostile")
-    yield f"faults: each of {len(FAULTS)} alone", each_fault
+    yield "faults: flaky, 5 % of requests", partial(inject_faults, "flaky")
+    yield "faults: hostile, 30 % of requests", partial(inject_faults, "hostile")
+    yield f"faults: each of {len(FAULTS)} alone", inject_each_fault
     for what, fails in tap_under_test.permanent_failures.items():
-        yield f"always {fails.status}: {what}", partial(failing, what)
+        yield f"always {fails.status}: {what}", partial(fail_permanently, what)
     if tap_under_test.hostile_ids:
         yield "hostile ids", scenarios.hostile_ids
-    yield f"responses altered in one place, {ALTERED} of them", altered
+    yield f"responses altered in one place, {ALTERED} of them", alter_responses
     yield "churn", churn.read_under_churn
     if tap_under_test.by_page_number:
-        yield LOSING, by_page_number
-    yield "SIGKILL: tap", partial(killed, ("tap",))
-    yield "SIGKILL: loader, SIGPIPE: tap", partial(killed, ("target",))
-    yield "SIGKILL: tap and loader", partial(killed, ("tap", "target"))
+        yield LOSING, read_by_page_number
+    yield "SIGKILL: tap", partial(kill, ("tap",))
+    yield "SIGKILL: loader, SIGPIPE: tap", partial(kill, ("target",))
+    yield "SIGKILL: tap and loader", partial(kill, ("tap", "target"))
     if tap_under_test.job:
-        yield "SIGKILL: with target-duckdb", killed_with_duckdb
+        yield "SIGKILL: with target-duckdb", kill_with_duckdb
         yield "SIGKILL: within meltano run", meltano.kill
-    yield "disk full", disk_full
-    yield "SIGTERM", partial(interrupted, signal.SIGTERM)
-    yield "Ctrl-C", partial(interrupted, signal.SIGINT)
+    yield "disk full", fill_disk
+    yield "SIGTERM", partial(interrupt, signal.SIGTERM)
+    yield "Ctrl-C", partial(interrupt, signal.SIGINT)
 
 
 def main(words: Sequence[str]) -> int:
