@@ -252,7 +252,7 @@ def serve(api: str, *options: str, rows: int) -> Iterator[Server]:
     Args:
         api: The API.
         *options: Further options of `python -m benchmarks.server`.
-        rows: How many rows each list has.
+        rows: The number of rows of each list.
 
     Yields:
         The server.
@@ -274,8 +274,8 @@ def bulk(
     """Serve Codat's lists while the context lasts.
 
     Args:
-        connections: How many connections there are.
-        rows: How many rows each of their lists has.
+        connections: The number of connections.
+        rows: The number of rows of each list.
         latency_ms: Milliseconds by which each response is delayed.
         mixed_dates: Whether dates come in all forms platforms write.
 
@@ -290,9 +290,9 @@ def catalog(folder: Path, *streams: str, server: Server | None = None) -> Path:
     """Write a catalog with some of a tap's streams.
 
     Args:
-        folder: Where to.
+        folder: The folder of the catalog.
         *streams: The streams; those of Codat without the prefix `commerce_`.
-        server: What the tap finds the streams at; none for tap-codat, which sends no request.
+        server: The server of the tap; None for tap-codat, which discovers without requests.
 
     Returns:
         The catalog.
@@ -323,9 +323,9 @@ def tap(
     """Prepare a run of a tap, as it is installed.
 
     Args:
-        server: What it reads.
+        server: The server that the tap reads.
         chosen: Its catalog.
-        output: Where its messages go.
+        output: The file for its messages.
         **settings: Further settings, as environment variables have them.
 
     Returns:
@@ -345,7 +345,7 @@ def peer(
     Args:
         name: Its module in `benchmarks/peers`.
         *arguments: Its arguments.
-        output: Where its output goes.
+        output: The file for its output.
         **environment: Variables to set besides those of this process.
 
     Returns:
@@ -360,7 +360,7 @@ def records(output: Path, prefix: str = "commerce_") -> int:
 
     Args:
         output: Singer messages, one a line.
-        prefix: What the names of the streams begin with.
+        prefix: The prefix of the streams' names.
 
     Returns:
         Their number.
@@ -374,7 +374,7 @@ def same(**counts: int) -> None:
     """Refuse to compare programs that have not done the same.
 
     Args:
-        **counts: How many rows each has delivered.
+        **counts: The number of rows that each has read.
 
     Raises:
         RuntimeError: They differ.

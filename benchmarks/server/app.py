@@ -1,4 +1,4 @@
-"""What all servers share: latency, a count of requests, and calls to a fake API in this process."""
+"""The base of all servers: latency, a count of requests, and calls to a fake API in-process."""
 
 from __future__ import annotations
 

@@ -32,10 +32,10 @@ FIRST_DATE: Final = datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1)))  #
 STEP: Final = timedelta(minutes=1)
 """The time between the dates of two rows."""
 PLENTY: Final = 1000
-"""How many times the fake API's quotas there are: what is measured is the tap, not its waiting."""
+"""Factor for the quotas of the fake API, so that no run waits for them."""
 
 _MARK: Final = re.compile(r"(q[0-9a-f]{16}): __typename ")
-"""What the tap adds to a query to recognise the response."""
+"""The marker that the tap adds to a query to recognise the response."""
 _LIST: Final = " rows: orders("
 _DATES: Final = ("createdAt", "updatedAt", "orderDate")
 _PLACES: Final = {
@@ -67,11 +67,11 @@ def _fill(stencils: Sequence[bytes], numbers: range, form: str = "") -> bytes:
 
 @dataclass(frozen=True)
 class List:
-    """What the fake API sends for a query of orders, ready to be cut into pages.
+    """The response of the fake API to a query of orders, prepared for paging.
 
     Attributes:
         stencils: Rows as bytes, with places for an id, a number and dates.
-        extensions: What stands beside the data, the complexity of the query included.
+        extensions: The extensions of the response, with the complexity of the query.
     """
 
     stencils: Sequence[bytes]
@@ -84,7 +84,7 @@ class Integration:
     `/queries` has the queries of orders so far, each once and without its mark.
 
     Args:
-        rows: How many orders there are.
+        rows: The number of orders.
     """
 
     def __init__(self, rows: int) -> None:
@@ -94,7 +94,7 @@ class Integration:
         self._others: dict[bytes, bytes] = {}
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Give the settings of tap-centra as environment variables."""
+        """Return the settings of tap-centra as environment variables."""
         return self._fake.environment(url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,7 +162,7 @@ class OrderApi:
     """An ASGI application that responds like the Order API, to requests of orders alone.
 
     Args:
-        rows: How many orders there are.
+        rows: The number of orders.
     """
 
     def __init__(self, rows: int) -> None:
@@ -171,7 +171,7 @@ class OrderApi:
         self._stencils: Sequence[bytes] = ()
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Give the settings of tap-centra as environment variables."""
+        """Return the settings of tap-centra as environment variables."""
         prefix = "TAP_CENTRA_ORDER_"
         found = self._fake.environment(url)
         return {

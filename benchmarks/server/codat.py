@@ -38,7 +38,7 @@ class BulkList:
 
     Args:
         dataset: Path tail of the data type.
-        count: How many rows it has.
+        count: The number of rows.
         plain: Whether all dates are in UTC with `Z`, or as various as platforms write them.
     """
 
@@ -59,7 +59,7 @@ class BulkList:
 
         Args:
             path: Path of the list, below the root of the API.
-            request: Which page of which selection.
+            request: The request, which selects rows and a page.
 
         Raises:
             ApiError: The query is none that bulk lists know.
@@ -70,7 +70,7 @@ class BulkList:
         return _envelope(path, request, end - first, self._pieces[2 * start : 2 * stop])
 
     def _selected(self, query: str | None) -> tuple[int, int]:
-        """Give the range of row numbers that a query means."""
+        """Return the range of row numbers that a query selects."""
         first, end = 0, self._count
         for term in query.split("&&") if query else ():
             bound = _BOUND.fullmatch(term.strip())
@@ -104,8 +104,8 @@ class Codat:
     """An ASGI application that responds like Codat, without looking at credentials.
 
     Args:
-        connections: How many companies there are, each with one connection.
-        rows: How many rows each of a connection's lists has.
+        connections: The number of companies, each with one connection.
+        rows: The number of rows of each list.
         plain: Whether all dates are in UTC with `Z`.
     """
 
@@ -116,7 +116,7 @@ class Codat:
         self._lists: dict[str, BulkList] = {}
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Give the settings of tap-codat as environment variables."""
+        """Return the settings of tap-codat as environment variables."""
         return {"TAP_CODAT_API_URL": url, "TAP_CODAT_API_KEY": "benchmark"}
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:

@@ -42,7 +42,7 @@ class Cscart:
     """An ASGI application that responds like a store of CS-Cart.
 
     Args:
-        rows: How many rows each list has.
+        rows: The number of rows of each list.
     """
 
     def __init__(self, rows: int) -> None:
@@ -51,7 +51,7 @@ class Cscart:
         self._lists: dict[tuple[str, str], List] = {}
 
     def environment(self, url: str) -> Mapping[str, str]:
-        """Give the settings of tap-cscart as environment variables."""
+        """Return the settings of tap-cscart as environment variables."""
         return self._fake.environment(url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +97,7 @@ class List:
 
         Args:
             parameters: The parameters of the request.
-            rows: How many rows the list has.
+            rows: The number of rows of the list.
 
         Returns:
             The body of the response.
