@@ -325,7 +325,7 @@ type Order { id: String! updatedAt: String! }
 
 
 @pytest.mark.parametrize(
-    ("sort", "root", "asked"),
+    ("sort", "root", "requested"),
     [
         ("number_ASC", "orderConnection", ["number_ASC"]),
         ("id_ASC number_ASC", "orderConnection", ["id_ASC"]),
