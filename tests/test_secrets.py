@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce_sandbox import Sandbox
-from commerce_taps.records.conform import encode
+from commerce_taps.records.conform import decode, encode
+from commerce_taps.records.normalize import NormalizedRecord
 from commerce_taps.records.selection import fold
 from tap_centra.integration.streams import STREAMS as INTEGRATION
 from tap_centra.order.streams import STREAMS as ORDER
@@ -182,6 +183,9 @@ def test_secret_in_unexpected_form_is_withheld(api: str, stream: str, data: st.D
         assert made["kept"] == "yes"
         line = encode(made)
     assert SECRET.encode() not in line
+    (made,) = shape.conform([NormalizedRecord(decode(raw))], {})
+    assert isinstance(made, dict), made
+    assert SECRET.encode() not in encode(made)
     assert SECRET not in json.dumps(shape.selection.schema(shape.schema))
 
 

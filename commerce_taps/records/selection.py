@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 import typing as t
-from functools import lru_cache
+from functools import lru_cache, partial
 
-from commerce_taps.records.conform import UNREADABLE, decode, encode
+from commerce_taps.records.conform import UNREADABLE, decode, encode, kinds
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -33,6 +33,9 @@ _KEEP: t.Final = object()
 
 _JSON_BEGINS: t.Final = frozenset("{[ \t\n\r")
 """How a text begins that may be the JSON of an object or array."""
+
+_NUMBERS: t.Final = frozenset({"boolean", "integer", "number"})
+"""The types whose values hold no secret."""
 
 _UNKNOWN: t.Final = object()
 """Stands for the action of a field that no record has had yet."""
@@ -125,6 +128,19 @@ class _Field:
             self.parts[name] = part
             self.folded.setdefault(fold(name), part)
         return part
+
+
+class _Plan(t.NamedTuple):
+    """What is removed from an object that has declared fields only, each of its declared type.
+
+    Attributes:
+        hidden: The fields that are not emitted.
+        inside: The fields that something may be removed from: the name, whether it is a text, which
+            may be JSON, and what prunes the value.
+    """
+
+    hidden: list[str]
+    inside: list[tuple[str, bool, Callable[[t.Any], t.Any]]]
 
 
 class Selection:
@@ -223,6 +239,69 @@ class Selection:
         return found
 
     # --- records --------------------------------------------------------------------------------
+
+    def compile(self, schema: Schema) -> tuple[Schema, Callable[[Record], Record]]:
+        """Compile what prunes the records that consist of declared fields, in few steps.
+
+        Args:
+            schema: JSON Schema of the records.
+
+        Returns:
+            The schema, closed and with any value for hidden fields, of the records that the second
+            may prune; and a function that makes of these what `prune` makes of them.
+        """
+        schema, plan = self._plan(schema, self._root)
+        if not any(plan):
+            return schema, lambda record: record
+        return schema, partial(self._prune_declared, plan=plan)
+
+    def _plan(self, schema: Schema, field: _Field | None) -> tuple[Schema, _Plan]:
+        """Plan what is removed from an object, or from the objects of an array."""
+        if schema.get("items"):
+            items, plan = self._plan(schema["items"], field)
+            return {**schema, "items": items}, plan
+        properties, plan = dict(schema["properties"]), _Plan([], [])
+        for name, inner in properties.items():
+            part = None if field is None else field.find(name)
+            has_parts = part is not None and bool(part.parts)
+            is_text = kinds(inner) == ["string"] and not has_parts
+            prune: Callable[[t.Any], t.Any] | None = None
+            if self._hides(name, part):
+                properties[name] = {}
+                plan.hidden.append(name)
+            elif part is not None and part.named:
+                continue
+            elif _content(inner).get("properties"):
+                around = field if field is not None and field.guarded else None
+                properties[name], inside = self._plan(inner, part if has_parts else around)
+                prune = partial(self._prune_declared, plan=inside) if any(inside) else None
+            elif has_parts:
+                prune = partial(self._prune, field=part)
+            elif self._secrets and not _is_harmless(name, inner, field):
+                prune = partial(self._prune_other, name, field=field)
+            if prune is not None:
+                plan.inside.append((name, is_text, prune))
+        return {**schema, "properties": properties}, plan
+
+    def _prune_declared(self, value: t.Any, plan: _Plan) -> t.Any:  # noqa: ANN401 (JSON)
+        """Prune an object, array or null that is of its declared type."""
+        if value.__class__ is list:
+            return [self._prune_declared(item, plan) for item in value]
+        if value is None:
+            return None
+        out = dict(value)
+        for name in plan.hidden:
+            out.pop(name, None)
+        for name, is_text, prune in plan.inside:
+            found = value.get(name)
+            if found is None or (is_text and found[:1] not in _JSON_BEGINS):
+                continue
+            found = prune(found)
+            if found is WITHHELD:
+                del out[name]
+            else:
+                out[name] = found
+        return out
 
     def prune(self, record: Record) -> Record:
         """Remove the fields that are not emitted from a record; the others keep their order.
@@ -340,6 +419,13 @@ def _prune_items(found: list[t.Any], prune: Callable[[t.Any], t.Any]) -> t.Any: 
             items = list(found) if items is found else items
             items[index] = pruned
     return items
+
+
+def _is_harmless(name: str, schema: Schema, field: _Field | None) -> bool:
+    """Whether a field's declared type leaves no room for a secret inside."""
+    if kinds(schema) == ["string"]:
+        return field is not None and name in field.declared
+    return bool(kinds(_content(schema))) and _NUMBERS.issuperset(kinds(_content(schema)))
 
 
 def _is_container(schema: Schema) -> bool:

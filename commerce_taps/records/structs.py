@@ -76,19 +76,23 @@ def struct_decoder(
 
 
 def value_checker(
-    properties: Mapping[str, Schema], required: Sequence[str]
+    properties: Mapping[str, Schema], required: Sequence[str], *, closed: bool = False
 ) -> Callable[[Record], Struct]:
     """Compile a function that accepts decoded values only if they are valid.
 
     Args:
-        properties: The columns' schemas.
+        properties: The columns' schemas. A column with the schema `{}` accepts any value.
         required: Columns that every record must have.
+        closed: Whether it rejects unknown fields inside objects, of those that declare any.
 
     Returns:
         A function from a record to a Struct whose attributes are named by `attribute`. It raises
         `msgspec.ValidationError` for any other record.
     """
-    types = {name: _type(schema, top=True, decoded=True) for name, schema in properties.items()}
+    types = {
+        name: _type(schema, top=True, closed=closed, decoded=True)
+        for name, schema in properties.items()
+    }
     return partial(
         msgspec.convert,
         type=_struct(types, required=required, strict=True),
@@ -143,7 +147,7 @@ def _type(
 ) -> t.Any:  # noqa: ANN401
     """Translate a schema into the type that msgspec checks."""
     if "type" not in schema:
-        return SLOW_PATH if closed else t.Any if decoded else msgspec.Raw
+        return t.Any if decoded else SLOW_PATH if closed else msgspec.Raw
     kind, *others = kinds(schema) or ["null"]
     checked: t.Any
     if kind == "null":
@@ -154,7 +158,7 @@ def _type(
         inner = schema.get("properties", {})
         checked = _struct(
             {name: _type(one, closed=closed, decoded=decoded) for name, one in inner.items()},
-            strict=closed,
+            strict=closed and not (decoded and not inner),
         )
     elif kind == "array":
         items = _type(schema.get("items", {}), closed=closed, decoded=decoded)

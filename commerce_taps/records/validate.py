@@ -45,7 +45,7 @@ from commerce_taps.records.structs import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from msgspec import Struct
@@ -139,8 +139,14 @@ class Shape:
         self._read_timestamps = attributes(timestamps)
         self._timestamp_attributes = [attribute(name) for name in timestamps]
         emitted = self.selection.schema(self.schema)["properties"]
-        self._check_decoded = value_checker(
+        self._check_pruned = value_checker(
             {name: emitted[name] for name in own if name not in hidden}, required=self._own_keys
+        )
+        declared, self._prune_declared = self.selection.compile(self.schema)
+        self._check_declared = value_checker(
+            {name: declared["properties"][name] for name in own},
+            required=self._own_keys,
+            closed=self.selection.is_deep,
         )
         self._decode_slices = struct_decoder({name: {} for name in own}, strict=False)
         kept: dict[str, Schema] = {name: {} for name in own if name not in hidden}
@@ -307,8 +313,9 @@ class Shape:
             The records, each valid against `schema`, which may have grown: see `new_columns`. In
             place of a record without a usable key, or that cannot be decoded, the error.
         """
-        opened = list(map(self._open, records))
-        return self.fit(opened, context, self._are_valid(records, opened))
+        opened = [self._open(record) for record in records]
+        found = [one for one, _ in opened]
+        return self.fit(found, context, _are_valid([timestamps for _, timestamps in opened]))
 
     def fit(
         self,
@@ -349,33 +356,14 @@ class Shape:
                     one.setdefault(name, None)
         return found
 
-    def _are_valid(
-        self, records: Sequence[AnyRecord], opened: Sequence[Record | RecordFailed]
-    ) -> list[bool]:
-        """Validate the normalized ones of records, in C."""
-        found: list[Timestamps | None] = [
-            self._check_values(values)
-            if isinstance(record, NormalizedRecord) and isinstance(values, dict)
-            else None
-            for record, values in zip(records, opened, strict=True)
-        ]
-        texts = _texts(found)
-        if dates.are_canonical(texts) and dates.are_timestamps(texts):
-            return [one is not None for one in found]
-        return [
-            one is not None and dates.are_canonical(own) and dates.are_timestamps(own)
-            for one in found
-            for own in [_texts([one])]
-        ]
-
-    def _check_values(self, values: Record) -> Timestamps | None:
+    def _check_values(self, check: Callable[[Record], Struct], values: Record) -> Timestamps | None:
         """Validate decoded values, except the form of timestamps.
 
         Returns:
             The timestamps; `None` if the values are not valid.
         """
         try:
-            return self._read_timestamps(self._check_decoded(values))
+            return self._read_timestamps(check(values))
         except UNREADABLE:
             return None
 
@@ -384,23 +372,25 @@ class Shape:
             return record
         return {**{name: context[name] for name in self._context_keys if name in context}, **record}
 
-    def _open(self, raw: AnyRecord) -> Record | RecordFailed:
-        if isinstance(raw, NormalizedRecord):
-            return self._prune(raw.values)
-        try:
-            record = decode(raw)
-        except UNREADABLE as error:
-            # The decoder's message may quote the record; the name of its error does not.
-            return RecordFailed(f"it cannot be decoded ({type(error).__name__})")
-        if not isinstance(record, dict):
-            return RecordFailed(f"it is {json_type(record)} and not an object")
-        return self._prune(record)
+    def _open(self, raw: AnyRecord) -> tuple[Record | RecordFailed, Timestamps | None]:
+        """Decode and prune a record, and validate it in C if it is normalized.
 
-    def _prune(self, record: Record) -> Record | RecordFailed:
+        Returns:
+            The record, and its timestamps if it is valid; their form is not validated.
+        """
+        record = raw.values if isinstance(raw, NormalizedRecord) else _decode(raw)
+        if isinstance(record, RecordFailed):
+            return record, None
+        is_normalized = isinstance(raw, NormalizedRecord)
         try:
-            return self.selection.prune(record)
+            if is_normalized:
+                timestamps = self._check_values(self._check_declared, record)
+                if timestamps is not None:
+                    return self._prune_declared(record), timestamps
+            record = self.selection.prune(record)
         except RecursionError:
-            return RecordFailed("its values are nested too deeply")
+            return RecordFailed("its values are nested too deeply"), None
+        return record, self._check_values(self._check_pruned, record) if is_normalized else None
 
     def _fit(
         self, record: Record, context: Mapping[str, t.Any], unplaced: list[Unplaced]
@@ -431,6 +421,30 @@ class Shape:
         if fields:
             unplaced.append(Unplaced(record, out, fields))
         return out
+
+
+def _decode(raw: msgspec.Raw) -> Record | RecordFailed:
+    """Decode a record; the error if it is no object."""
+    try:
+        record = decode(raw)
+    except UNREADABLE as error:
+        # The decoder's message may quote the record; the name of its error does not.
+        return RecordFailed(f"it cannot be decoded ({type(error).__name__})")
+    if not isinstance(record, dict):
+        return RecordFailed(f"it is {json_type(record)} and not an object")
+    return record
+
+
+def _are_valid(found: Sequence[Timestamps | None]) -> list[bool]:
+    """Check which of the records whose timestamps these are have them in the canonical form."""
+    texts = _texts(found)
+    if dates.are_canonical(texts) and dates.are_timestamps(texts):
+        return [one is not None for one in found]
+    return [
+        one is not None and dates.are_canonical(own) and dates.are_timestamps(own)
+        for one in found
+        for own in [_texts([one])]
+    ]
 
 
 def _texts(found: Sequence[Timestamps | None]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commerce_taps.errors import RecordFailed
-from commerce_taps.records.conform import encode
+from commerce_taps.records.conform import decode, encode
+from commerce_taps.records.normalize import NormalizedRecord
 from commerce_taps.records.selection import Selection, breadcrumb_of, fold, path_of
+from commerce_taps.records.structs import value_checker
 from commerce_taps.records.validate import Shape
 from tests.core.support import is_valid
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 SECRET = "s3cr3t"
 TEXT = {"type": ["string", "null"]}
+NUMBER = {"type": "integer"}
 REF = {"type": ["object", "null"], "properties": {"id": TEXT, "name": TEXT}}
 USER = {
     "type": ["object", "null"],
@@ -59,6 +63,8 @@ def emitted(shape: Shape, record: dict[str, Any]) -> dict[str, Any]:
     (found,), (fits,) = page.records, page.valid
     line = b"{" + bytes(shape.splice(found)) if fits else encode(shape.conform([found], {})[0])
     made: dict[str, Any] = json.loads(line)
+    (normalized,) = shape.conform([NormalizedRecord(decode(raw))], {})
+    assert json.loads(encode(normalized)) == made
     return made
 
 
@@ -243,6 +249,52 @@ def test_secret_in_keyed_list_or_json_text_is_withheld(products: object) -> None
     assert "s3cr3t" not in str(pruned)
     assert pruned["plain"] == "red"
     assert ("red" in str(products)) == ("'color': ['red']" in str(pruned))
+
+
+HIDDEN_IN = {"name": "n", "password": SECRET, "more": {"PassWord": SECRET, "left": 1}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "left"),
+    [
+        ({"api_key": SECRET, "note": "n"}, {"note": "n"}),
+        ({"api_key": None, "note": None}, {"note": None}),
+        ({"user": HIDDEN_IN}, {"user": {"name": "n", "more": {"left": 1}}}),
+        ({"user": None, "location": None}, {"user": None, "location": None}),
+        (
+            {"connections": [HIDDEN_IN, None, {}]},
+            {"connections": [{"name": "n", "more": {"left": 1}}, None, {}]},
+        ),
+        ({"location": {"id": json.dumps(HIDDEN_IN)}}, None),
+        ({"user": {"name": json.dumps(HIDDEN_IN)}}, None),
+        ({"user": {"more": {"x": [json.dumps(HIDDEN_IN)]}}}, None),
+        ({"texts": ["red", json.dumps(HIDDEN_IN)], "numbers": [[1], None]}, None),
+        ({"any": json.dumps(HIDDEN_IN)}, None),
+        ({"any": [HIDDEN_IN]}, {"any": [{"name": "n", "more": {"left": 1}}]}),
+    ],
+)
+def test_declared_record_is_pruned_alike(sent: dict[str, Any], left: dict[str, Any] | None) -> None:
+    more = {
+        "texts": {"type": ["array", "null"], "items": TEXT},
+        "numbers": {"type": "array", "items": {"type": ["array", "null"], "items": NUMBER}},
+        "any": {},
+    }
+    schema = {**SCHEMA, "properties": {**SCHEMA["properties"], **more}}
+    selection = Selection(schema, secrets=SECRETS)
+    closed, prune = selection.compile(schema)
+    value_checker(closed["properties"], [], closed=True)(sent)
+    before = copy.deepcopy(sent)
+    assert prune(sent) == selection.prune(sent)
+    assert left is None or prune(sent) == left
+    assert sent == before
+
+
+def test_undeclared_field_is_not_taken_for_declared() -> None:
+    closed, _ = Selection(SCHEMA, secrets=SECRETS).compile(SCHEMA)
+    check = value_checker(closed["properties"], [], closed=True)
+    for sent in ({"x": 1}, {"user": {"x": 1}}, {"connections": [{"x": 1}]}, {"user": "text"}):
+        with pytest.raises(msgspec.ValidationError):
+            check(sent)
 
 
 # --- names --------------------------------------------------------------------------------------

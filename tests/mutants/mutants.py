@@ -603,9 +603,23 @@ MUTANTS = (
     Mutant(
         "the fast path emits secrets inside objects",
         "commerce_taps/records/validate.py",
-        "            closed=self.selection.is_deep,\n",
-        "",
+        "            ignored=ignored,\n            closed=self.selection.is_deep,\n",
+        "            ignored=ignored,\n",
         "tests/core/test_selection.py::test_secret_is_emitted_in_no_form",
+    ),
+    Mutant(
+        "the check of normalized records passes secrets inside objects",
+        "commerce_taps/records/validate.py",
+        "            required=self._own_keys,\n            closed=self.selection.is_deep,\n",
+        "            required=self._own_keys,\n",
+        "tests/core/test_selection.py::test_secret_is_emitted_in_no_form",
+    ),
+    Mutant(
+        "a declared text that is JSON keeps its secrets",
+        SELECTION,
+        "        return field is not None and name in field.declared\n",
+        "        return True\n",
+        "tests/core/test_selection.py::test_declared_record_is_pruned_alike",
     ),
     Mutant(
         "the fast path emits a text in place of an object with secrets",
