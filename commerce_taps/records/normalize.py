@@ -90,6 +90,10 @@ def number(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
     return Decimal(value) if _NUMBER.fullmatch(value) else value or None
 
 
+_OF_TEXTS: t.Final[tuple[object, ...]] = (integer, number)
+"""The functions that leave whatever is no text as it came."""
+
+
 class Normalizer:
     """Compiles what normalizes the records of one API's streams."""
 
@@ -170,7 +174,8 @@ class Normalizer:
     def _object(self, functions: Mapping[str, Normalize], convert: Normalize | None) -> Normalize:
         """Compile what normalizes an object in place, whose values are mostly texts."""
         texts = {name: self._texts(function) for name, function in functions.items()}
-        find, find_texts, walk = functions.get, texts.get, self._walk
+        others = {name: None if one in _OF_TEXTS else one for name, one in functions.items()}
+        find, find_texts, walk = others.get, texts.get, self._walk
 
         def normalize(value: t.Any) -> t.Any:  # noqa: ANN401 (JSON)
             if value.__class__ is not dict:
@@ -183,11 +188,12 @@ class Normalizer:
                     if known is not None:
                         value[name] = known[item]
                     continue
-                function = find(name)
-                if function is not None:
+                function = find(name, walk)
+                if function is walk:
+                    if item.__class__ in _CONTAINERS:
+                        walk(item)
+                elif function is not None:
                     value[name] = function(item)
-                elif item.__class__ in _CONTAINERS:
-                    walk(item)
             return value
 
         return normalize

@@ -7,6 +7,7 @@ more: `conform` handles everything that it rejects.
 from __future__ import annotations
 
 import typing as t
+from decimal import Decimal
 from functools import lru_cache, partial
 from operator import attrgetter
 
@@ -97,6 +98,7 @@ def value_checker(
         msgspec.convert,
         type=_struct(types, required=required, strict=True),
         dec_hook=_check_text,
+        builtin_types=(Decimal,),  # no text is one
     )
 
 
@@ -174,5 +176,6 @@ def _type(
     elif kind == "string" and schema.get("format") == "date":
         checked = _Date if decoded else SLOW_PATH
     else:
-        checked = {"string": str, "boolean": bool, "number": float}[kind]
+        number = int | Decimal if decoded else float
+        checked = {"string": str, "boolean": bool, "number": number}[kind]
     return checked | None if "null" in schema["type"] else checked

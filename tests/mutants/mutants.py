@@ -615,6 +615,13 @@ MUTANTS = (
         "tests/core/test_selection.py::test_secret_is_emitted_in_no_form",
     ),
     Mutant(
+        "the check of normalized records takes a text for a number",
+        "commerce_taps/records/structs.py",
+        "        builtin_types=(Decimal,),  # no text is one\n",
+        "",
+        "tests/core/test_validate.py::test_deselected_columns_disappear_on_all_paths",
+    ),
+    Mutant(
         "a declared text that is JSON keeps its secrets",
         SELECTION,
         "        return field is not None and name in field.declared\n",
