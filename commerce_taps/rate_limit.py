@@ -103,10 +103,14 @@ class RateLimiter:
         Args:
             concurrency_key: As in `Request`.
             costs: As in `Request`.
+
+        Raises:
+            TapStopped: The run ends.
         """
         with self._lock:
             semaphore = self._per_key[concurrency_key]
         with semaphore, self._at_once:
+            self._check()  # the run may have ended while this thread waited for its turn
             while (wait := self._reserve(costs or {})) is not None:
                 self.sleep(wait)
             yield

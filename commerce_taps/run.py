@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from commerce_taps.errors import TapStopped
 from commerce_taps.http import Client
 from commerce_taps.prefetch import PartitionPages, Prefetch
 from commerce_taps.rate_limit import RateLimiter
@@ -20,7 +21,6 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, TapState
 
     from commerce_taps.api import Api
-    from commerce_taps.errors import TapStopped
     from commerce_taps.pagination.page import Page
     from commerce_taps.shutdown import Interrupt
 
@@ -99,13 +99,13 @@ class Run:
         self._interrupt = interrupt
         self._logger = logger
         self._running = ""
-        self._has_started = False
+        self._has_started = self._has_stopped = False
         self._state_written = self._progress_logged = time.monotonic()
         self.limiter = RateLimiter(
             per_minute=config["requests_per_minute"],
             at_once=config["concurrency"],
             per_key=api.requests_per_key,
-            check=interrupt.check,
+            check=self._check,
         )
         self.client = Client(
             api.base_url,
@@ -216,6 +216,16 @@ class Run:
             waiting = self.limiter.waiting
             self._logger.info("%s", self.report.progress(self._running, requests, waiting))
 
+    def _check(self) -> None:
+        """Keep the threads of a run that has stopped from sending more requests.
+
+        Raises:
+            TapStopped: The run has stopped, or a signal ended it.
+        """
+        if self._has_stopped:
+            raise TapStopped("the run has stopped")
+        self._interrupt.check()
+
     def write_state(self) -> None:
         """Write a STATE message, unless nothing has changed since the last one."""
         if state := self._state():
@@ -231,6 +241,7 @@ class Run:
         Raises:
             SystemExit: With 1, or with 128 plus the number of the signal that ended the run.
         """
+        self._has_stopped = True
         self._logger.error("Stopped: %s", error)
         self.write_state()
         self.log_report()

@@ -155,11 +155,21 @@ def test_busy_concurrency_key_does_not_block_another(server: FakeServer) -> None
 @pytest.mark.usefixtures("clock")
 def test_ending_run_ends_every_wait(server: FakeServer) -> None:
     def interrupted() -> None:
-        msg = "interrupted"
-        raise TapStopped(msg)
+        if server.requests:
+            raise TapStopped("interrupted")
 
     server.responses.append(FakeResponse(429, headers={"Retry-After": "200"}))
     limiter = make_limiter(check=interrupted)
     with pytest.raises(TapStopped, match="interrupted"):
         make_client(server, limiter=limiter).get(ORDERS, parse)
     assert limiter.waiting == 0
+    assert len(server.requests) == 1
+
+
+def test_ended_run_sends_no_request(server: FakeServer) -> None:
+    def ended() -> None:
+        raise TapStopped("ended")
+
+    with pytest.raises(TapStopped, match="ended"):
+        make_client(server, limiter=make_limiter(check=ended)).get(ORDERS, parse)
+    assert not server.requests

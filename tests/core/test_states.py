@@ -9,6 +9,8 @@ import sys
 import pytest
 
 import commerce_taps.run
+from commerce_taps.errors import TapStopped
+from commerce_taps.http import Request
 from commerce_taps.output import PageStateWriter, PageWriter
 from tests.core.test_derived import LAST, run
 
@@ -41,3 +43,12 @@ def test_bookmark_never_moves_back(capfd: pytest.CaptureFixture[str]) -> None:
     tap, _ = run(capfd, state=state)
     assert tap.starts == [LAST.replace(day=9)]
     assert {one["replication_key_value"] for one in tap.state["bookmarks"].values()} == {AHEAD}
+
+
+def test_stopped_run_sends_no_request(capfd: pytest.CaptureFixture[str]) -> None:
+    tap, _ = run(capfd)
+    with pytest.raises(SystemExit):
+        tap.run.stop(TapStopped("nothing can be read"))
+    with pytest.raises(TapStopped, match="the run has stopped"):
+        tap.run.client.get(Request(("orders",), stream="orders"), bytes)
+    assert not tap.run.client.requests
