@@ -56,6 +56,20 @@ Timestamps = t.Sequence[t.Any]
 """The values of a record's timestamp columns, the replication key first: text, null or UNSET."""
 
 
+class _Decoded(t.NamedTuple):
+    """What validates and prunes normalized records.
+
+    Attributes:
+        check_declared: Accepts a record of declared fields only, each of its declared type.
+        prune_declared: Prunes such a record.
+        check_pruned: Accepts a record that was pruned as any other is.
+    """
+
+    check_declared: Callable[[Record], Struct]
+    prune_declared: Callable[[Record], Record]
+    check_pruned: Callable[[Record], Struct]
+
+
 class Shape:
     """The schema of one stream, compiled to validate and emit its records.
 
@@ -115,8 +129,8 @@ class Shape:
         """Compile the functions that validate and splice records."""
         properties = self.schema["properties"]
         # A field that is itself called `_extra` goes into that column like any unknown field.
-        added = {*self._context_keys, EXTRA}
-        own = {name: value for name, value in properties.items() if name not in added}
+        self._foreign = {*self._context_keys, EXTRA}
+        own = {name: value for name, value in properties.items() if name not in self._foreign}
         self._own_keys = [name for name in self._keys if name in own]
         hidden = {name for name in own if self.selection.hides(name)}
         self._hidden = {attribute(name) for name in hidden}
@@ -138,16 +152,7 @@ class Shape:
         self._has_timestamp = self._replication_key in timestamps
         self._read_timestamps = attributes(timestamps)
         self._timestamp_attributes = [attribute(name) for name in timestamps]
-        emitted = self.selection.schema(self.schema)["properties"]
-        self._check_pruned = value_checker(
-            {name: emitted[name] for name in own if name not in hidden}, required=self._own_keys
-        )
-        declared, self._prune_declared = self.selection.compile(self.schema)
-        self._check_declared = value_checker(
-            {name: declared["properties"][name] for name in own},
-            required=self._own_keys,
-            closed=self.selection.is_deep,
-        )
+        self._decoded: _Decoded | None = None
         self._decode_slices = struct_decoder({name: {} for name in own}, strict=False)
         kept: dict[str, Schema] = {name: {} for name in own if name not in hidden}
         self._decode_selected = struct_decoder(kept, strict=False) if hidden else None
@@ -356,6 +361,24 @@ class Shape:
                     one.setdefault(name, None)
         return found
 
+    def _compile_decoded(self) -> _Decoded:
+        """Compile what validates and prunes normalized records; most streams have none."""
+        own = [name for name in self.schema["properties"] if name not in self._foreign]
+        emitted = self.selection.schema(self.schema)["properties"]
+        declared, prune = self.selection.compile(self.schema)
+        return _Decoded(
+            value_checker(
+                {name: declared["properties"][name] for name in own},
+                required=self._own_keys,
+                closed=self.selection.is_deep,
+            ),
+            prune,
+            value_checker(
+                {name: emitted[name] for name in own if not self.selection.hides(name)},
+                required=self._own_keys,
+            ),
+        )
+
     def _check_values(self, check: Callable[[Record], Struct], values: Record) -> Timestamps | None:
         """Validate decoded values, except the form of timestamps.
 
@@ -378,19 +401,20 @@ class Shape:
         Returns:
             The record, and its timestamps if it is valid; their form is not validated.
         """
-        record = raw.values if isinstance(raw, NormalizedRecord) else _decode(raw)
-        if isinstance(record, RecordFailed):
-            return record, None
-        is_normalized = isinstance(raw, NormalizedRecord)
         try:
-            if is_normalized:
-                timestamps = self._check_values(self._check_declared, record)
-                if timestamps is not None:
-                    return self._prune_declared(record), timestamps
-            record = self.selection.prune(record)
+            if not isinstance(raw, NormalizedRecord):
+                record = _decode(raw)
+                if not isinstance(record, RecordFailed):
+                    record = self.selection.prune(record)
+                return record, None
+            decoded = self._decoded = self._decoded or self._compile_decoded()
+            timestamps = self._check_values(decoded.check_declared, raw.values)
+            if timestamps is not None:
+                return decoded.prune_declared(raw.values), timestamps
+            pruned = self.selection.prune(raw.values)
+            return pruned, self._check_values(decoded.check_pruned, pruned)
         except RecursionError:
             return RecordFailed("its values are nested too deeply"), None
-        return record, self._check_values(self._check_pruned, record) if is_normalized else None
 
     def _fit(
         self, record: Record, context: Mapping[str, t.Any], unplaced: list[Unplaced]

@@ -610,8 +610,8 @@ MUTANTS = (
     Mutant(
         "the check of normalized records passes secrets inside objects",
         "commerce_taps/records/validate.py",
-        "            required=self._own_keys,\n            closed=self.selection.is_deep,\n",
-        "            required=self._own_keys,\n",
+        "required=self._own_keys,\n                closed=self.selection.is_deep,\n",
+        "required=self._own_keys,\n",
         "tests/core/test_selection.py::test_secret_is_emitted_in_no_form",
     ),
     Mutant(
