@@ -322,10 +322,6 @@ class HTTPStream(Stream, abc.ABC, t.Generic[ApiT_co]):
 
     # --- shape ----------------------------------------------------------------------------------
 
-    def page_of(self, records: Sequence[msgspec.Raw]) -> Page:
-        """Make a page of records, without a bookmark."""
-        return self.shape.validate(records)
-
     @cached_property
     def shape(self) -> Shape:
         """Validates records against the schema, and conforms those that do not fit."""

@@ -105,21 +105,6 @@ ERRORS: t.Final = ErrorTable(
 )
 
 
-def api_message(body: bytes) -> Message:
-    """Find Codat's own message in the body of an error response.
-
-    Args:
-        body: An `ErrorMessage` object, or anything a proxy may have put in its place.
-
-    Returns:
-        Its `error` text, and the correlation id that Codat's support needs.
-    """
-    message = open_object(body)
-    reference = open_text(message.get("correlationId", NULL))
-    words = open_text(message.get("error", NULL)).strip()
-    return Message(words or first_words(body), f"correlation id {reference}" if reference else "")
-
-
 class _Envelope(msgspec.Struct, rename="camel"):
     results: list[Raw] | None
     total_results: int
@@ -311,7 +296,20 @@ class CodatApi(Api):
 
     @override
     def message(self, body: bytes) -> Message:
-        return api_message(body)
+        """Find Codat's own message in the body of an error response.
+
+        Args:
+            body: An `ErrorMessage` object, or anything a proxy may have put in its place.
+
+        Returns:
+            Its `error` text, and the correlation id that Codat's support needs.
+        """
+        message = open_object(body)
+        reference = open_text(message.get("correlationId", NULL))
+        words = open_text(message.get("error", NULL)).strip()
+        return Message(
+            words or first_words(body), f"correlation id {reference}" if reference else ""
+        )
 
     @override
     def describe_access(self) -> Iterator[str]:

@@ -47,9 +47,18 @@ class CodatStream(HTTPStream[CodatApi], abc.ABC):
     path: str
     """Path below the API's address; `{companyId}` and `{connectionId}` come from the partition."""
 
-    first_page_bare: t.ClassVar[bool] = False
+    omit_first_page_params: t.ClassVar[bool] = False
     """Whether the endpoint documents no paging parameters: they are sent only if need be, with the
     page size the first page came in."""
+
+    needs_companies: t.ClassVar[bool] = False
+    """Whether the list of companies must be fetched before the stream can be read."""
+
+    @override
+    def prepare(self) -> None:
+        if self.needs_companies:
+            self.api.fetch_companies()
+        super().prepare()
 
     @override
     def read_if_changed(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
@@ -98,11 +107,11 @@ class CodatStream(HTTPStream[CodatApi], abc.ABC):
             Its pages, for the readers of `commerce_taps.pagination`.
         """
         key = self.replication_key
-        page_size = BARE_SIZE if self.first_page_bare else int(self.config["page_size"])
+        page_size = BARE_SIZE if self.omit_first_page_params else int(self.config["page_size"])
 
         def fetch(requested: TimeRange, number: int, size: int, *, divisible: bool) -> Page:
             params: dict[str, str | int] = {"page": number, "pageSize": size}
-            if self.first_page_bare and number == 1 and size == page_size:
+            if self.omit_first_page_params and number == 1 and size == page_size:
                 params = {}
             if key and ordered:
                 params["orderBy"] = key
@@ -140,11 +149,7 @@ class CompanyStream(CodatStream, abc.ABC):
     """A list of each company's."""
 
     context_keys: tuple[str, ...] = ("companyId",)
-
-    @override
-    def prepare(self) -> None:
-        self.api.fetch_companies()
-        super().prepare()
+    needs_companies = True
 
     @override
     @property
@@ -157,6 +162,7 @@ class ConnectionStream(CodatStream, abc.ABC):
     """A list of each connection's that belongs to the right kind of source."""
 
     context_keys = ("companyId", "connectionId")
+    needs_companies = True
     primary_keys: t.ClassVar[tuple[str, ...]] = ("companyId", "connectionId", "id")
     source_type: str
 
@@ -164,11 +170,6 @@ class ConnectionStream(CodatStream, abc.ABC):
     """Codat's key of the data type, which is the end of its path unless `endpoint` replaces it."""
 
     endpoint: t.ClassVar[str | None] = None
-
-    @override
-    def prepare(self) -> None:
-        self.api.fetch_companies()
-        super().prepare()
 
     @override
     @property
@@ -294,6 +295,8 @@ class SingleStream(CodatStream, abc.ABC):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
 
         def parse(body: bytes) -> Page:
-            return self.page_of(check_records(self.unwrap(open_envelope(body, self.envelope))))
+            return self.shape.validate(
+                check_records(self.unwrap(open_envelope(body, self.envelope)))
+            )
 
         yield self.run.client.get(self._request(context), parse)

@@ -133,7 +133,19 @@ class CSCartApi(Api):
 
     @override
     def message(self, body: bytes) -> Message:
-        return api_message(body)
+        """Find the store's own message in the body of a failed response.
+
+        Args:
+            body: An object with a `message` in the store's language, or the web page of a proxy or
+                firewall.
+
+        Returns:
+            The message, or the first words of the page.
+        """
+        try:
+            return Message(redact(msgspec.json.decode(body, type=_ApiError).message.strip()))
+        except UNREADABLE:
+            return Message(first_words(body, tags=False))
 
     @override
     def start(self) -> None:
@@ -186,19 +198,3 @@ def store_address(url: str) -> str:
 
 class _ApiError(msgspec.Struct):
     message: str = ""
-
-
-def api_message(body: bytes) -> Message:
-    """Find the store's own message in the body of a failed response.
-
-    Args:
-        body: An object with a `message` in the store's language, or the web page of a proxy or
-            firewall.
-
-    Returns:
-        The message, or the first words of the page.
-    """
-    try:
-        return Message(redact(msgspec.json.decode(body, type=_ApiError).message.strip()))
-    except UNREADABLE:
-        return Message(first_words(body, tags=False))

@@ -143,21 +143,6 @@ ERRORS: t.Final[ErrorTable] = _Errors(
 )
 
 
-def api_message(body: bytes) -> Message:
-    """Find Centra's own message in the body of an error response.
-
-    Args:
-        body: A GraphQL response with errors, or anything a proxy may have put in its place.
-
-    Returns:
-        The messages of all errors, or the first words of the body.
-    """
-    if errors := errors_of(body):
-        messages = dict.fromkeys(error.message.strip().rstrip(".") for error in errors)
-        return Message(redact("; ".join(messages))[:400])
-    return Message(first_words(body))
-
-
 class IntegrationApi(Api):
     """The Integration API, as one token opens it.
 
@@ -190,7 +175,18 @@ class IntegrationApi(Api):
 
     @override
     def message(self, body: bytes) -> Message:
-        return api_message(body)
+        """Find Centra's own message in the body of an error response.
+
+        Args:
+            body: A GraphQL response with errors, or anything a proxy may have put in its place.
+
+        Returns:
+            The messages of all errors, or the first words of the body.
+        """
+        if errors := errors_of(body):
+            messages = dict.fromkeys(error.message.strip().rstrip(".") for error in errors)
+            return Message(redact("; ".join(messages))[:400])
+        return Message(first_words(body))
 
     @override
     def summarize(self) -> Iterator[str]:

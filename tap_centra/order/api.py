@@ -71,24 +71,6 @@ class _Error(msgspec.Struct, rename="camel"):
     error_messages: t.Any = None
 
 
-def api_message(body: bytes) -> Message:
-    """Find Centra's own message in the body of an error response.
-
-    Args:
-        body: An envelope of the Order API, or anything a proxy may have put in its place.
-
-    Returns:
-        The messages, each with the field it is about if the response names one; otherwise the
-        `status`, or the first words of the body.
-    """
-    try:
-        error = msgspec.json.decode(body, type=_Error)
-    except UNREADABLE:
-        return Message(first_words(body))
-    texts = [*_texts(error.msg), *_texts(error.error_messages), *_texts(error.errors)]
-    return Message(redact("; ".join(texts or _texts(error.status)))[:400])
-
-
 def _texts(value: t.Any) -> list[str]:  # noqa: ANN401 (JSON)
     """Read a text, an object of texts by field, or a list of these."""
     if isinstance(value, list):
@@ -116,7 +98,21 @@ class OrderApi(Api):
 
     @override
     def message(self, body: bytes) -> Message:
-        return api_message(body)
+        """Find Centra's own message in the body of an error response.
+
+        Args:
+            body: An envelope of the Order API, or anything a proxy may have put in its place.
+
+        Returns:
+            The messages, each with the field it is about if the response names one; otherwise the
+            `status`, or the first words of the body.
+        """
+        try:
+            error = msgspec.json.decode(body, type=_Error)
+        except UNREADABLE:
+            return Message(first_words(body))
+        texts = [*_texts(error.msg), *_texts(error.error_messages), *_texts(error.errors)]
+        return Message(redact("; ".join(texts or _texts(error.status)))[:400])
 
     @property
     def zone(self) -> ZoneInfo:

@@ -92,7 +92,7 @@ class Locations(PagedStream, ConnectionStream):
     name = "commerce_locations"
     data_type = "commerce-locations"
     source_type = "Commerce"
-    first_page_bare = True
+    omit_first_page_params = True
     optional = True
 
 

@@ -28,16 +28,12 @@ class Companies(PagedStream):
     path = "companies"
     primary_keys = ("id",)
     secret_columns = ("redirect", "dataConnections.linkUrl")
-
-    @override
-    def prepare(self) -> None:
-        self.api.fetch_companies()
-        super().prepare()
+    needs_companies = True
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Return the companies that the run has fetched."""
-        return iter([self.page_of([company.raw for company in self.api.companies.values()])])
+        return iter([self.shape.validate([company.raw for company in self.api.companies.values()])])
 
 
 class Connections(CompanyStream):
@@ -52,7 +48,7 @@ class Connections(CompanyStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Return one company's connections."""
         company = self.api.companies[t.cast("Context", context)["companyId"]]
-        yield self.page_of([raw for _, raw in company.connections])
+        yield self.shape.validate([raw for _, raw in company.connections])
 
 
 class DataStatuses(CompanyStream):
@@ -66,7 +62,7 @@ class DataStatuses(CompanyStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         """Take the statuses out of the object keyed by data type."""
         statuses = self.api.statuses(t.cast("Context", context)).values()
-        yield self.page_of([status for status in statuses if bytes(status) != b"null"])
+        yield self.shape.validate([status for status in statuses if bytes(status) != b"null"])
 
 
 class PullOperations(OperationStream):

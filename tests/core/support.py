@@ -105,7 +105,7 @@ class Orders(HTTPStream):
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
         source = self._tap.sources.get(self.name, self._tap.source)
         for rows in source[(context or {})["shop"]]:
-            page = self.page_of([raw(row) for row in rows])
+            page = self.shape.validate([raw(row) for row in rows])
             days = [row["changed"] for row in rows if isinstance(row, dict) and "changed" in row]
             if days:
                 page.bookmark = datetime.fromisoformat(max(days).replace("Z", "+00:00"))

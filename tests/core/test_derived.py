@@ -51,9 +51,9 @@ class Orders(HTTPStream):
         for order in ORDERS:
             own = raw({k: v for k, v in order.items() if k != "lines"})
             lines = [raw({"order": order["id"], "line": line}) for line in order["lines"]]
-            page = self.page_of([own])
+            page = self.shape.validate([own])
             page.bookmark = datetime.fromisoformat(str(order["changed"]).replace("Z", "+00:00"))
-            page.children = {child.name: child.page_of(lines) for child in self.children}
+            page.children = {child.name: child.shape.validate(lines) for child in self.children}
             yield page
             if self._tap.broken is not None:
                 raise self._tap.broken

@@ -75,7 +75,7 @@ class Orders(HTTPStream):
 
     @override
     def read(self, context: Context | None, start: datetime | None) -> Iterator[Page]:
-        page = self.page_of([msgspec.Raw(record) for record in self._tap.sent])
+        page = self.shape.validate([msgspec.Raw(record) for record in self._tap.sent])
         page.bookmark = BOOKMARK
         yield page
 

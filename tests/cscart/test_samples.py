@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from logging import getLogger
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from commerce_taps.records.conform import encode
 from commerce_taps.records.normalize import values_of
-from tap_cscart.api import api_message
+from tap_cscart.api import CSCartApi
 from tap_cscart.responses import parse_collection, parse_list, parse_reviews
 from tap_cscart.tap import TapCSCart
 from tests.contract import mistakes
@@ -367,4 +368,4 @@ def test_other_values_stay_unchanged(tap: TapCSCart) -> None:
 @pytest.mark.parametrize("name", NO_LIST[1:])
 def test_error_message_comes_from_store(name: str) -> None:
     body = (SAMPLES / f"{name}.json").read_bytes()
-    assert api_message(body).text == json.loads(body)["message"]
+    assert CSCartApi({}, getLogger()).message(body).text == json.loads(body)["message"]
