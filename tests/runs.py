@@ -11,16 +11,17 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.contract import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from commerce_sandbox import Sandbox
     from commerce_taps.stream import HTTPStream
     from commerce_taps.tap import HTTPTap
     from tests.contract import Record, State
@@ -89,13 +90,52 @@ def secrets_of(kinds: Iterable[type[HTTPStream]]) -> list[str]:
     return [f"{vars(kind)['name']}.{column}" for kind in kinds for column in kind.secret_columns]
 
 
+def settings_from(sandbox: Sandbox, prefix: str) -> Record:
+    """Read the settings of a tap from a sandbox's environment.
+
+    Args:
+        sandbox: The sandbox.
+        prefix: How the variables of the tap begin, or of one of its APIs.
+    """
+    found: Record = {
+        name.removeprefix(prefix).lower(): value
+        for name, value in sandbox.environment.items()
+        if name.startswith(prefix) and ("ORDER" in prefix or "_ORDER_" not in name)
+    }
+    if "voucher_ids" in found:
+        found["voucher_ids"] = json.loads(found["voucher_ids"])
+    return found
+
+
 class Runs:
     """Runs a tap in this process, with settings, state and catalog in files."""
 
-    def __init__(self, tap: type[HTTPTap], folder: Path) -> None:
+    def __init__(
+        self, tap: type[HTTPTap], settings_for: Callable[..., Record], folder: Path
+    ) -> None:
         self._tap = tap
+        self._settings_for = settings_for
         self._folder = folder
         self._files = 0
+
+    def __call__(
+        self,
+        sandbox: Sandbox,
+        *api: str,
+        state: State | None = None,
+        catalog: Record | None = None,
+        **settings: Any,  # noqa: ANN401 (JSON)
+    ) -> Run:
+        """Run the tap against a sandbox.
+
+        Args:
+            sandbox: The sandbox to read.
+            api: Which API, where the tap has several; the first if none.
+            state: The state of an earlier run.
+            catalog: The streams to read; the tap's default if none.
+            settings: Settings that replace those of the sandbox; `None` removes one.
+        """
+        return self.run(self._settings_for(sandbox, *api) | settings, state, catalog)
 
     def run(self, config: Record, state: State | None, catalog: Record | None) -> Run:
         """Run the tap with its settings, those that are `None` left out."""

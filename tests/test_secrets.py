@@ -25,7 +25,7 @@ from tap_codat.streams import STREAMS as CODAT
 from tap_codat.tap import TapCodat
 from tap_cscart.streams import STREAMS as CSCART
 from tap_cscart.tap import TapCSCart
-from tests.runs import Run, Runs, secrets_of
+from tests.runs import Run, Runs, secrets_of, settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -254,15 +254,9 @@ def run(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Runner:
         **settings: Any,  # noqa: ANN401 (JSON)
     ) -> Run:
         tap, _, prefix = APIS[api]
-        config: Record = {
-            name.removeprefix(prefix).lower(): value
-            for name, value in sandbox.environment.items()
-            if name.startswith(prefix) and ("ORDER" in prefix or "_ORDER_" not in name)
-        }
-        if "voucher_ids" in config:
-            config["voucher_ids"] = json.loads(config["voucher_ids"])
-        config |= {"requests_per_minute": 0, "include_secrets": list(named)} | settings
-        return Runs(tap, folder).run(config, None, made(api))
+        config = settings_from(sandbox, prefix)
+        config |= {"requests_per_minute": 0, "include_secrets": list(named)}
+        return Runs(tap, lambda _: config, folder)(sandbox, catalog=made(api), **settings)
 
     return run_of
 

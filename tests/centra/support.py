@@ -16,15 +16,14 @@ from tap_centra.tap import TapCentra
 from tests.contract import is_exact
 from tests.contract import order as comparable_time
 from tests.fixtures import FIXTURES
-from tests.runs import Runs, in_process, secrets_of
+from tests.runs import Runs, in_process, secrets_of, settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from commerce_sandbox import Sandbox
-    from tests.contract import Key, Output, Record, State
-    from tests.runs import Run
+    from tests.contract import Key, Output, Record
 
 FACTS = FIXTURES / "centra"
 SCALE = 0.02
@@ -44,39 +43,12 @@ class Taps(Runs):
     """Runs tap-centra in this process, through its command line."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(TapCentra, folder)
-
-    def __call__(
-        self,
-        sandbox: Sandbox,
-        api: str = INTEGRATION,
-        *,
-        state: State | None = None,
-        catalog: Record | None = None,
-        **settings: Any,  # noqa: ANN401 (JSON)
-    ) -> Run:
-        """Run the tap against a sandbox.
-
-        Args:
-            sandbox: The sandbox.
-            api: Through which of the two APIs.
-            state: The state of an earlier run.
-            catalog: What to read; what the tap reads by default if none.
-            settings: Settings besides the sandbox's, or instead of them; `None` for none.
-        """
-        return self.run(settings_for(sandbox, api) | settings, state, catalog)
+        super().__init__(TapCentra, settings_for, folder)
 
 
-def settings_for(sandbox: Sandbox, api: str) -> Record:
+def settings_for(sandbox: Sandbox, api: str = INTEGRATION) -> Record:
     """Give the settings of a run against a sandbox."""
-    prefix = "TAP_CENTRA_ORDER_" if api == ORDER else "TAP_CENTRA_"
-    found: Record = {
-        name.removeprefix(prefix).lower(): value
-        for name, value in sandbox.environment.items()
-        if name.startswith(prefix) and (api == ORDER or "_ORDER_" not in name)
-    }
-    if "voucher_ids" in found:
-        found["voucher_ids"] = json.loads(found["voucher_ids"])
+    found = settings_from(sandbox, "TAP_CENTRA_ORDER_" if api == ORDER else "TAP_CENTRA_")
     return found | {
         "requests_per_minute": 0,
         "include_secrets": secrets_of(KINDS[api].values()),

@@ -16,6 +16,7 @@ from commerce_taps.errors import PartitionFailed
 from commerce_taps.pagination.page import Page
 from tap_centra.failures import Failures
 from tap_centra.order.stream import LinkStream, NumberStream, OffsetStream, PagedStream
+from tests.core.pagination.support import sparse_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,31 +125,12 @@ def test_pages_shorter_than_requested_yield_rows_once(
     assert kind(list(range(count)), largest=largest).numbers() == list(range(count))
 
 
-changes = st.dictionaries(
-    st.integers(1, 25), st.tuples(st.sampled_from(["add", "go"]), st.floats(0, 1)), max_size=5
-)
-
-
-@given(st.sampled_from(KINDS), st.integers(0, 14), changes)
+@given(st.sampled_from(KINDS), st.integers(0, 14), sparse_changes())
 def test_list_under_churn_yields_untouched_rows(
-    kind: type[Listed], count: int, planned: dict[int, tuple[str, float]]
+    kind: type[Listed], count: int, changes: dict[int, Change]
 ) -> None:
     """Rows are added and go anywhere, one before a request, and not before two in a row."""
-
-    def act(what: str, where: float) -> Change:
-        def change(rows: list[int]) -> None:
-            place = int(where * len(rows))
-            if what == "add":
-                rows.insert(place, 1000 + len(rows) + place)
-            elif rows:
-                rows.pop(min(place, len(rows) - 1))
-
-        return change
-
-    wanted = {
-        when: act(*one) for when, one in planned.items() if when % 2 and (when - 2) not in planned
-    }
-    stream = kind(list(range(count)), wanted)
+    stream = kind(list(range(count)), changes)
     try:
         found = stream.numbers()
     except PartitionFailed:

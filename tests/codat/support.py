@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tap_codat.streams import STREAMS
 from tap_codat.tap import TapCodat
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commerce_sandbox import Sandbox
-    from tests.contract import Key, Output, Record, State
+    from tests.contract import Key, Output, Record
 
 
 KINDS = {str(vars(kind)["name"]): kind for kind in STREAMS}
@@ -32,25 +32,7 @@ class Taps(Runs):
     """Runs tap-codat in this process, through its command line."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(TapCodat, folder)
-
-    def __call__(
-        self,
-        sandbox: Sandbox,
-        *,
-        state: State | None = None,
-        catalog: Record | None = None,
-        **settings: Any,  # noqa: ANN401 (JSON)
-    ) -> Run:
-        """Run the tap against a sandbox.
-
-        Args:
-            sandbox: The fake API.
-            state: The state of an earlier run.
-            catalog: What to read; what the tap reads by default if none.
-            settings: Settings besides the sandbox's, or instead of them; `None` for none.
-        """
-        return self.run(settings_for(sandbox) | settings, state, catalog)
+        super().__init__(TapCodat, settings_for, folder)
 
 
 def settings_for(sandbox: Sandbox) -> Record:

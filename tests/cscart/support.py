@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commerce_sandbox import Sandbox
-    from tests.contract import Key, Output, Record, State
-    from tests.runs import Run
+    from tests.contract import Key, Output, Record
 
 SAMPLES = FIXTURES / "cscart"
 RELEASES = ("4.9", "4.12", "4.20")
@@ -32,25 +31,7 @@ class Taps(Runs):
     """Runs tap-cscart in this process, through its command line."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(TapCSCart, folder)
-
-    def __call__(
-        self,
-        sandbox: Sandbox,
-        *,
-        state: State | None = None,
-        catalog: Record | None = None,
-        **settings: Any,  # noqa: ANN401 (JSON)
-    ) -> Run:
-        """Run the tap against a sandbox.
-
-        Args:
-            sandbox: The sandbox to read.
-            state: The state of an earlier run.
-            catalog: The streams to read; the tap's default if none.
-            settings: Settings that replace those of the sandbox; `None` removes one.
-        """
-        return self.run(settings_for(sandbox) | settings, state, catalog)
+        super().__init__(TapCSCart, settings_for, folder)
 
 
 def settings_for(sandbox: Sandbox) -> Record:

@@ -8,13 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from typing_extensions import override
+
+from tests.docs.support import JsonHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,46 +42,31 @@ ACCOUNT: Final = {
 """The columns of the component `Account` of Codat's Banking specification."""
 
 
-class FakeCodat(BaseHTTPRequestHandler):
+class FakeCodat(JsonHandler):
     """One company with one banking connection."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        if url.path == "/companies":
+    @override
+    def get(self, path: str, query: dict[str, str]) -> None:
+        if path == "/companies":
             connection = {"id": "bank", "sourceType": "Banking", "status": "Linked"}
-            self.respond([{"id": "shop", "name": "Shop", "dataConnections": [connection]}])
-        elif url.path == "/companies/shop/connections/bank/data/banking-accounts":
+            self.send_page([{"id": "shop", "name": "Shop", "dataConnections": [connection]}])
+        elif path == "/companies/shop/connections/bank/data/banking-accounts":
             start = query.get("query", "").removeprefix("modifiedDate>=")
-            self.respond([one for one in ACCOUNTS if str(one["modifiedDate"]) >= start])
+            self.send_page([one for one in ACCOUNTS if str(one["modifiedDate"]) >= start])
         else:
             self.send_error(404)
 
-    def respond(self, rows: list[dict[str, Any]]) -> None:
+    def send_page(self, rows: list[dict[str, Any]]) -> None:
         """Send a page that holds the whole list."""
         links = {"self": {"href": self.path}, "current": {"href": self.path}}
         page = {"results": rows, "totalResults": len(rows), "pageNumber": 1, "_links": links}
-        body = json.dumps(page).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    @override
-    def log_message(self, format: str, *args: object) -> None: ...
+        self.respond(200, page)
 
 
 @pytest.fixture(scope="module")
 def codat_url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeCodat)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(FakeCodat) as url:
+        yield url
 
 
 def apply(diff: str, file: Path) -> None:

@@ -7,13 +7,12 @@ import os
 import re
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from typing_extensions import override
+
+from tests.docs.support import JsonHandler, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +29,11 @@ ORDERS = [
 ]
 
 
-class Shop(BaseHTTPRequestHandler):
+class Shop(JsonHandler):
     """The API that the tap on the page reads."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+    @override
+    def get(self, path: str, query: dict[str, str]) -> None:
         if self.headers["Authorization"] != f"Bearer {TOKEN}":
             self.respond(401, {"error": "who are you?"})
             return
@@ -50,26 +46,11 @@ class Shop(BaseHTTPRequestHandler):
         start = (int(query["page"]) - 1) * size
         self.respond(200, {"rows": found[start : start + size], "total": len(found)})
 
-    def respond(self, status: int, content: object) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    @override
-    def log_message(self, format: str, *args: object) -> None: ...
-
 
 @pytest.fixture(scope="module")
 def shop_url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Shop) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -85,12 +85,14 @@ class Pipeline:
         sandbox: The sandbox that the tap reads.
         database: The file.
         state: The database of Meltano's state.
+        job: The job, or the plugins, that `meltano run` runs.
         loaded: The number of rows of each stream that the last run loaded.
     """
 
     sandbox: Sandbox
     database: Path
     state: Path
+    job: Sequence[str] = ("codat-to-duckdb",)
     loaded: Counter[str] = field(default_factory=Counter)
 
     def run(self, *options: str, **variables: str) -> None:
@@ -124,7 +126,7 @@ class Pipeline:
         return [
             *(str(BIN / "meltano"), f"--env-file={os.devnull}", "--environment=sandbox"),
             *("--log-format=uncolored", "run"),
-            *(f"--state-id-suffix={self.database.stem}", *options, "codat-to-duckdb"),
+            *(f"--state-id-suffix={self.database.stem}", *options, *self.job),
         ]
 
     @property

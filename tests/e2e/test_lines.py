@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ import pytest
 
 from commerce_sandbox import Sandbox
 from commerce_taps.records import dates
-from tests.e2e.support import BIN, ROOT, Pipeline, exclusive_job, install
+from tests.e2e.support import Pipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +22,12 @@ pytestmark = pytest.mark.e2e
 
 def test_own_loader_stores_exact_values(tmp_path: Path) -> None:
     with Sandbox(scale=0.1) as sandbox:
-        pipeline = Pipeline(sandbox, tmp_path / "lines.duckdb", tmp_path / "meltano.db")
+        pipeline = Pipeline(
+            sandbox,
+            tmp_path / "lines.duckdb",
+            tmp_path / "meltano.db",
+            job=("tap-codat", "target-duckdb-lines"),
+        )
         load(pipeline)
         assert_equal(pipeline)
         assert sandbox.mutate(changes=30, inserts=10)
@@ -34,23 +37,7 @@ def test_own_loader_stores_exact_values(tmp_path: Path) -> None:
 
 def load(pipeline: Pipeline) -> None:
     """Run the tap and the loader in Meltano."""
-    install()
-    file = {"TARGET_DUCKDB_LINES_FILEPATH": str(pipeline.database)}
-    with exclusive_job():
-        ran = subprocess.run(
-            [
-                *(BIN / "meltano", f"--env-file={os.devnull}", "--environment=sandbox"),
-                *("--log-format=uncolored", "run", "tap-codat", "target-duckdb-lines"),
-            ],
-            cwd=ROOT,
-            env=pipeline.environment | file,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-    assert ran.returncode == 0, ran.stdout[-4000:]
+    pipeline.run(TARGET_DUCKDB_LINES_FILEPATH=str(pipeline.database))
 
 
 def assert_equal(pipeline: Pipeline) -> None:

@@ -354,3 +354,33 @@ def untouched(server: UncountedServer, pages: Iterator[Page]) -> tuple[set[int],
     before = set(server.rows)
     found = {one for one, _ in rows_of(pages)}
     return before & server.rows.keys(), found
+
+
+def add_or_remove(what: str, where: float) -> Callable[[list[int]], None]:
+    """Add a row to a list, or remove one, at a place between 0 and 1."""
+
+    def change(rows: list[int]) -> None:
+        place = int(where * len(rows))
+        if what == "add":
+            rows.insert(place, 1000 + len(rows) + place)
+        elif rows:
+            rows.pop(min(place, len(rows) - 1))
+
+    return change
+
+
+@st.composite
+def sparse_changes(draw: DrawFn) -> dict[int, Callable[[list[int]], None]]:
+    """Plan what happens before which request: one change at a time, not before two in a row."""
+    planned = draw(
+        st.dictionaries(
+            st.integers(1, 25),
+            st.tuples(st.sampled_from(["add", "go"]), st.floats(0, 1)),
+            max_size=5,
+        )
+    )
+    return {
+        when: add_or_remove(*one)
+        for when, one in planned.items()
+        if when % 2 and (when - 2) not in planned
+    }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce_taps.errors import PartitionFailed
-from tests.core.pagination.support import UnorderedServer
+from tests.core.pagination.support import UnorderedServer, sparse_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,30 +57,11 @@ def test_overlapping_list_that_shrinks_in_front_is_complete(style: str) -> None:
     assert set(server.rows) <= set(found)
 
 
-changes = st.dictionaries(
-    st.integers(1, 25), st.tuples(st.sampled_from(["add", "go"]), st.floats(0, 1)), max_size=5
-)
-
-
-@given(st.sampled_from(STYLES), st.integers(0, 14), changes)
+@given(st.sampled_from(STYLES), st.integers(0, 14), sparse_changes())
 def test_overlapping_under_churn_yields_untouched_rows(
-    style: str, count: int, planned: dict[int, tuple[str, float]]
+    style: str, count: int, acts: dict[int, Change]
 ) -> None:
     """Rows are added and go anywhere, one before a request, and not before two in a row."""
-
-    def act(what: str, where: float) -> Change:
-        def change(rows: list[int]) -> None:
-            place = int(where * len(rows))
-            if what == "add":
-                rows.insert(place, 1000 + len(rows) + place)
-            elif rows:
-                rows.pop(min(place, len(rows) - 1))
-
-        return change
-
-    acts = {
-        when: act(*one) for when, one in planned.items() if when % 2 and (when - 2) not in planned
-    }
     server = UnorderedServer(list(range(count)), style, acts)
     try:
         found = server.read()
